@@ -1,0 +1,88 @@
+import { z } from "zod";
+import { type LimitName, limitDefaults, type Limits, makeLimits } from "./limits.ts";
+
+/** Everything an operator can set, checked once at start and frozen. Only `bin/` reads the environment. */
+const port = z.coerce.number().int().min(0).max(65_535);
+const count = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
+const flag = z.enum(["true", "false", "1", "0"]).transform((value) => value === "true" || value === "1");
+
+const variables = z.object({
+  HOST: z.string().min(1).default("127.0.0.1").describe("address the API listens on"),
+  PORT: port.default(8080).describe("port of the API"),
+  METRICS_HOST: z.string().min(1).default("127.0.0.1").describe("address of /metrics and health for operations"),
+  METRICS_PORT: port.default(9090).describe("port of /metrics"),
+  PUBLIC_URL: z.url().optional().describe("base of the URLs in answers; relative URLs when unset"),
+  REDIS_URL: z.string().regex(/^rediss?:\/\/|^\//, "must be redis://…, rediss://… or the path of a socket").default("redis://127.0.0.1:6379"),
+  REDIS_PREFIX: z.string().regex(/^[a-z0-9_-]{1,32}$/).default("ci").describe("first part of every Redis key"),
+  DATA_DIR: z.string().min(1).default("./data").describe("folder for stored files and keys"),
+  KEYS_FILE: z.string().min(1).optional().describe("hashed API keys; DATA_DIR/keys.json when unset"),
+  DOCKER_HOST: z.string().regex(/^(unix|tcp|https?):\/\//, "must be unix://…, tcp://… or http(s)://…").default("unix:///var/run/docker.sock"),
+  DOCKER_CERT_PATH: z.string().optional().describe("folder with ca.pem, cert.pem, key.pem for a TLS engine"),
+  SANDBOX_IMAGE: z.string().min(1).default("code-interpreter-sandbox:latest"),
+  SANDBOX_RUNTIME: z.string().regex(/^[a-zA-Z0-9_.-]+$/).default("runc").describe("OCI runtime the engine starts sandboxes with: runc, crun, runsc"),
+  WORKER_CONCURRENCY: count(1, 256).optional().describe("executions at once; from cores and memory when unset"),
+  WORKER_MEMORY_MB: count(512, 4_194_304).optional().describe("memory for sandboxes, MiB; three quarters of the machine when unset"),
+  POOL_SIZE_MIN: count(0, 64).default(2).describe("warm sandboxes kept at rest"),
+  POOL_SIZE_MAX: count(0, 64).default(6).describe("warm sandboxes kept when arrivals are many"),
+  WEBHOOK_ALLOW_PRIVATE: flag.default(false).describe("deliver webhooks to private and loopback addresses"),
+  LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
+});
+
+export type Config = Readonly<z.infer<typeof variables>> & { readonly KEYS_FILE: string; readonly limits: Limits };
+
+export class ConfigError extends Error {
+  override name = "ConfigError";
+}
+
+/** Returns the frozen configuration; throws ConfigError naming every bad variable, its rule and its value. */
+export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+  const set = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ""));
+  const parsed = variables.safeParse(set);
+  const problems = parsed.success
+    ? []
+    : parsed.error.issues.map((issue) => {
+        const name = String(issue.path[0]);
+        return `${name}: ${issue.message} (is ${JSON.stringify(set[name])})`;
+      });
+  const overrides: Partial<Record<LimitName, number>> = {};
+  for (const name of Object.keys(limitDefaults) as LimitName[]) {
+    const variable = limitVariable(name);
+    const text = set[variable];
+    if (text === undefined) continue;
+    const value = Number(text);
+    if (Number.isFinite(value) && value > 0) overrides[name] = value;
+    else problems.push(`${variable}: must be a positive number (is ${JSON.stringify(text)})`);
+  }
+  for (const variable of Object.keys(set).filter((name) => name.startsWith("LIMIT_"))) {
+    const known = (Object.keys(limitDefaults) as LimitName[]).some((name) => limitVariable(name) === variable);
+    if (!known) problems.push(`${variable}: there is no such limit`);
+  }
+  if (!parsed.success || problems.length > 0) throw new ConfigError(problems.join("\n"));
+  const values = parsed.data;
+  if (values.POOL_SIZE_MIN > values.POOL_SIZE_MAX) {
+    throw new ConfigError(`POOL_SIZE_MIN: must be at most POOL_SIZE_MAX (is ${values.POOL_SIZE_MIN} > ${values.POOL_SIZE_MAX})`);
+  }
+  let limits: Limits;
+  try {
+    limits = makeLimits(overrides);
+  } catch (error) {
+    throw new ConfigError((error as Error).message, { cause: error });
+  }
+  return Object.freeze({ ...values, KEYS_FILE: values.KEYS_FILE ?? `${values.DATA_DIR}/keys.json`, limits });
+}
+
+/** `runTimeoutMsMax` → `LIMIT_RUN_TIMEOUT_MS_MAX`. */
+export function limitVariable(name: LimitName): string {
+  return `LIMIT_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+}
+
+/** Name, default and meaning of every variable, for `--help` and the README. */
+export function describeVariables(): Array<{ name: string; fallback: string; meaning: string }> {
+  const names = Object.keys(variables.shape) as Array<keyof typeof variables.shape>;
+  const defaults = variables.parse({}) as Record<string, unknown>;
+  return names.map((name) => ({
+    name,
+    fallback: defaults[name] === undefined ? "" : String(defaults[name]),
+    meaning: variables.shape[name].description ?? "",
+  }));
+}

@@ -1,0 +1,36 @@
+import type { InFrame, OutFrame } from "../wire/frames.ts";
+
+/**
+ * What the engine needs of a container vendor. A sandbox is taken by one execution, sent its files and code,
+ * read until it is done, and destroyed.
+ */
+export interface SandboxSpec {
+  /** MiB, swap excluded; tmpfs counts. */
+  memoryMb: number;
+}
+
+/** How a sandbox came to its end, as its vendor reports it. */
+export interface SandboxEnd {
+  exitCode: number | null;
+  oomKilled: boolean;
+}
+
+export interface Sandbox {
+  readonly id: string;
+  readonly spec: SandboxSpec;
+  /** Runner messages in order. Ends when the sandbox's stream ends; throws WireError on bytes that are no frames. Read once. */
+  readonly frames: AsyncIterable<OutFrame>;
+  /** Aborted once the stream has ended, for whatever reason: a sandbox whose stream has ended is dead. */
+  readonly lost: AbortSignal;
+  /** Resolves when the frame may be followed by the next one. Rejects when the sandbox is lost. */
+  send(frame: InFrame): Promise<void>;
+  /** Facts of the end, for a sandbox that is lost; waits for the vendor to report them, within a bound. */
+  end(): Promise<SandboxEnd>;
+  /** Idempotent; never throws; resolves when nothing of the sandbox is left, or when the reaper has to see to it. */
+  destroy(): Promise<void>;
+}
+
+export interface SandboxFactory {
+  /** Resolves with a sandbox whose runner is ready. Whatever was made is gone when it rejects. */
+  create(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox>;
+}

@@ -1,0 +1,69 @@
+/**
+ * The one catalogue of errors a caller can meet. A code is never reused for another meaning. What user code did
+ * is not here: that is a result. `title` is what the caller reads first; `detail`, given where the error is
+ * made, says what to change and names field and bound.
+ */
+export const catalogue = {
+  malformed_json: { status: 400, type: "invalid_request_error", title: "The body is not valid JSON" },
+  malformed_request: { status: 400, type: "invalid_request_error", title: "The request can not be read" },
+  missing_key: { status: 401, type: "authentication_error", title: "No API key was sent" },
+  invalid_key: { status: 401, type: "authentication_error", title: "The API key is not known" },
+  missing_scope: { status: 403, type: "permission_error", title: "The API key lacks the scope for this call" },
+  route_not_found: { status: 404, type: "invalid_request_error", title: "There is no such path" },
+  execution_not_found: { status: 404, type: "invalid_request_error", title: "There is no such execution" },
+  file_not_found: { status: 404, type: "invalid_request_error", title: "There is no such file" },
+  container_not_found: { status: 404, type: "invalid_request_error", title: "There is no such container" },
+  method_not_allowed: { status: 405, type: "invalid_request_error", title: "The path does not take this method" },
+  execution_running: { status: 409, type: "conflict_error", title: "The execution has not ended" },
+  body_too_large: { status: 413, type: "invalid_request_error", title: "The body is too large" },
+  file_too_large: { status: 413, type: "invalid_request_error", title: "The file is too large" },
+  unsupported_media_type: { status: 415, type: "invalid_request_error", title: "The content type is not supported" },
+  range_not_satisfiable: { status: 416, type: "invalid_request_error", title: "The range lies outside the file" },
+  invalid_field: { status: 422, type: "invalid_request_error", title: "A field is invalid" },
+  unknown_field: { status: 422, type: "invalid_request_error", title: "A field is not known" },
+  idempotency_mismatch: { status: 422, type: "invalid_request_error", title: "The Idempotency-Key was used with another body" },
+  rate_limited: { status: 429, type: "rate_limit_error", title: "Too many requests for this key" },
+  organization_queue_full: { status: 429, type: "rate_limit_error", title: "The organization's share of the queue is full" },
+  queue_full: { status: 503, type: "server_error", title: "The queue is full" },
+  queue_unavailable: { status: 503, type: "server_error", title: "The queue can not be reached" },
+  storage_unavailable: { status: 503, type: "server_error", title: "The file store can not be reached" },
+  queue_deadline_passed: { status: 503, type: "server_error", title: "No worker took the execution in time; it did not run" },
+  sandbox_lost: { status: 503, type: "server_error", title: "The sandbox was lost" },
+  worker_lost: { status: 503, type: "server_error", title: "The worker was lost" },
+  shutting_down: { status: 503, type: "server_error", title: "The service is stopping" },
+  internal: { status: 500, type: "server_error", title: "The service failed" },
+} as const satisfies Record<string, { status: number; type: string; title: string }>;
+
+export type ErrorCode = keyof typeof catalogue;
+export const errorCodes = Object.keys(catalogue) as ErrorCode[];
+
+export interface ServiceErrorOptions {
+  /** What to change, for the caller. Never holds code, outputs, file contents or secrets. */
+  detail?: string;
+  /** The field it is about, as a path like `files.0.name`. */
+  param?: string;
+  retryAfterSeconds?: number;
+  /** For the log. */
+  cause?: unknown;
+}
+
+/** An error a caller is told of. Everything else that is thrown becomes `internal`. */
+export class ServiceError extends Error {
+  override name = "ServiceError";
+  readonly code: ErrorCode;
+  readonly status: number;
+  readonly detail: string;
+  readonly param: string | null;
+  readonly retryAfterSeconds: number | null;
+
+  constructor(code: ErrorCode, options: ServiceErrorOptions = {}) {
+    const entry = catalogue[code];
+    const detail = options.detail ?? `${entry.title}.`;
+    super(`${code}: ${detail}`, { cause: options.cause });
+    this.code = code;
+    this.status = entry.status;
+    this.detail = detail;
+    this.param = options.param ?? null;
+    this.retryAfterSeconds = options.retryAfterSeconds ?? null;
+  }
+}

@@ -1,0 +1,42 @@
+import type { Output } from "./outputs.ts";
+import type { ExecutionEnd } from "./result.ts";
+
+/** One execution as a worker runs it: everything a sandbox needs, files by reference. */
+export interface RunInput {
+  id: string;
+  organization: string;
+  /** From 1; above 1 when an earlier worker was lost. */
+  attempt: number;
+  code: string;
+  args: string[];
+  stdin: string;
+  env: Record<string, string>;
+  timeoutMs: number;
+  memoryMb: number;
+  files: ReadonlyArray<{ name: string; file_id: string }>;
+}
+
+/** What a run asks of the world around it. Each call is bounded by the run's signal. */
+export interface RunPorts {
+  /** The bytes of an input file; rejects when it is gone. */
+  openFile(fileId: string): Promise<AsyncIterable<Uint8Array>>;
+  /** Keeps one file of a run; rejects when it can not be stored, which the execution then says. */
+  saveFile(
+    file: { name: string; mimeType: string; bytesMax: number },
+    bytes: AsyncIterable<Uint8Array>,
+  ): Promise<{ file_id: string; url: string; bytes: number; sha256: string }>;
+  /** Called for each output as it appears; text in pieces. Awaited, so that a slow reader slows the sandbox. */
+  emit(output: Output): Promise<void>;
+}
+
+/** Why a run is told to stop before its end. */
+export type StopReason = "cancelled" | "lock_lost" | "shutdown";
+
+/** What the queue needs of whoever runs code. */
+export interface Engine {
+  /**
+   * Runs to its end whatever happens; rejects only with a bug of ours. `stop` is aborted with a StopReason.
+   * Resolves before the sandbox is gone, but not for a stopped run: there, afterwards.
+   */
+  run(input: RunInput, ports: RunPorts, stop: AbortSignal): Promise<ExecutionEnd>;
+}

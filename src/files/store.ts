@@ -1,0 +1,32 @@
+import type { Readable } from "node:stream";
+
+/** Bytes under an id. Streams only: a file is never whole in memory. */
+export interface BlobStore {
+  /** Stores a stream whole or not at all. Rejects with BlobTooLarge past `bytesMax`. */
+  put(id: string, source: AsyncIterable<Uint8Array>, bytesMax: number): Promise<{ bytes: number; sha256: string }>;
+  /** A stream of bytes `start` to `end` inclusive (all by default); null when there is no such blob. */
+  get(id: string, range?: { start: number; end: number }): Promise<Readable | null>;
+  delete(id: string): Promise<void>;
+  /** Deletes blobs older than the retention; returns how many. */
+  sweep(olderThanMs: number): Promise<number>;
+}
+
+export class BlobTooLarge extends Error {
+  override name = "BlobTooLarge";
+}
+
+/** What is known of a file; kept beside the blob, expires with it. */
+export interface FileRecord {
+  id: string;
+  organization: string;
+  name: string;
+  mimeType: string;
+  bytes: number;
+  sha256: string;
+  purpose: string;
+  /** Execution that produced it; null for uploads. */
+  executionId: string | null;
+  /** Unix milliseconds. */
+  createdAt: number;
+  expiresAt: number;
+}

@@ -1,0 +1,99 @@
+/**
+ * Every bound of the service, one line each, unit last. An operator sets any of them with the
+ * environment variable `LIMIT_` + the name in capitals (`runTimeoutMsMax` → `LIMIT_RUN_TIMEOUT_MS_MAX`);
+ * a request may lower those that `execution/request.ts` names.
+ */
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+export const limitDefaults = {
+  // One run, inside the sandbox.
+  runTimeoutMsMax: 30_000,
+  // The runner stops the code at the limit; the worker kills the container this much later.
+  runKillGraceMs: 2_000,
+  memoryMbMax: 512,
+  // Below this the interpreter and the supervisor themselves do not fit.
+  memoryMbMin: 64,
+  cpuCores: 1,
+  processesMax: 64,
+  openFilesMax: 1024,
+  workingFolderMbMax: 128,
+  tmpFolderMbMax: 64,
+  sharedMemoryMbMax: 64,
+
+  // What comes out of a sandbox. "Kept" is stored and answered; beyond it is counted; at "stop" the run ends.
+  stdoutKeptBytesMax: 1 * MIB,
+  stderrKeptBytesMax: 1 * MIB,
+  outputStopBytesMax: 64 * MIB,
+  outputsCountMax: 256,
+  displayBytesMax: 8 * MIB,
+  displaysBytesMax: 32 * MIB,
+  tableRowsMax: 1_000,
+  tableColumnsMax: 200,
+  chartPointsMax: 10_000,
+  textValueBytesMax: 256 * KIB,
+  tracebackLinesMax: 200,
+  filesOutCountMax: 32,
+  fileOutBytesMax: 32 * MIB,
+  filesOutBytesMax: 64 * MIB,
+  collectTimeoutMsMax: 10_000,
+  sandboxStartTimeoutMsMax: 20_000,
+
+  // What a caller sends.
+  codeBytesMax: 1 * MIB,
+  requestBodyBytesMax: 16 * MIB,
+  stdinBytesMax: 1 * MIB,
+  argsCountMax: 64,
+  argBytesMax: 4 * KIB,
+  envCountMax: 64,
+  envValueBytesMax: 4 * KIB,
+  filesInCountMax: 32,
+  filesInBytesMax: 96 * MIB,
+  fileUploadBytesMax: 96 * MIB,
+  metadataCountMax: 16,
+  metadataValueCharsMax: 512,
+  listPageMax: 100,
+
+  // The queue.
+  queueTotalMax: 1_000,
+  queuePerOrganizationMax: 600,
+  queueWaitMsMax: 120_000,
+  requestsPerMinutePerKeyMax: 6_000,
+  webhookAttemptsMax: 8,
+  webhookTimeoutMsMax: 10_000,
+
+  // What is kept, and how long an orderly stop may take.
+  retentionMsMax: 24 * 60 * 60 * 1000,
+  eventsRetentionMsMax: 60 * 60 * 1000,
+  shutdownMsMax: 45_000,
+} as const;
+
+export type LimitName = keyof typeof limitDefaults;
+export type Limits = Readonly<Record<LimitName, number>>;
+
+/** Relations that must hold between limits, each a sentence an operator can act on. */
+const relations: ReadonlyArray<[claim: string, holds: (l: Limits) => boolean]> = [
+  ["memoryMbMin ≤ memoryMbMax", (l) => l.memoryMbMin <= l.memoryMbMax],
+  ["workingFolderMbMax + tmpFolderMbMax + sharedMemoryMbMax < memoryMbMax (tmpfs counts as memory)",
+    (l) => l.workingFolderMbMax + l.tmpFolderMbMax + l.sharedMemoryMbMax < l.memoryMbMax],
+  ["stdoutKeptBytesMax + stderrKeptBytesMax ≤ outputStopBytesMax",
+    (l) => l.stdoutKeptBytesMax + l.stderrKeptBytesMax <= l.outputStopBytesMax],
+  ["displayBytesMax ≤ displaysBytesMax", (l) => l.displayBytesMax <= l.displaysBytesMax],
+  ["fileOutBytesMax ≤ filesOutBytesMax ≤ workingFolderMbMax",
+    (l) => l.fileOutBytesMax <= l.filesOutBytesMax && l.filesOutBytesMax <= l.workingFolderMbMax * MIB],
+  ["filesInBytesMax < workingFolderMbMax", (l) => l.filesInBytesMax < l.workingFolderMbMax * MIB],
+  ["codeBytesMax < requestBodyBytesMax", (l) => l.codeBytesMax < l.requestBodyBytesMax],
+  ["queuePerOrganizationMax ≤ queueTotalMax", (l) => l.queuePerOrganizationMax <= l.queueTotalMax],
+  ["runTimeoutMsMax + runKillGraceMs + collectTimeoutMsMax < shutdownMsMax (an orderly stop outlasts the longest run)",
+    (l) => l.runTimeoutMsMax + l.runKillGraceMs + l.collectTimeoutMsMax < l.shutdownMsMax],
+  ["eventsRetentionMsMax ≤ retentionMsMax", (l) => l.eventsRetentionMsMax <= l.retentionMsMax],
+];
+
+/** Returns the operator's limits, frozen. Throws with the broken relation in words. */
+export function makeLimits(overrides: Partial<Record<LimitName, number>> = {}): Limits {
+  const limits: Limits = Object.freeze({ ...limitDefaults, ...overrides });
+  for (const [claim, holds] of relations) {
+    if (!holds(limits)) throw new RangeError(`limits contradict each other: ${claim}`);
+  }
+  return limits;
+}

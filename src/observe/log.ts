@@ -1,0 +1,23 @@
+import { type Logger, pino } from "pino";
+
+export type Log = Logger;
+
+/**
+ * Structured lines on standard error. Code, outputs, file contents and keys are never passed in; the redaction
+ * below is the second net.
+ */
+export function makeLog(level: string, bindings: Record<string, string> = {}): Log {
+  return pino(
+    {
+      level,
+      base: bindings,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: {
+        paths: ["code", "outputs", "text", "stdin", "env", "secret", "*.code", "*.outputs", "*.secret", "headers.authorization", 'headers["x-api-key"]'],
+        remove: true,
+      },
+    },
+    pino.destination({ fd: 2, sync: true }),
+  );
+}

@@ -1,0 +1,168 @@
+/**
+ * The language between worker and runner: length-prefixed frames over the sandbox's stdin and stdout.
+ * `sandbox-image/runner/protocol.py` is the twin; `test/fixtures/frames.json` tests both.
+ *
+ *     offset 0   1 byte    kind
+ *            1   4 bytes   length of head, unsigned, big endian
+ *            5   4 bytes   length of body, unsigned, big endian
+ *            9   head      JSON object in UTF-8, or nothing
+ *            .   body      raw bytes
+ *
+ * The worker's first bytes are PREAMBLE; the runner drops anything before it, because an engine may let bytes
+ * of its own attach request slip into stdin. Everything that comes out of a sandbox is untrusted.
+ */
+export const PREAMBLE = Buffer.from("\n#code-interpreter/1\n", "latin1");
+export const HEADER_BYTES = 9;
+
+/** Frames that the worker sends. */
+export const inKinds = {
+  file: 0x01, // {name}: a file begins; its bytes follow as chunks
+  chunk: 0x02, // body: the next bytes of the open file
+  file_end: 0x03, // the open file is complete
+  stdin: 0x04, // body: the program's standard input, whole
+  run: 0x05, // RunHead; body: the code in UTF-8
+  interrupt: 0x06, // raise KeyboardInterrupt in the code
+  close: 0x07, // end now
+  preload: 0x08, // {module}: import it into the supervisor, answer preloaded
+} as const;
+
+/** Frames that the runner sends. */
+export const outKinds = {
+  ready: 0x41, // {protocol, python}
+  preloaded: 0x42, // {module, ok}
+  stdout: 0x43, // body
+  stderr: 0x44, // body
+  display: 0x45, // Display without file id; body: an image's bytes
+  error: 0x46, // {name, value, traceback, line, errno}
+  file: 0x47, // {name, change, size}: a file begins
+  chunk: 0x48, // body
+  file_end: 0x49, // {complete}: false when the file could not be read to its announced end
+  done: 0x4a, // DoneHead; nothing of this run follows
+} as const;
+
+export type InKind = keyof typeof inKinds;
+export type OutKind = keyof typeof outKinds;
+export interface InFrame {
+  kind: InKind;
+  head?: object;
+  body?: Uint8Array;
+}
+export interface OutFrame {
+  kind: OutKind;
+  head: Record<string, unknown>;
+  body: Buffer;
+}
+
+/** Head of `run`. Bounds are the operator's limits, possibly lowered by the request; the runner applies them all. */
+export interface RunHead {
+  timeout_ms: number;
+  args: string[];
+  env: Record<string, string>;
+  stdout_kept_bytes: number;
+  stderr_kept_bytes: number;
+  output_stop_bytes: number;
+  outputs_count: number;
+  display_bytes: number;
+  displays_bytes: number;
+  table_rows: number;
+  table_columns: number;
+  chart_points: number;
+  text_value_bytes: number;
+  traceback_lines: number;
+  files_count: number;
+  file_bytes: number;
+  files_bytes: number;
+  collect_timeout_ms: number;
+}
+
+/** How the code ended, as the supervisor saw it. */
+export const runEnds = ["ok", "exception", "exit", "signal", "timeout", "output", "interrupted"] as const;
+export type RunEnd = (typeof runEnds)[number];
+
+export class WireError extends Error {
+  override name = "WireError";
+}
+
+const outNames = new Map<number, OutKind>(Object.entries(outKinds).map(([name, code]) => [code, name as OutKind]));
+
+/** Returns the bytes of one frame, ready to write. */
+export function encodeFrame(frame: InFrame): Buffer {
+  const head = frame.head === undefined ? Buffer.alloc(0) : Buffer.from(JSON.stringify(frame.head), "utf8");
+  const body = frame.body ?? Buffer.alloc(0);
+  const header = Buffer.allocUnsafe(HEADER_BYTES);
+  header.writeUInt8(inKinds[frame.kind], 0);
+  header.writeUInt32BE(head.length, 1);
+  header.writeUInt32BE(body.length, 5);
+  return Buffer.concat([header, head, body]);
+}
+
+export interface FrameBounds {
+  headBytesMax: number;
+  bodyBytesMax: number;
+}
+
+/**
+ * Incremental parser of runner frames. `push` takes any slice of the stream and yields the frames it completes;
+ * it throws WireError at the first byte that can not belong to a frame, and is then of no further use.
+ * Iterative, linear in the bytes pushed, and never holds more than one frame's bytes.
+ */
+export class FrameParser {
+  readonly #bounds: FrameBounds;
+  #held: Buffer[] = [];
+  #heldBytes = 0;
+  #neededBytes = HEADER_BYTES;
+  #header: { kind: OutKind; headBytes: number; bodyBytes: number } | null = null;
+
+  constructor(bounds: FrameBounds) {
+    this.#bounds = bounds;
+  }
+
+  *push(data: Buffer): Generator<OutFrame> {
+    this.#held.push(data);
+    this.#heldBytes += data.length;
+    while (this.#heldBytes >= this.#neededBytes) {
+      if (this.#header === null) {
+        this.#header = this.#parseHeader(this.#take(HEADER_BYTES));
+        this.#neededBytes = this.#header.headBytes + this.#header.bodyBytes;
+        continue;
+      }
+      const { kind, headBytes, bodyBytes } = this.#header;
+      const bytes = this.#take(headBytes + bodyBytes);
+      this.#header = null;
+      this.#neededBytes = HEADER_BYTES;
+      yield { kind, head: parseHead(bytes.subarray(0, headBytes)), body: bytes.subarray(headBytes) };
+    }
+  }
+
+  #parseHeader(bytes: Buffer): { kind: OutKind; headBytes: number; bodyBytes: number } {
+    const code = bytes.readUInt8(0);
+    const kind = outNames.get(code);
+    if (kind === undefined) throw new WireError(`unknown frame kind ${code}`);
+    const headBytes = bytes.readUInt32BE(1);
+    const bodyBytes = bytes.readUInt32BE(5);
+    if (headBytes > this.#bounds.headBytesMax) throw new WireError(`${kind} frame announces a head of ${headBytes} bytes`);
+    if (bodyBytes > this.#bounds.bodyBytesMax) throw new WireError(`${kind} frame announces a body of ${bodyBytes} bytes`);
+    return { kind, headBytes, bodyBytes };
+  }
+
+  #take(count: number): Buffer {
+    if (this.#held.length > 1) this.#held = [Buffer.concat(this.#held, this.#heldBytes)];
+    const all = this.#held[0] ?? Buffer.alloc(0);
+    const rest = all.subarray(count);
+    this.#held = rest.length > 0 ? [rest] : [];
+    this.#heldBytes = rest.length;
+    return all.subarray(0, count);
+  }
+}
+
+function parseHead(bytes: Buffer): Record<string, unknown> {
+  if (bytes.length === 0) return {};
+  let value: unknown;
+  try {
+    value = JSON.parse(bytes.toString("utf8"));
+  } catch (error) {
+    throw new WireError("frame head is not JSON", { cause: error });
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new WireError("frame head is not an object");
+  return value as Record<string, unknown>;
+}
