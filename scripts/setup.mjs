@@ -1,0 +1,66 @@
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { ensureEngine, howToStop } from "./setup/docker.mjs";
+import { ensureImage, pruneImages, variants } from "./setup/image.mjs";
+import { ensureBuilt, ensureNodeModules } from "./setup/node-modules.mjs";
+import { giveUp, SetupError, say } from "./setup/say.mjs";
+
+export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
+
+const help = `Makes this machine ready to run the service; needs Node 20 or newer and git, nothing else.
+
+  node scripts/setup.mjs                    npm packages, build, Docker engine, sandbox image
+  node scripts/setup.mjs image              only the engine and the image (npm run image)
+      --variant default|full                full adds the packages of packages-full.txt (default: default)
+      --prune                               also removes images of earlier inputs that no container uses
+
+Each step looks first and does only what is missing. To let sandboxes import another package, add its line to
+sandbox-image/packages.txt and run: npm run image
+
+Variables: DOCKER_HOST (the engine to use), SANDBOX_IMAGE (an image to use as it is), DATA_DIR (default ./data).`;
+
+/** All of the setup but Redis, which lives and ends with the process that needs it. */
+export async function setup({ dataFolder, variant = "default" }) {
+  ensureNode();
+  await ensureNodeModules(root);
+  await ensureBuilt(root);
+  return setupImage({ dataFolder, variant });
+}
+
+export async function setupImage({ dataFolder, variant = "default" }) {
+  const engine = await ensureEngine({ dataFolder });
+  const image = await ensureImage({ engine: engine.engine, root, variant });
+  return { ...engine, image: image.name };
+}
+
+export function dataFolderOf(env) {
+  return path.resolve(root, env.DATA_DIR || "data");
+}
+
+function ensureNode() {
+  const major = Number(process.versions.node.split(".")[0]);
+  if (major < 20) throw new SetupError(`Node ${process.versions.node} is too old; 20 or newer is needed.`);
+}
+
+async function main() {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { help: { type: "boolean", short: "h" }, variant: { type: "string", default: "default" }, prune: { type: "boolean" } },
+  });
+  if (values.help) return console.log(help);
+  if (!variants.includes(values.variant)) throw new SetupError(`--variant: must be one of ${variants.join(", ")}`);
+  const [what, ...rest] = positionals;
+  if (rest.length > 0 || (what !== undefined && what !== "image")) throw new SetupError(`Unknown: ${positionals.join(" ")}\n\n${help}`);
+  const dataFolder = dataFolderOf(process.env);
+  const made = await (what === "image" ? setupImage : setup)({ dataFolder, variant: values.variant });
+  if (values.prune) {
+    const removed = await pruneImages({ engine: made.engine, root });
+    say(removed.length > 0 ? `Removed ${removed.join(", ")}` : "No earlier image to remove");
+  }
+  if (made.startedBySetup) say(howToStop(dataFolder));
+  // The name alone on stdout, for scripts: SANDBOX_IMAGE=$(npm run -s image).
+  console.log(made.image);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main().catch(giveUp);

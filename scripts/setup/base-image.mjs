@@ -1,0 +1,106 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { debianMirror, findCommand, installPackages } from "./debian.mjs";
+import { ask, askJson, describeMessage, follow } from "./engine-api.mjs";
+import { runCommand } from "./run-command.mjs";
+import { SetupError, step } from "./say.mjs";
+
+export const BASE_IMAGE = "debian:trixie-slim";
+const SUITE = "trixie";
+/** A registry that says nothing for this long is taken to be out of reach. */
+const PULL_IDLE_MS = 20_000;
+const IMPORT_IDLE_MS = 10 * 60_000;
+/** What the slim images leave out as well. */
+const NOT_IMPORTED = ["./var/cache/apt/*", "./var/lib/apt/lists/*", "./usr/share/doc/*", "./usr/share/man/*", "./usr/share/locale/*", "./var/log/*"];
+
+/** Makes sure that the engine has the base image: present, else pulled, else made from Debian's packages. */
+export function ensureBaseImage(engine) {
+  return step(`base image ${BASE_IMAGE}`, async (progress) => {
+    if (await hasImage(engine, BASE_IMAGE)) return { note: "present" };
+    const refusal = await pull(engine, progress);
+    if (refusal === null) return { note: "pulled" };
+    progress(`can not be pulled (${refusal}); making it from Debian's packages`);
+    await bootstrap(engine, refusal, progress);
+    return { note: "made with debootstrap, as no registry answers" };
+  });
+}
+
+export async function hasImage(engine, name) {
+  const response = await ask(engine, { path: `/images/${encodeURIComponent(name)}/json` });
+  response.resume();
+  if (response.statusCode === 200) return true;
+  if (response.statusCode === 404) return false;
+  throw new SetupError(`The Docker engine answers ${response.statusCode} when asked for the image ${name}.`);
+}
+
+/** Null when pulled; else the reason, in the engine's words. */
+async function pull(engine, progress) {
+  const [name, tag] = BASE_IMAGE.split(":");
+  progress("pulling");
+  try {
+    const response = await ask(engine, { method: "POST", path: `/images/create?fromImage=${name}&tag=${tag}`, idleMs: PULL_IDLE_MS });
+    await follow(response, (message) => progress(describeMessage(message) ?? ""));
+    return null;
+  } catch (error) {
+    return error.message;
+  }
+}
+
+/** Installs a minimal Debian into a temporary folder and imports it. Takes root, as its files belong to root. */
+async function bootstrap(engine, refusal, progress) {
+  if (process.getuid?.() !== 0) {
+    throw new SetupError(
+      `${BASE_IMAGE} can not be pulled: ${refusal}\nLet the engine reach a registry, load the image (docker load), or start setup as root to make it from Debian's packages.`,
+    );
+  }
+  if (!findCommand("debootstrap") || !findCommand("tar")) {
+    await installPackages(["debootstrap", "debian-archive-keyring", "tar"], { progress, why: `${BASE_IMAGE} can not be pulled (${refusal}), so debootstrap has to make it.` });
+  }
+  const folder = mkdtempSync("/var/tmp/code-interpreter-base-");
+  try {
+    const args = ["--variant=minbase", SUITE, folder, debianMirror()];
+    // Releases of debootstrap older than the suite have no script for it; all later Debian suites share sid's.
+    if (!hasSuiteScript()) args.push("/usr/share/debootstrap/scripts/sid");
+    await runCommand(findCommand("debootstrap"), args, { progress });
+    progress("importing");
+    await importFolder(engine, folder, progress);
+  } finally {
+    await removeTree(folder);
+  }
+}
+
+function hasSuiteScript() {
+  try {
+    return readFileSync(path.join("/usr/share/debootstrap/scripts", SUITE)).length > 0;
+  } catch {
+    return false;
+  }
+}
+
+async function importFolder(engine, folder, progress) {
+  const [name, tag] = BASE_IMAGE.split(":");
+  const excluded = NOT_IMPORTED.map((pattern) => `--exclude=${pattern}`);
+  const tar = spawn("tar", ["-C", folder, "--numeric-owner", ...excluded, "-c", "."], { stdio: ["ignore", "pipe", "inherit"] });
+  const query = new URLSearchParams({ fromSrc: "-", repo: name, tag, changes: 'CMD ["bash"]', message: "debootstrap --variant=minbase trixie" });
+  const response = await ask(engine, {
+    method: "POST",
+    path: `/images/create?${query}`,
+    headers: { "content-type": "application/x-tar" },
+    body: tar.stdout,
+    idleMs: IMPORT_IDLE_MS,
+  });
+  await follow(response, (message) => progress(describeMessage(message) ?? ""));
+  if (tar.exitCode !== 0) throw new SetupError(`tar ended with exit code ${tar.exitCode} while reading ${folder}`);
+}
+
+/** Deletes the folder unless something is still mounted below it, as deleting would then reach through the mount. */
+async function removeTree(folder) {
+  if (readFileSync("/proc/self/mountinfo", "utf8").includes(` ${folder}/`)) return;
+  await runCommand("rm", ["-rf", "--one-file-system", folder]).catch(() => {});
+}
+
+/** Images as the engine lists them, of one repository. */
+export function imagesOf(engine, repository) {
+  return askJson(engine, { path: `/images/json?filters=${encodeURIComponent(JSON.stringify({ reference: [repository] }))}` });
+}

@@ -1,0 +1,57 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { runCommand } from "./run-command.mjs";
+import { SetupError } from "./say.mjs";
+
+const APT_ENVIRONMENT = { ...process.env, DEBIAN_FRONTEND: "noninteractive", LC_ALL: "C.UTF-8" };
+let listsUpdated = false;
+
+/** Whether we may install packages here: root on a system with apt. */
+export function canInstall() {
+  return process.getuid?.() === 0 && existsSync("/usr/bin/apt-get");
+}
+
+/** Where a command is on the PATH or in the administrator's folders; null when it is nowhere. */
+export function findCommand(name) {
+  const folders = [...(process.env.PATH ?? "").split(path.delimiter), "/usr/local/sbin", "/usr/sbin", "/sbin"];
+  return folders.map((folder) => path.join(folder, name)).find((file) => existsSync(file)) ?? null;
+}
+
+/** Installs Debian packages and nothing they only recommend. Throws SetupError naming what to install otherwise. */
+export async function installPackages(packages, { progress, why }) {
+  if (!canInstall()) {
+    throw new SetupError(`${why}\nInstall it (on Debian or Ubuntu, as root: apt-get install ${packages.join(" ")}) and start again.`);
+  }
+  if (!listsUpdated) {
+    progress("apt-get update");
+    // A third-party list that does not answer must not stop what Debian's own can give.
+    await runCommand("apt-get", ["update", "-q"], { progress, env: APT_ENVIRONMENT }).catch((error) => progress(error.message));
+    listsUpdated = true;
+  }
+  const options = ["install", "-y", "-q", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300"];
+  await runCommand("apt-get", [...options, ...packages], { progress, env: APT_ENVIRONMENT });
+}
+
+/** The Debian mirror this machine is set up with; Debian's own when it has none or is not Debian. */
+export function debianMirror() {
+  const fallback = "http://deb.debian.org/debian";
+  if (!isDebian()) return fallback;
+  const folder = "/etc/apt/sources.list.d";
+  const files = ["/etc/apt/sources.list", ...(existsSync(folder) ? readdirSync(folder).map((file) => path.join(folder, file)) : [])];
+  const text = files.filter((file) => existsSync(file)).map((file) => readFileSync(file, "utf8")).join("\n");
+  return mirrorIn(text) ?? fallback;
+}
+
+/** The first address of a Debian archive (not its security part) in apt's source lists, of either format. */
+export function mirrorIn(sources) {
+  for (const line of sources.split("\n")) {
+    if (!/^\s*(deb\s|URIs:)/.test(line)) continue;
+    const address = line.match(/https?:\/\/\S+?\/debian\/?(?=\s|$)/)?.[0];
+    if (address) return address.replace(/\/$/, "");
+  }
+  return null;
+}
+
+function isDebian() {
+  return existsSync("/etc/os-release") && /^ID=debian$/m.test(readFileSync("/etc/os-release", "utf8"));
+}

@@ -1,0 +1,120 @@
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { BASE_IMAGE, ensureBaseImage, hasImage, imagesOf } from "./base-image.mjs";
+import { ask, askJson, describeMessage, follow } from "./engine-api.mjs";
+import { filesUnder, sha256 } from "./node-modules.mjs";
+import { SetupError, step } from "./say.mjs";
+
+export const REPOSITORY = "code-interpreter-sandbox";
+export const variants = ["default", "full"];
+const BUILD_IDLE_MS = 15 * 60_000;
+const LOG_LINES = 40;
+
+/** Makes sure that the sandbox image for these inputs exists and returns its name. */
+export async function ensureImage({ engine, root, variant = "default", env = process.env }) {
+  if (env.SANDBOX_IMAGE) return { name: await named(engine, env.SANDBOX_IMAGE), note: "" };
+  const folder = path.join(root, "sandbox-image");
+  const files = imageInputs(folder);
+  const tag = imageTag(folder, files, variant);
+  const name = `${REPOSITORY}:${tag}`;
+  if (!(await hasImage(engine, name))) {
+    await ensureBaseImage(engine);
+    await step(`sandbox image ${name}`, async (progress) => {
+      await build({ engine, folder, files, name, variant, progress });
+      return { note: "built" };
+    });
+  } else await step(`sandbox image ${name}`, async () => ({ note: "up to date" }));
+  const alias = variant === "default" ? "latest" : variant;
+  await askJson(engine, { method: "POST", path: `/images/${encodeURIComponent(name)}/tag?repo=${REPOSITORY}&tag=${alias}` });
+  return { name };
+}
+
+/** An image the operator chose is used as it is. */
+function named(engine, name) {
+  return step(`sandbox image ${name}`, async () => {
+    if (!(await hasImage(engine, name))) throw new SetupError(`The Docker engine has no image ${name} (SANDBOX_IMAGE).`);
+    return { note: "chosen with SANDBOX_IMAGE" };
+  }).then(() => name);
+}
+
+/** Files that make the image, relative and sorted: all of its folder except tests, documents and what the worker reads. */
+export function imageInputs(folder) {
+  return filesUnder(folder)
+    .map((file) => path.relative(folder, file).split(path.sep).join("/"))
+    .filter((file) => !/(^|\/)(tests?|__pycache__|\.[^/]*)\//.test(file))
+    .filter((file) => !/(^|\/)(seccomp[^/]*\.json|pyproject\.toml|[^/]*\.md|[^/]*\.pyc|\.[^/]*)$/.test(file))
+    .sort();
+}
+
+export function imageTag(folder, files, variant) {
+  const contents = files.flatMap((file) => [file, readFileSync(path.join(folder, file))]);
+  return sha256([...contents, variant, BASE_IMAGE]).slice(0, 16);
+}
+
+/** Removes the images of other inputs that no container uses; returns their names. */
+export async function pruneImages({ engine, root }) {
+  const folder = path.join(root, "sandbox-image");
+  const files = imageInputs(folder);
+  const kept = new Set([...variants.map((variant) => imageTag(folder, files, variant)), "latest", "full"].map((tag) => `${REPOSITORY}:${tag}`));
+  const names = (await imagesOf(engine, REPOSITORY)).flatMap((image) => image.RepoTags ?? []).filter((name) => !kept.has(name));
+  const removed = [];
+  for (const name of names) {
+    const response = await ask(engine, { method: "DELETE", path: `/images/${encodeURIComponent(name)}`, idleMs: 120_000 });
+    response.resume();
+    if (response.statusCode === 200) removed.push(name);
+  }
+  return removed;
+}
+
+/** Builds through the API: on the engine's bridge where it has one, on the host's network where it has none or that fails. */
+async function build({ engine, folder, files, name, variant, progress }) {
+  const networks = await askJson(engine, { path: "/networks" });
+  const modes = networks.some((network) => network.Driver === "bridge") ? ["default", "host"] : ["host"];
+  for (const [index, networkMode] of modes.entries()) {
+    const log = [];
+    try {
+      await buildOnce({ engine, folder, files, name, variant, networkMode, log, progress });
+      return;
+    } catch (error) {
+      const words = [...log.slice(-LOG_LINES), error.message].join("\n");
+      if (index === modes.length - 1 || !isNetworkTrouble(words)) throw new SetupError(`The sandbox image can not be built:\n${words}`);
+      progress("no network from the engine's bridge; again on the host's");
+    }
+  }
+}
+
+async function buildOnce({ engine, folder, files, name, variant, networkMode, log, progress }) {
+  const query = new URLSearchParams({
+    t: name,
+    rm: "1",
+    forcerm: "1",
+    networkmode: networkMode,
+    buildargs: JSON.stringify(buildArguments(variant)),
+  });
+  const tar = spawn("tar", ["-C", folder, "-c", "-f", "-", "--", ...files], { stdio: ["ignore", "pipe", "inherit"] });
+  const response = await ask(engine, {
+    method: "POST",
+    path: `/build?${query}`,
+    headers: { "content-type": "application/x-tar" },
+    body: tar.stdout,
+    idleMs: BUILD_IDLE_MS,
+  });
+  await follow(response, (message) => {
+    const text = describeMessage(message);
+    if (text === null) return;
+    log.push(text);
+    progress(text);
+  });
+}
+
+/** The variant, and the proxy this machine uses, which Docker knows as arguments that leave no trace in the image. */
+function buildArguments(variant) {
+  const proxies = ["http_proxy", "https_proxy", "no_proxy"].flatMap((name) => [name, name.toUpperCase()]);
+  const set = proxies.filter((name) => process.env[name]).map((name) => [name, process.env[name]]);
+  return { VARIANT: variant, ...Object.fromEntries(set) };
+}
+
+export function isNetworkTrouble(text) {
+  return /temporary failure resolving|could not (resolve|connect)|network is unreachable|no route to host|connection timed out|failed to fetch/i.test(text);
+}

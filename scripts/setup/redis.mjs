@@ -1,0 +1,131 @@
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import net from "node:net";
+import os from "node:os";
+import path from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import tls from "node:tls";
+import { findCommand, installPackages } from "./debian.mjs";
+import { endChild, spawnTied } from "./run-command.mjs";
+import { SetupError, step } from "./say.mjs";
+
+const START_MS_MAX = 30_000;
+const STOP_MS_MAX = 10_000;
+/** The kernel's bound for the path of a socket is 108 bytes, its end included. */
+const SOCKET_PATH_BYTES_MAX = 100;
+
+/**
+ * Returns the Redis to use: the one of REDIS_URL when that is set, else a private server on a socket in the data
+ * folder that ends with this process. `stop` ends it in order; `child` is null when it is not ours.
+ */
+export function startRedis({ dataFolder, env = process.env }) {
+  return step("Redis", async (progress) => {
+    if (env.REDIS_URL) {
+      const version = await versionAt(env.REDIS_URL);
+      return { url: env.REDIS_URL, child: null, stop: async () => {}, note: `${version} answers at REDIS_URL` };
+    }
+    if (!findCommand("redis-server")) {
+      await installPackages(["redis-server"], {
+        progress,
+        why: "There is no redis-server on this machine and REDIS_URL is not set. Redis 6.2 or newer keeps the queue.",
+      });
+    }
+    return startPrivate(dataFolder, progress);
+  });
+}
+
+async function startPrivate(dataFolder, progress) {
+  const folder = path.resolve(dataFolder, "redis");
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const socket = socketPath(folder);
+  await endForgotten(socket, progress);
+  const logFile = path.join(folder, "redis.log");
+  rmSync(logFile, { force: true });
+  const log = openSync(logFile, "a");
+  const options = {
+    port: 0, unixsocket: socket, unixsocketperm: 700, dir: folder, appendonly: "yes", appendfsync: "everysec",
+    save: "", "maxmemory-policy": "noeviction", daemonize: "no", loglevel: "notice",
+  };
+  const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const child = spawnTied(findCommand("redis-server"), args, { stdio: ["ignore", log, log] });
+  closeSync(log);
+  const deadline = performance.now() + START_MS_MAX;
+  for (;;) {
+    const version = await versionAt(socket).catch(() => null);
+    if (version) return { url: socket, child, stop: () => endChild(child, STOP_MS_MAX), note: `${version}, private, at ${socket}` };
+    if (child.exitCode !== null || child.signalCode !== null || performance.now() > deadline) {
+      child.kill("SIGKILL");
+      const lines = existsSync(logFile) ? readFileSync(logFile, "utf8").trim().split("\n").slice(-10).join("\n") : "";
+      throw new SetupError(`redis-server does not come up. The end of ${logFile}:\n${lines}`);
+    }
+    progress("loading");
+    await pause(50);
+  }
+}
+
+/** In the data folder, or in the temp folder when that path would be too long for a socket. */
+function socketPath(folder) {
+  const inData = path.join(folder, "redis.sock");
+  if (Buffer.byteLength(inData) <= SOCKET_PATH_BYTES_MAX) return inData;
+  return path.join(mkdtempSync(path.join(os.tmpdir(), "code-interpreter-")), "redis.sock");
+}
+
+/**
+ * A server that answers on our socket is either that of another start from this folder, which must not be disturbed,
+ * or one that lost its parent a moment ago and is still saving. The latter goes by itself; a dead socket is removed.
+ */
+async function endForgotten(socket, progress) {
+  const deadline = performance.now() + STOP_MS_MAX;
+  while (await versionAt(socket).catch(() => null)) {
+    if (performance.now() > deadline) {
+      throw new SetupError(`Another service runs from this data folder: its Redis answers at ${socket}.\nStop it, or set DATA_DIR to another folder.`);
+    }
+    progress("another server answers on our socket; waiting for it to end");
+    await pause(250);
+  }
+  rmSync(socket, { force: true });
+}
+
+/** The server's version. Rejects with SetupError when it does not answer as a Redis of 6.2 or newer. */
+export async function versionAt(url) {
+  const target = url.startsWith("/") ? { path: url } : new URL(url);
+  const shown = target.path ?? `${target.protocol}//${target.host}`;
+  const password = decodeURIComponent(target.password ?? "");
+  const login = password ? ["AUTH", ...(target.username ? [decodeURIComponent(target.username)] : []), password] : null;
+  const reply = await talk(target, [...(login ? [login] : []), ["INFO", "server"], ["PING"]]).catch((error) => {
+    throw new SetupError(`No Redis answers at ${shown}: ${error.message}`);
+  });
+  const version = reply.match(/redis_version:(\S+)/)?.[1];
+  if (!version) throw new SetupError(`Redis at ${shown} refuses: ${reply.split("\r\n")[0]}`);
+  if (!isNewEnough(version)) throw new SetupError(`Redis at ${shown} is ${version}; 6.2 or newer is needed.`);
+  return version;
+}
+
+export function isNewEnough(version) {
+  const [major, minor] = version.split(".").map(Number);
+  return major > 6 || (major === 6 && minor >= 2);
+}
+
+/** Sends commands and resolves with all that came back, once PING, the last of them, is answered or refused. */
+function talk(target, commands) {
+  return new Promise((resolve, reject) => {
+    const address = target.path ? { path: target.path } : { host: target.hostname || "127.0.0.1", port: Number(target.port || 6379) };
+    const socket = target.protocol === "rediss:" ? tls.connect({ ...address, servername: target.hostname }) : net.connect(address);
+    let reply = "";
+    socket.setEncoding("utf8");
+    socket.setTimeout(5_000, () => socket.destroy(new Error("no answer within 5 s")));
+    socket.on("error", reject);
+    socket.on("close", () => reject(new Error("it closed the connection")));
+    socket.on("data", (chunk) => {
+      reply += chunk;
+      if (!/(^|\r\n)(\+PONG|-(NOAUTH|WRONGPASS|LOADING|NOPERM|DENIED)[^\r]*)\r\n$/.test(reply)) return;
+      resolve(reply);
+      socket.destroy();
+    });
+    socket.write(commands.map(encodeCommand).join(""));
+  });
+}
+
+/** A command in the Redis protocol. */
+export function encodeCommand(words) {
+  return `*${words.length}\r\n${words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join("")}`;
+}
