@@ -18,12 +18,15 @@ export interface SandboxEnd {
 export interface Sandbox {
   readonly id: string;
   readonly spec: SandboxSpec;
-  /** Runner messages in order. Ends when the sandbox's stream ends; throws WireError on bytes that are no frames. Read once. */
-  readonly frames: AsyncIterable<OutFrame>;
   /** Aborted once the stream has ended, for whatever reason: a sandbox whose stream has ended is dead. */
   readonly lost: AbortSignal;
   /** Resolves when the frame may be followed by the next one. Rejects when the sandbox is lost. */
   send(frame: InFrame): Promise<void>;
+  /**
+   * The next runner message, in order; null once the stream has ended. Rejects with WireError on bytes that are
+   * no frames. One reader at a time; the stream is held back while nobody reads.
+   */
+  receive(): Promise<OutFrame | null>;
   /** Facts of the end, for a sandbox that is lost; waits for the vendor to report them, within a bound. */
   end(): Promise<SandboxEnd>;
   /** Idempotent; never throws; resolves when nothing of the sandbox is left, or when the reaper has to see to it. */

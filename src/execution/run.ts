@@ -16,15 +16,23 @@ export interface RunInput {
   files: ReadonlyArray<{ name: string; file_id: string }>;
 }
 
+export interface SavedFile {
+  file_id: string;
+  url: string;
+  mime_type: string;
+  bytes: number;
+  sha256: string;
+}
+
 /** What a run asks of the world around it. Each call is bounded by the run's signal. */
 export interface RunPorts {
   /** The bytes of an input file; rejects when it is gone. */
   openFile(fileId: string): Promise<AsyncIterable<Uint8Array>>;
   /** Keeps one file of a run; rejects when it can not be stored, which the execution then says. */
   saveFile(
-    file: { name: string; mimeType: string; bytesMax: number },
+    file: { name: string; /** From the name when absent. */ mimeType?: string; bytesMax: number },
     bytes: AsyncIterable<Uint8Array>,
-  ): Promise<{ file_id: string; url: string; bytes: number; sha256: string }>;
+  ): Promise<SavedFile>;
   /** Called for each output as it appears; text in pieces. Awaited, so that a slow reader slows the sandbox. */
   emit(output: Output): Promise<void>;
 }

@@ -51,6 +51,8 @@ export interface OutFrame {
   kind: OutKind;
   head: Record<string, unknown>;
   body: Buffer;
+  /** Length of head and body together. */
+  bytes: number;
 }
 
 /** Head of `run`. Bounds are the operator's limits, possibly lowered by the request; the runner applies them all. */
@@ -130,7 +132,7 @@ export class FrameParser {
       const bytes = this.#take(headBytes + bodyBytes);
       this.#header = null;
       this.#neededBytes = HEADER_BYTES;
-      yield { kind, head: parseHead(bytes.subarray(0, headBytes)), body: bytes.subarray(headBytes) };
+      yield { kind, head: parseHead(bytes.subarray(0, headBytes)), body: bytes.subarray(headBytes), bytes: bytes.length };
     }
   }
 

@@ -1,0 +1,112 @@
+import type { Duplex } from "node:stream";
+import { encodeFrame, type FrameBounds, FrameParser, type InFrame, type OutFrame, PREAMBLE, WireError } from "../wire/frames.ts";
+import { Demux } from "./demux.ts";
+
+/** Frames waiting for a reader, in body bytes, above which the sandbox is held back. */
+const HELD_BYTES_MAX = 1024 * 1024;
+
+/**
+ * Frames over the attached stream of one container. The stream is read as it comes, so that its end is seen even
+ * while nobody waits for a frame, and paused while too much waits.
+ */
+export class AttachedStream {
+  readonly #socket: Duplex;
+  readonly #demux = new Demux();
+  readonly #parser: FrameParser;
+  readonly #onBytes: (direction: "in" | "out", count: number) => void;
+  readonly #lost = new AbortController();
+  #frames: OutFrame[] = [];
+  #heldBytes = 0;
+  #failure: WireError | null = null;
+  #wake: (() => void) | null = null;
+
+  constructor(socket: Duplex, bounds: FrameBounds, onBytes: (direction: "in" | "out", count: number) => void) {
+    this.#socket = socket;
+    this.#parser = new FrameParser(bounds);
+    this.#onBytes = onBytes;
+    socket.on("data", (data: Buffer) => this.#take(data));
+    socket.on("end", () => this.#end());
+    socket.on("close", () => this.#end());
+    // An error ends the stream like any other end; what it meant is learnt from the container's own state.
+    socket.on("error", () => this.#end());
+    socket.write(PREAMBLE);
+  }
+
+  get lost(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  async receive(): Promise<OutFrame | null> {
+    for (;;) {
+      const frame = this.#frames.shift();
+      if (frame !== undefined) {
+        this.#heldBytes -= frame.body.length;
+        if (this.#socket.isPaused() && this.#heldBytes < HELD_BYTES_MAX / 2) this.#socket.resume();
+        return frame;
+      }
+      if (this.#failure !== null) throw this.#failure;
+      if (this.#lost.signal.aborted) return null;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  async send(frame: InFrame): Promise<void> {
+    if (this.#lost.signal.aborted) throw new WireError("the sandbox's stream has ended");
+    const bytes = encodeFrame(frame);
+    this.#onBytes("in", bytes.length);
+    if (this.#socket.write(bytes)) return;
+    await new Promise<void>((resolve, reject) => {
+      const onDrain = () => {
+        this.#lost.signal.removeEventListener("abort", onLost);
+        resolve();
+      };
+      const onLost = () => {
+        this.#socket.off("drain", onDrain);
+        reject(new WireError("the sandbox's stream ended while it was written to"));
+      };
+      this.#socket.once("drain", onDrain);
+      this.#lost.signal.addEventListener("abort", onLost, { once: true });
+    });
+  }
+
+  /** Ends the stream; the connection's own close is what a runner sees as the end of its stdin. */
+  close(): void {
+    this.#socket.destroy();
+    this.#end();
+  }
+
+  #take(data: Buffer): void {
+    if (this.#lost.signal.aborted) return;
+    this.#onBytes("out", data.length);
+    try {
+      for (const slice of this.#demux.push(data)) {
+        // What the supervisor itself writes to stderr is of no use here and is never shown.
+        if (slice.stream === "stderr") continue;
+        for (const frame of this.#parser.push(slice.data)) {
+          this.#frames.push(frame);
+          this.#heldBytes += frame.body.length;
+        }
+      }
+    } catch (error) {
+      this.#failure = error instanceof WireError ? error : new WireError("the attach stream is malformed", { cause: error });
+      this.#socket.destroy();
+      this.#end();
+      return;
+    }
+    if (this.#heldBytes > HELD_BYTES_MAX) this.#socket.pause();
+    this.#notify();
+  }
+
+  #end(): void {
+    if (!this.#lost.signal.aborted) this.#lost.abort();
+    this.#notify();
+  }
+
+  #notify(): void {
+    const wake = this.#wake;
+    this.#wake = null;
+    wake?.();
+  }
+}

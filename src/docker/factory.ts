@@ -1,0 +1,183 @@
+import { randomUUID } from "node:crypto";
+import type { Duplex } from "node:stream";
+import type { Container } from "dockerode";
+import type { Sandbox, SandboxEnd, SandboxFactory, SandboxSpec } from "../engine/sandbox.ts";
+import type { Limits } from "../limits.ts";
+import type { Log } from "../observe/log.ts";
+import type { Metrics } from "../observe/metrics.ts";
+import type { InFrame, OutFrame } from "../wire/frames.ts";
+import { AttachedStream } from "./attached-stream.ts";
+import { type EngineClient, hasStatus } from "./engine-client.ts";
+import { containerOptions, type ProfileOptions } from "./profile.ts";
+import { Semaphore } from "./semaphore.ts";
+
+/** The runner's heads are small but for tables and charts; a body is at most one display. */
+const FRAME_HEAD_BYTES_MAX = 8 * 1024 * 1024;
+const FRAME_BODY_SLACK_BYTES = 64 * 1024;
+const END_FACTS_TIMEOUT_MS = 5_000;
+const REMOVE_ATTEMPTS = 3;
+
+export interface DockerFactoryOptions {
+  engine: EngineClient;
+  profile: Omit<ProfileOptions, "deadline">;
+  limits: Limits;
+  metrics: Metrics;
+  log: Log;
+  /** Containers created or started at one time; more of them slow each other down. */
+  startsMax: number;
+  /** How long a sandbox may exist before the reaper takes it for forgotten. */
+  lifetimeMsMax: number;
+}
+
+/** Makes sandboxes out of containers of one Docker engine. */
+export class DockerSandboxFactory implements SandboxFactory {
+  readonly #options: DockerFactoryOptions;
+  readonly #starts: Semaphore;
+  readonly #removals: Semaphore;
+
+  constructor(options: DockerFactoryOptions) {
+    this.#options = options;
+    this.#starts = new Semaphore(options.startsMax);
+    this.#removals = new Semaphore(options.startsMax);
+  }
+
+  async create(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
+    const release = await this.#starts.acquire(signal);
+    const bounded = AbortSignal.any([signal, AbortSignal.timeout(this.#options.limits.sandboxStartTimeoutMsMax)]);
+    try {
+      return await this.#start(spec, bounded);
+    } finally {
+      release();
+    }
+  }
+
+  async #start(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
+    const { engine, profile, limits, metrics, lifetimeMsMax } = this.#options;
+    const deadline = Date.now() + lifetimeMsMax;
+    // Named by us, so that it can be removed even when the engine's answer to "create" never arrives.
+    const name = `code-interpreter-${randomUUID()}`;
+    metrics.sandboxesAlive.inc();
+    let stream: AttachedStream | null = null;
+    const remove = () => this.#remove(name);
+    try {
+      const container = await engine.call("create", () =>
+        engine.control.createContainer({ name, ...containerOptions(spec, { ...profile, deadline }), abortSignal: signal }),
+      );
+      const socket = await engine.call("attach", () => attach(engine.stream.getContainer(container.id)));
+      const bounds = { headBytesMax: FRAME_HEAD_BYTES_MAX, bodyBytesMax: limits.displayBytesMax + FRAME_BODY_SLACK_BYTES };
+      stream = new AttachedStream(socket, bounds, (direction, count) => metrics.sandboxBytes.inc({ direction }, count));
+      await engine.call("start", () => container.start({ abortSignal: signal }));
+      const sandbox = new DockerSandbox(container, spec, stream, engine, remove);
+      await untilReady(sandbox, signal);
+      return sandbox;
+    } catch (error) {
+      stream?.close();
+      await remove();
+      throw error;
+    }
+  }
+
+  /** Leaves nothing of the container, or a warning for the reaper to act on. */
+  async #remove(name: string): Promise<void> {
+    const { engine, log, metrics } = this.#options;
+    const release = await this.#removals.acquire();
+    try {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          await engine.call("remove", () => engine.control.getContainer(name).remove({ force: true, v: true }));
+          return;
+        } catch (error) {
+          // Gone already, or going: both are what was wanted.
+          if (hasStatus(error, 404) || hasStatus(error, 409)) return;
+          if (attempt === REMOVE_ATTEMPTS) {
+            log.warn({ sandbox: name, err: error }, "sandbox not removed; left to the reaper");
+            return;
+          }
+        }
+      }
+    } finally {
+      metrics.sandboxesAlive.dec();
+      release();
+    }
+  }
+}
+
+/**
+ * Attached before the start, so that no output is lost. The client sends the options as a request body too, which
+ * some engines let slip into stdin: the runner drops whatever comes before the preamble.
+ */
+async function attach(container: Container): Promise<Duplex> {
+  const options = { stream: true, hijack: true, stdin: true, stdout: true, stderr: true };
+  return (await container.attach(options)) as unknown as Duplex;
+}
+
+async function untilReady(sandbox: DockerSandbox, signal: AbortSignal): Promise<void> {
+  const giveUp = () => sandbox.abandon();
+  signal.addEventListener("abort", giveUp, { once: true });
+  try {
+    const frame = await sandbox.receive();
+    signal.throwIfAborted();
+    if (frame === null) throw new Error("the sandbox ended before it was ready");
+    if (frame.kind !== "ready") throw new Error(`the sandbox began with a ${frame.kind} frame`);
+  } finally {
+    signal.removeEventListener("abort", giveUp);
+  }
+}
+
+class DockerSandbox implements Sandbox {
+  readonly id: string;
+  readonly spec: SandboxSpec;
+  readonly #container: Container;
+  readonly #stream: AttachedStream;
+  readonly #engine: EngineClient;
+  readonly #remove: () => Promise<void>;
+  #destroyed: Promise<void> | null = null;
+
+  constructor(container: Container, spec: SandboxSpec, stream: AttachedStream, engine: EngineClient, remove: () => Promise<void>) {
+    this.id = container.id;
+    this.spec = spec;
+    this.#container = container;
+    this.#stream = stream;
+    this.#engine = engine;
+    this.#remove = remove;
+  }
+
+  get lost(): AbortSignal {
+    return this.#stream.lost;
+  }
+
+  receive(): Promise<OutFrame | null> {
+    return this.#stream.receive();
+  }
+
+  send(frame: InFrame): Promise<void> {
+    return this.#stream.send(frame);
+  }
+
+  /** Ends the stream without removing the container, so that a waiting reader is let go. */
+  abandon(): void {
+    this.#stream.close();
+  }
+
+  async end(): Promise<SandboxEnd> {
+    try {
+      const abortSignal = AbortSignal.timeout(END_FACTS_TIMEOUT_MS);
+      await this.#engine.call("wait", () => this.#container.wait({ condition: "not-running", abortSignal }));
+      const facts = await this.#engine.call("inspect", () => this.#container.inspect({ abortSignal }));
+      return { exitCode: facts.State.ExitCode, oomKilled: facts.State.OOMKilled };
+    } catch {
+      // Counted as an engine error; a sandbox whose end is not known is one that was lost.
+      return { exitCode: null, oomKilled: false };
+    }
+  }
+
+  destroy(): Promise<void> {
+    this.#destroyed ??= this.#destroy();
+    return this.#destroyed;
+  }
+
+  async #destroy(): Promise<void> {
+    this.#stream.close();
+    await this.#remove();
+  }
+}

@@ -1,0 +1,310 @@
+import type { Log } from "../observe/log.ts";
+import type { Metrics } from "../observe/metrics.ts";
+import { Arrivals } from "./arrivals.ts";
+import { preloadSteps, type PreloadStep } from "./preload.ts";
+import type { Sandbox, SandboxFactory, SandboxSpec } from "./sandbox.ts";
+
+export interface PoolOptions {
+  factory: SandboxFactory;
+  /** What every pooled sandbox is; others are started on demand. */
+  spec: SandboxSpec;
+  sizeMin: number;
+  sizeMax: number;
+  /** Sandboxes that may exist at one time, in use, idle and on their way in or out. */
+  capacity: number;
+  /** Sandboxes being started at one time. */
+  startsMax: number;
+  /** An idle sandbox is replaced at this age, well before the reaper would take it for forgotten. */
+  idleMsMax: number;
+  metrics: Metrics;
+  log: Log;
+}
+
+export interface Taken {
+  sandbox: Sandbox;
+  /** True when it stood ready. */
+  warm: boolean;
+}
+
+interface Idle {
+  sandbox: Sandbox;
+  since: number;
+  preloaded: number;
+  /** Settles when the module being imported now is there. */
+  preloading: Promise<void> | null;
+}
+
+interface Waiter {
+  resolve: (sandbox: Sandbox) => void;
+}
+
+/** A run this short is answered before its replacement is started, so that the two do not compete for the cores. */
+const REFILL_DELAY_MS = 40;
+const RETRY_DELAY_MS = { first: 100, max: 5_000 };
+const UPKEEP_INTERVAL_MS = 1_000;
+
+/**
+ * Sandboxes that stand ready, each for one execution. Who takes a sandbox gives it to `discard` in `finally`. The
+ * stock is refilled as it is used, follows the measured rate of arrivals between its two sizes, and is preloaded
+ * with heavy modules only while nothing runs.
+ */
+export class Pool {
+  readonly #options: PoolOptions;
+  readonly #arrivals = new Arrivals();
+  readonly #closing = new AbortController();
+  readonly #idle: Idle[] = [];
+  readonly #waiters: Waiter[] = [];
+  readonly #work = new Set<Promise<void>>();
+  #starting = 0;
+  #existing = 0;
+  #inUse = 0;
+  #failures = 0;
+  #retryTimer: NodeJS.Timeout | null = null;
+  #refillTimer: NodeJS.Timeout | null = null;
+  #upkeepTimer: NodeJS.Timeout | null = null;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+  }
+
+  /** Begins to fill the stock. */
+  open(): void {
+    this.#upkeepTimer = setInterval(() => this.#keepUp(), UPKEEP_INTERVAL_MS);
+    this.#refill();
+  }
+
+  /** Resolves with a sandbox that nobody used before. Rejects with the signal's reason. */
+  async take(spec: SandboxSpec, wantsPreloaded: boolean, signal: AbortSignal): Promise<Taken> {
+    signal.throwIfAborted();
+    this.#arrivals.arrived(Date.now(), wantsPreloaded);
+    this.#inUse += 1;
+    try {
+      const taken = await this.#acquire(spec, wantsPreloaded, signal);
+      this.#options.metrics.poolTakes.inc({ start: taken.warm ? "warm" : "cold" });
+      return taken;
+    } catch (error) {
+      this.#inUse -= 1;
+      throw error;
+    } finally {
+      this.#refillSoon();
+    }
+  }
+
+  /** Destroys a taken sandbox and starts its replacement. Never throws. */
+  async discard(sandbox: Sandbox): Promise<void> {
+    this.#inUse -= 1;
+    const gone = this.#track(this.#destroy(sandbox));
+    this.#refill();
+    await gone;
+  }
+
+  /** Idle sandboxes that could be taken now. */
+  get idle(): number {
+    return this.#idle.length;
+  }
+
+  /** Starts nothing more and destroys the stock; taken sandboxes stay with their takers. */
+  async close(): Promise<void> {
+    this.#closing.abort(new Error("the pool is closing"));
+    if (this.#refillTimer !== null) clearTimeout(this.#refillTimer);
+    if (this.#retryTimer !== null) clearTimeout(this.#retryTimer);
+    if (this.#upkeepTimer !== null) clearInterval(this.#upkeepTimer);
+    for (const idle of this.#idle.splice(0)) this.#track(this.#destroy(idle.sandbox));
+    while (this.#work.size > 0) await Promise.all(this.#work);
+    this.#report();
+  }
+
+  async #acquire(spec: SandboxSpec, wantsPreloaded: boolean, signal: AbortSignal): Promise<Taken> {
+    if (spec.memoryMb !== this.#options.spec.memoryMb) return { sandbox: await this.#startOutsideStock(spec, signal), warm: false };
+    for (let idle = this.#best(wantsPreloaded); idle !== null; idle = this.#best(wantsPreloaded)) {
+      if (idle.preloading !== null) await idle.preloading;
+      if (!idle.sandbox.lost.aborted) return { sandbox: idle.sandbox, warm: true };
+      this.#bury(idle);
+    }
+    return { sandbox: await this.#wait(signal), warm: false };
+  }
+
+  /** Removes the best match from the stock: preloaded for heavy code, plain for the rest, not in the middle of an import. */
+  #best(wantsPreloaded: boolean): Idle | null {
+    const rank = (idle: Idle) => (idle.preloading === null ? 0 : 100) + (wantsPreloaded ? -idle.preloaded : idle.preloaded);
+    let best: Idle | null = null;
+    for (const idle of this.#idle) if (best === null || rank(idle) < rank(best)) best = idle;
+    if (best !== null) this.#idle.splice(this.#idle.indexOf(best), 1);
+    return best;
+  }
+
+  #wait(signal: AbortSignal): Promise<Sandbox> {
+    return new Promise((resolve, reject) => {
+      const waiter: Waiter = {
+        resolve: (sandbox) => {
+          signal.removeEventListener("abort", leave);
+          resolve(sandbox);
+        },
+      };
+      const leave = () => {
+        this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
+        reject(signal.reason as Error);
+      };
+      signal.addEventListener("abort", leave, { once: true });
+      this.#waiters.push(waiter);
+      this.#refill();
+    });
+  }
+
+  async #startOutsideStock(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
+    this.#existing += 1;
+    try {
+      return await this.#options.factory.create(spec, signal);
+    } catch (error) {
+      this.#existing -= 1;
+      throw error;
+    }
+  }
+
+  #refillSoon(): void {
+    if (this.#idle.length === 0) return this.#refill();
+    this.#refillTimer ??= setTimeout(() => {
+      this.#refillTimer = null;
+      this.#refill();
+    }, REFILL_DELAY_MS);
+  }
+
+  /** Starts as many sandboxes as waiters and stock lack, within the bounds. */
+  #refill(): void {
+    if (this.#closing.signal.aborted) return;
+    const wanted = this.#target() + this.#waiters.length;
+    while (
+      this.#idle.length + this.#starting < wanted &&
+      this.#starting < this.#options.startsMax &&
+      this.#existing < this.#options.capacity &&
+      this.#retryTimer === null
+    ) {
+      this.#starting += 1;
+      this.#existing += 1;
+      this.#track(this.#startOne());
+    }
+    this.#report();
+  }
+
+  #target(): number {
+    const { sizeMin, sizeMax } = this.#options;
+    return Math.min(sizeMax, Math.max(sizeMin, this.#arrivals.stockNeeded(Date.now())));
+  }
+
+  async #startOne(): Promise<void> {
+    const { factory, spec, log } = this.#options;
+    const startedAt = Date.now();
+    try {
+      const sandbox = await factory.create(spec, this.#closing.signal);
+      this.#arrivals.started(Date.now() - startedAt);
+      this.#failures = 0;
+      this.#starting -= 1;
+      this.#admit(sandbox);
+    } catch (error) {
+      this.#starting -= 1;
+      this.#existing -= 1;
+      if (this.#closing.signal.aborted) return;
+      log.error({ err: error }, "a sandbox did not start");
+      this.#retryLater();
+    }
+    this.#refill();
+    this.#preloadNext();
+  }
+
+  #admit(sandbox: Sandbox): void {
+    if (this.#closing.signal.aborted) {
+      this.#track(this.#destroy(sandbox));
+      return;
+    }
+    const waiter = this.#waiters.shift();
+    if (waiter !== undefined) waiter.resolve(sandbox);
+    else this.#idle.push({ sandbox, since: Date.now(), preloaded: 0, preloading: null });
+  }
+
+  /** An engine that fails is asked again after a growing pause, also while executions wait: they have their own deadline. */
+  #retryLater(): void {
+    if (this.#retryTimer !== null) return;
+    const delayMs = Math.min(RETRY_DELAY_MS.first * 2 ** this.#failures, RETRY_DELAY_MS.max);
+    this.#failures += 1;
+    this.#retryTimer = setTimeout(() => {
+      this.#retryTimer = null;
+      this.#refill();
+    }, delayMs);
+  }
+
+  /** Once a second: replaces the dead and the old, follows the rate of arrivals up and down. */
+  #keepUp(): void {
+    const oldest = Date.now() - this.#options.idleMsMax;
+    for (const idle of [...this.#idle]) {
+      if (idle.preloading !== null) continue;
+      const excess = this.#idle.length > this.#target();
+      if (!idle.sandbox.lost.aborted && idle.since > oldest && !excess) continue;
+      this.#idle.splice(this.#idle.indexOf(idle), 1);
+      if (idle.sandbox.lost.aborted) this.#bury(idle);
+      else this.#track(this.#destroy(idle.sandbox));
+    }
+    this.#refill();
+    this.#preloadNext();
+  }
+
+  #bury(idle: Idle): void {
+    this.#options.metrics.poolDead.inc();
+    this.#track(this.#destroy(idle.sandbox));
+  }
+
+  /** One module into one sandbox, and only while nothing else is going on. */
+  #preloadNext(): void {
+    if (this.#inUse > 0 || this.#starting > 0 || this.#closing.signal.aborted) return;
+    if (this.#idle.some((idle) => idle.preloading !== null)) return;
+    const wanted = Math.max(1, Math.round(this.#arrivals.heavyShare * this.#idle.length));
+    const next = [...this.#idle]
+      .sort((a, b) => b.preloaded - a.preloaded)
+      .slice(0, wanted)
+      .find((idle) => idle.preloaded < preloadSteps.length && !idle.sandbox.lost.aborted);
+    if (next === undefined) return;
+    const module = preloadSteps[next.preloaded] as PreloadStep;
+    next.preloading = this.#preload(next, module).finally(() => {
+      next.preloading = null;
+      this.#preloadNext();
+    });
+    this.#track(next.preloading);
+    this.#report();
+  }
+
+  async #preload(idle: Idle, module: PreloadStep): Promise<void> {
+    idle.preloaded += 1;
+    try {
+      await idle.sandbox.send({ kind: "preload", head: { module } });
+      const answer = await idle.sandbox.receive();
+      const loaded = answer?.kind === "preloaded" && answer.head["ok"] === true;
+      this.#options.metrics.preloads.inc({ result: loaded ? "loaded" : "failed" });
+      if (answer?.kind !== "preloaded") await idle.sandbox.destroy();
+    } catch {
+      // The stream ended or spoke nonsense: the sandbox is unfit, and whoever looks at it next finds it lost.
+      this.#options.metrics.preloads.inc({ result: "failed" });
+      await idle.sandbox.destroy();
+    }
+  }
+
+  async #destroy(sandbox: Sandbox): Promise<void> {
+    await sandbox.destroy();
+    this.#existing -= 1;
+    this.#refill();
+    this.#preloadNext();
+  }
+
+  #track(work: Promise<void>): Promise<void> {
+    this.#work.add(work);
+    return work.finally(() => this.#work.delete(work));
+  }
+
+  #report(): void {
+    const { poolSandboxes, poolTarget } = this.#options.metrics;
+    const preloading = this.#idle.filter((idle) => idle.preloading !== null).length;
+    poolSandboxes.set({ state: "idle" }, this.#idle.length - preloading);
+    poolSandboxes.set({ state: "preloading" }, preloading);
+    poolSandboxes.set({ state: "starting" }, this.#starting);
+    poolSandboxes.set({ state: "in_use" }, this.#inUse);
+    poolTarget.set(this.#closing.signal.aborted ? 0 : this.#target());
+  }
+}
