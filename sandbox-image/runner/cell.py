@@ -1,0 +1,176 @@
+"""Runs one cell of user code the way a notebook does, and sends what it shows.
+
+The path of `print(1)` imports nothing but `linecache`; everything else waits until the code asks for it.
+"""
+
+from __future__ import annotations
+
+import _ast
+import builtins
+import linecache
+import os
+import sys
+
+from runner import outputs as out
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import asyncio
+    from types import CodeType, ModuleType
+    from typing import Any
+
+_ONLY_AST = 0x400
+_TOP_LEVEL_AWAIT = 0x2000
+_COROUTINE = 0x80
+# Compiler flags of `from __future__ import …`, which hold for the cells that follow.
+_FUTURE_FLAGS = 0x1FE0000
+EXIT_INTERRUPTED = 130
+
+
+def run_cell(source: str, channel: out.Channel, bounds: dict[str, Any]) -> int:
+    """
+    Runs `source` as the next cell of `__main__` and returns the exit code that Python would end with.
+
+    Displays go to `channel` as they appear; an exception goes there as the last frame and is no error of ours.
+    """
+    global _session
+    if _session is None:
+        _session = Session()
+    outputs = out.current = out.Outputs(channel, bounds)
+    cell = _session.next_cell_name(source)
+    code = 0
+    try:
+        value = _session.run(source, cell)
+        if value is not None:
+            builtins._ = value  # type: ignore[attr-defined]
+            _show_result(value, outputs)
+    except SystemExit as end:
+        code = _exit_code(end)
+    except BaseException as error:
+        code = EXIT_INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
+        _show_open_figures(outputs)
+        from runner.tracebacks import describe_error
+
+        outputs.fail(describe_error(error, cell, outputs.traceback_lines, outputs.text_value_bytes))
+        # The frames hold every local variable of the failed code.
+        error.__traceback__ = None
+    _show_open_figures(outputs)
+    out.flush_streams()
+    return code
+
+
+class Session:
+    """The `__main__` module that the cells of one process share."""
+
+    def __init__(self) -> None:
+        module_type = type(sys)
+        self.main: ModuleType = module_type("__main__")
+        self.main.__dict__["__builtins__"] = builtins
+        sys.modules["__main__"] = self.main
+        self._cells = 0
+        self._future_flags = 0
+        self._loop: asyncio.Runner | None = None
+        builtins.display = display  # type: ignore[attr-defined]
+        os.environ["MPLBACKEND"] = "module://runner.figures"
+        from runner.hooks import install
+
+        install()
+
+    def next_cell_name(self, source: str) -> str:
+        """Returns the file name of the cell, and makes its lines known to tracebacks, warnings and inspect."""
+        self._cells += 1
+        cell = "<cell>" if self._cells == 1 else f"<cell {self._cells}>"
+        linecache.cache[cell] = (len(source), None, [f"{line}\n" for line in source.split("\n")], cell)
+        return cell
+
+    def run(self, source: str, cell: str) -> Any:
+        """Returns the value of the last expression, None when there is none or a semicolon hides it."""
+        body, last = self._compile(source, cell)
+        if body is not None:
+            self._execute(body)
+        return None if last is None else self._execute(last)
+
+    def _compile(self, source: str, cell: str) -> tuple[CodeType | None, CodeType | None]:
+        flags = _TOP_LEVEL_AWAIT | self._future_flags
+        try:
+            tree = compile(source, cell, "exec", flags | _ONLY_AST, True)
+        except SyntaxError:
+            if not _has_shell_lines(source):
+                raise
+            from runner.magics import to_python
+
+            source = to_python(source, self.main.__dict__, cell)
+            tree = compile(source, cell, "exec", flags | _ONLY_AST, True)
+        assert isinstance(tree, _ast.Module)
+        last = tree.body[-1] if tree.body else None
+        if not isinstance(last, _ast.Expr) or _ends_in_semicolon(source, last):
+            return self._body(tree, cell, flags), None
+        del tree.body[-1]
+        body = self._body(tree, cell, flags) if tree.body else None
+        return body, compile(_ast.Expression(last.value), cell, "eval", flags, True)
+
+    def _body(self, tree: _ast.Module, cell: str, flags: int) -> CodeType:
+        body: CodeType = compile(tree, cell, "exec", flags, True)
+        self._future_flags |= body.co_flags & _FUTURE_FLAGS
+        return body
+
+    def _execute(self, code: CodeType) -> Any:
+        value = eval(code, self.main.__dict__)
+        if not code.co_flags & _COROUTINE:
+            return value
+        if self._loop is None:
+            import asyncio
+
+            self._loop = asyncio.Runner()
+        return self._loop.run(value)
+
+
+_session: Session | None = None
+
+
+def display(*values: Any, **options: Any) -> Any:
+    """Shows values as rich output, as in a notebook; options are those of IPython's display()."""
+    from runner.displays import display_all
+
+    return display_all(values, options)
+
+
+def _show_result(value: Any, outputs: out.Outputs) -> None:
+    from runner.displays import show_value
+
+    show_value(value, outputs, "result")
+
+
+def _show_open_figures(outputs: out.Outputs) -> None:
+    if "matplotlib._pylab_helpers" not in sys.modules:
+        return
+    try:
+        from runner.figures import show_open_figures
+
+        show_open_figures(outputs)
+    except BaseException as error:
+        print(f"open figures could not be drawn: {type(error).__name__}: {error}"[:2000], file=sys.stderr)
+
+
+def _exit_code(end: SystemExit) -> int:
+    code = end.code
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code & 0xFF
+    try:
+        print(code, file=sys.stderr)
+    except Exception:
+        # Python, too, ends with 1 when the message can not be printed.
+        pass
+    return 1
+
+
+def _ends_in_semicolon(source: str, last: _ast.Expr) -> bool:
+    # Lines and columns of the parser count bytes, and form feeds do not end its lines.
+    lines = source.encode("utf-8", "surrogatepass").replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+    return lines[(last.end_lineno or 1) - 1][last.end_col_offset or 0 :].lstrip().startswith(b";")
+
+
+def _has_shell_lines(source: str) -> bool:
+    return any(line.lstrip().startswith(("!", "%")) or "= !" in line or "= %" in line for line in source.splitlines())

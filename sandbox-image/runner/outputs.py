@@ -1,0 +1,98 @@
+"""What one cell shows: heads and bodies sent in order, within the run's bounds."""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Protocol
+
+    class Channel(Protocol):
+        def send(self, kind: int, head: dict[str, Any], body: bytes = b"") -> object: ...
+
+
+DISPLAY = 0x45
+ERROR = 0x46
+# Used where a bound is missing from the run's head, as in tests by hand.
+_DEFAULTS = {
+    "outputs_count": 256,
+    "display_bytes": 8 << 20,
+    "displays_bytes": 32 << 20,
+    "table_rows": 1000,
+    "table_columns": 200,
+    "chart_points": 10_000,
+    "text_value_bytes": 256 << 10,
+    "traceback_lines": 200,
+}
+
+# The outputs of the cell that runs now; display() writes here.
+current: Outputs | None = None
+
+
+class Outputs:
+    """The way out of one cell. Bounds are attributes; what exceeds them is dropped and said so once on stderr."""
+
+    def __init__(self, channel: Channel, bounds: dict[str, Any]) -> None:
+        def bound(name: str) -> int:
+            return int(bounds.get(name, _DEFAULTS[name]))
+
+        self.display_bytes = bound("display_bytes")
+        self.table_rows = bound("table_rows")
+        self.table_columns = bound("table_columns")
+        self.chart_points = bound("chart_points")
+        self.text_value_bytes = bound("text_value_bytes")
+        self.traceback_lines = bound("traceback_lines")
+        self._channel_send = channel.send
+        self._count_left = bound("outputs_count")
+        self._bytes_left = bound("displays_bytes")
+        self._told: set[str] = set()
+
+    def show(self, head: dict[str, Any], body: bytes = b"", size: int = 0) -> bool:
+        """Sends one display; `size` is about the bytes of the head. False when a bound forbids it."""
+        size += len(body)
+        if size > self.display_bytes:
+            return self._drop(f"an output of {size} bytes was dropped: the limit is {self.display_bytes}")
+        if self._count_left <= 0:
+            return self._drop("further outputs were dropped: too many outputs")
+        if size > self._bytes_left:
+            return self._drop("an output was dropped: too many bytes in all outputs together")
+        self._count_left -= 1
+        self._bytes_left -= size
+        self._send(DISPLAY, head, body)
+        return True
+
+    def fail(self, head: dict[str, Any]) -> None:
+        """Sends the error; it has a place whatever was shown before."""
+        self._send(ERROR, head, b"")
+
+    def write(self, text: str) -> None:
+        """Writes to the program's own stdout."""
+        try:
+            print(text)
+        except Exception:
+            # The program closed or replaced its stdout; what it shows is lost to itself alone.
+            pass
+
+    def _send(self, kind: int, head: dict[str, Any], body: bytes) -> None:
+        flush_streams()
+        self._channel_send(kind, head, body)
+
+    def _drop(self, reason: str) -> bool:
+        if reason not in self._told and len(self._told) < 10:
+            self._told.add(reason)
+            try:
+                print(reason, file=sys.stderr)
+            except Exception:
+                pass
+        return False
+
+
+def flush_streams() -> None:
+    """Flushes text that was printed before, so that outputs keep their order."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:
+            # Closed, replaced or broken by user code.
+            pass
