@@ -15,6 +15,11 @@ export class BlobTooLarge extends Error {
   override name = "BlobTooLarge";
 }
 
+/** The store itself failed (disk full, folder gone, network), as opposed to the source of the bytes. */
+export class BlobStoreFailed extends Error {
+  override name = "BlobStoreFailed";
+}
+
 /** What is known of a file; kept beside the blob, expires with it. */
 export interface FileRecord {
   id: string;

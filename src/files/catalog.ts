@@ -1,0 +1,159 @@
+import type { Redis } from "ioredis";
+import type { FileRecord } from "./store.ts";
+
+export interface FileFilter {
+  after?: string;
+  limit: number;
+  order: "asc" | "desc";
+  purpose?: string;
+}
+
+/**
+ * Records of files, in Redis. The organization is part of every key, so a foreign id is simply not there. Every
+ * key expires; the hash tag keeps one organization's keys in one cluster slot.
+ */
+export class FileCatalog {
+  readonly #redis: Redis;
+  readonly #prefix: string;
+
+  constructor(redis: Redis, prefix: string) {
+    this.#redis = redis;
+    this.#prefix = prefix;
+  }
+
+  async add(record: FileRecord): Promise<void> {
+    const { organization, id } = record;
+    const keptMs = Math.max(record.expiresAt - record.createdAt, 1);
+    const index = this.#indexKey(organization);
+    const transaction = this.#redis
+      .multi()
+      .set(this.#recordKey(organization, id), JSON.stringify(record), "PX", keptMs)
+      .zadd(index, record.createdAt, id)
+      .zremrangebyscore(index, "-inf", record.createdAt - keptMs)
+      .pexpire(index, keptMs);
+    if (record.executionId !== null) {
+      const owned = this.#ownedKey(organization, record.executionId);
+      transaction.sadd(owned, id).pexpire(owned, keptMs);
+    }
+    ensureAllDone(await transaction.exec());
+  }
+
+  /** Ties files that were stored before their execution had an id to it, so that they go when it goes. */
+  async own(organization: string, executionId: string, ids: readonly string[], keptMs: number): Promise<void> {
+    const owned = this.#ownedKey(organization, executionId);
+    ensureAllDone(await this.#redis.multi().sadd(owned, ...ids).pexpire(owned, keptMs).exec());
+  }
+
+  async ownedBy(organization: string, executionId: string): Promise<string[]> {
+    return this.#redis.smembers(this.#ownedKey(organization, executionId));
+  }
+
+  async get(organization: string, id: string): Promise<FileRecord | null> {
+    const text = await this.#redis.get(this.#recordKey(organization, id));
+    return text === null ? null : (JSON.parse(text) as FileRecord);
+  }
+
+  async getMany(organization: string, ids: readonly string[]): Promise<Array<FileRecord | null>> {
+    if (ids.length === 0) return [];
+    const texts = await this.#redis.mget(...ids.map((id) => this.#recordKey(organization, id)));
+    return texts.map((text) => (text === null ? null : (JSON.parse(text) as FileRecord)));
+  }
+
+  /**
+   * A page, newest first or oldest first; null when `after` names no file. A file that was deleted is still
+   * good for `after` for an hour, because callers walk the list and delete as they go.
+   */
+  async list(organization: string, filter: FileFilter): Promise<{ data: FileRecord[]; hasMore: boolean } | null> {
+    let position: Position | null = null;
+    if (filter.after !== undefined) {
+      position = await this.#positionOf(organization, filter.after);
+      if (position === null) return null;
+    }
+    const data: FileRecord[] = [];
+    // One more than asked for tells whether there are more.
+    while (data.length <= filter.limit) {
+      const batch = await this.#idsAfter(organization, position, filter);
+      if (batch.length === 0) break;
+      position = batch.at(-1) as Position;
+      const records = await this.getMany(organization, batch.map((entry) => entry.id));
+      for (const record of records) {
+        if (record === null || (filter.purpose !== undefined && record.purpose !== filter.purpose)) continue;
+        data.push(record);
+      }
+    }
+    return { data: data.slice(0, filter.limit), hasMore: data.length > filter.limit };
+  }
+
+  async remove(organization: string, id: string): Promise<FileRecord | null> {
+    const record = await this.get(organization, id);
+    if (record === null) return null;
+    const done = ensureAllDone(
+      await this.#redis
+        .multi()
+        .del(this.#recordKey(organization, id))
+        .zrem(this.#indexKey(organization), id)
+        .set(this.#cursorKey(organization, id), record.createdAt, "PX", CURSOR_KEPT_MS)
+        .exec(),
+    );
+    // Of two deletes at once only one has removed it.
+    return done[0] === 1 ? record : null;
+  }
+
+  /** Ids behind a position, in order. Files of one millisecond are ordered by id, so a page never splits wrongly. */
+  async #idsAfter(organization: string, position: Position | null, filter: FileFilter): Promise<Position[]> {
+    const index = this.#indexKey(organization);
+    const count = filter.limit + 1;
+    for (let offset = 0; ; offset += count) {
+      const flat =
+        filter.order === "asc"
+          ? await this.#redis.zrangebyscore(index, position?.at ?? "-inf", "+inf", "WITHSCORES", "LIMIT", offset, count)
+          : await this.#redis.zrevrangebyscore(index, position?.at ?? "+inf", "-inf", "WITHSCORES", "LIMIT", offset, count);
+      const entries: Position[] = [];
+      for (let i = 0; i < flat.length; i += 2) entries.push({ id: flat[i] as string, at: Number(flat[i + 1]) });
+      const behind = entries.filter((entry) => position === null || isBehind(entry, position, filter.order));
+      if (behind.length > 0 || entries.length < count) return behind;
+    }
+  }
+
+  async #positionOf(organization: string, id: string): Promise<Position | null> {
+    const score = (await this.#redis.zscore(this.#indexKey(organization), id)) ?? (await this.#redis.get(this.#cursorKey(organization, id)));
+    return score === null ? null : { id, at: Number(score) };
+  }
+
+  #recordKey(organization: string, id: string): string {
+    return `${this.#prefix}:{${organization}}:file:${id}`;
+  }
+
+  #cursorKey(organization: string, id: string): string {
+    return `${this.#prefix}:{${organization}}:file-cursor:${id}`;
+  }
+
+  #indexKey(organization: string): string {
+    return `${this.#prefix}:{${organization}}:files`;
+  }
+
+  #ownedKey(organization: string, executionId: string): string {
+    return `${this.#prefix}:{${organization}}:files-of:${executionId}`;
+  }
+}
+
+const CURSOR_KEPT_MS = 60 * 60 * 1000;
+
+interface Position {
+  id: string;
+  at: number;
+}
+
+function isBehind(entry: Position, position: Position, order: "asc" | "desc"): boolean {
+  if (entry.at !== position.at) return true;
+  return order === "asc" ? entry.id > position.id : entry.id < position.id;
+}
+
+/** A transaction reports each command's failure in its answer instead of rejecting. */
+function ensureAllDone(results: Array<[error: Error | null, result: unknown]> | null): unknown[] {
+  if (results === null) throw new Error("the transaction was discarded");
+  return results.map(([error, result]) => {
+    if (error !== null) throw error;
+    return result;
+  });
+}

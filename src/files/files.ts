@@ -1,0 +1,130 @@
+import type { Readable } from "node:stream";
+import { newId } from "../execution/ids.ts";
+import type { Limits } from "../limits.ts";
+import { type FileCatalog, type FileFilter } from "./catalog.ts";
+import { mimeTypeOf } from "./mime.ts";
+import type { BlobStore, FileRecord } from "./store.ts";
+
+export interface NewFile {
+  name: string;
+  purpose: string;
+  /** Execution that produced it; null for uploads. */
+  executionId: string | null;
+  bytesMax: number;
+}
+
+export interface FilesDeps {
+  store: BlobStore;
+  catalog: FileCatalog;
+  limits: Limits;
+  /** Base of the URLs in answers; relative ones when unset. */
+  publicUrl: string | undefined;
+}
+
+/** Purpose of what executions produce; the name that clients of the public file API know. */
+export const PRODUCED = "assistants_output";
+
+/** Files of organizations: bytes in the store, records in the catalogue. Every call names the organization. */
+export class Files {
+  readonly #store: BlobStore;
+  readonly #catalog: FileCatalog;
+  readonly #limits: Limits;
+  readonly #publicUrl: string;
+
+  constructor(deps: FilesDeps) {
+    this.#store = deps.store;
+    this.#catalog = deps.catalog;
+    this.#limits = deps.limits;
+    this.#publicUrl = (deps.publicUrl ?? "").replace(/\/+$/, "");
+  }
+
+  /** Stores a file whole or not at all. Rejects with BlobTooLarge, BlobStoreFailed, or what the source throws. */
+  async save(organization: string, file: NewFile, source: AsyncIterable<Uint8Array>): Promise<FileRecord> {
+    const id = newId("file");
+    const { bytes, sha256 } = await this.#store.put(id, source, file.bytesMax);
+    const createdAt = Date.now();
+    const record: FileRecord = {
+      id,
+      organization,
+      name: file.name,
+      mimeType: mimeTypeOf(file.name),
+      bytes,
+      sha256,
+      purpose: file.purpose,
+      executionId: file.executionId,
+      createdAt,
+      expiresAt: createdAt + this.#limits.retentionMsMax,
+    };
+    try {
+      await this.#catalog.add(record);
+    } catch (error) {
+      await this.#store.delete(id);
+      throw error;
+    }
+    return record;
+  }
+
+  async get(organization: string, id: string): Promise<FileRecord | null> {
+    return this.#catalog.get(organization, id);
+  }
+
+  async getMany(organization: string, ids: readonly string[]): Promise<Array<FileRecord | null>> {
+    return this.#catalog.getMany(organization, ids);
+  }
+
+  /** A page; null when `after` names no file of the organization. */
+  async list(organization: string, filter: FileFilter): Promise<{ data: FileRecord[]; hasMore: boolean } | null> {
+    return this.#catalog.list(organization, filter);
+  }
+
+  /** The bytes of a record that `get` returned; null when they have been swept since. */
+  async read(record: FileRecord, range?: { start: number; end: number }): Promise<Readable | null> {
+    return this.#store.get(record.id, range);
+  }
+
+  async delete(organization: string, id: string): Promise<boolean> {
+    const record = await this.#catalog.remove(organization, id);
+    if (record === null) return false;
+    await this.#store.delete(id);
+    return true;
+  }
+
+  /** Ties stored files to an execution, so that they go when it goes. */
+  async own(organization: string, executionId: string, ids: readonly string[]): Promise<void> {
+    if (ids.length > 0) await this.#catalog.own(organization, executionId, ids, this.#limits.retentionMsMax);
+  }
+
+  async deleteOwnedBy(organization: string, executionId: string): Promise<void> {
+    for (const id of await this.#catalog.ownedBy(organization, executionId)) await this.delete(organization, id);
+  }
+
+  /** Deletes bytes whose records have expired; returns how many. */
+  async sweep(): Promise<number> {
+    return this.#store.sweep(this.#limits.retentionMsMax);
+  }
+
+  /** Where a caller fetches the bytes. */
+  urlOf(id: string): string {
+    return `${this.#publicUrl}/v1/files/${id}/content`;
+  }
+
+  /** What one run asks of the file world; see RunPorts. */
+  portsOf(run: { organization: string; id: string }) {
+    return {
+      openFile: async (fileId: string): Promise<AsyncIterable<Uint8Array>> => {
+        const record = await this.#catalog.get(run.organization, fileId);
+        const bytes = record === null ? null : await this.read(record);
+        if (bytes === null) throw new Error("the input file is gone");
+        return bytes;
+      },
+      saveFile: async (file: { name: string; mimeType: string; bytesMax: number }, bytes: AsyncIterable<Uint8Array>) => {
+        const saved = await this.save(
+          run.organization,
+          { name: file.name, purpose: PRODUCED, executionId: run.id, bytesMax: file.bytesMax },
+          bytes,
+        );
+        return { file_id: saved.id, url: this.urlOf(saved.id), bytes: saved.bytes, sha256: saved.sha256 };
+      },
+    };
+  }
+}

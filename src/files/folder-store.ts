@@ -1,0 +1,125 @@
+import { createHash, randomBytes } from "node:crypto";
+import { mkdir, open, opendir, rename, rm, stat, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { type BlobStore, BlobStoreFailed, BlobTooLarge } from "./store.ts";
+
+/**
+ * Blobs in a folder: `<root>/<two last characters of the id>/<id>`, so that no folder holds more than a
+ * thousandth of them. A blob is written under a temporary name and renamed, so it is there whole or not at all.
+ * It is not synced: records live a day in a Redis that itself may lose its last second, and a sync for each file
+ * would cost more than most executions.
+ */
+export class FolderStore implements BlobStore {
+  readonly #root: string;
+  readonly #incoming: string;
+
+  constructor(root: string) {
+    this.#root = root;
+    this.#incoming = join(root, "incoming");
+  }
+
+  async put(id: string, source: AsyncIterable<Uint8Array>, bytesMax: number): Promise<{ bytes: number; sha256: string }> {
+    const path = this.#pathOf(id);
+    const temporary = join(this.#incoming, `${id}.${randomBytes(6).toString("hex")}`);
+    try {
+      const stored = await this.#write(temporary, source, bytesMax);
+      await ownFailure(async () => {
+        await mkdir(join(path, ".."), { recursive: true });
+        await rename(temporary, path);
+      });
+      return stored;
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
+  }
+
+  async get(id: string, range?: { start: number; end: number }): Promise<Readable | null> {
+    let handle: Awaited<ReturnType<typeof open>>;
+    try {
+      handle = await open(this.#pathOf(id), "r");
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+      throw new BlobStoreFailed("a blob can not be opened", { cause: error });
+    }
+    return handle.createReadStream({ ...range, highWaterMark: 256 * 1024 });
+  }
+
+  async delete(id: string): Promise<void> {
+    await ownFailure(() => rm(this.#pathOf(id), { force: true }));
+  }
+
+  async sweep(olderThanMs: number): Promise<number> {
+    const before = Date.now() - olderThanMs;
+    return ownFailure(() => sweepFolder(this.#root, before));
+  }
+
+  async #write(path: string, source: AsyncIterable<Uint8Array>, bytesMax: number): Promise<{ bytes: number; sha256: string }> {
+    const handle = await ownFailure(async () => {
+      await mkdir(this.#incoming, { recursive: true, mode: 0o700 });
+      return open(path, "wx", 0o600);
+    });
+    try {
+      const hash = createHash("sha256");
+      let bytes = 0;
+      for await (const chunk of source) {
+        bytes += chunk.byteLength;
+        if (bytes > bytesMax) throw new BlobTooLarge(`more than ${bytesMax} bytes`);
+        hash.update(chunk);
+        await ownFailure(() => handle.writeFile(chunk));
+      }
+      return { bytes, sha256: hash.digest("hex") };
+    } finally {
+      await handle.close();
+    }
+  }
+
+  /** Ids are made by us; whatever else is asked for must not become a path. */
+  #pathOf(id: string): string {
+    if (!/^[a-z0-9_]{3,64}$/.test(id)) throw new RangeError("not a blob id");
+    return join(this.#root, id.slice(-2), id);
+  }
+}
+
+/** Names what fails in here as the store's failure; what the source throws passes as it is. */
+async function ownFailure<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw new BlobStoreFailed("the blob folder can not be used", { cause: error });
+  }
+}
+
+async function sweepFolder(root: string, before: number): Promise<number> {
+  let deleted = 0;
+  for await (const shard of await openFolder(root)) {
+    if (!shard.isDirectory()) continue;
+    const folder = join(root, shard.name);
+    for await (const entry of await openFolder(folder)) {
+      if (entry.isFile() && (await deleteIfOlder(join(folder, entry.name), before))) deleted += 1;
+    }
+  }
+  return deleted;
+}
+
+async function openFolder(path: string) {
+  try {
+    return await opendir(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+}
+
+/** Another process may sweep the same folder: what is gone already is no failure, and not counted. */
+async function deleteIfOlder(path: string, before: number): Promise<boolean> {
+  try {
+    if ((await stat(path)).mtimeMs >= before) return false;
+    await unlink(path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw error;
+  }
+}

@@ -1,0 +1,49 @@
+import express, { type Express, type RequestHandler } from "express";
+import { ServiceError } from "../errors.ts";
+import { answerError } from "./answer-error.ts";
+import { authenticate, callerOf, requireScope } from "./auth.ts";
+import type { AppDeps, Route } from "./deps.ts";
+import { safeHeaders } from "./headers.ts";
+import { measure } from "./measure.ts";
+import { requestId } from "./request-id.ts";
+import { executionsPost } from "./routes/executions-post.ts";
+import { closeWhenStopping } from "./stopping.ts";
+
+/** The API as an Express app that does not listen yet. */
+export function makeApp(deps: AppDeps): Express {
+  const app = express();
+  app.disable("x-powered-by");
+  // Hashing every JSON answer for a validator that no client of an API sends back is time lost.
+  app.disable("etag");
+  app.use(requestId, safeHeaders, measure(deps.metrics), closeWhenStopping(deps.stopping));
+  app.use("/v1", authenticate(deps.keys), limitRate(deps));
+  for (const route of routesOf(deps)) app[route.method](route.path, requireScope(route.scope), ...route.handlers);
+  refuseOtherMethods(app, routesOf(deps));
+  app.use(() => {
+    throw new ServiceError("route_not_found", { detail: "The paths are described in /openapi.json." });
+  });
+  app.use(answerError(deps.log));
+  return app;
+}
+
+export function routesOf(deps: AppDeps): Route[] {
+  return [executionsPost(deps)];
+}
+
+function limitRate(deps: AppDeps): RequestHandler {
+  return async (_request, response, next) => {
+    await deps.rateLimit.take(callerOf(response).keyId);
+    next();
+  };
+}
+
+function refuseOtherMethods(app: Express, routes: readonly Route[]): void {
+  for (const path of new Set(routes.map((route) => route.path))) {
+    const taken = routes.filter((route) => route.path === path);
+    const allow = taken.map((route) => route.method.toUpperCase()).join(", ");
+    app.all(path, (request, response) => {
+      response.setHeader("Allow", allow);
+      throw new ServiceError("method_not_allowed", { detail: `The path takes ${allow}, not ${request.method}.` });
+    });
+  }
+}

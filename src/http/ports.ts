@@ -1,0 +1,39 @@
+import type { ExecutionRequest } from "../execution/request.ts";
+import type { Execution, ExecutionEvent } from "../execution/result.ts";
+
+/** A caller's Idempotency-Key and what it was used for. */
+export interface Idempotency {
+  key: string;
+  bodySha256: string;
+}
+
+export interface Submission {
+  organization: string;
+  request: ExecutionRequest;
+  files: ReadonlyArray<{ name: string; file_id: string }>;
+  idempotency: Idempotency | null;
+}
+
+/** What the API needs of the queue. Calls reject with ServiceError for what a caller has to be told. */
+export interface Executions {
+  submit(submission: Submission): Promise<{ execution: Execution; replayed: boolean }>;
+  /** The execution that was made for this key before; rejects with idempotency_mismatch when the body was another. */
+  replay(organization: string, idempotency: Idempotency): Promise<Execution | null>;
+  get(organization: string, id: string): Promise<Execution | null>;
+  list(
+    organization: string,
+    page: { after?: string; limit: number; order: "asc" | "desc" },
+  ): Promise<{ data: Execution[]; hasMore: boolean }>;
+  /** The execution once it has ended, or as it is when the time is over. */
+  waitForEnd(organization: string, id: string, timeoutMs: number, signal: AbortSignal): Promise<Execution>;
+  /** From the event after the given one, or from the first; ends after `execution.ended`. */
+  events(
+    organization: string,
+    id: string,
+    afterEventId: string | null,
+    signal: AbortSignal,
+  ): AsyncIterable<{ id: string; event: ExecutionEvent }>;
+  /** The execution after the cancel has taken effect; null when there is none. */
+  cancel(organization: string, id: string): Promise<Execution | null>;
+  delete(organization: string, id: string): Promise<Execution | null>;
+}

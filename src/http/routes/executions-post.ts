@@ -1,0 +1,105 @@
+import type { Request, Response } from "express";
+import { ServiceError } from "../../errors.ts";
+import { type ExecutionRequest, executionRequestSchema } from "../../execution/request.ts";
+import type { Execution } from "../../execution/result.ts";
+import type { Limits } from "../../limits.ts";
+import { callerOf } from "../auth.ts";
+import { callerGone } from "../caller-gone.ts";
+import type { AppDeps, Route } from "../deps.ts";
+import { answerExecution, pathOfExecution } from "../execution-answer.ts";
+import { idempotencyOf } from "../idempotency.ts";
+import { dropFiles, storeInputFiles } from "../inline-files.ts";
+import type { Idempotency } from "../ports.ts";
+import { waitPreference } from "../prefer.ts";
+import { streamEvents } from "../sse.ts";
+import { refuseWhenStopping } from "../stopping.ts";
+import { checked, jsonBody } from "../validate.ts";
+
+/** POST /v1/executions: run code; wait for the end, for a while, not at all, or stream it. */
+export function executionsPost(deps: AppDeps): Route {
+  const schema = executionRequestSchema(deps.limits);
+  const waitMsMax = wholeWayMs(deps.limits);
+  const handler = async (request: Request, response: Response) => {
+    const { organization } = callerOf(response);
+    const body: unknown = request.body;
+    const wanted = checked(schema, body);
+    if (wanted.container !== undefined) throw new ServiceError("container_not_found", { param: "container" });
+    const idempotency = idempotencyOf(request, body);
+    const { execution, replayed } = await accept(deps, organization, wanted, idempotency);
+    response.setHeader("Location", pathOfExecution(execution.id));
+    if (replayed) response.setHeader("Idempotency-Replayed", "true");
+    if (wantsStream(request)) return stream(deps, organization, execution, response);
+    const preferred = waitPreference(request.get("prefer"), waitMsMax);
+    if (preferred !== null) response.setHeader("Preference-Applied", preferred.applied);
+    const waitMs = preferred?.ms ?? waitMsMax;
+    if (waitMs === 0) {
+      response.status(202).json(execution);
+      return;
+    }
+    await answerAtEnd(deps, { organization, execution, waitMs, cancelWhenGone: idempotency === null }, response);
+  };
+  return { method: "post", path: "/v1/executions", scope: "execute", handlers: [refuseWhenStopping(deps.stopping), ...jsonBody(deps.limits), handler] };
+}
+
+/** The longest an execution can take from acceptance to its stored result. */
+function wholeWayMs(limits: Limits): number {
+  const run = limits.sandboxStartTimeoutMsMax + limits.runTimeoutMsMax + limits.runKillGraceMs + limits.collectTimeoutMsMax;
+  return limits.queueWaitMsMax + run;
+}
+
+/** Stores what came inline and queues the execution; what no execution came to use is deleted again. */
+async function accept(
+  deps: AppDeps,
+  organization: string,
+  request: ExecutionRequest,
+  idempotency: Idempotency | null,
+): Promise<{ execution: Execution; replayed: boolean }> {
+  const earlier = idempotency === null ? null : await deps.executions.replay(organization, idempotency);
+  if (earlier !== null) return { execution: earlier, replayed: true };
+  const context = { organization, files: deps.files, limits: deps.limits };
+  const { files, storedIds } = await storeInputFiles(request, context);
+  let accepted = false;
+  try {
+    const submitted = await deps.executions.submit({ organization, request: withoutContents(request), files, idempotency });
+    accepted = !submitted.replayed;
+    if (accepted) await deps.files.own(organization, submitted.execution.id, storedIds);
+    return submitted;
+  } finally {
+    if (!accepted) await dropFiles(storedIds, context);
+  }
+}
+
+/** Jobs carry references, not bytes. */
+function withoutContents(request: ExecutionRequest): ExecutionRequest {
+  return { ...request, files: [] };
+}
+
+function wantsStream(request: Request): boolean {
+  return request.accepts(["application/json", "text/event-stream"]) === "text/event-stream";
+}
+
+/** A stream can be resumed, so a caller that goes away leaves the execution running. */
+async function stream(deps: AppDeps, organization: string, execution: Execution, response: Response): Promise<void> {
+  const signal = AbortSignal.any([callerGone(response), deps.stopping]);
+  await streamEvents(response, deps.executions.events(organization, execution.id, null, signal), { signal });
+}
+
+interface Waiting {
+  organization: string;
+  execution: Execution;
+  waitMs: number;
+  /** Without an Idempotency-Key nobody can come back for the result of a broken connection. */
+  cancelWhenGone: boolean;
+}
+
+async function answerAtEnd(deps: AppDeps, waiting: Waiting, response: Response): Promise<void> {
+  const { organization, execution, waitMs } = waiting;
+  const gone = callerGone(response);
+  try {
+    const ended = await deps.executions.waitForEnd(organization, execution.id, waitMs, gone);
+    if (!gone.aborted) answerExecution(response, ended);
+  } catch (error) {
+    if (!gone.aborted) throw error;
+  }
+  if (gone.aborted && waiting.cancelWhenGone) await deps.executions.cancel(organization, execution.id);
+}

@@ -1,0 +1,42 @@
+import { once } from "node:events";
+import type { Response } from "express";
+
+const PING_MS = 15_000;
+
+export interface StreamOptions {
+  /** Ends the stream early: the caller is gone, or the process stops. The caller may resume elsewhere. */
+  signal: AbortSignal;
+  pingMs?: number;
+}
+
+/**
+ * Writes events as a text/event-stream until they end. The next event is asked for only when the connection has
+ * taken the last one, so a slow reader costs no memory here.
+ */
+export async function streamEvents<E extends { type: string }>(
+  response: Response,
+  events: AsyncIterable<{ id: string; event: E }>,
+  options: StreamOptions,
+): Promise<void> {
+  const { signal, pingMs = PING_MS } = options;
+  response.status(200);
+  response.setHeader("Content-Type", "text/event-stream; charset=utf-8");
+  response.setHeader("X-Accel-Buffering", "no");
+  response.flushHeaders();
+  const ping = setInterval(() => {
+    if (!response.writableNeedDrain && !response.writableEnded) response.write(": ping\n\n");
+  }, pingMs);
+  try {
+    for await (const { id, event } of events) {
+      if (signal.aborted) break;
+      if (!response.write(`id: ${id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`)) {
+        await once(response, "drain", { signal });
+      }
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    clearInterval(ping);
+  }
+  response.end();
+}

@@ -1,0 +1,80 @@
+import type { Server } from "node:http";
+import { mkdtemp, rm } from "node:fs/promises";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Redis } from "ioredis";
+import { FileCatalog } from "../../src/files/catalog.ts";
+import { Files } from "../../src/files/files.ts";
+import { FolderStore } from "../../src/files/folder-store.ts";
+import type { BlobStore } from "../../src/files/store.ts";
+import { makeApp } from "../../src/http/app.ts";
+import type { AppDeps } from "../../src/http/deps.ts";
+import { createKey, KeyFile, type Scope } from "../../src/keys.ts";
+import { type LimitName, makeLimits } from "../../src/limits.ts";
+import { makeLog } from "../../src/observe/log.ts";
+import { makeMetrics } from "../../src/observe/metrics.ts";
+import { FakeExecutions } from "./fake-executions.ts";
+
+export interface ApiOptions {
+  redisUrl: string;
+  limits?: Partial<Record<LimitName, number>>;
+  /** Changes what the app is made with. */
+  deps?(deps: AppDeps): Partial<AppDeps>;
+  store?(folder: string): BlobStore;
+}
+
+/** The API listening on loopback, with real files and keys and a fake queue. */
+export async function startApi(options: ApiOptions) {
+  const folder = await mkdtemp(join(tmpdir(), "ci-api-"));
+  const keysFile = join(folder, "keys.json");
+  const limits = makeLimits(options.limits);
+  const redis = new Redis(options.redisUrl, { maxRetriesPerRequest: 0, enableOfflineQueue: true, commandTimeout: 900, lazyConnect: false });
+  redis.on("error", () => {});
+  const executions = new FakeExecutions();
+  const stop = new AbortController();
+  const blobs = join(folder, "blobs");
+  const store = options.store?.(blobs) ?? new FolderStore(blobs);
+  const prefix = `t${Math.random().toString(36).slice(2, 10)}`;
+  const files = new Files({ store, catalog: new FileCatalog(redis, prefix), limits, publicUrl: undefined });
+  const problems: unknown[] = [];
+  const base: AppDeps = {
+    limits,
+    log: makeLog("silent"),
+    metrics: makeMetrics(),
+    keys: new KeyFile(keysFile, (error) => problems.push(error)),
+    executions,
+    files,
+    rateLimit: { take: async () => {} },
+    readiness: async () => ({ redis: true }),
+    stopping: stop.signal,
+  };
+  const deps: AppDeps = { ...base, ...options.deps?.(base) };
+  const app = makeApp(deps);
+  const server: Server = await new Promise((resolve) => {
+    const listening = app.listen(0, "127.0.0.1", () => resolve(listening));
+  });
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return {
+    url,
+    server,
+    deps,
+    executions,
+    files,
+    redis,
+    prefix,
+    folder,
+    blobs,
+    keysFile,
+    stop,
+    newKey: (organization: string, scopes: readonly Scope[] = ["execute", "read"]) => createKey(keysFile, { organization, scopes }),
+    async close() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      redis.disconnect();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export type Api = Awaited<ReturnType<typeof startApi>>;
