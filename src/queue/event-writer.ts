@@ -1,0 +1,115 @@
+import type { Redis } from "ioredis";
+import type { Output } from "../execution/outputs.ts";
+import type { Limits } from "../limits.ts";
+import type { Log } from "../observe/log.ts";
+
+/** More than this waiting to be written, and whoever emits waits, which in the end slows the sandbox. */
+const PENDING_BYTES_MAX = 256 * 1024;
+/** A program that prints a letter at a time gets its first entries at once, later ones gathered. */
+const ENTRIES_UNPACED_MAX = 500;
+const PACE_MS = 50;
+/** Never trimmed in practice, as pacing keeps a run below it; it bounds what a fault could pile up. */
+const STREAM_ENTRIES_MAX = 20_000;
+
+/**
+ * Appends the outputs of one run to its event stream, in order. While one write is on its way, neighbouring
+ * text gathers and goes with the next. Events are a live view: the stored result never depends on them.
+ */
+export class EventWriter {
+  readonly #deps: { redis: Redis; stream: string; channel: string; limits: Limits; log: Log; signal: AbortSignal };
+  #pending: Output[] = [];
+  #pendingBytes = 0;
+  #bytesLeft: number;
+  #entries = 0;
+  #writing: Promise<void> | null = null;
+
+  constructor(deps: { redis: Redis; stream: string; channel: string; limits: Limits; log: Log; signal: AbortSignal }) {
+    this.#deps = deps;
+    const { stdoutKeptBytesMax, stderrKeptBytesMax, displaysBytesMax } = deps.limits;
+    // Twice what a result may hold, as JSON is longer than what it says.
+    this.#bytesLeft = 2 * (stdoutKeptBytesMax + stderrKeptBytesMax + displaysBytesMax);
+  }
+
+  /** Resolves at once while there is room; else when the stream has caught up. */
+  async emit(output: Output): Promise<void> {
+    const bytes = output.type === "text" ? output.text.length : JSON.stringify(output).length;
+    if (bytes > this.#bytesLeft) return;
+    this.#bytesLeft -= bytes;
+    this.#pendingBytes += bytes;
+    if (!this.#joinWithLast(output)) this.#pending.push(output);
+    this.#writing ??= this.#writeAll();
+    if (this.#pendingBytes > PENDING_BYTES_MAX) await this.#writing;
+  }
+
+  /** Resolves when everything emitted is in the stream, or the run was stopped. */
+  async flush(): Promise<void> {
+    await this.#writing;
+  }
+
+  #joinWithLast(output: Output): boolean {
+    const last = this.#pending.at(-1);
+    if (output.type !== "text" || last?.type !== "text" || last.stream !== output.stream) return false;
+    const replaced = last.invalid_utf8 === true || output.invalid_utf8 === true;
+    this.#pending[this.#pending.length - 1] = {
+      ...last,
+      text: last.text + output.text,
+      ...(replaced ? { invalid_utf8: true } : {}),
+    };
+    return true;
+  }
+
+  async #writeAll(): Promise<void> {
+    const { signal, log } = this.#deps;
+    try {
+      while (this.#pending.length > 0 && !signal.aborted) {
+        const outputs = this.#pending;
+        this.#pending = [];
+        this.#pendingBytes = 0;
+        await untilAborted(this.#write(outputs), signal);
+        if (this.#entries > ENTRIES_UNPACED_MAX) await pause(PACE_MS, signal);
+      }
+    } catch (error) {
+      log.warn({ error: error instanceof Error ? error.message : "unknown" }, "events of a run could not be written");
+    } finally {
+      this.#writing = null;
+    }
+  }
+
+  async #write(outputs: Output[]): Promise<void> {
+    const { redis, stream, channel, limits } = this.#deps;
+    this.#entries += outputs.length;
+    const pipeline = redis.pipeline();
+    for (const output of outputs) {
+      pipeline.xadd(stream, "MAXLEN", "~", STREAM_ENTRIES_MAX, "*", "output", JSON.stringify(output));
+    }
+    pipeline.pexpire(stream, limits.eventsRetentionMsMax);
+    pipeline.publish(channel, "");
+    await pipeline.exec();
+  }
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done, { once: true });
+  });
+}
+
+/** A write to a Redis that is away waits for its return; a stopped run does not wait with it. */
+async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  let abort = () => {};
+  const aborted = new Promise<void>((resolve) => {
+    abort = resolve;
+    signal.addEventListener("abort", abort, { once: true });
+  });
+  try {
+    await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}

@@ -1,0 +1,114 @@
+import type { Redis } from "ioredis";
+import type { Output } from "../execution/outputs.ts";
+import type { ExecutionEnd } from "../execution/result.ts";
+import type { Engine, RunInput, RunPorts } from "../execution/run.ts";
+import type { Cause } from "../execution/status.ts";
+import type { Limits } from "../limits.ts";
+import type { Log } from "../observe/log.ts";
+import type { Metrics } from "../observe/metrics.ts";
+import { tellEnded } from "./ended.ts";
+import { EventWriter } from "./event-writer.ts";
+import type { Keys } from "./keys.ts";
+import { decodeRecord, encodeEnd, endWithoutResult, type StoredExecution, toRunInput } from "./record.ts";
+import { finishScript, startScript } from "./scripts.ts";
+
+/** Runs of one execution: the first and two after lost workers. Code that takes its worker down must not do so for ever. */
+export const ATTEMPTS_MAX = 3;
+
+export interface RunWorld {
+  redis: Redis;
+  keys: Keys;
+  limits: Limits;
+  metrics: Metrics;
+  log: Log;
+  engine: Engine;
+  ports: (input: RunInput, emit: (output: Output) => Promise<void>) => RunPorts;
+}
+
+export interface JobData {
+  v: 1;
+  id: string;
+  organization: string;
+}
+
+/** Takes one job from its start to its stored end. Resolves with `give_back` when another worker is to run it. */
+export async function runJob(world: RunWorld, job: JobData, stop: AbortSignal): Promise<"done" | "give_back"> {
+  const { verdict, stored } = await start(world, job);
+  if (stored === null || verdict === "ended") return "done";
+  if (verdict !== "run") {
+    if (verdict !== "worker_lost") world.metrics.dropped.inc({ reason: verdict });
+    tellEnded(world, stored);
+    return "done";
+  }
+  const end = await runEngine(world, stored, stop);
+  if (stop.reason === "lock_lost") return "done";
+  if (stop.reason === "shutdown" && wasStopped(end)) return "give_back";
+  await finish(world, stored, end);
+  return "done";
+}
+
+type Verdict = "run" | "ended" | "gone" | "cancelled" | "deadline" | "worker_lost";
+
+async function start(world: RunWorld, { id, organization }: JobData): Promise<{ verdict: Verdict; stored: StoredExecution | null }> {
+  const { redis, keys, limits } = world;
+  const cancelled = { status: "cancelled", cause: "cancelled", retrySafe: true } as const;
+  const ends = [
+    endPastDeadline(limits),
+    endWithoutResult({ ...cancelled, outcome: "never_started" }),
+    endWithoutResult({ ...cancelled, outcome: "ran_partly" }),
+    endOfLostWorker(),
+  ];
+  const args = [organization, id, ATTEMPTS_MAX, ...ends.map((end) => JSON.stringify(end))];
+  const reply = (await startScript.run(redis, keys.base, args)) as unknown[];
+  return { verdict: String(reply[0]) as Verdict, stored: await decodeRecord(organization, reply[1]) };
+}
+
+export function endPastDeadline(limits: Limits): ExecutionEnd {
+  return endWithoutResult({
+    status: "errored",
+    cause: "timeout",
+    outcome: "never_started",
+    retrySafe: true,
+    evidence: { limit: "queueWaitMsMax", limit_value: limits.queueWaitMsMax },
+  });
+}
+
+/** Nothing can leave a sandbox, so a part that ran is safe to repeat. */
+export function endOfLostWorker(): ExecutionEnd {
+  return endWithoutResult({ status: "errored", cause: "worker_lost", outcome: "ran_partly", retrySafe: true });
+}
+
+async function runEngine(world: RunWorld, stored: StoredExecution, stop: AbortSignal): Promise<ExecutionEnd> {
+  const { keys, log, redis, limits } = world;
+  const { organization, id } = stored;
+  const stream = keys.events(organization, id);
+  const writer = new EventWriter({ redis, stream, channel: keys.wake(organization, id), limits, log, signal: stop });
+  const input = toRunInput(stored);
+  try {
+    return await world.engine.run(input, world.ports(input, (output) => writer.emit(output)), stop);
+  } catch (error) {
+    log.error({ execution: id, err: error }, "the engine failed");
+    return endWithoutResult({ status: "errored", cause: "sandbox_lost", outcome: "ran_partly", retrySafe: true });
+  } finally {
+    await writer.flush();
+  }
+}
+
+const stoppedCauses: ReadonlySet<Cause | null> = new Set<Cause>(["cancelled", "sandbox_lost", "worker_lost"]);
+
+/** A run that came to its own end while the worker was stopping is kept. */
+function wasStopped(end: ExecutionEnd): boolean {
+  return stoppedCauses.has(end.cause);
+}
+
+async function finish(world: RunWorld, stored: StoredExecution, end: ExecutionEnd): Promise<void> {
+  const { redis, keys } = world;
+  const queueMs = Math.max(0, (stored.startedAt ?? stored.createdAt) - stored.createdAt);
+  const complete = { ...end, usage: { ...end.usage, queue_ms: queueMs } };
+  const { body, zipped } = await encodeEnd(complete);
+  const { organization, id, attempt } = stored;
+  const reply = await finishScript.run(redis, keys.base, [organization, id, attempt, end.status, end.cause ?? "", body, zipped]);
+  // Ignored: another attempt is the current one, or a cancel or deadline ended it first.
+  if (Number(reply) === 0) return;
+  tellEnded(world, { ...stored, status: end.status, end: complete, completedAt: Number(reply) });
+}

@@ -1,0 +1,89 @@
+import { Redis } from "ioredis";
+import type { ExecutionRequest } from "../../../src/execution/request.ts";
+import type { Engine } from "../../../src/execution/run.ts";
+import { type LimitName, makeLimits } from "../../../src/limits.ts";
+import { makeLog } from "../../../src/observe/log.ts";
+import { makeMetrics } from "../../../src/observe/metrics.ts";
+import { failFast, untilReady } from "../../../src/queue/connection.ts";
+import { Consumer, type ConsumerTiming } from "../../../src/queue/consumer.ts";
+import { type NewExecution, Producer } from "../../../src/queue/producer.ts";
+import { startRedis, type TestRedis } from "../../support/redis.ts";
+
+export const log = makeLog("silent");
+
+export function request(changes: Partial<ExecutionRequest> = {}): ExecutionRequest {
+  return {
+    code: "print('hello')",
+    files: [],
+    args: [],
+    stdin: "",
+    env: {},
+    timeout_ms: 30_000,
+    memory_mb: 512,
+    priority: "normal",
+    metadata: {},
+    ...changes,
+  };
+}
+
+export function newExecution(changes: Partial<NewExecution> = {}): NewExecution {
+  return { organization: "org_a", request: request(), files: [], idempotency: null, ...changes };
+}
+
+export type Rig = Awaited<ReturnType<typeof makeRig>>;
+
+/** A Redis of its own, an api side, and workers as asked for; `close` ends all of it. */
+export async function makeRig(overrides: Partial<Record<LimitName, number>> = {}) {
+  const server: TestRedis = await startRedis();
+  const limits = makeLimits(overrides);
+  const metrics = makeMetrics();
+  const redis = failFast(server.url, log);
+  await untilReady(redis, 5_000);
+  const producer = new Producer({ redis, prefix: "ci", limits, metrics, log });
+  await producer.ready();
+  const consumers: Consumer[] = [];
+  const plain = new Redis({ path: server.url, maxRetriesPerRequest: null });
+  plain.on("error", () => undefined);
+  return {
+    server,
+    limits,
+    metrics,
+    redis,
+    producer,
+    /** A connection for the test's own questions. */
+    plain,
+    async worker(engine: Engine, options: { concurrency?: number; timing?: Partial<ConsumerTiming> } & Partial<ConstructorParameters<typeof Consumer>[0]> = {}) {
+      const consumer = new Consumer({
+        redisUrl: server.url,
+        prefix: "ci",
+        limits,
+        metrics: makeMetrics(),
+        log,
+        engine,
+        ports: (_input, emit) => ({
+          openFile: () => Promise.reject(new Error("no files here")),
+          saveFile: () => Promise.reject(new Error("no files here")),
+          emit,
+        }),
+        concurrency: 2,
+        workerId: `worker_${consumers.length + 1}`,
+        ...options,
+      });
+      consumers.push(consumer);
+      await consumer.start();
+      return consumer;
+    },
+    async metric(name: string, from = metrics): Promise<Array<{ labels: object; value: number }>> {
+      const all = await from.registry.getMetricsAsJSON();
+      const found = all.find((one) => one.name === `code_interpreter_${name}`);
+      return (found?.values ?? []) as Array<{ labels: object; value: number }>;
+    },
+    async close() {
+      for (const consumer of consumers) await consumer.drain(0);
+      await producer.close();
+      redis.disconnect();
+      plain.disconnect();
+      await server.stop();
+    },
+  };
+}

@@ -1,0 +1,62 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Redis } from "ioredis";
+
+/** A redis-server of a test's own, on a socket in a folder of its own. */
+export interface TestRedis {
+  /** Path of the socket; goes wherever a Redis URL goes. */
+  readonly url: string;
+  readonly pid: number;
+  /** Ends it and removes its folder. */
+  stop(): Promise<void>;
+  /** Ends the server but keeps folder and socket path, so that `restart` brings it back empty. */
+  kill(): Promise<void>;
+  restart(): Promise<void>;
+}
+
+const START_TIMEOUT_MS = 10_000;
+
+export async function startRedis(): Promise<TestRedis> {
+  const folder = await mkdtemp(join(tmpdir(), "ci-redis-"));
+  const url = join(folder, "redis.sock");
+  let server = await launch(folder, url);
+  const kill = async () => {
+    if (server.exitCode !== null || server.signalCode !== null) return;
+    const ended = once(server, "exit");
+    server.kill("SIGKILL");
+    await ended;
+  };
+  return {
+    url,
+    get pid() {
+      return server.pid ?? 0;
+    },
+    kill,
+    async restart() {
+      server = await launch(folder, url);
+    },
+    async stop() {
+      await kill();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function launch(folder: string, socket: string): Promise<ChildProcess> {
+  const flags = ["--port", "0", "--unixsocket", socket, "--dir", folder, "--save", "", "--appendonly", "no"];
+  const server = spawn("redis-server", [...flags, "--maxmemory-policy", "noeviction"], { stdio: "ignore" });
+  await once(server, "spawn");
+  const client = new Redis({ path: socket, maxRetriesPerRequest: null, retryStrategy: () => 20 });
+  client.on("error", () => undefined);
+  const timer = setTimeout(() => client.disconnect(), START_TIMEOUT_MS);
+  try {
+    await client.ping();
+  } finally {
+    clearTimeout(timer);
+    client.disconnect();
+  }
+  return server;
+}
