@@ -1,0 +1,194 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+import { parseArgs } from "node:util";
+import { dataFolderOf, root, setup } from "./setup.mjs";
+import { howToStop } from "./setup/docker.mjs";
+import { startRedis } from "./setup/redis.mjs";
+import { endChild } from "./setup/run-command.mjs";
+import { freePort, hasEnded, isFree, lastLines, launchService, waitUntilReady } from "./setup/service.mjs";
+import { giveUp, SetupError, say, step } from "./setup/say.mjs";
+
+/** The service stops within its own bound of 45 s; this is for one that does not. */
+const STOP_MS_MAX = 60_000;
+
+const SAME_SIGNAL_MS = 500;
+
+const proof = {
+  code: 'principal, rate, years = 10_000, 0.07, 20\nprint(f"${principal * (1 + rate) ** years:,.2f}")',
+  answer: "$38,696.84",
+};
+
+async function main() {
+  const { values } = parseArgs({ options: { help: { type: "boolean", short: "h" }, check: { type: "boolean" } } });
+  if (values.help) return console.log(await helpText());
+
+  const dataFolder = dataFolderOf(process.env);
+  mkdirSync(dataFolder, { recursive: true });
+  const made = await setup({ dataFolder });
+  const ports = await choosePorts(process.env);
+  const redis = await startRedis({ dataFolder });
+  const env = {
+    ...process.env,
+    ...ports,
+    DATA_DIR: dataFolder,
+    REDIS_URL: redis.url,
+    SANDBOX_IMAGE: made.image,
+    DOCKER_HOST: made.host,
+  };
+  const logFile = path.join(dataFolder, "service.log");
+  const urlFile = path.join(dataFolder, "url");
+  const signals = listenForSignals();
+  let service = null;
+  const run = async () => {
+    const key = await ensureKey(dataFolder, env.KEYS_FILE || path.join(dataFolder, "keys.json"));
+    service = launchService({ root, env, logFile });
+    await waitUntilReady({ ...service, logFile });
+    await prove(service.url, key, logFile);
+    writeFileSync(urlFile, `${service.url}\n`);
+    introduce({ url: service.url, dataFolder, logFile });
+    if (made.startedBySetup) say(howToStop(dataFolder));
+    if (values.check) return;
+    await Promise.race([ended(service.child, "The service", logFile), ended(redis.child, "Redis", path.join(dataFolder, "redis/redis.log"))]);
+  };
+  try {
+    await Promise.race([signals.first, run()]);
+  } finally {
+    rmSync(urlFile, { force: true });
+    if (service && !hasEnded(service.child)) {
+      signals.passOnTo(service.child);
+      await step("stopping", async () => {
+        const inOrder = await endChild(service.child, STOP_MS_MAX);
+        return { note: inOrder && service.child.exitCode === 0 ? "in order" : `service ended with ${service.child.signalCode ?? service.child.exitCode}` };
+      });
+    }
+    await redis.stop();
+  }
+  process.exitCode = service?.child.exitCode ?? 1;
+}
+
+/** Ports that are free: what the operator set, else the usual ones or the next. */
+async function choosePorts(env) {
+  const host = env.HOST || "127.0.0.1";
+  const metricsHost = env.METRICS_HOST || "127.0.0.1";
+  const port = await choosePort("PORT", env.PORT, host, 8080, []);
+  const metricsPort = await choosePort("METRICS_PORT", env.METRICS_PORT, metricsHost, 9090, [port]);
+  return { HOST: host, PORT: String(port), METRICS_HOST: metricsHost, METRICS_PORT: String(metricsPort) };
+}
+
+async function choosePort(name, chosen, host, usual, except) {
+  if (chosen) {
+    if (!(await isFree(host, Number(chosen)))) throw new SetupError(`${name}: port ${chosen} is taken on ${host}; choose another.`);
+    return Number(chosen);
+  }
+  const port = await freePort(host, usual, except);
+  if (port !== usual) say(`Port ${usual} is taken on ${host}; using ${port} (${name} chooses another).`);
+  return port;
+}
+
+/** The key of this data folder: made once, kept in a file that only its owner can read. */
+async function ensureKey(dataFolder, keysFile) {
+  const { createKey, KeyFile } = await import(pathToFileURL(path.join(root, "dist/keys.js")).href);
+  const file = path.join(dataFolder, "key");
+  const kept = existsSync(file) ? readFileSync(file, "utf8").trim() : "";
+  const live = new KeyFile(keysFile, () => {}).find(kept);
+  if (live) return kept;
+  const key = await createKey(keysFile, { organization: "org_local", scopes: ["execute", "read"], name: "npm start" });
+  writeFileSync(file, `${key}\n`, { mode: 0o600 });
+  chmodSync(file, 0o600);
+  return key;
+}
+
+/** Runs a known calculation through the API, the queue and a container, and compares the answer. */
+function prove(url, key, logFile) {
+  return step("proof", async () => {
+    const response = await fetch(`${url}/v1/executions`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+      body: JSON.stringify({ code: proof.code }),
+      signal: AbortSignal.timeout(120_000),
+    });
+    const body = await response.json();
+    const text = body.outputs?.find((output) => output.type === "text")?.text;
+    if (response.status !== 200 || body.status !== "completed" || text !== proof.answer) {
+      const seen = response.status === 200 ? `status ${body.status}, cause ${body.cause}, outputs ${JSON.stringify(body.outputs)}` : `HTTP ${response.status}: ${body.detail ?? body.error?.message ?? ""}`;
+      throw new SetupError(`The service runs, but its answer to a known calculation is wrong: ${seen}\nThe end of ${logFile}:\n${lastLines(logFile)}`);
+    }
+    return { note: `10,000 at 7 % for 20 years, calculated in a sandbox: ${text}` };
+  });
+}
+
+function introduce({ url, dataFolder, logFile }) {
+  const here = (file) => path.relative(process.cwd(), path.join(dataFolder, file)) || file;
+  console.log(`
+${proof.answer}
+
+API     ${url}/v1        docs  ${url}/docs
+Key     in ${here("key")}; more with: npx code-interpreter keys create --org org_example
+Log     ${path.relative(process.cwd(), logFile)}
+
+Go on with
+  curl -s ${url}/v1/executions -H "Authorization: Bearer $(cat ${here("key")})" \\
+    -H 'Content-Type: application/json' -d '{"code": "sum(range(101))"}'
+  npx code-interpreter run -c 'print(2 ** 100)'
+`);
+}
+
+/** The first signal resolves `first`; a later one goes to the service, which then exits at once. */
+function listenForSignals() {
+  let service = null;
+  let firstAt = null;
+  let resolve;
+  const first = new Promise((done) => {
+    resolve = done;
+  });
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+    process.on(signal, () => {
+      firstAt ??= performance.now();
+      // Ctrl-C reaches us from the terminal and again through npm: within this time they are one.
+      if (performance.now() - firstAt > SAME_SIGNAL_MS) service?.kill("SIGTERM");
+      resolve();
+    });
+  }
+  return {
+    first,
+    passOnTo: (child) => {
+      service = child;
+    },
+  };
+}
+
+/** Rejects when a child ends that should not have; never resolves for one that is not ours. */
+function ended(child, name, logFile) {
+  return new Promise((_, reject) => {
+    child?.once("exit", (code, signal) => reject(new SetupError(`${name} ended by itself (${signal ?? `exit code ${code}`}). The end of ${logFile}:\n${lastLines(logFile)}`)));
+  });
+}
+
+async function helpText() {
+  return `Starts the code interpreter on this machine: npm start
+
+Makes ready what is missing (npm packages, build, Docker engine, Redis, sandbox image), starts the service in one
+process on loopback, and proves it with a calculation in a real sandbox. Ctrl-C stops it in order; a second Ctrl-C at once.
+
+  npm start -- --check    does all of that, then stops
+  npm start -- --help     this text
+
+Variables
+${await variablesText()}
+A limit is set with LIMIT_ and its name in capitals, as in LIMIT_RUN_TIMEOUT_MS_MAX=60000.`;
+}
+
+/** The variables as the service itself describes them, once it has been built. */
+async function variablesText() {
+  const built = path.join(root, "dist/config.js");
+  if (!existsSync(built)) return "  (shown after the first start, when the service has been built)\n";
+  const { describeVariables } = await import(pathToFileURL(built).href);
+  const rows = describeVariables().map(({ name, fallback, meaning }) => {
+    const text = [meaning, fallback && `default ${fallback}`].filter(Boolean).join("; ");
+    return `  ${name.padEnd(24)} ${text}`;
+  });
+  return `${rows.join("\n")}\n`;
+}
+
+await main().catch(giveUp);
