@@ -1,0 +1,250 @@
+"""Chart outputs: the data behind a matplotlib figure, read from what was drawn on its axes.
+
+Lines, points and bars are read from the artists. What artists no longer know (the counts of a histogram, the numbers
+behind a box or a slice) is remembered when it is drawn; `remember_data` arranges that.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import TYPE_CHECKING
+
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+from matplotlib.container import BarContainer
+from matplotlib.patches import Wedge
+
+from runner import plain
+from runner.points import bar_positions, named_points, plain_points, readable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from matplotlib.figure import Figure
+
+_MEMORY = "_drawn_data"
+_LABEL_BYTES_MAX = 1024
+KINDS = ("line", "scatter", "bar", "histogram", "box", "pie")
+
+
+def remember_data() -> None:
+    """Makes hist, bxp and pie note their numbers on the axes they draw on. Does so once, however often it is called."""
+    for name, note in (("hist", _note_histogram), ("bxp", _note_boxes), ("pie", _note_slices)):
+        method = getattr(Axes, name)
+        if not hasattr(method, _MEMORY):
+            setattr(Axes, name, _noting(method, note))
+
+
+def _noting(method: Callable[..., Any], note: Callable[[dict[str, Any], Any, Any], None]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def drawing(self: Any, data: Any, *arguments: Any, **options: Any) -> Any:
+        made = method(self, data, *arguments, **options)
+        try:
+            note(self.__dict__.setdefault(_MEMORY, {"histogram": [], "box": [], "pie": [], "artists": set()}), data, made)
+        except Exception:
+            # A drawing call must not fail for our notes; its data is then missing from the chart alone.
+            pass
+        return made
+
+    setattr(drawing, _MEMORY, True)
+    return drawing
+
+
+def _note_histogram(memory: dict[str, Any], data: Any, made: Any) -> None:
+    counts, edges, patches = made
+    several = len(counts) > 0 and hasattr(counts[0], "__len__")
+    for values, drawn in zip(counts if several else [counts], patches if several else [patches]):
+        memory["histogram"].append((drawn, values, edges))
+        memory["artists"].update(map(id, drawn))
+
+
+def _note_boxes(memory: dict[str, Any], data: Any, made: Any) -> None:
+    memory["box"].append(list(data))
+    for artists in made.values():
+        memory["artists"].update(map(id, artists))
+
+
+def _note_slices(memory: dict[str, Any], data: Any, made: Any) -> None:
+    memory["pie"].append((made[0], list(data)))
+    memory["artists"].update(map(id, made[0]))
+
+
+def read_charts(figure: Figure, points_max: int) -> list[dict[str, Any]]:
+    """Returns one chart for each kind drawn on each axes of the figure, each of at most `points_max` points."""
+    charts = []
+    for axes in figure.axes:
+        found: dict[str, list[dict[str, Any]]] = {}
+        for kind, series in _series(axes):
+            found.setdefault(kind, []).append(series)
+        charts += [_chart(axes, kind, found[kind], points_max) for kind in KINDS if kind in found]
+    return charts
+
+
+def size(chart: dict[str, Any]) -> int:
+    """Returns about how many bytes the chart takes as JSON."""
+    numbers = sum(_lengths(series) for series in chart["series"])
+    return 200 + 24 * numbers
+
+
+def _lengths(series: dict[str, Any]) -> int:
+    return sum(len(points) for points in series.values() if isinstance(points, list)) + sum(
+        len(box["outliers"]) for box in series.get("boxes", ())
+    )
+
+
+def _chart(axes: Axes, kind: str, series: list[dict[str, Any]], points_max: int) -> dict[str, Any]:
+    bounded, truncated = _bounded(series, points_max)
+    title = axes.get_title() or axes.get_title(loc="left") or axes.get_title(loc="right")
+    if not title and axes.figure is not None and len(axes.figure.axes) == 1:
+        title = axes.get_figure(root=True).get_suptitle()
+    return {
+        "type": "chart",
+        "kind": kind,
+        "title": _label(title),
+        "axes": {
+            "x": {"label": _label(axes.get_xlabel()), "scale": _scale(axes.xaxis)},
+            "y": {"label": _label(axes.get_ylabel()), "scale": _scale(axes.yaxis)},
+        },
+        "series": bounded,
+        "truncated": truncated,
+    }
+
+
+def _bounded(series: list[dict[str, Any]], points_max: int) -> tuple[list[dict[str, Any]], bool]:
+    bounded = []
+    left = points_max
+    truncated = False
+    for one in series:
+        longest = max((len(points) for points in one.values() if isinstance(points, list)), default=0)
+        kept = {name: points[: max(left, 0)] if isinstance(points, list) else points for name, points in one.items()}
+        if left <= 0:
+            return bounded, True
+        if "edges" in one:
+            # A histogram has one edge more than counts, also when it is cut.
+            kept["edges"] = one["edges"][: len(kept["values"]) + 1]
+        truncated = truncated or longest > left + ("edges" in one)
+        left -= longest
+        for box in kept.get("boxes", ()):
+            truncated = truncated or len(box["outliers"]) > max(left, 0)
+            box["outliers"] = box["outliers"][: max(left, 0)]
+            left -= len(box["outliers"])
+        bounded.append(kept)
+    return bounded, truncated
+
+
+def _label(value: Any) -> str:
+    return plain.text(value, _LABEL_BYTES_MAX) if isinstance(value, str) else ""
+
+
+def _series_name(label: Any) -> str | None:
+    # Matplotlib's own names for what has none begin with an underscore.
+    name = _label(str(label))
+    return None if not name or name.startswith("_") or name == "None" else name
+
+
+def _scale(axis: Any) -> str:
+    kind = readable(axis).kind
+    return kind if kind in ("date", "category") else _label(axis.get_scale())
+
+
+def _series(axes: Axes) -> Iterator[tuple[str, dict[str, Any]]]:
+    memory = axes.__dict__.get(_MEMORY, {"histogram": [], "box": [], "pie": [], "artists": set()})
+    for line in axes.lines:
+        if id(line) not in memory["artists"] and all(line.get_transform().contains_branch_seperately(axes.transData)):
+            yield from _line(axes, line)
+    for collection in axes.collections:
+        if type(collection) is PathCollection and len(collection.get_offsets()) > 0:
+            yield "scatter", _scatter(axes, collection)
+    yield from _bars(axes, memory["artists"])
+    for drawn, counts, edges in memory["histogram"]:
+        name = _series_name(drawn.get_label() if hasattr(drawn, "get_label") else drawn[0].get_label())
+        yield "histogram", _histogram(name, counts, edges)
+    for stats in memory["box"]:
+        yield "box", _boxes(axes, stats)
+    for wedges, values in memory["pie"]:
+        yield "pie", _pie(wedges, values)
+    yield from _other_pie(axes, memory["artists"])
+
+
+def _line(axes: Axes, line: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    x = plain_points(line.get_xdata(orig=True), line.get_xdata(orig=False), axes.xaxis)
+    y = plain_points(line.get_ydata(orig=True), line.get_ydata(orig=False), axes.yaxis)
+    if not x:
+        return
+    only_markers = line.get_linestyle() in ("None", "none", " ", "") and line.get_marker() not in (None, "None", "none", " ", "")
+    yield ("scatter" if only_markers else "line"), {"name": _series_name(line.get_label()), "x": x, "y": y}
+
+
+def _scatter(axes: Axes, collection: Any) -> dict[str, Any]:
+    offsets = collection.get_offsets()
+    x = named_points(offsets[:, 0].tolist(), axes.xaxis)
+    y = named_points(offsets[:, 1].tolist(), axes.yaxis)
+    return {"name": _series_name(collection.get_label()), "x": x, "y": y}
+
+
+def _bars(axes: Axes, seen: set[int]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for container in axes.containers:
+        if not isinstance(container, BarContainer) or len(container) == 0 or id(container[0]) in seen:
+            continue
+        name = _series_name(container.get_label())
+        upright = container.orientation != "horizontal"
+        axis = axes.xaxis if upright else axes.yaxis
+        starts, widths, heights = _rectangles(container, upright)
+        if readable(axis).kind == "number" and _are_contiguous(starts, widths):
+            # A library that counts by itself, as seaborn does, draws its histogram with plain bars.
+            yield "histogram", _histogram(name, heights, [*starts, starts[-1] + widths[-1]])
+            continue
+        places = bar_positions([start + width / 2 for start, width in zip(starts, widths)], axis)
+        values = [plain.scalar(height, _LABEL_BYTES_MAX) for height in heights]
+        yield "bar", {"name": name, "x": places, "y": values} if upright else {"name": name, "x": values, "y": places}
+
+
+def _rectangles(container: Any, upright: bool) -> tuple[list[float], list[float], list[float]]:
+    starts = [float(bar.get_x() if upright else bar.get_y()) for bar in container]
+    widths = [float(bar.get_width() if upright else bar.get_height()) for bar in container]
+    heights = [float(bar.get_height() if upright else bar.get_width()) for bar in container]
+    return starts, widths, heights
+
+
+def _are_contiguous(starts: list[float], widths: list[float]) -> bool:
+    ends = zip(starts, widths, starts[1:])
+    return len(starts) > 1 and all(math.isclose(start + width, after, rel_tol=1e-9, abs_tol=width * 1e-6) for start, width, after in ends)
+
+
+def _histogram(name: str | None, counts: Any, edges: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "values": [plain.scalar(float(count), 64) for count in counts],
+        "edges": [float(edge) if math.isfinite(edge) else 0.0 for edge in edges],
+    }
+
+
+def _boxes(axes: Axes, stats: list[dict[str, Any]]) -> dict[str, Any]:
+    def number(value: Any) -> Any:
+        return plain.scalar(float(value), 64)
+
+    boxes = [
+        {
+            "min": number(one["whislo"]),
+            "q1": number(one["q1"]),
+            "median": number(one["med"]),
+            "q3": number(one["q3"]),
+            "max": number(one["whishi"]),
+            "outliers": [number(value) for value in one.get("fliers", ())],
+        }
+        for one in stats
+    ]
+    return {"name": None, "labels": [_label(str(one.get("label", ""))) for one in stats], "boxes": boxes}
+
+
+def _pie(wedges: Any, values: list[Any]) -> dict[str, Any]:
+    labels = [_series_name(wedge.get_label()) or "" for wedge in wedges]
+    return {"name": None, "labels": labels, "values": [plain.scalar(value, 64) for value in values]}
+
+
+def _other_pie(axes: Axes, seen: set[int]) -> Iterator[tuple[str, dict[str, Any]]]:
+    wedges = [patch for patch in axes.patches if isinstance(patch, Wedge) and id(patch) not in seen]
+    if wedges:
+        yield "pie", _pie(wedges, [(wedge.theta2 - wedge.theta1) / 360 for wedge in wedges])

@@ -1,0 +1,116 @@
+"""The points of a chart in the words of its reader: dates as ISO text, categories by name, numbers as they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from matplotlib.category import StrCategoryConverter
+from matplotlib.dates import num2date
+from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter
+
+from runner import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    Point = str | int | float | None
+
+_NAME_BYTES_MAX = 1024
+
+
+class Axis(NamedTuple):
+    """How positions of an axis read: `kind` is date, category or number; `names` are those of categories."""
+
+    kind: str
+    names: dict[float, str]
+
+
+def readable(axis: Any) -> Axis:
+    """Returns how the positions on a matplotlib axis read."""
+    converter = axis.get_converter()
+    if isinstance(converter, StrCategoryConverter):
+        return Axis("category", {float(at): str(name) for name, at in axis.units._mapping.items()})
+    if converter is not None and "Date" in type(converter).__name__:
+        return Axis("date", {})
+    names = _tick_names(axis)
+    return Axis("category" if names else "number", names)
+
+
+def _tick_names(axis: Any) -> dict[float, str]:
+    """Returns the labels that someone set on fixed ticks, by position; numbers that only repeat the position are none."""
+    formatter, locator = axis.get_major_formatter(), axis.get_major_locator()
+    if not isinstance(formatter, (FixedFormatter, FuncFormatter)) or not isinstance(locator, FixedLocator):
+        return {}
+    places = [float(place) for place in locator.locs]
+    if isinstance(formatter, FixedFormatter):
+        labels = [str(label) for label in formatter.seq]
+    else:
+        # set_ticklabels() on fixed ticks makes a function that knows the label of each.
+        labels = [str(formatter(place, number)) for number, place in enumerate(places)]
+    names = {place: plain.text(label, _NAME_BYTES_MAX) for place, label in zip(places, labels) if label}
+    return {} if all(_is_number(label) for label in names.values()) else names
+
+
+def _is_number(label: str) -> bool:
+    try:
+        float(label.replace("\N{MINUS SIGN}", "-").replace(",", ""))
+    except ValueError:
+        return False
+    return True
+
+
+def plain_points(original: Any, converted: Any, axis: Any) -> list[Point]:
+    """Returns the points of a line: as its caller gave them, unless the axis has a better name for them."""
+    how = readable(axis)
+    if how.kind == "number":
+        values = converted
+    else:
+        values = original if how.kind == "date" and _are_dates(original) else None
+    if values is None:
+        return named_points(_items(converted), axis)
+    return [_point(value) for value in _items(values)]
+
+
+def _items(values: Any) -> list[Any]:
+    return values.tolist() if hasattr(values, "tolist") else list(values)
+
+
+def _are_dates(values: Any) -> bool:
+    return len(values) > 0 and hasattr(_items(values[:1])[0], "isoformat")
+
+
+def named_points(places: Sequence[float], axis: Any) -> list[Point]:
+    """Returns positions on an axis as its reader names them."""
+    how = readable(axis)
+    if how.kind == "date":
+        return [_date(place) for place in places]
+    return [how.names[place] if place in how.names else _point(place) for place in places]
+
+
+def bar_positions(centres: list[float], axis: Any) -> list[Point]:
+    """Returns the names of bars. Those of a group stand beside the tick that names them, so the nearest tick counts."""
+    how = readable(axis)
+    if how.kind != "category":
+        return named_points(centres, axis)
+    named: list[Point] = []
+    for centre in centres:
+        nearest = min(how.names, key=lambda place: abs(place - centre))
+        named.append(how.names[nearest] if abs(nearest - centre) < 0.5 else _point(centre))
+    return named
+
+
+def _date(place: float) -> Point:
+    try:
+        day = num2date(place).replace(tzinfo=None)
+    except (ValueError, OverflowError):
+        return None
+    return day.date().isoformat() if day.time() == day.time().min else day.isoformat()
+
+
+def _point(value: Any) -> Point:
+    if type(value) is bool:
+        return int(value)
+    if type(value) is complex:
+        return _point(value.real)
+    return plain.scalar(value, _NAME_BYTES_MAX)
