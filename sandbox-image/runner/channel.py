@@ -1,0 +1,50 @@
+"""The code's side of the result channel: whole frames out, one byte of acknowledgement back for each.
+
+The acknowledgement keeps outputs in order: the supervisor has taken everything that was printed before a frame
+when it answers, and nothing is printed after it until then.
+"""
+
+from __future__ import annotations
+
+import os
+
+import _signal
+
+from runner import protocol
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Channel:
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._owner = os.getpid()
+        self._awaited = 0
+
+    def send(self, kind: int, head: Mapping[str, object], body: bytes = b"") -> None:
+        """
+        Writes one frame and waits until the supervisor has it. Raises ValueError or TypeError when `head` is no JSON.
+
+        Does nothing in a forked copy of the process, whose answers would mix with the original's, and nothing once the
+        channel is closed, as code may do that.
+        """
+        if os.getpid() != self._owner:
+            return
+        frame = memoryview(protocol.encode(kind, head, body))
+        # A KeyboardInterrupt between two writes would leave half a frame behind.
+        blocked = _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})
+        try:
+            while frame:
+                frame = frame[os.write(self._fd, frame) :]
+            self._awaited += 1
+            while self._awaited > 0:
+                answers = os.read(self._fd, 64)
+                if not answers:
+                    return
+                self._awaited -= len(answers)
+        except OSError:
+            return
+        finally:
+            _signal.pthread_sigmask(_signal.SIG_SETMASK, blocked)

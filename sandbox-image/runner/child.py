@@ -1,0 +1,157 @@
+"""What the forked process does before and after a cell: becomes an ordinary Python program, runs, ends like one."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import _ctypes
+import _signal
+
+from runner.channel import Channel
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+WORKING_FOLDER = "/mnt/data"
+# The supervisor's descriptors lie above; 0, 1 and 2 are the program's own.
+CHANNEL_FD = 3
+# The supervisor wins the processor whenever both want it.
+NICENESS = 5
+ENVIRONMENT = {
+    "PATH": "/usr/local/bin:/usr/bin:/bin",
+    "HOME": "/tmp",
+    "USER": "sandbox",
+    "LANG": "C.UTF-8",
+    "TZ": "UTC",
+    "PWD": WORKING_FOLDER,
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "MPLCONFIGDIR": "/tmp/.matplotlib",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "NUMEXPR_NUM_THREADS": "1",
+}
+_PR_SET_DUMPABLE = 4
+
+
+def run_as_child(source: str, stdin: int, stdout: int, stderr: int, channel: int, bounds: dict[str, Any]) -> NoReturn:
+    """Runs `source` in this freshly forked process, with the given descriptors, and ends it with the exit code of Python."""
+    try:
+        _take_descriptors(stdin, stdout, stderr, channel)
+        _leave_supervisor()
+        _set_environment(bounds.get("env", {}))
+        _open_streams()
+        _set_interpreter(bounds.get("args", []))
+        from runner.cell import run_cell
+
+        code = run_cell(source, Channel(CHANNEL_FD), bounds)
+    except BaseException as error:
+        # Only our own mistakes come here: run_cell answers for what the code raises.
+        os.write(2, f"the code could not be started: {type(error).__name__}: {error}\n".encode("utf-8", "replace")[:4096])
+        os._exit(70)
+    os._exit(_end_like_python(code))
+
+
+def set_dumpable(dumpable: bool) -> None:
+    """
+    Opens or closes /proc/<pid>/*, ptrace and core files of this process to others of its uid.
+
+    `ctypes` itself costs four milliseconds to import; its C half does not.
+    """
+    prctl = _ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl")
+    if _ctypes.call_cdeclfunction(prctl, (_PR_SET_DUMPABLE, int(dumpable), 0, 0, 0)) != 0:
+        raise OSError("prctl(PR_SET_DUMPABLE) failed")
+
+
+def _take_descriptors(stdin: int, stdout: int, stderr: int, channel: int) -> None:
+    # First above the places they shall take, so that none is overwritten before it is copied.
+    high = [_duplicate_above(fd, 100) for fd in (stdin, stdout, stderr, channel)]
+    for place, fd in enumerate(high):
+        os.dup2(fd, place, inheritable=place != CHANNEL_FD)
+    os.closerange(CHANNEL_FD + 1, 1 << 20)
+
+
+def _duplicate_above(fd: int, lowest: int) -> int:
+    import fcntl
+
+    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, lowest)
+
+
+def _leave_supervisor() -> None:
+    os.setsid()
+    os.nice(NICENESS)
+    set_dumpable(True)
+    try:
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write("1000")
+    except OSError:
+        # Some kernels do not have it; the kernel's choice is then by size alone, which is the code's as a rule.
+        pass
+    _signal.signal(_signal.SIGINT, _signal.default_int_handler)
+    _signal.signal(_signal.SIGXCPU, _flush_streams_on_signal)
+
+
+def _set_environment(requested: dict[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(ENVIRONMENT)
+    os.environ.update(requested)
+    os.chdir(WORKING_FOLDER)
+    os.umask(0o022)
+
+
+def _open_streams() -> None:
+    """
+    Opens the three streams like `python3` does, but line by line also on a pipe.
+
+    A program that is killed at its limit must not lose what it printed. Unbuffered streams would save unfinished
+    lines too, but tear the lines of concurrent threads and processes; those few the supervisor asks for by signal.
+    """
+    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # type: ignore[misc]
+    sys.stdout = sys.__stdout__ = open(1, "w", buffering=1, encoding="utf-8", errors="surrogateescape", closefd=False)  # type: ignore[misc]
+    sys.stderr = sys.__stderr__ = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # type: ignore[misc]
+
+
+def _flush_streams_on_signal(_number: int, _frame: object) -> None:
+    """The supervisor sends this just before it kills, for the sake of an unfinished last line."""
+    _flush_streams()
+
+
+def _flush_streams() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:
+            # The code may have closed or replaced it, or be inside a write of its own.
+            pass
+
+
+def _set_interpreter(args: list[str]) -> None:
+    sys.argv = ["<cell>", *args]
+    sys.path.insert(0, "")
+    _reseed_numpy()
+
+
+def _reseed_numpy() -> None:
+    """Gives a preloaded numpy a state of its own: fork copies it, and Python reseeds only its own `random`."""
+    random = sys.modules.get("numpy.random")
+    if random is not None:
+        random.seed()
+
+
+def _end_like_python(code: int) -> int:
+    """Waits for threads and runs exit handlers, as the interpreter does after the last line."""
+    try:
+        threading = sys.modules.get("threading")
+        if threading is not None:
+            threading._shutdown()
+        import atexit
+
+        atexit._run_exitfuncs()
+    except SystemExit:
+        pass
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    _flush_streams()
+    return code

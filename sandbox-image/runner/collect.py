@@ -1,0 +1,177 @@
+"""Finds the files that the code left in the working folder, after everything that could change them is dead.
+
+Trusts nothing it meets: never follows a link, opens only what `lstat` calls a regular file, and without waiting,
+bounds depth, count, bytes and time. Every file that is left out has a reason, except those that are left out by
+rule: hidden files and folders, Python's caches, and input files that the code did not write.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from stat import S_ISDIR, S_ISREG
+
+from runner.names import DEPTH_MAX, name_problem, printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from runner.inputs import Mark
+
+ENTRIES_MAX = 10_000
+SKIPPED_MAX = 64
+CHUNK_BYTES = 256 * 1024
+_IGNORED_FOLDERS = frozenset(("__pycache__",))
+_OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class Found:
+    """One file to send."""
+
+    __slots__ = ("name", "change", "size", "_inode")
+
+    def __init__(self, name: str, change: str, status: os.stat_result) -> None:
+        self.name = name
+        self.change = change
+        self.size = status.st_size
+        self._inode = (status.st_dev, status.st_ino)
+
+    @property
+    def inode(self) -> tuple[int, int]:
+        return self._inode
+
+
+class Collection:
+    """The files of one run. `skipped` and `truncated` grow while it is read."""
+
+    def __init__(self, folder: str, marks: Mapping[str, Mark], bounds: Mapping[str, int]) -> None:
+        self._folder = folder
+        self._marks = marks
+        self._files_count = bounds["files_count"]
+        self._file_bytes = bounds["file_bytes"]
+        self._files_bytes = bounds["files_bytes"]
+        self._deadline = time.monotonic() + bounds["collect_timeout_ms"] / 1000
+        self._entries = 0
+        self._found: list[Found] = []
+        self.skipped: list[dict[str, str]] = []
+        self.truncated = False
+
+    def files(self) -> Iterator[Found]:
+        """Yields the files to send, by name. What the limits leave out is in `skipped`."""
+        self._walk(self._folder, None, "", 1)
+        self._found.sort(key=lambda found: found.name)
+        count = total = 0
+        seen: dict[tuple[int, int], str] = {}
+        for found in self._found:
+            if found.inode in seen:
+                self._skip(found.name, f"it is the same file as {seen[found.inode]}")
+            elif found.size > self._file_bytes:
+                self._leave_out(found.name, f"it has {found.size} bytes, more than {self._file_bytes}")
+            elif count >= self._files_count:
+                self._leave_out(found.name, f"there are more than {self._files_count} files")
+            elif total + found.size > self._files_bytes:
+                self._leave_out(found.name, f"the files together have more than {self._files_bytes} bytes")
+            elif self._late():
+                self._leave_out(found.name, "there was no time left to collect it")
+            else:
+                seen[found.inode] = found.name
+                count += 1
+                total += found.size
+                yield found
+
+    def chunks(self, found: Found) -> Iterator[bytes]:
+        """Yields the bytes of a file up to its announced size, fewer when it can not be read or time is up."""
+        fd = self._open(found)
+        if fd is None:
+            return
+        try:
+            left = found.size
+            while left > 0 and not self._late():
+                data = os.read(fd, min(left, CHUNK_BYTES))
+                if not data:
+                    return
+                left -= len(data)
+                yield data
+        except OSError:
+            return
+        finally:
+            os.close(fd)
+
+    def _walk(self, name: str, parent: int | None, prefix: str, depth: int) -> None:
+        try:
+            fd = os.open(name, _OPEN_FLAGS | os.O_DIRECTORY, dir_fd=parent)
+        except OSError:
+            self._skip(prefix or "/", "the folder can not be opened")
+            return
+        try:
+            with os.scandir(fd) as entries:
+                for entry in entries:
+                    self._entries += 1
+                    if self._entries > ENTRIES_MAX or self._late():
+                        self.truncated = True
+                        return
+                    self._visit(entry, fd, prefix + entry.name, depth)
+        except OSError:
+            self._skip(prefix or "/", "the folder can not be read")
+        finally:
+            os.close(fd)
+
+    def _visit(self, entry: os.DirEntry[str], parent: int, path: str, depth: int) -> None:
+        if entry.name.startswith(".") or entry.name in _IGNORED_FOLDERS:
+            return
+        try:
+            status = entry.stat(follow_symlinks=False)
+        except OSError:
+            self._skip(path, "it can not be examined")
+            return
+        if S_ISDIR(status.st_mode):
+            if depth >= DEPTH_MAX:
+                self._skip(path, f"it lies deeper than {DEPTH_MAX} folders")
+            else:
+                self._walk(entry.name, parent, path + "/", depth + 1)
+            return
+        if not S_ISREG(status.st_mode):
+            self._skip(path, "it is no regular file")
+            return
+        mark = self._marks.get(path)
+        if mark == (status.st_ino, status.st_size, status.st_mtime_ns):
+            return
+        problem = name_problem(path)
+        if problem is not None:
+            self._skip(path, problem)
+            return
+        self._found.append(Found(path, "created" if mark is None else "modified", status))
+
+    def _open(self, found: Found) -> int | None:
+        """Opens part after part, so that no folder on the way can be a link; the file must be the one that was examined."""
+        fd = -1
+        try:
+            fd = os.open(self._folder, _OPEN_FLAGS | os.O_DIRECTORY)
+            *parents, last = found.name.split("/")
+            for parent in parents:
+                below = os.open(parent, _OPEN_FLAGS | os.O_DIRECTORY, dir_fd=fd)
+                os.close(fd)
+                fd = below
+            file = os.open(last, _OPEN_FLAGS, dir_fd=fd)
+        except OSError:
+            return None
+        finally:
+            if fd >= 0:
+                os.close(fd)
+        status = os.fstat(file)
+        if S_ISREG(status.st_mode) and (status.st_dev, status.st_ino) == found.inode:
+            return file
+        os.close(file)
+        return None
+
+    def _late(self) -> bool:
+        return time.monotonic() > self._deadline
+
+    def _leave_out(self, name: str, reason: str) -> None:
+        self.truncated = True
+        self._skip(name, reason)
+
+    def _skip(self, name: str, reason: str) -> None:
+        if len(self.skipped) < SKIPPED_MAX:
+            self.skipped.append({"name": printable(name), "reason": reason})

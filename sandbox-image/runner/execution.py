@@ -1,0 +1,336 @@
+"""Supervision of the one process that runs the code: its pipes, its clock, its bounds, its end."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+
+import _signal
+import _socket
+
+from runner import protocol
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from runner.outbox import Outbox
+
+READ_BYTES = 64 * 1024
+# A pipe holds at most this much, whatever its writers ask for; so one emptying never lasts.
+PIPE_BYTES_MAX = 1024 * 1024
+INTERRUPT_GRACE_S = 0.5
+# For Python to write an unfinished line, where it is not inside a long call.
+FLUSH_GRACE_S = 0.03
+# Where the kernel has no pidfd, this often the child is asked for.
+ASK_CHILD_S = 0.005
+KILL_ALL_S = 5.0
+ERROR_FRAMES_MAX = 4
+
+_SIGNAL_NAMES = {
+    number: name for name, number in vars(_signal).items() if name.startswith("SIG") and "_" not in name and isinstance(number, int)
+}
+
+
+class Stream:
+    """One of the code's two text streams: its pipe, what was counted, what is kept."""
+
+    def __init__(self, kind: int, fd: int, kept_bytes_max: int) -> None:
+        self.kind = kind
+        self.fd = fd
+        self.bytes = 0
+        self._kept_bytes_max = kept_bytes_max
+
+    @property
+    def truncated(self) -> bool:
+        return self.bytes > self._kept_bytes_max
+
+    def count(self, data: bytes) -> bytes:
+        """Counts `data` and returns the part of it that is kept."""
+        room = self._kept_bytes_max - self.bytes
+        self.bytes += len(data)
+        return data[:room] if room > 0 else b""
+
+
+class Execution:
+    """
+    One run of one block of code. Its owner polls `interests()`, hands what is ready to `react()`, calls
+    `check_clock()` at the latest after `wait_s()`, and once `over` is true `finish()`, which leaves no process alive.
+    """
+
+    def __init__(self, bounds: Mapping[str, Any], outbox: Outbox) -> None:
+        self._bounds = bounds
+        self._outbox = outbox
+        self._end: str | None = None
+        self._kill_at: float | None = None
+        self._flush_asked = False
+        self._status: int | None = None
+        self._cpu_s = 0.0
+        self._stdin = b""
+        self._parser = protocol.FrameParser(
+            protocol.CELL_KINDS, bounds["display_bytes"], bounds["display_bytes"], skip_oversize=True
+        )
+        self._displays = 0
+        self._displays_bytes = 0
+        self._errors = 0
+        self.outputs_truncated = False
+        self.over = False
+
+    def start(self, source: str, stdin: bytes) -> None:
+        """Forks. Only the child comes back from it somewhere else."""
+        stdin_read, stdin_write = os.pipe()
+        stdout_read, stdout_write = os.pipe()
+        stderr_read, stderr_write = os.pipe()
+        ours, theirs = _socket_pair()
+        self._started_at = time.monotonic()
+        self._deadline = self._started_at + self._bounds["timeout_ms"] / 1000
+        self._pid = os.fork()
+        if self._pid == 0:
+            from runner.child import run_as_child
+
+            run_as_child(source, stdin_read, stdout_write, stderr_write, theirs, dict(self._bounds))
+        for fd in (stdin_read, stdout_write, stderr_write, theirs):
+            os.close(fd)
+        for fd in (stdin_write, stdout_read, stderr_read, ours):
+            os.set_blocking(fd, False)
+        self._pidfd = _open_pidfd(self._pid)
+        self.stdout = Stream(protocol.STDOUT, stdout_read, self._bounds["stdout_kept_bytes"])
+        self.stderr = Stream(protocol.STDERR, stderr_read, self._bounds["stderr_kept_bytes"])
+        self._channel = ours
+        self._stdin_fd = stdin_write
+        self._stdin = stdin
+        self._feed()
+
+    def interests(self) -> list[tuple[int, int]]:
+        """Returns the descriptors to poll. The code's output is left in its pipes while the worker takes no more."""
+        wanted = []
+        if self._pidfd >= 0:
+            wanted.append((self._pidfd, select.POLLIN))
+        if self._stdin_fd >= 0:
+            wanted.append((self._stdin_fd, select.POLLOUT))
+        if not self._outbox.full:
+            for fd in (self.stdout.fd, self.stderr.fd, self._channel):
+                if fd >= 0:
+                    wanted.append((fd, select.POLLIN))
+        return wanted
+
+    def wait_s(self) -> float:
+        now = time.monotonic()
+        wait = (self._kill_at if self._kill_at is not None else self._deadline) - now
+        return max(0.0, wait if self._pidfd >= 0 else min(wait, ASK_CHILD_S))
+
+    def react(self, ready: Mapping[int, int]) -> None:
+        if self._stdin_fd in ready:
+            self._feed()
+        for stream in (self.stdout, self.stderr):
+            if stream.fd in ready:
+                self._read_stream(stream)
+        if self._channel in ready:
+            self._read_channel()
+        if self._pidfd in ready or self._pidfd < 0:
+            self._ask_child()
+
+    def check_clock(self) -> None:
+        now = time.monotonic()
+        if self._kill_at is None and now >= self._deadline:
+            self._stop("timeout", 0)
+        if self._kill_at is not None and now >= self._kill_at:
+            if self._flush_asked:
+                self.over = True
+            else:
+                self._flush_asked = True
+                self._signal_child(_signal.SIGXCPU)
+                self._kill_at = now + FLUSH_GRACE_S
+
+    def interrupt(self) -> None:
+        """Raises KeyboardInterrupt in the code; what does not end then is killed."""
+        if self._end is None:
+            self._signal_child(_signal.SIGINT)
+            self._stop("interrupted", INTERRUPT_GRACE_S)
+
+    def finish(self) -> dict[str, object]:
+        """Kills whatever is left, takes what is left in the pipes, and returns how it ended."""
+        self._kill_all()
+        run_s = time.monotonic() - self._started_at
+        for stream in (self.stdout, self.stderr):
+            self._empty_stream(stream)
+        # Frames of the channel come after the text that was printed before them.
+        for _ in range(2 * PIPE_BYTES_MAX // READ_BYTES):
+            if self._channel < 0 or not self._read_channel_once():
+                break
+        for fd in (self.stdout.fd, self.stderr.fd, self._channel, self._stdin_fd, self._pidfd):
+            if fd >= 0:
+                os.close(fd)
+        exit_code, signal = _explain(self._status)
+        return {
+            "end": self._end or self._natural_end(exit_code),
+            "exit_code": exit_code,
+            "signal": signal,
+            "run_ms": round(run_s * 1000),
+            "cpu_ms": round(self._cpu_s * 1000),
+            "stdout_bytes": self.stdout.bytes,
+            "stderr_bytes": self.stderr.bytes,
+            "stdout_truncated": self.stdout.truncated,
+            "stderr_truncated": self.stderr.truncated,
+            "outputs_truncated": self.outputs_truncated,
+        }
+
+    def _natural_end(self, exit_code: int | None) -> str:
+        if exit_code is None:
+            return "signal"
+        if exit_code == 0:
+            return "ok"
+        return "exception" if self._errors else "exit"
+
+    def _stop(self, end: str, grace_s: float) -> None:
+        if self._end is None:
+            self._end = end
+            self._kill_at = time.monotonic() + grace_s
+
+    def _feed(self) -> None:
+        """Writes standard input as the code reads it, and closes it at its end."""
+        try:
+            while self._stdin:
+                self._stdin = self._stdin[os.write(self._stdin_fd, self._stdin[:READ_BYTES]) :]
+        except BlockingIOError:
+            return
+        except OSError:
+            self._stdin = b""
+        os.close(self._stdin_fd)
+        self._stdin_fd = -1
+
+    def _read_stream(self, stream: Stream) -> int:
+        """Reads once; returns how many bytes there were, 0 when there are none now."""
+        try:
+            data = os.read(stream.fd, READ_BYTES)
+        except BlockingIOError:
+            return 0
+        if not data:
+            os.close(stream.fd)
+            stream.fd = -1
+            return 0
+        kept = stream.count(data)
+        if kept:
+            self._outbox.put(protocol.encode(stream.kind, None, kept))
+        if self.stdout.bytes + self.stderr.bytes >= self._bounds["output_stop_bytes"] and self._end is None:
+            self._end = "output"
+            self.over = True
+        return len(data)
+
+    def _empty_stream(self, stream: Stream) -> None:
+        left = PIPE_BYTES_MAX
+        while stream.fd >= 0 and left > 0:
+            count = self._read_stream(stream)
+            if count == 0:
+                return
+            left -= count
+
+    def _read_channel(self) -> None:
+        for stream in (self.stdout, self.stderr):
+            self._empty_stream(stream)
+        self._read_channel_once()
+
+    def _read_channel_once(self) -> bool:
+        """Reads once what the code's process says; whatever is not a frame ends the listening, not the run."""
+        try:
+            data = os.read(self._channel, READ_BYTES)
+            if data:
+                for frame in self._parser.push(data):
+                    self._forward(frame)
+                    os.write(self._channel, b"\x06")
+                return True
+        except BlockingIOError:
+            # No data; or thousands of answers unread, and what never listens needs no more of them.
+            return False
+        except (OSError, protocol.WireError):
+            pass
+        os.close(self._channel)
+        self._channel = -1
+        return False
+
+    def _forward(self, frame: protocol.Frame) -> None:
+        size = len(frame.body)
+        if frame.kind == protocol.ERROR and not frame.oversize:
+            self._errors += 1
+            if self._errors <= ERROR_FRAMES_MAX:
+                self._outbox.put(protocol.encode(frame.kind, frame.head, frame.body))
+            return
+        encoded = b"" if frame.oversize else protocol.encode(frame.kind, frame.head, frame.body)
+        size = len(encoded)
+        self._displays += 1
+        self._displays_bytes += size
+        if (
+            frame.oversize
+            or self._displays > self._bounds["outputs_count"]
+            or size > self._bounds["display_bytes"]
+            or self._displays_bytes > self._bounds["displays_bytes"]
+        ):
+            self.outputs_truncated = True
+            return
+        self._outbox.put(encoded)
+
+    def _ask_child(self) -> None:
+        if self._reap(self._pid, os.WNOHANG):
+            self.over = True
+
+    def _signal_child(self, number: int) -> None:
+        if self._status is None:
+            try:
+                os.kill(self._pid, number)
+            except OSError:
+                pass
+
+    def _kill_all(self) -> None:
+        """
+        Kills every other process of the sandbox and waits for each: orphans come to us, the first process.
+
+        One kill(-1) meets them all, since no fork completes while the signal is pending; it is repeated all the same.
+        """
+        deadline = time.monotonic() + KILL_ALL_S
+        pause = 0.0002
+        while time.monotonic() < deadline:
+            try:
+                os.kill(-1, _signal.SIGKILL)
+            except OSError:
+                pass
+            try:
+                while self._reap(-1, os.WNOHANG):
+                    pass
+            except ChildProcessError:
+                return
+            time.sleep(pause)
+            pause = min(pause * 2, 0.02)
+
+    def _reap(self, pid: int, options: int) -> bool:
+        """Takes the end of one process; raises ChildProcessError when there is none."""
+        reaped, status, usage = os.wait4(pid, options)
+        if reaped == 0:
+            return False
+        self._cpu_s += usage.ru_utime + usage.ru_stime
+        if reaped == self._pid:
+            self._status = status
+        return True
+
+
+def _socket_pair() -> tuple[int, int]:
+    ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    return ours.detach(), theirs.detach()
+
+
+def _open_pidfd(pid: int) -> int:
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return -1
+
+
+def _explain(status: int | None) -> tuple[int | None, str | None]:
+    """Returns exit code or signal name of a wait status."""
+    if status is None:
+        return None, None
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        return None, _SIGNAL_NAMES.get(number, f"SIG{number}")
+    return os.WEXITSTATUS(status), None

@@ -1,0 +1,65 @@
+"""JSON text to and from values, on the interpreter's own C scanner and encoder.
+
+The `json` package compiles regular expressions when it is imported, which costs as much as the interpreter's
+whole start; a sandbox lives for one run, so every start would pay it. For the same reason nothing in this
+package imports `typing` while it runs.
+"""
+
+from __future__ import annotations
+
+from _json import encode_basestring_ascii, make_encoder, make_scanner
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+
+class JsonError(ValueError):
+    """The text is not what RFC 8259 calls JSON."""
+
+
+def parse_object(data: bytes) -> dict[str, Any]:
+    """Returns the object that `data` spells; raises JsonError for anything else. Nothing at all is an empty object."""
+    if not data:
+        return {}
+    try:
+        text = data.decode("utf-8").strip(" \t\n\r")
+        value, end = _scan(text, 0)
+    except (StopIteration, ValueError, RecursionError) as error:
+        raise JsonError("not JSON") from error
+    if end != len(text) or not isinstance(value, dict):
+        raise JsonError("not one JSON object")
+    return value
+
+
+def spell(value: Mapping[str, object]) -> bytes:
+    """Returns the JSON text of `value` in ASCII. Raises ValueError for NaN and infinities, TypeError for other objects."""
+    return "".join(_encode(value, 0)).encode("ascii")
+
+
+def _refuse_constant(name: str) -> Any:
+    raise JsonError(f"{name} is no JSON")
+
+
+def _refuse_value(value: object) -> Any:
+    raise TypeError(f"{type(value).__name__} is no JSON value")
+
+
+class _Grammar:
+    """What the scanner asks of its maker: the strict language, plain Python values."""
+
+    strict = True
+    object_hook = None
+    object_pairs_hook = None
+    parse_float = float
+    parse_int = int
+    parse_constant = staticmethod(_refuse_constant)
+    memo: dict[str, str] = {}
+
+
+_scan: Callable[[str, int], tuple[Any, int]] = make_scanner(_Grammar())
+# Cycles end in RecursionError; NaN is refused, because other readers of JSON refuse it.
+_encode: Callable[[object, int], tuple[str, ...]] = make_encoder(
+    None, _refuse_value, encode_basestring_ascii, None, ":", ",", False, False, False
+)

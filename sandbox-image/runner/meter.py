@@ -1,0 +1,78 @@
+"""What the kernel counted for this sandbox, from whichever cgroup version is visible inside; None where nothing is."""
+
+from __future__ import annotations
+
+import os
+
+_ROOT = "/sys/fs/cgroup"
+_READ_BYTES = 4096
+
+
+class Meter:
+    """Readings since the moment it was made, where a counter only grows."""
+
+    def __init__(self, root: str = _ROOT) -> None:
+        self._root = root
+        self._unified = os.path.exists(root + "/cgroup.controllers")
+        self._cpu_ns_before = self._cpu_ns()
+
+    def cpu_ms(self) -> int | None:
+        now = self._cpu_ns()
+        if now is None or self._cpu_ns_before is None:
+            return None
+        return (now - self._cpu_ns_before) // 1_000_000
+
+    def memory_peak_bytes(self) -> int | None:
+        """Highest memory of the sandbox since its start; of our own process where no cgroup is visible."""
+        text = self._read("memory.peak") if self._unified else self._read("memory/memory.max_usage_in_bytes")
+        return _whole_number(text)
+
+    def oom_kills(self) -> int | None:
+        return _field(self._read("memory.events" if self._unified else "memory/memory.oom_control"), "oom_kill")
+
+    def processes_refused(self) -> int | None:
+        return _field(self._read("pids.events" if self._unified else "pids/pids.events"), "max")
+
+    def _cpu_ns(self) -> int | None:
+        if not self._unified:
+            return _whole_number(self._read("cpuacct/cpuacct.usage"))
+        usec = _field(self._read("cpu.stat"), "usage_usec")
+        return None if usec is None else usec * 1000
+
+    def _read(self, name: str) -> str:
+        try:
+            fd = os.open(f"{self._root}/{name}", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return ""
+        try:
+            return os.read(fd, _READ_BYTES).decode("ascii", "replace")
+        except OSError:
+            return ""
+        finally:
+            os.close(fd)
+
+
+def disk_full(folders: tuple[str, ...]) -> bool:
+    """Whether one of the folders has no free block or no free inode."""
+    for folder in folders:
+        try:
+            status = os.statvfs(folder)
+        except OSError:
+            continue
+        if status.f_bavail == 0 or (status.f_files > 0 and status.f_favail == 0):
+            return True
+    return False
+
+
+def _whole_number(text: str) -> int | None:
+    text = text.strip()
+    return int(text) if text.isdecimal() else None
+
+
+def _field(text: str, name: str) -> int | None:
+    """Returns the number beside `name` in lines of `name number`."""
+    for line in text.splitlines():
+        key, _, value = line.partition(" ")
+        if key == name:
+            return _whole_number(value)
+    return None

@@ -1,0 +1,145 @@
+"""The language between worker and runner: length-prefixed frames. `src/wire/frames.ts` is its specification.
+
+offset 0   1 byte    kind
+       1   4 bytes   length of head, unsigned, big endian
+       5   4 bytes   length of body, unsigned, big endian
+       9   head      JSON object in UTF-8, or nothing
+       .   body      raw bytes
+"""
+
+from __future__ import annotations
+
+from _struct import Struct
+
+from runner import jsontext
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+PROTOCOL = 1
+PREAMBLE = b"\n#code-interpreter/1\n"
+HEADER = Struct(">BII")
+
+# From the worker.
+IN_FILE, IN_CHUNK, IN_FILE_END, IN_STDIN, IN_RUN, IN_INTERRUPT, IN_CLOSE, IN_PRELOAD = range(0x01, 0x09)
+IN_KINDS = frozenset(range(0x01, 0x09))
+
+# To the worker.
+READY, PRELOADED, STDOUT, STDERR, DISPLAY, ERROR, FILE, CHUNK, FILE_END, DONE = range(0x41, 0x4B)
+# What the code's own process may say over its channel.
+CELL_KINDS = frozenset((DISPLAY, ERROR))
+
+KIND_NAMES = {
+    "file": IN_FILE, "chunk": IN_CHUNK, "file_end": IN_FILE_END, "stdin": IN_STDIN,
+    "run": IN_RUN, "interrupt": IN_INTERRUPT, "close": IN_CLOSE, "preload": IN_PRELOAD,
+}  # fmt: skip
+OUT_KIND_NAMES = {
+    "ready": READY, "preloaded": PRELOADED, "stdout": STDOUT, "stderr": STDERR, "display": DISPLAY,
+    "error": ERROR, "file": FILE, "chunk": CHUNK, "file_end": FILE_END, "done": DONE,
+}  # fmt: skip
+
+
+class WireError(Exception):
+    """Bytes that can not belong to a frame."""
+
+
+class Frame:
+    """One frame. `oversize` ones were larger than the reader's bounds, and have lost their head and body."""
+
+    __slots__ = ("kind", "head", "body", "oversize")
+
+    def __init__(self, kind: int, head: dict[str, Any], body: bytes, oversize: bool = False) -> None:
+        self.kind = kind
+        self.head = head
+        self.body = body
+        self.oversize = oversize
+
+
+def encode(kind: int, head: Mapping[str, object] | None = None, body: bytes = b"") -> bytes:
+    """Returns the bytes of one frame, ready to write."""
+    head_bytes = b"" if head is None else jsontext.spell(head)
+    return HEADER.pack(kind, len(head_bytes), len(body)) + head_bytes + body
+
+
+class FrameParser:
+    """Incremental parser of frames.
+
+    `push` takes any slice of the stream and yields the frames that it completes. It raises WireError at the first
+    byte that can not belong to a frame, and is then of no further use. Never holds more than one frame and one slice.
+    With `skip_oversize` a frame beyond the bounds is read past instead, and yielded empty.
+    """
+
+    def __init__(self, kinds: frozenset[int], head_bytes_max: int, body_bytes_max: int, skip_oversize: bool = False) -> None:
+        self._kinds = kinds
+        self._head_bytes_max = head_bytes_max
+        self._body_bytes_max = body_bytes_max
+        self._skip_oversize = skip_oversize
+        self._held = bytearray()
+        self._kind = 0
+        self._needed: tuple[int, int] | None = None
+        self._skip_bytes = 0
+
+    def push(self, data: bytes) -> Iterator[Frame]:
+        held = self._held
+        held += data
+        while True:
+            if self._skip_bytes:
+                skipped = min(self._skip_bytes, len(held))
+                del held[:skipped]
+                self._skip_bytes -= skipped
+                if self._skip_bytes:
+                    return
+                yield Frame(self._kind, {}, b"", oversize=True)
+            if self._needed is None:
+                if len(held) < HEADER.size:
+                    return
+                self._kind, head_bytes, body_bytes = HEADER.unpack_from(held)
+                del held[: HEADER.size]
+                if self._exceeds(head_bytes, body_bytes):
+                    self._skip_bytes = head_bytes + body_bytes
+                    continue
+                self._needed = (head_bytes, body_bytes)
+            head_bytes, body_bytes = self._needed
+            if len(held) < head_bytes + body_bytes:
+                return
+            with memoryview(held) as view:
+                head = bytes(view[:head_bytes])
+                body = bytes(view[head_bytes : head_bytes + body_bytes])
+            del held[: head_bytes + body_bytes]
+            self._needed = None
+            try:
+                parsed = jsontext.parse_object(head)
+            except jsontext.JsonError as error:
+                raise WireError("frame head is not a JSON object") from error
+            yield Frame(self._kind, parsed, body)
+
+    def _exceeds(self, head_bytes: int, body_bytes: int) -> bool:
+        """Returns whether the frame just begun is too large but may be skipped; raises when it may not."""
+        if self._kind not in self._kinds:
+            raise WireError(f"unknown frame kind {self._kind}")
+        if head_bytes <= self._head_bytes_max and body_bytes <= self._body_bytes_max:
+            return False
+        if self._skip_oversize:
+            return True
+        raise WireError(f"frame of kind {self._kind} announces {head_bytes} + {body_bytes} bytes")
+
+
+class PreambleFilter:
+    """Drops the bytes before the worker's preamble: an engine may let some of its attach request slip into stdin."""
+
+    def __init__(self) -> None:
+        self._held = b""
+        self._seen = False
+
+    def pass_on(self, data: bytes) -> bytes:
+        if self._seen:
+            return data
+        self._held += data
+        at = self._held.find(PREAMBLE)
+        if at < 0:
+            self._held = self._held[-len(PREAMBLE) + 1 :]
+            return b""
+        self._seen = True
+        return self._held[at + len(PREAMBLE) :]

@@ -1,0 +1,194 @@
+"""The first process of the sandbox: serves the worker, runs the code in a child, outlives it."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+
+import _signal
+
+from runner import protocol
+from runner.outbox import Outbox
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+    from runner.execution import Execution
+
+WORKING_FOLDER = "/mnt/data"
+READ_BYTES = 256 * 1024
+HEAD_BYTES_MAX = 1024 * 1024
+BODY_BYTES_MAX = 16 * 1024 * 1024
+# Exit codes for our own ends, as sysexits.h names them.
+EX_DATAERR, EX_SOFTWARE, EX_IOERR = 65, 70, 74
+
+
+def serve(stdin: int = 0, stdout: int = 1) -> NoReturn:
+    """Serves the worker until it closes; never returns."""
+    # The first process ignores every signal that it has no handler for, whoever in the sandbox sends it.
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    supervisor = Supervisor(stdin, stdout)
+    try:
+        supervisor.greet()
+        supervisor.prepare()
+        supervisor.loop()
+    except (protocol.WireError, ValueError):
+        os._exit(EX_DATAERR)
+    except OSError:
+        os._exit(EX_IOERR)
+    except BaseException:
+        os._exit(EX_SOFTWARE)
+
+
+class Supervisor:
+    def __init__(self, stdin: int, stdout: int) -> None:
+        os.set_blocking(stdin, False)
+        self._stdin = stdin
+        self._outbox = Outbox(stdout)
+        self._preamble = protocol.PreambleFilter()
+        self._parser = protocol.FrameParser(protocol.IN_KINDS, HEAD_BYTES_MAX, BODY_BYTES_MAX)
+        self._program_stdin = b""
+        self._execution: Execution | None = None
+        self._has_run = False
+
+    def greet(self) -> None:
+        version = ".".join(map(str, sys.version_info[:3]))
+        self._outbox.put(protocol.encode(protocol.READY, {"protocol": protocol.PROTOCOL, "python": version}))
+
+    def prepare(self) -> None:
+        """Imports what every run needs, now that the worker knows of us, and closes our memory to other processes."""
+        from runner import collect, execution, inputs, meter
+        from runner.child import set_dumpable
+
+        set_dumpable(False)
+        self._inputs = inputs.InputFiles(WORKING_FOLDER)
+        self._make_execution = execution.Execution
+        self._make_collection = collect.Collection
+        self._make_meter = meter.Meter
+        self._disk_full = meter.disk_full
+
+    def loop(self) -> NoReturn:
+        while True:
+            execution = self._execution
+            if execution is None:
+                self._poll([], None)
+                continue
+            ready = self._poll(execution.interests(), execution.wait_s())
+            execution.react(ready)
+            execution.check_clock()
+            if execution.over:
+                self._end_run(execution)
+                self._execution = None
+
+    def _poll(self, wanted: list[tuple[int, int]], wait_s: float | None) -> dict[int, int]:
+        """Waits for the worker and for `wanted`; serves the worker, and returns what of `wanted` is ready."""
+        poll = select.poll()
+        poll.register(self._stdin, select.POLLIN)
+        if not self._outbox.empty:
+            poll.register(self._outbox.fd, select.POLLOUT)
+        for fd, events in wanted:
+            poll.register(fd, events)
+        # Rounded up: a deadline must have passed when the wait for it ends.
+        ready = dict(poll.poll(None if wait_s is None else int(wait_s * 1000) + 1))
+        if ready.pop(self._outbox.fd, 0):
+            self._outbox.write_some()
+        if ready.pop(self._stdin, 0):
+            self._read_worker()
+        return ready
+
+    def _read_worker(self) -> None:
+        try:
+            data = os.read(self._stdin, READ_BYTES)
+        except BlockingIOError:
+            return
+        if not data:
+            self._close()
+        for frame in self._parser.push(self._preamble.pass_on(data)):
+            self._take(frame)
+
+    def _take(self, frame: protocol.Frame) -> None:
+        kind = frame.kind
+        if kind == protocol.IN_FILE:
+            self._inputs.begin(frame.head.get("name"))
+        elif kind == protocol.IN_CHUNK:
+            self._inputs.write(frame.body)
+        elif kind == protocol.IN_FILE_END:
+            self._inputs.end()
+        elif kind == protocol.IN_STDIN:
+            self._program_stdin = frame.body
+        elif kind == protocol.IN_RUN:
+            self._run(frame.head, frame.body)
+        elif kind == protocol.IN_INTERRUPT:
+            if self._execution is not None:
+                self._execution.interrupt()
+        elif kind == protocol.IN_PRELOAD:
+            self._preload(frame.head.get("module"))
+        else:
+            self._close()
+
+    def _preload(self, module: object) -> None:
+        from runner.preload import preload
+
+        answer = {"module": module if isinstance(module, str) else "", "ok": preload(module)}
+        self._outbox.put(protocol.encode(protocol.PRELOADED, answer))
+
+    def _run(self, head: dict[str, Any], code: bytes) -> None:
+        if self._has_run:
+            raise protocol.WireError("a sandbox runs once")
+        self._has_run = True
+        self._meter = self._make_meter()
+        self._bounds = head
+        execution = self._make_execution(head, self._outbox)
+        if "numpy" in sys.modules:
+            # Objects that live for ever are taken from the collector, whose passes would copy their pages in the child.
+            import gc
+
+            gc.collect()
+            gc.freeze()
+        execution.start(code.decode("utf-8", "replace"), self._program_stdin)
+        self._execution = execution
+
+    def _end_run(self, execution: Execution) -> None:
+        """Reports the end of the code: what is left of its output, its files, and the facts."""
+        import time
+
+        full = self._disk_full(("/mnt/data", "/tmp"))
+        facts = execution.finish()
+        started = time.monotonic()
+        collection = self._make_collection(WORKING_FOLDER, self._inputs.marks, self._bounds)
+        try:
+            self._send_files(collection)
+        except Exception:
+            # Never lose the facts of a run to something that its files did to us.
+            collection.truncated = True
+        meter = self._meter
+        cpu_ms = meter.cpu_ms()
+        facts.update(
+            collect_ms=round((time.monotonic() - started) * 1000),
+            cpu_ms=facts["cpu_ms"] if cpu_ms is None else cpu_ms,
+            memory_peak_bytes=meter.memory_peak_bytes(),
+            oom_kills=meter.oom_kills(),
+            processes_refused=meter.processes_refused(),
+            disk_full=full,
+            files_truncated=collection.truncated,
+            skipped_files=collection.skipped,
+        )
+        self._outbox.put(protocol.encode(protocol.DONE, facts))
+
+    def _send_files(self, collection: Any) -> None:
+        for found in collection.files():
+            head = {"name": found.name, "change": found.change, "size": found.size}
+            self._outbox.put(protocol.encode(protocol.FILE, head))
+            left = found.size
+            for chunk in collection.chunks(found):
+                left -= len(chunk)
+                self._outbox.put(protocol.encode(protocol.CHUNK, None, chunk))
+                while self._outbox.full:
+                    self._poll([], None)
+            self._outbox.put(protocol.encode(protocol.FILE_END, {"complete": left == 0}))
+
+    def _close(self) -> NoReturn:
+        """Ends the sandbox: with the first process every other one dies."""
+        os._exit(0)
