@@ -1,0 +1,62 @@
+/**
+ * Who may import whom, as in ARCHITECTURE.md: each folder of src lists all it may reach besides itself; every other
+ * edge is refused, and so is every cycle. `bin` wires everything and is reached by nobody.
+ */
+const leaves = ["limits.ts", "errors.ts"];
+const shared = [...leaves, "observe"];
+const mayImport = {
+  execution: leaves,
+  wire: leaves,
+  "limits.ts": [],
+  "errors.ts": [],
+  "config.ts": ["limits.ts"],
+  "keys.ts": ["execution", ...leaves],
+  observe: ["execution", ...leaves],
+  files: ["execution", ...shared],
+  engine: ["wire", "execution", ...shared],
+  docker: ["engine", "wire", "execution", ...shared],
+  queue: ["execution", ...shared],
+  assistant: ["execution", ...shared],
+  mcp: ["execution", ...shared],
+  http: ["queue", "files", "assistant", "mcp", "execution", "keys.ts", ...shared],
+};
+
+const place = (name) => (name.endsWith(".ts") ? `^src/${name.replace(".", "\\.")}$` : `^src/${name}/`);
+const known = Object.keys(mayImport);
+
+/** Packages that one folder alone may know. */
+const owners = { dockerode: ["docker"], bullmq: ["queue"], express: ["http", "mcp", "bin"], commander: ["bin"] };
+
+module.exports = {
+  forbidden: [
+    { name: "no-cycles", severity: "error", from: {}, to: { circular: true } },
+    { name: "unresolvable", severity: "error", from: {}, to: { couldNotResolve: true } },
+    {
+      name: "every-folder-has-rules",
+      comment: "a new folder of src needs its line in mayImport",
+      severity: "error",
+      from: { path: "^src/", pathNot: [...known.map(place), "^src/bin/"] },
+      to: {},
+    },
+    { name: "nobody-imports-bin", severity: "error", from: { pathNot: "^src/bin/" }, to: { path: "^src/bin/" } },
+    ...known.map((name) => ({
+      name: `${name}-imports-only-what-it-may`,
+      severity: "error",
+      from: { path: place(name) },
+      to: { path: "^src/", pathNot: [name, ...mayImport[name]].map(place) },
+    })),
+    ...Object.entries(owners).map(([library, folders]) => ({
+      name: `${library}-stays-in-${folders.join("-and-")}`,
+      severity: "error",
+      from: { path: "^src/", pathNot: folders.map(place) },
+      to: { path: `^node_modules/(@types/)?${library}/` },
+    })),
+    { name: "no-dev-packages-in-src", severity: "error", from: { path: "^src/" }, to: { dependencyTypes: ["npm-dev"], dependencyTypesNot: ["type-only"] } },
+  ],
+  options: {
+    doNotFollow: { path: "node_modules" },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: "tsconfig.json" },
+    enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["import", "require", "node", "default", "types"] },
+  },
+};
