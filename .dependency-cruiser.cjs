@@ -49,7 +49,7 @@ module.exports = {
       name: `${library}-stays-in-${folders.join("-and-")}`,
       severity: "error",
       from: { path: "^src/", pathNot: folders.map(place) },
-      to: { path: `^node_modules/(@types/)?${library}/` },
+      to: { path: `(^|/)node_modules/(@types/)?${library}/` },
     })),
     { name: "no-dev-packages-in-src", severity: "error", from: { path: "^src/" }, to: { dependencyTypes: ["npm-dev"], dependencyTypesNot: ["type-only"] } },
   ],
