@@ -1,0 +1,187 @@
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { Pool, type PoolOptions } from "../../../src/engine/pool.ts";
+import { makeLog } from "../../../src/observe/log.ts";
+import { makeMetrics } from "../../../src/observe/metrics.ts";
+import { FakeFactory, type FakeSandbox, wellBehaved } from "../../support/fake-sandbox.ts";
+
+const spec = { memoryMb: 512 };
+const never = new AbortController().signal;
+const opened: Pool[] = [];
+
+function poolOf(factory: FakeFactory, changes: Partial<PoolOptions> = {}) {
+  const metrics = makeMetrics();
+  const pool = new Pool({
+    factory, spec, sizeMin: 2, sizeMax: 4, capacity: 8, startsMax: 4, idleMsMax: 60_000, metrics, log: makeLog("silent"), ...changes,
+  });
+  opened.push(pool);
+  return { pool, metrics };
+}
+
+const untilIdle = (pool: Pool, count: number) => vi.waitFor(() => expect(pool.idle).toBe(count));
+
+afterEach(async () => {
+  for (const pool of opened.splice(0)) await pool.close();
+});
+
+describe("the warm pool", () => {
+  test("fills to its smaller size and hands out what stands ready", async () => {
+    const factory = new FakeFactory(wellBehaved);
+    const { pool } = poolOf(factory);
+    pool.open();
+    await untilIdle(pool, 2);
+    const taken = await pool.take(spec, false, never);
+    expect(taken.warm).toBe(true);
+    await pool.discard(taken.sandbox);
+    await untilIdle(pool, 2);
+  });
+
+  test("never hands out one sandbox twice", async () => {
+    const factory = new FakeFactory(wellBehaved);
+    const { pool } = poolOf(factory);
+    pool.open();
+    const ids = new Set<string>();
+    for (let turn = 0; turn < 30; turn++) {
+      const { sandbox } = await pool.take(spec, turn % 2 === 0, never);
+      expect(ids.has(sandbox.id)).toBe(false);
+      ids.add(sandbox.id);
+      await pool.discard(sandbox);
+      expect((sandbox as FakeSandbox).destroyed).toBe(1);
+    }
+  });
+
+  test("serves those who wait in their order, cold", async () => {
+    const factory = new FakeFactory(wellBehaved);
+    const { pool } = poolOf(factory, { sizeMin: 0, sizeMax: 0, startsMax: 1 });
+    pool.open();
+    factory.hold();
+    const order: number[] = [];
+    const takes = [1, 2, 3].map(async (turn) => {
+      const { sandbox, warm } = await pool.take(spec, false, never);
+      order.push(turn);
+      expect(warm).toBe(false);
+      return sandbox;
+    });
+    factory.release();
+    for (const sandbox of await Promise.all(takes)) await pool.discard(sandbox);
+    expect(order).toEqual([1, 2, 3]);
+  });
+
+  test("skips and counts sandboxes that died while they stood ready", async () => {
+    const factory = new FakeFactory(wellBehaved);
+    const { pool, metrics } = poolOf(factory);
+    pool.open();
+    await untilIdle(pool, 2);
+    for (const sandbox of factory.made) sandbox.die();
+    const { sandbox } = await pool.take(spec, false, never);
+    expect(sandbox.lost.aborted).toBe(false);
+    expect((await metrics.poolDead.get()).values[0]?.value).toBeGreaterThanOrEqual(1);
+    await pool.discard(sandbox);
+  });
+
+  test("asks an engine that failed again, and loses nobody who waits", async () => {
+    const factory = new FakeFactory(wellBehaved);
+    factory.failures = 3;
+    const { pool } = poolOf(factory, { sizeMin: 0, sizeMax: 0 });
+    pool.open();
+    const { sandbox } = await pool.take(spec, false, never);
+    expect(sandbox.id).toBe("sandbox-1");
+    await pool.discard(sandbox);
+  });
+
+  test("lets go of who gives up waiting, and keeps the sandbox for the next", async () => {
+    const factory = new FakeFactory(wellBehaved);
+    const { pool } = poolOf(factory, { sizeMin: 0, sizeMax: 1, startsMax: 1 });
+    pool.open();
+    factory.hold();
+    const impatient = new AbortController();
+    const first = pool.take(spec, false, impatient.signal);
+    impatient.abort(new Error("enough"));
+    await expect(first).rejects.toThrow("enough");
+    const second = pool.take(spec, false, never);
+    factory.release();
+    await pool.discard((await second).sandbox);
+  });
+
+  test("never lets more sandboxes exist than its capacity", async () => {
+    const factory = new FakeFactory(wellBehaved);
+    const { pool } = poolOf(factory, { capacity: 3, sizeMin: 3, sizeMax: 3 });
+    pool.open();
+    await untilIdle(pool, 3);
+    const taken = await Promise.all([1, 2, 3].map(() => pool.take(spec, false, never)));
+    const waiting = pool.take(spec, false, never);
+    expect(factory.made).toHaveLength(3);
+    await Promise.all(taken.map(({ sandbox }) => pool.discard(sandbox)));
+    await pool.discard((await waiting).sandbox);
+  });
+
+  test("starts a sandbox of another size on demand", async () => {
+    const factory = new FakeFactory(wellBehaved);
+    const { pool } = poolOf(factory);
+    pool.open();
+    const { sandbox, warm } = await pool.take({ memoryMb: 128 }, false, never);
+    expect([sandbox.spec.memoryMb, warm]).toEqual([128, false]);
+    await pool.discard(sandbox);
+  });
+
+  test("leaves nothing behind when it closes, also not what is still starting", async () => {
+    const factory = new FakeFactory(wellBehaved);
+    const { pool } = poolOf(factory);
+    factory.hold();
+    pool.open();
+    const closed = pool.close();
+    factory.release();
+    await closed;
+    for (const sandbox of factory.made) expect(sandbox.destroyed).toBe(1);
+    expect(pool.idle).toBe(0);
+  });
+});
+
+describe("preloading", () => {
+  const preloaded = (sandbox: FakeSandbox) => sandbox.received.filter((frame) => frame.kind === "preload").length;
+
+  test("goes on while nothing runs, step after step", async () => {
+    const factory = new FakeFactory(wellBehaved);
+    const { pool } = poolOf(factory, { sizeMin: 1, sizeMax: 1 });
+    pool.open();
+    await vi.waitFor(() => expect(preloaded(factory.made[0] as FakeSandbox)).toBe(4));
+  });
+
+  test("does not begin while an execution has a sandbox", async () => {
+    const factory = new FakeFactory(wellBehaved);
+    const { pool } = poolOf(factory, { sizeMin: 0, sizeMax: 2 });
+    pool.open();
+    const { sandbox } = await pool.take(spec, true, never);
+    const [other] = factory.made.slice(1);
+    expect(other === undefined ? 0 : preloaded(other)).toBe(0);
+    await pool.discard(sandbox);
+  });
+
+  test("prefers the preloaded for code that imports, the plain for code that does not", async () => {
+    const factory = new FakeFactory(wellBehaved);
+    const { pool } = poolOf(factory, { sizeMin: 2, sizeMax: 2 });
+    pool.open();
+    await untilIdle(pool, 2);
+    await vi.waitFor(() => expect(factory.made.map(preloaded).sort()).toEqual([0, 4]));
+    const light = await pool.take(spec, false, never);
+    expect(preloaded(light.sandbox as FakeSandbox)).toBe(0);
+    const heavy = await pool.take(spec, true, never);
+    expect(preloaded(heavy.sandbox as FakeSandbox)).toBe(4);
+    await pool.discard(light.sandbox);
+    await pool.discard(heavy.sandbox);
+  });
+
+  test("that is answered with nonsense costs the sandbox, not the pool", async () => {
+    let spoilt = 0;
+    const factory = new FakeFactory((frame, sandbox) => {
+      if (frame.kind === "preload" && spoilt++ === 0) sandbox.says("done", {});
+      else wellBehaved(frame, sandbox);
+    });
+    const { pool, metrics } = poolOf(factory, { sizeMin: 1, sizeMax: 1 });
+    pool.open();
+    await vi.waitFor(() => expect((factory.made[0] as FakeSandbox).destroyed).toBeGreaterThanOrEqual(1));
+    const { sandbox } = await pool.take(spec, true, never);
+    expect(sandbox.id).not.toBe("sandbox-1");
+    expect((await metrics.poolDead.get()).values[0]?.value).toBe(1);
+    await pool.discard(sandbox);
+  });
+});
