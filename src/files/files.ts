@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
 import { newId } from "../execution/ids.ts";
+import type { RunPorts } from "../execution/run.ts";
 import type { Limits } from "../limits.ts";
 import { type FileCatalog, type FileFilter } from "./catalog.ts";
 import { mimeTypeOf } from "./mime.ts";
@@ -7,10 +8,18 @@ import type { BlobStore, FileRecord } from "./store.ts";
 
 export interface NewFile {
   name: string;
+  /** From the name when absent. */
+  mimeType?: string;
   purpose: string;
   /** Execution that produced it; null for uploads. */
   executionId: string | null;
-  bytesMax: number;
+}
+
+/** Bytes that are stored but belong to nobody yet: `keep` or `discard` them. */
+export interface Received {
+  id: string;
+  bytes: number;
+  sha256: string;
 }
 
 export interface FilesDeps {
@@ -39,17 +48,24 @@ export class Files {
   }
 
   /** Stores a file whole or not at all. Rejects with BlobTooLarge, BlobStoreFailed, or what the source throws. */
-  async save(organization: string, file: NewFile, source: AsyncIterable<Uint8Array>): Promise<FileRecord> {
+  async save(organization: string, file: NewFile & { bytesMax: number }, source: AsyncIterable<Uint8Array>): Promise<FileRecord> {
+    return this.keep(organization, file, await this.receive(source, file.bytesMax));
+  }
+
+  /** First half of `save`, for a source whose name and purpose are known only when it has ended. */
+  async receive(source: AsyncIterable<Uint8Array>, bytesMax: number): Promise<Received> {
     const id = newId("file");
-    const { bytes, sha256 } = await this.#store.put(id, source, file.bytesMax);
+    return { id, ...(await this.#store.put(id, source, bytesMax)) };
+  }
+
+  /** Second half of `save`; the bytes are gone when it rejects. */
+  async keep(organization: string, file: NewFile, received: Received): Promise<FileRecord> {
     const createdAt = Date.now();
     const record: FileRecord = {
-      id,
+      ...received,
       organization,
       name: file.name,
-      mimeType: mimeTypeOf(file.name),
-      bytes,
-      sha256,
+      mimeType: file.mimeType ?? mimeTypeOf(file.name),
       purpose: file.purpose,
       executionId: file.executionId,
       createdAt,
@@ -58,10 +74,14 @@ export class Files {
     try {
       await this.#catalog.add(record);
     } catch (error) {
-      await this.#store.delete(id);
+      await this.discard(received);
       throw error;
     }
     return record;
+  }
+
+  async discard(received: Received): Promise<void> {
+    await this.#store.delete(received.id);
   }
 
   async get(organization: string, id: string): Promise<FileRecord | null> {
@@ -108,22 +128,19 @@ export class Files {
     return `${this.#publicUrl}/v1/files/${id}/content`;
   }
 
-  /** What one run asks of the file world; see RunPorts. */
-  portsOf(run: { organization: string; id: string }) {
+  /** What one run asks of the file world. */
+  portsOf(run: { organization: string; id: string }): Pick<RunPorts, "openFile" | "saveFile"> {
+    const { organization } = run;
     return {
-      openFile: async (fileId: string): Promise<AsyncIterable<Uint8Array>> => {
-        const record = await this.#catalog.get(run.organization, fileId);
+      openFile: async (fileId) => {
+        const record = await this.#catalog.get(organization, fileId);
         const bytes = record === null ? null : await this.read(record);
         if (bytes === null) throw new Error("the input file is gone");
         return bytes;
       },
-      saveFile: async (file: { name: string; mimeType: string; bytesMax: number }, bytes: AsyncIterable<Uint8Array>) => {
-        const saved = await this.save(
-          run.organization,
-          { name: file.name, purpose: PRODUCED, executionId: run.id, bytesMax: file.bytesMax },
-          bytes,
-        );
-        return { file_id: saved.id, url: this.urlOf(saved.id), bytes: saved.bytes, sha256: saved.sha256 };
+      saveFile: async (file, bytes) => {
+        const saved = await this.save(organization, { ...file, purpose: PRODUCED, executionId: run.id }, bytes);
+        return { file_id: saved.id, url: this.urlOf(saved.id), mime_type: saved.mimeType, bytes: saved.bytes, sha256: saved.sha256 };
       },
     };
   }

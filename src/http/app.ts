@@ -3,10 +3,23 @@ import { ServiceError } from "../errors.ts";
 import { answerError } from "./answer-error.ts";
 import { authenticate, callerOf, requireScope } from "./auth.ts";
 import type { AppDeps, Route } from "./deps.ts";
+import { addDocs } from "./docs.ts";
 import { safeHeaders } from "./headers.ts";
+import { addHealth } from "./health.ts";
 import { measure } from "./measure.ts";
+import { makeOpenApi } from "./openapi.ts";
 import { requestId } from "./request-id.ts";
+import { executionCancelPost } from "./routes/execution-cancel-post.ts";
+import { executionDelete } from "./routes/execution-delete.ts";
+import { executionEventsGet } from "./routes/execution-events-get.ts";
+import { executionGet } from "./routes/execution-get.ts";
+import { executionsListGet } from "./routes/executions-list-get.ts";
 import { executionsPost } from "./routes/executions-post.ts";
+import { fileContentGet } from "./routes/file-content-get.ts";
+import { fileDelete } from "./routes/file-delete.ts";
+import { fileGet } from "./routes/file-get.ts";
+import { filesListGet } from "./routes/files-list-get.ts";
+import { filesPost } from "./routes/files-post.ts";
 import { closeWhenStopping } from "./stopping.ts";
 
 /** The API as an Express app that does not listen yet. */
@@ -16,9 +29,13 @@ export function makeApp(deps: AppDeps): Express {
   // Hashing every JSON answer for a validator that no client of an API sends back is time lost.
   app.disable("etag");
   app.use(requestId, safeHeaders, measure(deps.metrics), closeWhenStopping(deps.stopping));
+  addHealth(app, deps);
+  addHealth(app, deps, "/v1");
+  addDocs(app, makeOpenApi(deps));
   app.use("/v1", authenticate(deps.keys), limitRate(deps));
-  for (const route of routesOf(deps)) app[route.method](route.path, requireScope(route.scope), ...route.handlers);
-  refuseOtherMethods(app, routesOf(deps));
+  const routes = routesOf(deps);
+  for (const route of routes) app[route.method](route.path, requireScope(route.scope), ...route.handlers);
+  refuseOtherMethods(app, routes);
   app.use(() => {
     throw new ServiceError("route_not_found", { detail: "The paths are described in /openapi.json." });
   });
@@ -26,8 +43,21 @@ export function makeApp(deps: AppDeps): Express {
   return app;
 }
 
+/** Every call that needs a key. */
 export function routesOf(deps: AppDeps): Route[] {
-  return [executionsPost(deps)];
+  return [
+    executionsPost(deps),
+    executionsListGet(deps),
+    executionGet(deps),
+    executionEventsGet(deps),
+    executionCancelPost(deps),
+    executionDelete(deps),
+    filesPost(deps),
+    filesListGet(deps),
+    fileGet(deps),
+    fileContentGet(deps),
+    fileDelete(deps),
+  ];
 }
 
 function limitRate(deps: AppDeps): RequestHandler {

@@ -17,6 +17,8 @@ export interface AppDeps {
   rateLimit: { take(keyId: string): Promise<void> };
   /** What `/health/ready` reports, by name of the thing asked; ready when all are true. */
   readiness(): Promise<Record<string, boolean>>;
+  /** Base of the URLs in answers; relative ones when unset. */
+  publicUrl: string | undefined;
   /** Aborted when the process begins its orderly stop: new work is refused, connections are closed after their answer. */
   stopping: AbortSignal;
 }

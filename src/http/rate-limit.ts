@@ -2,11 +2,12 @@ import type { Redis } from "ioredis";
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from "rate-limiter-flexible";
 import { ServiceError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
+import type { Metrics } from "../observe/metrics.ts";
 
 const WINDOW_SECONDS = 60;
 
 /** Counts the requests of each key over all API processes; while Redis is away, each process counts for itself. */
-export function makeRateLimit(options: { redis: Redis; prefix: string; limits: Limits }): { take(keyId: string): Promise<void> } {
+export function makeRateLimit(options: { redis: Redis; prefix: string; limits: Limits; metrics: Metrics }): { take(keyId: string): Promise<void> } {
   const points = options.limits.requestsPerMinutePerKeyMax;
   const limiter = new RateLimiterRedis({
     storeClient: options.redis,
@@ -24,6 +25,7 @@ export function makeRateLimit(options: { redis: Redis; prefix: string; limits: L
         await limiter.consume(keyId);
       } catch (refused) {
         if (!(refused instanceof RateLimiterRes)) throw refused;
+        options.metrics.admissionsRefused.inc({ code: "rate_limited" });
         throw new ServiceError("rate_limited", {
           detail: `The key may send ${points} requests a minute.`,
           retryAfterSeconds: refused.msBeforeNext / 1000,

@@ -47,6 +47,7 @@ export async function startApi(options: ApiOptions) {
     files,
     rateLimit: { take: async () => {} },
     readiness: async () => ({ redis: true }),
+    publicUrl: undefined,
     stopping: stop.signal,
   };
   const deps: AppDeps = { ...base, ...options.deps?.(base) };

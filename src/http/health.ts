@@ -1,0 +1,14 @@
+import type { Express } from "express";
+import type { AppDeps } from "./deps.ts";
+
+/** Adds `<prefix>/health/live` and `<prefix>/health/ready`, for probes that hold no key. */
+export function addHealth(app: Express, deps: Pick<AppDeps, "readiness" | "stopping">, prefix = ""): void {
+  app.get(`${prefix}/health/live`, (_request, response) => {
+    response.json({ status: "ok" });
+  });
+  app.get(`${prefix}/health/ready`, async (_request, response) => {
+    const checks = { ...(await deps.readiness()), accepting: !deps.stopping.aborted };
+    const ready = Object.values(checks).every(Boolean);
+    response.status(ready ? 200 : 503).json({ status: ready ? "ready" : "not_ready", checks });
+  });
+}

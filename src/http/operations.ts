@@ -1,0 +1,27 @@
+import express, { type Express } from "express";
+import { ServiceError } from "../errors.ts";
+import { answerError } from "./answer-error.ts";
+import type { AppDeps } from "./deps.ts";
+import { safeHeaders } from "./headers.ts";
+import { addHealth } from "./health.ts";
+import { requestId } from "./request-id.ts";
+
+/** The app of the operators' port: metrics and health, without keys, so the port must not face callers. */
+export function makeOperationsApp(deps: Pick<AppDeps, "log" | "metrics" | "readiness" | "stopping">): Express {
+  const { registry } = deps.metrics;
+  const app = express();
+  app.disable("x-powered-by");
+  app.disable("etag");
+  app.use(requestId, safeHeaders);
+  app.get("/metrics", async (_request, response) => {
+    const text = await registry.metrics();
+    response.setHeader("Content-Type", registry.contentType);
+    response.end(text);
+  });
+  addHealth(app, deps);
+  app.use(() => {
+    throw new ServiceError("route_not_found", { detail: "This port has /metrics, /health/live and /health/ready." });
+  });
+  app.use(answerError(deps.log));
+  return app;
+}
