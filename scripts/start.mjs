@@ -2,12 +2,12 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync }
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import { dataFolderOf, root, setup } from "./setup.mjs";
 import { howToStop } from "./setup/docker.mjs";
 import { startRedis } from "./setup/redis.mjs";
 import { endChild } from "./setup/run-command.mjs";
-import { freePort, hasEnded, isFree, lastLines, launchService, waitUntilReady } from "./setup/service.mjs";
 import { giveUp, SetupError, say, step } from "./setup/say.mjs";
+import { freePort, hasEnded, isFree, lastLines, launchService, waitUntilReady } from "./setup/service.mjs";
+import { dataFolderOf, root, setup } from "./setup.mjs";
 
 /** The service stops within its own bound of 45 s; this is for one that does not. */
 const STOP_MS_MAX = 60_000;
@@ -49,7 +49,10 @@ async function main() {
     introduce({ url: service.url, dataFolder, logFile });
     if (made.startedBySetup) say(howToStop(dataFolder));
     if (values.check) return;
-    await Promise.race([ended(service.child, "The service", logFile), ended(redis.child, "Redis", path.join(dataFolder, "redis/redis.log"))]);
+    await Promise.race([
+      ended(service.child, "The service", logFile),
+      ended(redis.child, "Redis", path.join(dataFolder, "redis/redis.log")),
+    ]);
   };
   try {
     await Promise.race([signals.first, run()]);
@@ -59,7 +62,12 @@ async function main() {
       signals.passOnTo(service.child);
       await step("stopping", async () => {
         const inOrder = await endChild(service.child, STOP_MS_MAX);
-        return { note: inOrder && service.child.exitCode === 0 ? "in order" : `service ended with ${service.child.signalCode ?? service.child.exitCode}` };
+        return {
+          note:
+            inOrder && service.child.exitCode === 0
+              ? "in order"
+              : `service ended with ${service.child.signalCode ?? service.child.exitCode}`,
+        };
       });
     }
     await redis.stop();
@@ -111,8 +119,13 @@ function prove(url, key, logFile) {
     const body = await response.json();
     const text = body.outputs?.find((output) => output.type === "text")?.text;
     if (response.status !== 200 || body.status !== "completed" || text !== proof.answer) {
-      const seen = response.status === 200 ? `status ${body.status}, cause ${body.cause}, outputs ${JSON.stringify(body.outputs)}` : `HTTP ${response.status}: ${body.detail ?? body.error?.message ?? ""}`;
-      throw new SetupError(`The service runs, but its answer to a known calculation is wrong: ${seen}\nThe end of ${logFile}:\n${lastLines(logFile)}`);
+      const seen =
+        response.status === 200
+          ? `status ${body.status}, cause ${body.cause}, outputs ${JSON.stringify(body.outputs)}`
+          : `HTTP ${response.status}: ${body.detail ?? body.error?.message ?? ""}`;
+      throw new SetupError(
+        `The service runs, but its answer to a known calculation is wrong: ${seen}\nThe end of ${logFile}:\n${lastLines(logFile)}`,
+      );
     }
     return { note: `10,000 at 7 % for 20 years, calculated in a sandbox: ${text}` };
   });
@@ -161,7 +174,9 @@ function listenForSignals() {
 /** Rejects when a child ends that should not have; never resolves for one that is not ours. */
 function ended(child, name, logFile) {
   return new Promise((_, reject) => {
-    child?.once("exit", (code, signal) => reject(new SetupError(`${name} ended by itself (${signal ?? `exit code ${code}`}). The end of ${logFile}:\n${lastLines(logFile)}`)));
+    child?.once("exit", (code, signal) =>
+      reject(new SetupError(`${name} ended by itself (${signal ?? `exit code ${code}`}). The end of ${logFile}:\n${lastLines(logFile)}`)),
+    );
   });
 }
 

@@ -12,7 +12,14 @@ const SUITE = "trixie";
 const PULL_IDLE_MS = 20_000;
 const IMPORT_IDLE_MS = 10 * 60_000;
 /** What the slim images leave out as well. */
-const NOT_IMPORTED = ["./var/cache/apt/*", "./var/lib/apt/lists/*", "./usr/share/doc/*", "./usr/share/man/*", "./usr/share/locale/*", "./var/log/*"];
+const NOT_IMPORTED = [
+  "./var/cache/apt/*",
+  "./var/lib/apt/lists/*",
+  "./usr/share/doc/*",
+  "./usr/share/man/*",
+  "./usr/share/locale/*",
+  "./var/log/*",
+];
 
 /** Makes sure that the engine has the base image: present, else pulled, else made from Debian's packages. */
 export function ensureBaseImage(engine) {
@@ -55,7 +62,10 @@ async function bootstrap(engine, refusal, progress) {
     );
   }
   if (!findCommand("debootstrap") || !findCommand("tar")) {
-    await installPackages(["debootstrap", "debian-archive-keyring", "tar"], { progress, why: `${BASE_IMAGE} can not be pulled (${refusal}), so debootstrap has to make it.` });
+    await installPackages(["debootstrap", "debian-archive-keyring", "tar"], {
+      progress,
+      why: `${BASE_IMAGE} can not be pulled (${refusal}), so debootstrap has to make it.`,
+    });
   }
   const folder = mkdtempSync("/var/tmp/code-interpreter-base-");
   try {
@@ -82,7 +92,13 @@ async function importFolder(engine, folder, progress) {
   const [name, tag] = BASE_IMAGE.split(":");
   const excluded = NOT_IMPORTED.map((pattern) => `--exclude=${pattern}`);
   const tar = spawn("tar", ["-C", folder, "--numeric-owner", ...excluded, "-c", "."], { stdio: ["ignore", "pipe", "inherit"] });
-  const query = new URLSearchParams({ fromSrc: "-", repo: name, tag, changes: 'CMD ["bash"]', message: "debootstrap --variant=minbase trixie" });
+  const query = new URLSearchParams({
+    fromSrc: "-",
+    repo: name,
+    tag,
+    changes: 'CMD ["bash"]',
+    message: "debootstrap --variant=minbase trixie",
+  });
   const response = await ask(engine, {
     method: "POST",
     path: `/images/create?${query}`,

@@ -38,7 +38,10 @@ export function debianMirror() {
   if (!isDebian()) return fallback;
   const folder = "/etc/apt/sources.list.d";
   const files = ["/etc/apt/sources.list", ...(existsSync(folder) ? readdirSync(folder).map((file) => path.join(folder, file)) : [])];
-  const text = files.filter((file) => existsSync(file)).map((file) => readFileSync(file, "utf8")).join("\n");
+  const text = files
+    .filter((file) => existsSync(file))
+    .map((file) => readFileSync(file, "utf8"))
+    .join("\n");
   return mirrorIn(text) ?? fallback;
 }
 

@@ -34,7 +34,9 @@ export function ensureEngine({ dataFolder, env = process.env }) {
       });
     }
     if (!canInstall() && process.getuid?.() !== 0) {
-      throw new SetupError("Docker is installed but not running, and starting it takes root. Start it (systemctl start docker) and come back.");
+      throw new SetupError(
+        "Docker is installed but not running, and starting it takes root. Start it (systemctl start docker) and come back.",
+      );
     }
     const engine = (await startService(progress)) ?? (await startDaemon(dataFolder, progress));
     return { ...engine, startedBySetup: isOurs(dataFolder), note: `started, ${describe(engine)}` };
@@ -87,7 +89,9 @@ async function startDaemon(dataFolder, progress) {
   if (other) {
     const engine = await waitForEngine({ progress, isAlive: () => isRunning(other, "dockerd"), msMax: START_MS_MAX });
     if (engine) return engine;
-    throw new SetupError(`A dockerd runs as process ${other} but does not answer at ${DEFAULT_SOCKET}. Look at its log, or end it and start again.`);
+    throw new SetupError(
+      `A dockerd runs as process ${other} but does not answer at ${DEFAULT_SOCKET}. Look at its log, or end it and start again.`,
+    );
   }
   await ensureControlGroups(progress);
   const logFile = path.join(dataFolder, "dockerd.log");

@@ -56,7 +56,9 @@ export function imageTag(folder, files, variant) {
 export async function pruneImages({ engine, root }) {
   const folder = path.join(root, "sandbox-image");
   const files = imageInputs(folder);
-  const kept = new Set([...variants.map((variant) => imageTag(folder, files, variant)), "latest", "full"].map((tag) => `${REPOSITORY}:${tag}`));
+  const kept = new Set(
+    [...variants.map((variant) => imageTag(folder, files, variant)), "latest", "full"].map((tag) => `${REPOSITORY}:${tag}`),
+  );
   const names = (await imagesOf(engine, REPOSITORY)).flatMap((image) => image.RepoTags ?? []).filter((name) => !kept.has(name));
   const removed = [];
   for (const name of names) {
@@ -116,5 +118,7 @@ function buildArguments(variant) {
 }
 
 export function isNetworkTrouble(text) {
-  return /temporary failure resolving|could not (resolve|connect)|network is unreachable|no route to host|connection timed out|failed to fetch/i.test(text);
+  return /temporary failure resolving|could not (resolve|connect)|network is unreachable|no route to host|connection timed out|failed to fetch/i.test(
+    text,
+  );
 }

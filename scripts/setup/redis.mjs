@@ -42,8 +42,16 @@ async function startPrivate(dataFolder, progress) {
   rmSync(logFile, { force: true });
   const log = openSync(logFile, "a");
   const options = {
-    port: 0, unixsocket: socket, unixsocketperm: 700, dir: folder, appendonly: "yes", appendfsync: "everysec",
-    save: "", "maxmemory-policy": "noeviction", daemonize: "no", loglevel: "notice",
+    port: 0,
+    unixsocket: socket,
+    unixsocketperm: 700,
+    dir: folder,
+    appendonly: "yes",
+    appendfsync: "everysec",
+    save: "",
+    "maxmemory-policy": "noeviction",
+    daemonize: "no",
+    loglevel: "notice",
   };
   const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
   const child = spawnTied(findCommand("redis-server"), args, { stdio: ["ignore", log, log] });
@@ -77,7 +85,9 @@ async function endForgotten(socket, progress) {
   const deadline = performance.now() + STOP_MS_MAX;
   while (await versionAt(socket).catch(() => null)) {
     if (performance.now() > deadline) {
-      throw new SetupError(`Another service runs from this data folder: its Redis answers at ${socket}.\nStop it, or set DATA_DIR to another folder.`);
+      throw new SetupError(
+        `Another service runs from this data folder: its Redis answers at ${socket}.\nStop it, or set DATA_DIR to another folder.`,
+      );
     }
     progress("another server answers on our socket; waiting for it to end");
     await pause(250);

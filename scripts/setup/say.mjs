@@ -76,7 +76,12 @@ function logLine(title, started) {
   };
 }
 
-/** What a tool printed, on one line and without control characters. */
+const COLOURS = /\p{Cc}\[[0-9;?]*[A-Za-z]/gu;
+
+/** What a tool printed, on one line and without colours or control characters. */
 export function printable(text) {
-  return text.replace(/\u001b\[[0-9;?]*[A-Za-z]/g, "").replace(/[\u0000-\u001f\u007f]+/g, " ").trim();
+  return text
+    .replace(COLOURS, "")
+    .replace(/\p{Cc}+/gu, " ")
+    .trim();
 }

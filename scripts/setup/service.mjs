@@ -30,7 +30,9 @@ export function waitUntilReady({ child, url, logFile }) {
       progress(answer);
       await pause(100);
     }
-    throw new SetupError(`The service is not ready after ${READY_MS_MAX / 1000} s (${answer}). The end of ${logFile}:\n${lastLines(logFile)}`);
+    throw new SetupError(
+      `The service is not ready after ${READY_MS_MAX / 1000} s (${answer}). The end of ${logFile}:\n${lastLines(logFile)}`,
+    );
   });
 }
 
@@ -69,7 +71,9 @@ export async function freePort(host, first, except = []) {
 export function isFree(host, port) {
   return new Promise((resolve, reject) => {
     const server = net.createServer();
-    server.once("error", (error) => (["EADDRINUSE", "EACCES"].includes(error.code) ? resolve(false) : reject(new SetupError(`HOST=${host}: ${error.message}`))));
+    server.once("error", (error) =>
+      ["EADDRINUSE", "EACCES"].includes(error.code) ? resolve(false) : reject(new SetupError(`HOST=${host}: ${error.message}`)),
+    );
     server.listen(port, host, () => server.close(() => resolve(true)));
   });
 }
