@@ -1,0 +1,95 @@
+import type { Server } from "node:http";
+import type { Express } from "express";
+import type { Files } from "../files/files.ts";
+import { makeApp } from "../http/app.ts";
+import { makeOperationsApp } from "../http/operations.ts";
+import { makeRateLimit } from "../http/rate-limit.ts";
+import { KeyFile } from "../keys.ts";
+import { failFast } from "../queue/connection.ts";
+import { Producer } from "../queue/producer.ts";
+import { repeat } from "../queue/sweep.ts";
+import type { Part, World } from "./process.ts";
+
+const SWEEP_FILES_MS = 10 * 60_000;
+/** Left of the shutdown bound for closing what requests used, once they are answered or cut. */
+const CUT_MARGIN_MS = 5_000;
+const IDLE_CHECK_MS = 100;
+
+export type Readiness = () => Promise<Record<string, boolean>>;
+
+export interface ApiPart extends Part {
+  readiness: Readiness;
+}
+
+/** Starts the HTTP API; it answers until `stop`, which lets running requests end. */
+export async function startApi(world: World, files: Files, neighbours: Readiness = async () => ({})): Promise<ApiPart> {
+  const { config, log, metrics } = world;
+  const { limits } = config;
+  const redis = failFast(config.REDIS_URL, log);
+  const producer = new Producer({ redis, prefix: config.REDIS_PREFIX, limits, metrics, log });
+  const stopping = new AbortController();
+  const readiness = async () => ({ redis: await producer.ready().then(() => true, () => false), ...(await neighbours()) });
+  const app = makeApp({
+    limits,
+    log,
+    metrics,
+    keys: new KeyFile(config.KEYS_FILE, (error) => log.error({ err: error }, "the key file can not be read; the old keys stay")),
+    executions: producer,
+    files,
+    rateLimit: makeRateLimit({ redis, prefix: config.REDIS_PREFIX, limits, metrics }),
+    readiness,
+    publicUrl: config.PUBLIC_URL,
+    stopping: stopping.signal,
+  });
+  const stopSweep = repeat(SWEEP_FILES_MS, log, async () => void (await files.sweep()));
+  const server = await listen(app, config.PORT, config.HOST);
+  log.info({ url: `http://${config.HOST}:${portOf(server)}` }, "api listens");
+  return {
+    readiness,
+    stop: async () => {
+      stopSweep();
+      stopping.abort();
+      await close(server, limits.shutdownMsMax - CUT_MARGIN_MS);
+      await producer.close();
+      redis.disconnect();
+    },
+  };
+}
+
+/** Starts metrics and health on their own port, for operations. */
+export async function startOperations(world: World, readiness: Readiness): Promise<Part> {
+  const { config, log, metrics } = world;
+  const stopping = new AbortController();
+  const app = makeOperationsApp({ metrics, readiness, log, stopping: stopping.signal });
+  const server = await listen(app, config.METRICS_PORT, config.METRICS_HOST);
+  log.info({ url: `http://${config.METRICS_HOST}:${portOf(server)}/metrics` }, "metrics listen");
+  return {
+    stop: async () => {
+      stopping.abort();
+      await close(server, 0);
+    },
+  };
+}
+
+function listen(app: Express, port: number, host: string): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = app.listen(port, host, (error?: Error) => (error === undefined ? resolve(server) : reject(error)));
+    // Longer than the idle time of common load balancers, so that they never use a connection we just closed.
+    server.keepAliveTimeout = 75_000;
+  });
+}
+
+async function close(server: Server, patienceMs: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  // A connection that was answered just now is idle, and would be kept for its next request.
+  const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
+  const cut = setTimeout(() => server.closeAllConnections(), patienceMs);
+  await closed;
+  clearInterval(idle);
+  clearTimeout(cut);
+}
+
+function portOf(server: Server): number {
+  const address = server.address();
+  return typeof address === "object" && address !== null ? address.port : 0;
+}

@@ -1,0 +1,71 @@
+import { type Config, ConfigError, readConfig } from "../config.ts";
+import { type Log, makeLog } from "../observe/log.ts";
+import { type Metrics, makeMetrics } from "../observe/metrics.ts";
+
+/** A started part of the service; `stop` is its orderly end and never takes longer than the configured bound. */
+export interface Part {
+  stop(): Promise<void>;
+}
+
+export interface World {
+  config: Config;
+  log: Log;
+  metrics: Metrics;
+}
+
+/**
+ * The life of a process: configuration, start, orderly stop on the first SIGTERM or SIGINT, exit at once on the
+ * second. Alone with its neighbours in `bin/` it reads the environment, catches signals and exits.
+ */
+export async function runProcess(name: string, start: (world: World) => Promise<Part>): Promise<void> {
+  const config = configOrExit();
+  const log = makeLog(config.LOG_LEVEL, { process: name });
+  // A promise nobody handled is a bug whose state is unknown: say so and let the supervisor start anew.
+  process.on("unhandledRejection", (error) => {
+    log.fatal({ err: error }, "unhandled rejection");
+    process.exit(1);
+  });
+  const signalled = firstSignal(log);
+  let part: Part;
+  try {
+    part = await start({ config, log, metrics: makeMetrics() });
+  } catch (error) {
+    log.fatal({ err: error }, "the start failed");
+    process.exit(1);
+  }
+  log.info("started");
+  await signalled;
+  log.info("stopping");
+  const overdue = setTimeout(() => {
+    log.error({ shutdownMs: config.limits.shutdownMsMax }, "the stop took too long");
+    process.exit(1);
+  }, config.limits.shutdownMsMax);
+  await part.stop();
+  clearTimeout(overdue);
+  log.info("stopped");
+  process.exit(0);
+}
+
+function configOrExit(): Config {
+  try {
+    return readConfig(process.env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`The configuration is wrong:\n${error.message}\n`);
+    process.exit(2);
+  }
+}
+
+function firstSignal(log: Log): Promise<void> {
+  return new Promise((resolve) => {
+    let signals = 0;
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      process.on(signal, () => {
+        signals += 1;
+        if (signals === 1) return resolve();
+        log.warn({ signal }, "second signal: exiting now");
+        process.exit(1);
+      });
+    }
+  });
+}

@@ -1,0 +1,43 @@
+import type { Redis } from "ioredis";
+import type { Log } from "../observe/log.ts";
+import { makeKeys } from "./keys.ts";
+import { repeat } from "./sweep.ts";
+
+const BEAT_MS = 5_000;
+/** Long against a pause of the process or of Redis, short against the life of a left-over sandbox. */
+const ALIVE_SECONDS = 60;
+
+/** Says that a worker lives, and asks whether another one does; what it left behind is removed once it does not. */
+export class Heartbeat {
+  readonly #redis: Redis;
+  readonly #base: string;
+  readonly #log: Log;
+  #stop: () => void = () => undefined;
+
+  constructor(deps: { redis: Redis; prefix: string; log: Log }) {
+    this.#redis = deps.redis;
+    this.#base = makeKeys(deps.prefix).base;
+    this.#log = deps.log;
+  }
+
+  async start(workerId: string): Promise<void> {
+    const beat = async () => {
+      await this.#redis.set(this.#key(workerId), "alive", "EX", ALIVE_SECONDS);
+    };
+    await beat();
+    this.#stop = repeat(BEAT_MS, this.#log, beat);
+  }
+
+  async isAlive(workerId: string): Promise<boolean> {
+    return (await this.#redis.exists(this.#key(workerId))) === 1;
+  }
+
+  async stop(workerId: string): Promise<void> {
+    this.#stop();
+    await this.#redis.del(this.#key(workerId));
+  }
+
+  #key(workerId: string): string {
+    return `${this.#base}:worker:${workerId}`;
+  }
+}
