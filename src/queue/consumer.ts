@@ -3,8 +3,14 @@ import type { Redis } from "ioredis";
 import type { StopReason } from "../execution/run.ts";
 import { disconnect, patient, untilReady } from "./connection.ts";
 import { collectDepth, countJobs } from "./depth.ts";
-import { makeKeys, memberOf, queueNames } from "./keys.ts";
-import { type JobData, type RunWorld, runJob } from "./run-job.ts";
+import { tellEnded } from "./ended.ts";
+import { REBASE_AT, rebaseWhenDue } from "./fairness.ts";
+import { makeKeys, queueNames } from "./keys.ts";
+import { decodeRecord } from "./record.ts";
+import { endOfLostWorker, type JobData, type RunWorld, runJob } from "./run-job.ts";
+import { endScript } from "./scripts.ts";
+import { endOverdue, repeat } from "./sweep.ts";
+import { Webhooks } from "./webhooks.ts";
 
 export interface ConsumerDeps extends Omit<RunWorld, "redis" | "keys"> {
   /** redis://…, rediss://… or the path of a socket. */
@@ -12,6 +18,8 @@ export interface ConsumerDeps extends Omit<RunWorld, "redis" | "keys"> {
   prefix: string;
   concurrency: number;
   workerId: string;
+  /** Webhooks may go to private and loopback addresses. */
+  webhookAllowPrivate?: boolean;
   timing?: Partial<ConsumerTiming>;
 }
 
@@ -21,8 +29,18 @@ export interface ConsumerTiming {
   lockRenewMs: number;
   stalledCheckMs: number;
   sweepMs: number;
+  webhookBackoffMs: number;
+  /** Distance of priorities at which their base moves; not a time, but as much a matter for tests. */
+  rebaseAt: number;
 }
-const defaultTiming: ConsumerTiming = { lockMs: 9_000, lockRenewMs: 3_000, stalledCheckMs: 4_000, sweepMs: 1_000 };
+const defaultTiming: ConsumerTiming = {
+  lockMs: 9_000,
+  lockRenewMs: 3_000,
+  stalledCheckMs: 4_000,
+  sweepMs: 1_000,
+  webhookBackoffMs: 3_000,
+  rebaseAt: REBASE_AT,
+};
 
 const READY_TIMEOUT_MS = 2_000;
 /** After the hard deadline: stopped runs destroy their sandboxes, then connections are cut whatever they do. */
@@ -37,12 +55,16 @@ export class Consumer {
   readonly #world: RunWorld;
   readonly #worker: Worker<JobData>;
   readonly #queue: Queue;
-  readonly #running = new Map<string, AbortController>();
+  readonly #webhooks: Webhooks;
+  readonly #timing: ConsumerTiming;
+  readonly #runs = new Set<{ id: string; organization: string; stop: AbortController }>();
   #idle: (() => void) | null = null;
+  #stopSweep: () => void = () => {};
 
   constructor(deps: ConsumerDeps) {
     this.#deps = deps;
     const timing = { ...defaultTiming, ...deps.timing };
+    this.#timing = timing;
     const { redisUrl, log } = deps;
     this.#redis = patient(redisUrl, log);
     this.#control = patient(redisUrl, log);
@@ -66,25 +88,38 @@ export class Consumer {
     const warn = (error: Error) => log.warn({ error: error.message }, "queue connection failed");
     this.#queue.on("error", warn);
     this.#worker.on("error", warn);
-    this.#control.on("message", (_channel: string, member: string) => this.#stop(member, "cancelled"));
+    this.#control.on("message", (_channel: string, id: string) => this.#stop(id, "cancelled"));
+    // Whoever has the lock now runs it again; this run is for nothing.
+    this.#worker.on("lockRenewalFailed", (ids: string[]) => ids.forEach((id) => this.#stop(id, "lock_lost")));
+    this.#worker.on("stalled", (id: string) => this.#stop(id, "lock_lost"));
+    this.#worker.on("failed", (job) => {
+      if (job !== undefined) this.#endFailed(job.data).catch((error: unknown) => log.error({ err: error }, "a failed job could not be ended"));
+    });
+    this.#webhooks = new Webhooks({
+      ...this.#world,
+      allowPrivate: deps.webhookAllowPrivate ?? false,
+      backoffMs: timing.webhookBackoffMs,
+    });
     collectDepth(deps.metrics, () => countJobs(this.#queue));
   }
 
   async start(): Promise<void> {
     await this.#control.subscribe(this.#world.keys.control);
     this.#worker.run().catch((error: unknown) => this.#deps.log.error({ err: error }, "the queue loop failed"));
+    this.#webhooks.start();
+    this.#stopSweep = repeat(this.#timing.sweepMs, this.#deps.log, () => this.#sweep());
     await this.#worker.waitUntilReady();
   }
 
   /** Takes no new work; running work finishes, or is stopped at the deadline and given back to the queue. */
   async drain(hardDeadlineMs: number): Promise<void> {
+    this.#stopSweep();
     const closing = this.#worker.close().catch(() => undefined);
     await within(hardDeadlineMs, this.#untilIdle());
-    for (const member of this.#running.keys()) this.#stop(member, "shutdown");
+    for (const { stop } of this.#runs) stop.abort("shutdown" satisfies StopReason);
     await within(STOPPED_RUNS_MS, this.#untilIdle());
     // BullMQ's close waits for a Redis that may be away.
-    await within(CLOSE_MS, closing);
-    await within(CLOSE_MS, this.#queue.close().catch(() => undefined));
+    await within(CLOSE_MS, Promise.all([closing, this.#webhooks.close(), this.#queue.close().catch(() => undefined)]));
     disconnect(this.#redis, this.#control);
   }
 
@@ -94,31 +129,55 @@ export class Consumer {
   }
 
   running(): number {
-    return this.#running.size;
+    return this.#runs.size;
   }
 
   async #process(job: Job<JobData>, token: string | undefined): Promise<void> {
     const { id, organization } = job.data;
-    const member = memberOf(organization, id);
-    const stop = new AbortController();
-    this.#running.set(member, stop);
+    // An earlier run of it here lost its lock without hearing of it.
+    this.#stop(id, "lock_lost");
+    const run = { id, organization, stop: new AbortController() };
+    this.#runs.add(run);
     try {
-      const result = await runJob(this.#world, job.data, stop.signal);
-      if (result === "done") return;
+      const result = await runJob(this.#world, job.data, run.stop.signal);
+      if (result === "webhook_due") await this.#webhooks.enqueueDue();
+      if (result !== "give_back") return;
       await job.moveToWait(token);
       throw new WaitingError();
     } finally {
-      this.#running.delete(member);
-      if (this.#running.size === 0) this.#idle?.();
+      this.#runs.delete(run);
+      if (this.#runs.size === 0) this.#idle?.();
     }
   }
 
-  #stop(member: string, reason: StopReason): void {
-    this.#running.get(member)?.abort(reason);
+  #stop(id: string, reason: StopReason): void {
+    for (const run of this.#runs) if (run.id === id) run.stop.abort(reason);
+  }
+
+  /** BullMQ gave the job up, after too many lost locks or an error of ours: its caller hears of it all the same. */
+  async #endFailed({ id, organization }: JobData): Promise<void> {
+    const { keys } = this.#world;
+    const end = endOfLostWorker();
+    const ended = await endScript.run(this.#redis, keys.base, [organization, id, end.status, "worker_lost", JSON.stringify(end), ""]);
+    if (Number(ended) === 0) return;
+    const stored = await decodeRecord(organization, await this.#redis.callBuffer("HGETALL", keys.record(organization, id)));
+    if (stored !== null) tellEnded(this.#world, stored);
+  }
+
+  async #sweep(): Promise<void> {
+    const { keys } = this.#world;
+    await endOverdue({ ...this.#world, queue: this.#queue });
+    await this.#webhooks.enqueueDue();
+    await rebaseWhenDue(this.#redis, keys, this.#queue, this.#timing.rebaseAt);
+    // A cancel published while the control connection was away.
+    for (const { id, organization, stop } of this.#runs) {
+      if (stop.signal.aborted) continue;
+      if ((await this.#redis.hexists(keys.record(organization, id), "cancel")) === 1) stop.abort("cancelled" satisfies StopReason);
+    }
   }
 
   #untilIdle(): Promise<void> {
-    if (this.#running.size === 0) return Promise.resolve();
+    if (this.#runs.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
       this.#idle = resolve;
     });

@@ -16,6 +16,7 @@ import { readEvents } from "./event-reader.ts";
 import { hashIdempotencyKey, type Keys, makeKeys, queueNames } from "./keys.ts";
 import { decodeRecord, endWithoutResult, type StoredExecution, toExecution } from "./record.ts";
 import { cancelScript, deleteScript, replayScript, submitScript } from "./scripts.ts";
+import { endOverdue, repeat } from "./sweep.ts";
 import { Wakeups } from "./wakeups.ts";
 
 export interface Idempotency {
@@ -43,6 +44,8 @@ export interface ProducerDeps {
   log: Log;
 }
 
+const PRIORITY_FIRST = 1;
+const SWEEP_MS = 1_000;
 const READY_TIMEOUT_MS = 800;
 /** On top of the kill grace: removing a container under load, and storing the end. */
 const CANCEL_WAIT_MS = 15_000;
@@ -54,6 +57,7 @@ export class Producer {
   readonly #queue: Queue;
   readonly #subscriber: Redis;
   readonly #wakeups: Wakeups;
+  readonly #stopSweep: () => void;
 
   constructor(deps: ProducerDeps) {
     this.#deps = deps;
@@ -69,6 +73,8 @@ export class Producer {
     this.#subscriber = withErrorHandler(deps.redis.duplicate(), deps.log);
     this.#wakeups = new Wakeups(this.#subscriber);
     collectDepth(deps.metrics, () => this.depth());
+    const world = { ...deps, keys: this.#keys, queue: this.#queue };
+    this.#stopSweep = repeat(SWEEP_MS, deps.log, () => endOverdue(world));
   }
 
   /**
@@ -235,6 +241,7 @@ export class Producer {
 
   /** Ends what it opened itself; waits of callers still open see no more signals. */
   async close(): Promise<void> {
+    this.#stopSweep();
     disconnect(this.#subscriber);
     await this.#queue.close().catch(() => undefined);
   }
@@ -255,6 +262,8 @@ export class Producer {
     }
     const stored = await decodeRecord(organization, reply);
     if (stored === null) throw new ServiceError("execution_not_found");
+    // The first request may have lost Redis between record and job; where the job exists, this adds nothing.
+    if (stored.status === "queued") await this.#addJob(organization, stored.id, PRIORITY_FIRST);
     return toExecution(stored);
   }
 

@@ -31,8 +31,11 @@ export interface JobData {
   organization: string;
 }
 
-/** Takes one job from its start to its stored end. Resolves with `give_back` when another worker is to run it. */
-export async function runJob(world: RunWorld, job: JobData, stop: AbortSignal): Promise<"done" | "give_back"> {
+/**
+ * Takes one job from its start to its stored end. `give_back`: another worker is to run it. `webhook_due`: it ended
+ * and somebody is to be told.
+ */
+export async function runJob(world: RunWorld, job: JobData, stop: AbortSignal): Promise<"done" | "webhook_due" | "give_back"> {
   const { verdict, stored } = await start(world, job);
   if (stored === null || verdict === "ended") return "done";
   if (verdict !== "run") {
@@ -44,7 +47,7 @@ export async function runJob(world: RunWorld, job: JobData, stop: AbortSignal): 
   if (stop.reason === "lock_lost") return "done";
   if (stop.reason === "shutdown" && wasStopped(end)) return "give_back";
   await finish(world, stored, end);
-  return "done";
+  return stored.webhookId === null ? "done" : "webhook_due";
 }
 
 type Verdict = "run" | "ended" | "gone" | "cancelled" | "deadline" | "worker_lost";

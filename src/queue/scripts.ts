@@ -192,7 +192,7 @@ if status == 'queued' then
   return 'waiting'
 end
 redis.call('HSET', record_key(org, id), 'cancel', '1')
-redis.call('PUBLISH', base .. ':control', org .. '/' .. id)
+redis.call('PUBLISH', base .. ':control', id)
 return 'running'
 `);
 
@@ -208,4 +208,30 @@ redis.call('ZREM', base .. ':list:' .. org, id)
 redis.call('ZREM', base .. ':webhooks-due', org .. '/' .. id)
 if idem and idem ~= '' then redis.call('DEL', base .. ':idempotency:' .. org .. ':' .. idem) end
 return record
+`);
+
+/**
+ * ARGV: distance at which to move the base, ms for which to look again.
+ * Returns the base when it was moved now or lately, else nil.
+ */
+export const rebaseScript = new Script(`${prelude}
+local fair = base .. ':fair'
+local state = redis.call('HMGET', fair, 'v', 'base', 'rebased_at')
+local v, moving, rebased_at = tonumber(state[1] or '0'), tonumber(state[2] or '0'), tonumber(state[3] or '0')
+if v - moving >= tonumber(ARGV[1]) then
+  redis.call('HSET', fair, 'base', text(v), 'rebased_at', text(now))
+  -- An organization whose last tag has passed stands like one that was never here.
+  local fields = redis.call('HGETALL', fair)
+  for i = 1, #fields, 2 do
+    if string.find(fields[i], '^[nh]:') and tonumber(fields[i + 1]) <= v then redis.call('HDEL', fair, fields[i]) end
+  end
+  return {text(v)}
+end
+if rebased_at > 0 and now - rebased_at < tonumber(ARGV[2]) then return {text(moving)} end
+return nil
+`);
+
+/** Waiting executions past their deadline, as organization/id, at most 100. */
+export const overdueScript = new Script(`${prelude}
+return redis.call('ZRANGEBYSCORE', base .. ':waiting', '-inf', text(now), 'LIMIT', 0, 100)
 `);

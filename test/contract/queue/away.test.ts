@@ -1,0 +1,81 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { FakeEngine } from "../../support/fake-engine.ts";
+import { makeRig, newExecution, type Rig } from "./rig.ts";
+
+let rig: Rig;
+beforeEach(async () => {
+  rig = await makeRig();
+});
+afterEach(async () => {
+  await rig.close();
+});
+
+async function timed(work: Promise<unknown>): Promise<{ error: unknown; ms: number }> {
+  const from = performance.now();
+  const error = await work.then(
+    () => null,
+    (reason: unknown) => reason,
+  );
+  return { error, ms: performance.now() - from };
+}
+
+describe("with Redis away", () => {
+  test("every call is refused within a second, and works again after", async () => {
+    const id = (await rig.producer.submit(newExecution())).execution.id;
+    await rig.server.kill();
+    const { producer } = rig;
+    const never = new AbortController().signal;
+    const calls = {
+      submit: () => producer.submit(newExecution()),
+      replay: () => producer.replay("org_a", { key: "k", bodySha256: "a".repeat(64) }),
+      get: () => producer.get("org_a", id),
+      list: () => producer.list("org_a", { limit: 1, order: "asc" }),
+      waitForEnd: () => producer.waitForEnd("org_a", id, 60_000),
+      events: () => producer.events("org_a", id, null, never)[Symbol.asyncIterator]().next(),
+      cancel: () => producer.cancel("org_a", id),
+      delete: () => producer.delete("org_a", id),
+      depth: () => producer.depth(),
+      ready: () => producer.ready(),
+    };
+    for (const [name, call] of Object.entries(calls)) {
+      const { error, ms } = await timed(call());
+      expect({ name, error }).toMatchObject({ name, error: { code: "queue_unavailable", status: 503 } });
+      expect(ms).toBeLessThan(1_000);
+    }
+    await rig.metric("queue_depth");
+    await rig.server.restart();
+    await expect.poll(() => timed(producer.ready()).then(({ error }) => error), { timeout: 5_000 }).toBeNull();
+    await rig.worker(new FakeEngine({ immediate: true }));
+    const { execution } = await producer.submit(newExecution());
+    expect(await producer.waitForEnd("org_a", execution.id, 5_000)).toMatchObject({ status: "completed" });
+  });
+
+  test("a Redis that hangs is refused within a second too", async () => {
+    process.kill(rig.server.pid, "SIGSTOP");
+    const { error, ms } = await timed(rig.producer.submit(newExecution()));
+    process.kill(rig.server.pid, "SIGCONT");
+    expect(error).toMatchObject({ code: "queue_unavailable" });
+    expect(ms).toBeLessThan(1_500);
+  });
+
+  test("a worker still stops in bounded time", async () => {
+    const consumer = await rig.worker(new FakeEngine());
+    await rig.server.kill();
+    const { ms } = await timed(consumer.drain(100));
+    expect(ms).toBeLessThan(5_000);
+    await rig.server.restart();
+  });
+
+  test("a result that ends meanwhile is stored when it is back", async () => {
+    const engine = new FakeEngine();
+    await rig.worker(engine);
+    const { execution } = await rig.producer.submit(newExecution());
+    const run = await engine.started(0);
+    process.kill(rig.server.pid, "SIGSTOP");
+    run.finish();
+    await expect(rig.producer.ready()).rejects.toMatchObject({ code: "queue_unavailable" });
+    process.kill(rig.server.pid, "SIGCONT");
+    await expect.poll(() => timed(rig.producer.ready()).then(({ error }) => error), { timeout: 5_000 }).toBeNull();
+    expect(await rig.producer.waitForEnd("org_a", execution.id, 5_000)).toMatchObject({ status: "completed" });
+  });
+});
