@@ -1,5 +1,6 @@
-import type { Request } from "express";
+import type { Readable } from "node:stream";
 import busboy from "busboy";
+import type { Request } from "express";
 import { ServiceError } from "../errors.ts";
 import { fileNameProblem } from "../execution/request.ts";
 import type { Files, Received } from "../files/files.ts";
@@ -50,7 +51,9 @@ class Form {
     this.#bytesMax = bytesMax;
   }
 
-  takeFile(field: string, stream: AsyncIterable<Uint8Array> & { resume(): void }, name: string | undefined): void {
+  takeFile(field: string, stream: Readable, name: string | undefined): void {
+    // A form that breaks off ends this stream with an error, whether or not anybody still reads it.
+    stream.on("error", () => {});
     const problem = this.#problemOfFile(field, name);
     if (problem !== null) {
       stream.resume();

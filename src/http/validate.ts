@@ -8,14 +8,16 @@ import type { Limits } from "../limits.ts";
 export function jsonBody(limits: Limits): RequestHandler[] {
   const parse = express.json({ limit: limits.requestBodyBytesMax, type: isJson });
   const ensureJson: RequestHandler = (request, _response, next) => {
-    if (!isJson(request)) throw new ServiceError("unsupported_media_type", { detail: "Send the body as application/json." });
+    if (!isJson(request)) throw new ServiceError("unsupported_media_type", { detail: "Send the body as application/json in UTF-8." });
     next();
   };
   return [ensureJson, parse];
 }
 
 function isJson(request: { headers: Record<string, unknown> }): boolean {
-  return /^application\/json\s*(;|$)/i.test(String(request.headers["content-type"] ?? ""));
+  const [mediaType = "", ...parameters] = String(request.headers["content-type"] ?? "").toLowerCase().split(";");
+  const charsets = parameters.map((parameter) => parameter.trim()).filter((parameter) => parameter.startsWith("charset"));
+  return mediaType.trim() === "application/json" && charsets.every((charset) => /^charset\s*=\s*"?utf-8"?$/.test(charset));
 }
 
 /** Returns the checked value; throws unknown_field or invalid_field naming the first field that is wrong. */

@@ -76,6 +76,7 @@ export class FakeExecutions implements Executions {
     const all = [...this.stored.values()].filter((one) => one.organization === organization).map((one) => one.execution);
     if (page.order === "desc") all.reverse();
     const from = page.after === undefined ? 0 : all.findIndex((one) => one.id === page.after) + 1;
+    if (page.after !== undefined && from === 0) throw new ServiceError("execution_not_found", { param: "after" });
     return { data: all.slice(from, from + page.limit), hasMore: all.length > from + page.limit };
   }
 
