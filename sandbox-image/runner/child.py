@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import builtins
+import fcntl
 import os
 import sys
 
 import _ctypes
 import _signal
+import _sitebuiltins
 
+from runner import matplotlib_home
 from runner.channel import Channel
 
 TYPE_CHECKING = False
@@ -27,7 +31,7 @@ ENVIRONMENT = {
     "TZ": "UTC",
     "PWD": WORKING_FOLDER,
     "PYTHONDONTWRITEBYTECODE": "1",
-    "MPLCONFIGDIR": "/tmp/.matplotlib",
+    "MPLCONFIGDIR": matplotlib_home.FOLDER,
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -74,8 +78,6 @@ def _take_descriptors(stdin: int, stdout: int, stderr: int, channel: int) -> Non
 
 
 def _duplicate_above(fd: int, lowest: int) -> int:
-    import fcntl
-
     return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, lowest)
 
 
@@ -97,6 +99,7 @@ def _set_environment(requested: dict[str, str]) -> None:
     os.environ.clear()
     os.environ.update(ENVIRONMENT)
     os.environ.update(requested)
+    matplotlib_home.ensure_matplotlib_home()
     os.chdir(WORKING_FOLDER)
     os.umask(0o022)
 
@@ -130,6 +133,10 @@ def _flush_streams() -> None:
 def _set_interpreter(args: list[str]) -> None:
     sys.argv = ["<cell>", *args]
     sys.path.insert(0, "")
+    # `site`, which the supervisor starts without, would have made these.
+    builtins.exit = _sitebuiltins.Quitter("exit", "Ctrl-D (i.e. EOF)")
+    builtins.quit = _sitebuiltins.Quitter("quit", "Ctrl-D (i.e. EOF)")
+    builtins.help = _sitebuiltins._Helper()
     _reseed_numpy()
 
 

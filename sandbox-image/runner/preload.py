@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from runner import matplotlib_home
+
 # Nothing else is imported on request. In the order that makes each step short, a worker asks for one after another.
 ALLOWED = frozenset(
     (
@@ -39,7 +41,8 @@ def preload(module: object) -> bool:
         return False
     for name in _THREADS:
         os.environ[name] = "1"
-    os.environ["MPLCONFIGDIR"] = "/tmp/.matplotlib"
+    os.environ["MPLCONFIGDIR"] = matplotlib_home.FOLDER
+    matplotlib_home.ensure_matplotlib_home()
     try:
         __import__(module)
     except Exception:

@@ -1,0 +1,91 @@
+"""The wire format, on the vectors that also test the worker's side."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner import jsontext, protocol
+
+VECTORS = json.loads(Path("/fixtures/frames.json").read_text())
+BOUNDS = VECTORS["bounds"]
+KINDS = {"in": protocol.KIND_NAMES, "out": protocol.OUT_KIND_NAMES}
+
+
+def parser(kinds: frozenset[int], **options: Any) -> protocol.FrameParser:
+    return protocol.FrameParser(kinds, BOUNDS["head_bytes_max"], BOUNDS["body_bytes_max"], **options)
+
+
+@pytest.mark.parametrize("vector", VECTORS["valid"], ids=lambda vector: f"{vector['direction']} {vector['kind']}")
+def test_every_valid_frame_is_read_back_byte_by_byte(vector: dict[str, Any]) -> None:
+    kinds = KINDS[vector["direction"]]
+    reader = parser(frozenset(kinds.values()))
+    data = bytes.fromhex(vector["frame_hex"])
+    frames = [frame for at in range(len(data)) for frame in reader.push(data[at : at + 1])]
+    assert [(frame.kind, frame.head, frame.body.hex()) for frame in frames] == [
+        (kinds[vector["kind"]], vector["head"] or {}, vector["body_hex"])
+    ]
+
+
+@pytest.mark.parametrize("vector", [vector for vector in VECTORS["valid"] if vector["direction"] == "out"], ids=lambda v: v["kind"])
+def test_frames_are_spelled_as_the_vectors_say(vector: dict[str, Any]) -> None:
+    frame = protocol.encode(protocol.OUT_KIND_NAMES[vector["kind"]], vector["head"], bytes.fromhex(vector["body_hex"]))
+    assert frame.hex() == vector["frame_hex"]
+
+
+@pytest.mark.parametrize("vector", VECTORS["malformed"], ids=lambda vector: vector["why"])
+def test_malformed_frames_are_refused(vector: dict[str, Any]) -> None:
+    with pytest.raises(protocol.WireError):
+        list(parser(frozenset(protocol.OUT_KIND_NAMES.values())).push(bytes.fromhex(vector["frame_hex"])))
+
+
+def test_a_stream_means_the_same_in_any_chunks() -> None:
+    data = b"".join(bytes.fromhex(vector["frame_hex"]) for vector in VECTORS["valid"] if vector["direction"] == "out")
+    kinds = frozenset(protocol.OUT_KIND_NAMES.values())
+    whole = [(frame.kind, frame.head, frame.body) for frame in parser(kinds).push(data)]
+    assert len(whole) > 10
+    chance = random.Random(1)
+    for _ in range(50):
+        cuts = [0, *sorted(chance.choices(range(len(data)), k=20)), len(data)]
+        reader = parser(kinds)
+        pieces = [frame for a, b in zip(cuts, cuts[1:]) for frame in reader.push(data[a:b])]
+        assert [(frame.kind, frame.head, frame.body) for frame in pieces] == whole
+
+
+def test_a_frame_beyond_the_bounds_is_skipped_where_that_is_asked() -> None:
+    reader = parser(protocol.CELL_KINDS, skip_oversize=True)
+    large = protocol.encode(protocol.DISPLAY, {}, bytes(BOUNDS["body_bytes_max"] + 1))
+    small = protocol.encode(protocol.DISPLAY, {"type": "result"}, b"x")
+    stream = small + large + small
+    frames = [frame for at in range(0, len(stream), 65536) for frame in reader.push(stream[at : at + 65536])]
+    assert [(frame.oversize, frame.body) for frame in frames] == [(False, b"x"), (True, b""), (False, b"x")]
+
+
+def test_many_oversize_frames_in_one_slice_are_no_recursion() -> None:
+    reader = protocol.FrameParser(protocol.CELL_KINDS, 64, 0, skip_oversize=True)
+    frames = list(reader.push(protocol.encode(protocol.DISPLAY, None, b"x") * 50_000))
+    assert len(frames) == 50_000 and all(frame.oversize for frame in frames)
+
+
+def test_bytes_before_the_preamble_are_dropped_in_any_chunks() -> None:
+    stream = b'{"hijack":true}\n#code-interpreter/' + protocol.PREAMBLE + b"frames"
+    for size in range(1, len(stream) + 1):
+        preamble = protocol.PreambleFilter()
+        passed = b"".join(preamble.pass_on(stream[at : at + size]) for at in range(0, len(stream), size))
+        assert passed == b"frames"
+
+
+@pytest.mark.parametrize("value", [{"a": float("nan")}, {"a": float("inf")}])
+def test_numbers_that_json_does_not_know_are_refused(value: dict[str, object]) -> None:
+    with pytest.raises(ValueError):
+        jsontext.spell(value)
+
+
+def test_a_deep_or_endless_head_is_refused() -> None:
+    for text in (b'{"a":' * 100_000, b'{"a":' + b"9" * 5000 + b"}"):
+        with pytest.raises(jsontext.JsonError):
+            jsontext.parse_object(text)
