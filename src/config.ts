@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type LimitName, limitDefaults, type Limits, makeLimits } from "./limits.ts";
+import { type LimitName, type Limits, limitDefaults, makeLimits } from "./limits.ts";
 
 /** Everything an operator can set, checked once at start and frozen. Only `bin/` reads the environment. */
 const port = z.coerce.number().int().min(0).max(65_535);
@@ -12,14 +12,28 @@ const variables = z.object({
   METRICS_HOST: z.string().min(1).default("127.0.0.1").describe("address of /metrics and health for operations"),
   METRICS_PORT: port.default(9090).describe("port of /metrics"),
   PUBLIC_URL: z.url().optional().describe("base of the URLs in answers; relative URLs when unset"),
-  REDIS_URL: z.string().regex(/^rediss?:\/\/|^\//, "must be redis://…, rediss://… or the path of a socket").default("redis://127.0.0.1:6379"),
-  REDIS_PREFIX: z.string().regex(/^[a-z0-9_-]{1,32}$/).default("ci").describe("first part of every Redis key"),
+  REDIS_URL: z
+    .string()
+    .regex(/^rediss?:\/\/|^\//, "must be redis://…, rediss://… or the path of a socket")
+    .default("redis://127.0.0.1:6379"),
+  REDIS_PREFIX: z
+    .string()
+    .regex(/^[a-z0-9_-]{1,32}$/)
+    .default("ci")
+    .describe("first part of every Redis key"),
   DATA_DIR: z.string().min(1).default("./data").describe("folder for stored files and keys"),
   KEYS_FILE: z.string().min(1).optional().describe("hashed API keys; DATA_DIR/keys.json when unset"),
-  DOCKER_HOST: z.string().regex(/^(unix|tcp|https?):\/\//, "must be unix://…, tcp://… or http(s)://…").default("unix:///var/run/docker.sock"),
+  DOCKER_HOST: z
+    .string()
+    .regex(/^(unix|tcp|https?):\/\//, "must be unix://…, tcp://… or http(s)://…")
+    .default("unix:///var/run/docker.sock"),
   DOCKER_CERT_PATH: z.string().optional().describe("folder with ca.pem, cert.pem, key.pem for a TLS engine"),
   SANDBOX_IMAGE: z.string().min(1).default("code-interpreter-sandbox:latest"),
-  SANDBOX_RUNTIME: z.string().regex(/^[a-zA-Z0-9_.-]+$/).default("runc").describe("OCI runtime the engine starts sandboxes with: runc, crun, runsc"),
+  SANDBOX_RUNTIME: z
+    .string()
+    .regex(/^[a-zA-Z0-9_.-]+$/)
+    .default("runc")
+    .describe("OCI runtime the engine starts sandboxes with: runc, crun, runsc"),
   WORKER_CONCURRENCY: count(1, 256).optional().describe("executions at once; from cores and memory when unset"),
   WORKER_MEMORY_MB: count(512, 4_194_304).optional().describe("memory for sandboxes, MiB; three quarters of the machine when unset"),
   POOL_SIZE_MIN: count(0, 64).default(2).describe("warm sandboxes kept at rest"),

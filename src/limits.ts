@@ -74,18 +74,26 @@ export type Limits = Readonly<Record<LimitName, number>>;
 /** Relations that must hold between limits, each a sentence an operator can act on. */
 const relations: ReadonlyArray<[claim: string, holds: (l: Limits) => boolean]> = [
   ["memoryMbMin ≤ memoryMbMax", (l) => l.memoryMbMin <= l.memoryMbMax],
-  ["workingFolderMbMax + tmpFolderMbMax + sharedMemoryMbMax < memoryMbMax (tmpfs counts as memory)",
-    (l) => l.workingFolderMbMax + l.tmpFolderMbMax + l.sharedMemoryMbMax < l.memoryMbMax],
-  ["stdoutKeptBytesMax + stderrKeptBytesMax ≤ outputStopBytesMax",
-    (l) => l.stdoutKeptBytesMax + l.stderrKeptBytesMax <= l.outputStopBytesMax],
+  [
+    "workingFolderMbMax + tmpFolderMbMax + sharedMemoryMbMax < memoryMbMax (tmpfs counts as memory)",
+    (l) => l.workingFolderMbMax + l.tmpFolderMbMax + l.sharedMemoryMbMax < l.memoryMbMax,
+  ],
+  [
+    "stdoutKeptBytesMax + stderrKeptBytesMax ≤ outputStopBytesMax",
+    (l) => l.stdoutKeptBytesMax + l.stderrKeptBytesMax <= l.outputStopBytesMax,
+  ],
   ["displayBytesMax ≤ displaysBytesMax", (l) => l.displayBytesMax <= l.displaysBytesMax],
-  ["fileOutBytesMax ≤ filesOutBytesMax ≤ workingFolderMbMax",
-    (l) => l.fileOutBytesMax <= l.filesOutBytesMax && l.filesOutBytesMax <= l.workingFolderMbMax * MIB],
+  [
+    "fileOutBytesMax ≤ filesOutBytesMax ≤ workingFolderMbMax",
+    (l) => l.fileOutBytesMax <= l.filesOutBytesMax && l.filesOutBytesMax <= l.workingFolderMbMax * MIB,
+  ],
   ["filesInBytesMax < workingFolderMbMax", (l) => l.filesInBytesMax < l.workingFolderMbMax * MIB],
   ["codeBytesMax < requestBodyBytesMax", (l) => l.codeBytesMax < l.requestBodyBytesMax],
   ["queuePerOrganizationMax ≤ queueTotalMax", (l) => l.queuePerOrganizationMax <= l.queueTotalMax],
-  ["runTimeoutMsMax + runKillGraceMs + collectTimeoutMsMax < shutdownMsMax (an orderly stop outlasts the longest run)",
-    (l) => l.runTimeoutMsMax + l.runKillGraceMs + l.collectTimeoutMsMax < l.shutdownMsMax],
+  [
+    "runTimeoutMsMax + runKillGraceMs + collectTimeoutMsMax < shutdownMsMax (an orderly stop outlasts the longest run)",
+    (l) => l.runTimeoutMsMax + l.runKillGraceMs + l.collectTimeoutMsMax < l.shutdownMsMax,
+  ],
   ["eventsRetentionMsMax ≤ retentionMsMax", (l) => l.eventsRetentionMsMax <= l.retentionMsMax],
 ];
 

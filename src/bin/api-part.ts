@@ -28,7 +28,13 @@ export async function startApi(world: World, files: Files, neighbours: Readiness
   const redis = failFast(config.REDIS_URL, log);
   const producer = new Producer({ redis, prefix: config.REDIS_PREFIX, limits, metrics, log });
   const stopping = new AbortController();
-  const readiness = async () => ({ redis: await producer.ready().then(() => true, () => false), ...(await neighbours()) });
+  const readiness = async () => ({
+    redis: await producer.ready().then(
+      () => true,
+      () => false,
+    ),
+    ...(await neighbours()),
+  });
   const app = makeApp({
     limits,
     log,

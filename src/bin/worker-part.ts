@@ -43,7 +43,13 @@ export async function startWorker(world: World, files: Files): Promise<WorkerPar
   const ownKernel = config.SANDBOX_RUNTIME.startsWith("runsc");
   const factory = new DockerSandboxFactory({
     engine: client,
-    profile: { image: config.SANDBOX_IMAGE, runtime: config.SANDBOX_RUNTIME, seccomp: ownKernel ? null : seccompProfile(), limits, workerId },
+    profile: {
+      image: config.SANDBOX_IMAGE,
+      runtime: config.SANDBOX_RUNTIME,
+      seccomp: ownKernel ? null : seccompProfile(),
+      limits,
+      workerId,
+    },
     limits,
     metrics,
     log,

@@ -22,9 +22,7 @@ export interface ReaperOptions {
  */
 export async function reapSandboxes(options: ReaperOptions): Promise<number> {
   const { engine, metrics, log, isWorkerAlive, now = Date.now } = options;
-  const found = await engine.call("list", () =>
-    engine.control.listContainers({ all: true, filters: { label: [WORKER_LABEL] } }),
-  );
+  const found = await engine.call("list", () => engine.control.listContainers({ all: true, filters: { label: [WORKER_LABEL] } }));
   const alive = new Map<string, boolean>();
   let removed = 0;
   for (const container of found) {
@@ -39,7 +37,8 @@ export async function reapSandboxes(options: ReaperOptions): Promise<number> {
       await engine.call("remove", () => engine.control.getContainer(container.Id).remove({ force: true, v: true }));
       removed += 1;
     } catch (error) {
-      if (!hasStatus(error, 404) && !hasStatus(error, 409)) log.warn({ sandbox: container.Id, err: error }, "left-over sandbox not removed");
+      if (!hasStatus(error, 404) && !hasStatus(error, 409))
+        log.warn({ sandbox: container.Id, err: error }, "left-over sandbox not removed");
     }
   }
   if (removed > 0) {

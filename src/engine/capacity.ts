@@ -22,7 +22,11 @@ const EXECUTIONS_PER_CORE = 4;
  * How much one worker takes on. Throws in words when the memory can not hold what was asked for: a machine that is
  * oversold kills executions that did nothing wrong.
  */
-export function planCapacity(machine: Machine, limits: Limits, wanted: { concurrency?: number | undefined; poolSizeMax: number }): Capacity {
+export function planCapacity(
+  machine: Machine,
+  limits: Limits,
+  wanted: { concurrency?: number | undefined; poolSizeMax: number },
+): Capacity {
   const sandboxes = Math.floor(machine.sandboxMemoryMb / limits.memoryMbMax);
   const room = sandboxes - wanted.poolSizeMax;
   const concurrency = wanted.concurrency ?? Math.min(Math.ceil(machine.cores * EXECUTIONS_PER_CORE), room);

@@ -3,7 +3,12 @@ import { type OutFrame, runEnds, WireError } from "../wire/frames.ts";
 import type { DoneFacts } from "./classify.ts";
 
 /** The head of the runner's last frame. Numbers that its kernel does not give are null. */
-const count = z.number().nonnegative().nullable().default(null).transform((value) => Math.round(value ?? 0));
+const count = z
+  .number()
+  .nonnegative()
+  .nullable()
+  .default(null)
+  .transform((value) => Math.round(value ?? 0));
 const doneHead = z.object({
   end: z.enum(runEnds),
   exit_code: z.number().int().nullable().default(null),

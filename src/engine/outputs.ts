@@ -95,7 +95,7 @@ export class RunOutputs {
       this.truncated.outputs = true;
       return;
     }
-    const errno = frame.head["errno"];
+    const errno = frame.head.errno;
     this.errno = typeof errno === "number" ? errno : null;
     await this.#add(checked.data);
   }
@@ -106,7 +106,8 @@ export class RunOutputs {
    */
   async file(first: OutFrame, receive: () => Promise<OutFrame | null>): Promise<void> {
     const { name, change } = first.head;
-    if (typeof name !== "string" || (change !== "created" && change !== "modified")) throw new WireError("file frame without name or change");
+    if (typeof name !== "string" || (change !== "created" && change !== "modified"))
+      throw new WireError("file frame without name or change");
     const chunks = new FileChunks(receive, Math.min(this.#bounds.fileOutBytesMax, this.#bounds.filesOutBytesMax - this.bytes.files));
     const problem = fileNameProblem(name) ?? (this.#files >= this.#bounds.filesOutCountMax ? "more files than may be kept" : null);
     if (problem !== null) {
@@ -192,7 +193,7 @@ class FileChunks implements AsyncIterable<Uint8Array> {
     this.#ended = true;
     if (frame === null) throw this.#fail("cut: the sandbox ended");
     if (frame.kind !== "file_end") throw new WireError(`${frame.kind} frame inside a file`);
-    if (frame.head["complete"] !== true) throw this.#fail("changed or could not be read while it was collected");
+    if (frame.head.complete !== true) throw this.#fail("changed or could not be read while it was collected");
     return null;
   }
 

@@ -1,7 +1,7 @@
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { Arrivals } from "./arrivals.ts";
-import { preloadSteps, type PreloadStep } from "./preload.ts";
+import { type PreloadStep, preloadSteps } from "./preload.ts";
 import type { Sandbox, SandboxFactory, SandboxSpec } from "./sandbox.ts";
 
 export interface PoolOptions {
@@ -276,7 +276,7 @@ export class Pool {
     try {
       await idle.sandbox.send({ kind: "preload", head: { module } });
       const answer = await idle.sandbox.receive();
-      const loaded = answer?.kind === "preloaded" && answer.head["ok"] === true;
+      const loaded = answer?.kind === "preloaded" && answer.head.ok === true;
       this.#options.metrics.preloads.inc({ result: loaded ? "loaded" : "failed" });
       if (answer?.kind !== "preloaded") await idle.sandbox.destroy();
     } catch {

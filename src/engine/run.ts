@@ -53,8 +53,16 @@ async function runInSandbox(options: EngineOptions, input: RunInput, ports: RunP
 /** One execution in one sandbox, from its files to what it ended as. */
 class Run {
   readonly usage: Usage = {
-    queue_ms: 0, acquire_ms: 0, run_ms: 0, collect_ms: 0, cpu_ms: 0, memory_peak_bytes: 0,
-    stdout_bytes: 0, stderr_bytes: 0, file_bytes: 0, warm: false,
+    queue_ms: 0,
+    acquire_ms: 0,
+    run_ms: 0,
+    collect_ms: 0,
+    cpu_ms: 0,
+    memory_peak_bytes: 0,
+    stdout_bytes: 0,
+    stderr_bytes: 0,
+    file_bytes: 0,
+    warm: false,
   };
   readonly #input: RunInput;
   readonly #ports: RunPorts;
@@ -102,9 +110,10 @@ class Run {
   }
 
   end(first: FirstCause): ExecutionEnd {
-    const verdict = this.#codeSentAt === null && first.kind !== "done"
-      ? { ...classify(first, this.#bounds), outcome: "never_started" as const }
-      : classify(first, this.#bounds);
+    const verdict =
+      this.#codeSentAt === null && first.kind !== "done"
+        ? { ...classify(first, this.#bounds), outcome: "never_started" as const }
+        : classify(first, this.#bounds);
     this.usage.stdout_bytes = Math.max(this.usage.stdout_bytes, this.#outputs.bytes.stdout);
     this.usage.stderr_bytes = Math.max(this.usage.stderr_bytes, this.#outputs.bytes.stderr);
     this.usage.file_bytes = this.#outputs.bytes.files;

@@ -40,8 +40,16 @@ const silentPorts = {
 
 function proofInput(code: string, limits: Limits) {
   return {
-    id: "self-proof", organization: "self-proof", attempt: 1, code, args: [], stdin: "", env: {}, files: [],
-    timeoutMs: limits.runTimeoutMsMax, memoryMb: limits.memoryMbMax,
+    id: "self-proof",
+    organization: "self-proof",
+    attempt: 1,
+    code,
+    args: [],
+    stdin: "",
+    env: {},
+    files: [],
+    timeoutMs: limits.runTimeoutMsMax,
+    memoryMb: limits.memoryMbMax,
   };
 }
 
@@ -81,15 +89,21 @@ print("checked")
     problem: (end) => {
       const text = textOf(end);
       if (end.status !== "completed") return describe(end);
-      return text === "checked" ? null : text.split("\n").filter((line) => line !== "checked").join(", ");
+      return text === "checked"
+        ? null
+        : text
+            .split("\n")
+            .filter((line) => line !== "checked")
+            .join(", ");
     },
   };
 }
 
 const memoryLimit: Proof = {
   claim: "the memory limit applies",
-  code: (limits) => `block = bytearray((${limits.memoryMbMax} + 64) << 20)\nprint("allocated")`,
-  problem: (end) => (textOf(end).includes("allocated") ? "more than the limit was allocated" : expectCause(end, ["memory", "sandbox_lost", "signal"])),
+  code: (limits) => `block = b"x" * ((${limits.memoryMbMax} + 64) << 20)\nprint("allocated")`,
+  problem: (end) =>
+    textOf(end).includes("allocated") ? "more than the limit was allocated" : expectCause(end, ["memory", "sandbox_lost", "signal"]),
 };
 
 const processLimit: Proof = {

@@ -51,9 +51,7 @@ export const chartSeries = z.object({
   labels: z.array(z.string()).optional().describe("pie slices and box groups"),
   values: z.array(point).optional().describe("pie slices; histogram counts"),
   edges: z.array(z.number()).optional().describe("histogram bin edges, one more than values"),
-  boxes: z
-    .array(z.object({ min: point, q1: point, median: point, q3: point, max: point, outliers: z.array(point) }))
-    .optional(),
+  boxes: z.array(z.object({ min: point, q1: point, median: point, q3: point, max: point, outliers: z.array(point) })).optional(),
 });
 
 export const chartOutput = z.object({

@@ -30,7 +30,7 @@ export interface RunPorts {
   openFile(fileId: string): Promise<AsyncIterable<Uint8Array>>;
   /** Keeps one file of a run; rejects when it can not be stored, which the execution then says. */
   saveFile(
-    file: { name: string; /** From the name when absent. */ mimeType?: string; bytesMax: number },
+    file: { name: string /** From the name when absent. */; mimeType?: string; bytesMax: number },
     bytes: AsyncIterable<Uint8Array>,
   ): Promise<SavedFile>;
   /** Called for each output as it appears; text in pieces. Awaited, so that a slow reader slows the sandbox. */

@@ -1,15 +1,7 @@
 /** The closed unions that statuses, metric labels and stored records share. */
 
 /** queued → in_progress → exactly one of the last five, which are final. */
-export const statuses = [
-  "queued",
-  "in_progress",
-  "completed",
-  "failed",
-  "incomplete",
-  "cancelled",
-  "errored",
-] as const;
+export const statuses = ["queued", "in_progress", "completed", "failed", "incomplete", "cancelled", "errored"] as const;
 export type Status = (typeof statuses)[number];
 export type FinalStatus = Exclude<Status, "queued" | "in_progress">;
 

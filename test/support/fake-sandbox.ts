@@ -127,8 +127,23 @@ export const wellBehaved: Script = (frame, sandbox) => {
 /** A done head with everything a runner reports, some of it replaced. */
 export function doneHead(changes: Record<string, unknown> = {}): Record<string, unknown> {
   return {
-    end: "ok", exit_code: 0, signal: null, run_ms: 5, collect_ms: 1, cpu_ms: 4, memory_peak_bytes: 1000, oom_kills: 0,
-    processes_refused: 0, disk_full: false, stdout_bytes: 0, stderr_bytes: 0, stdout_truncated: false,
-    stderr_truncated: false, outputs_truncated: false, files_truncated: false, skipped_files: [], ...changes,
+    end: "ok",
+    exit_code: 0,
+    signal: null,
+    run_ms: 5,
+    collect_ms: 1,
+    cpu_ms: 4,
+    memory_peak_bytes: 1000,
+    oom_kills: 0,
+    processes_refused: 0,
+    disk_full: false,
+    stdout_bytes: 0,
+    stderr_bytes: 0,
+    stdout_truncated: false,
+    stderr_truncated: false,
+    outputs_truncated: false,
+    files_truncated: false,
+    skipped_files: [],
+    ...changes,
   };
 }

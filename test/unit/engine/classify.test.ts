@@ -3,7 +3,15 @@ import { type Bounds, classify, type DoneFacts } from "../../../src/engine/class
 
 const bounds: Bounds = { runTimeoutMs: 30_000, memoryMb: 512, outputStopBytes: 1000, processes: 64, workingFolderMb: 128 };
 const facts = (changes: Partial<DoneFacts>): DoneFacts => ({
-  end: "ok", exitCode: 0, signal: null, oomKills: 0, processesRefused: 0, memoryPeakBytes: 1, diskFull: false, errno: null, ...changes,
+  end: "ok",
+  exitCode: 0,
+  signal: null,
+  oomKills: 0,
+  processesRefused: 0,
+  memoryPeakBytes: 1,
+  diskFull: false,
+  errno: null,
+  ...changes,
 });
 const done = (changes: Partial<DoneFacts>) => {
   const { status, cause } = classify({ kind: "done", facts: facts(changes) }, bounds);
@@ -37,8 +45,15 @@ describe("the runner's word", () => {
   });
 
   test("carries the kernel's evidence and the bound that was reached", () => {
-    expect(classify({ kind: "done", facts: facts({ end: "signal", signal: "SIGKILL", exitCode: null, oomKills: 2, memoryPeakBytes: 7 }) }, bounds)).toEqual({
-      status: "incomplete", cause: "memory", outcome: "ran_partly",
+    expect(
+      classify(
+        { kind: "done", facts: facts({ end: "signal", signal: "SIGKILL", exitCode: null, oomKills: 2, memoryPeakBytes: 7 }) },
+        bounds,
+      ),
+    ).toEqual({
+      status: "incomplete",
+      cause: "memory",
+      outcome: "ran_partly",
       evidence: { signal: "SIGKILL", oom_kills: 2, memory_peak_bytes: 7, limit: "memory_bytes", limit_value: 512 * 1024 * 1024 },
     });
   });
@@ -46,8 +61,20 @@ describe("the runner's word", () => {
 
 describe("an end without the runner's word", () => {
   test.each([
-    ["the engine saw a kill for memory", { kind: "sandbox_ended", end: { exitCode: 137, oomKilled: true } }, "incomplete", "memory", "ran_partly"],
-    ["exit code 137 alone is no memory cause", { kind: "sandbox_ended", end: { exitCode: 137, oomKilled: false } }, "errored", "sandbox_lost", "ran_partly"],
+    [
+      "the engine saw a kill for memory",
+      { kind: "sandbox_ended", end: { exitCode: 137, oomKilled: true } },
+      "incomplete",
+      "memory",
+      "ran_partly",
+    ],
+    [
+      "exit code 137 alone is no memory cause",
+      { kind: "sandbox_ended", end: { exitCode: 137, oomKilled: false } },
+      "errored",
+      "sandbox_lost",
+      "ran_partly",
+    ],
     ["bytes that were no frames", { kind: "malformed" }, "errored", "sandbox_lost", "ran_partly"],
     ["the worker's own clock", { kind: "deadline" }, "incomplete", "timeout", "ran_partly"],
     ["the worker's own count of output", { kind: "output" }, "incomplete", "output", "ran_partly"],

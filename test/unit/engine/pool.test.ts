@@ -11,7 +11,16 @@ const opened: Pool[] = [];
 function poolOf(factory: FakeFactory, changes: Partial<PoolOptions> = {}) {
   const metrics = makeMetrics();
   const pool = new Pool({
-    factory, spec, sizeMin: 2, sizeMax: 4, capacity: 8, startsMax: 4, idleMsMax: 60_000, metrics, log: makeLog("silent"), ...changes,
+    factory,
+    spec,
+    sizeMin: 2,
+    sizeMax: 4,
+    capacity: 8,
+    startsMax: 4,
+    idleMsMax: 60_000,
+    metrics,
+    log: makeLog("silent"),
+    ...changes,
   });
   opened.push(pool);
   return { pool, metrics };

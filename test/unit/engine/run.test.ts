@@ -17,7 +17,15 @@ afterEach(async () => {
 function engineWith(script: Script, factory = new FakeFactory(script)) {
   const log = makeLog("silent");
   const pool = new Pool({
-    factory, spec: { memoryMb: 512 }, sizeMin: 0, sizeMax: 0, capacity: 4, startsMax: 2, idleMsMax: 60_000, metrics: makeMetrics(), log,
+    factory,
+    spec: { memoryMb: 512 },
+    sizeMin: 0,
+    sizeMax: 0,
+    capacity: 4,
+    startsMax: 2,
+    idleMsMax: 60_000,
+    metrics: makeMetrics(),
+    log,
   });
   pools.push(pool);
   pool.open();
@@ -25,20 +33,39 @@ function engineWith(script: Script, factory = new FakeFactory(script)) {
 }
 
 const input = (changes: Partial<RunInput> = {}): RunInput => ({
-  id: "ci_1", organization: "org_a", attempt: 1, code: "print(1)", args: [], stdin: "", env: {}, files: [], timeoutMs: 200, memoryMb: 512, ...changes,
+  id: "ci_1",
+  organization: "org_a",
+  attempt: 1,
+  code: "print(1)",
+  args: [],
+  stdin: "",
+  env: {},
+  files: [],
+  timeoutMs: 200,
+  memoryMb: 512,
+  ...changes,
 });
 
 function portsThatKeep() {
   const emitted: Output[] = [];
   const files: Array<{ name: string; bytes: Buffer }> = [];
   const ports: RunPorts = {
-    openFile: async () => (async function* () { yield Buffer.from("input bytes"); })(),
+    openFile: async () =>
+      (async function* () {
+        yield Buffer.from("input bytes");
+      })(),
     saveFile: async ({ name }, source) => {
       const parts: Uint8Array[] = [];
       for await (const part of source) parts.push(part);
       const bytes = Buffer.concat(parts);
       files.push({ name, bytes });
-      return { file_id: `file_${files.length}`, url: `/v1/files/${files.length}`, mime_type: "text/plain", bytes: bytes.length, sha256: "0".repeat(64) };
+      return {
+        file_id: `file_${files.length}`,
+        url: `/v1/files/${files.length}`,
+        mime_type: "text/plain",
+        bytes: bytes.length,
+        sha256: "0".repeat(64),
+      };
     },
     emit: async (output) => void emitted.push(structuredClone(output)),
   };
@@ -46,12 +73,19 @@ function portsThatKeep() {
 }
 
 /** Says all that, then is done, once the code arrives. */
-const answers = (...say: Array<(sandbox: FakeSandbox) => void>): Script => (frame, sandbox) => {
-  if (frame.kind === "run") for (const act of say) act(sandbox);
-};
-const ends = (changes = {}) => (sandbox: FakeSandbox) => sandbox.says("done", doneHead(changes));
-const out = (text: string | Buffer, stream: "stdout" | "stderr" = "stdout") => (sandbox: FakeSandbox) =>
-  sandbox.says(stream, {}, Buffer.from(text as string));
+const answers =
+  (...say: Array<(sandbox: FakeSandbox) => void>): Script =>
+  (frame, sandbox) => {
+    if (frame.kind === "run") for (const act of say) act(sandbox);
+  };
+const ends =
+  (changes = {}) =>
+  (sandbox: FakeSandbox) =>
+    sandbox.says("done", doneHead(changes));
+const out =
+  (text: string | Buffer, stream: "stdout" | "stderr" = "stdout") =>
+  (sandbox: FakeSandbox) =>
+    sandbox.says(stream, {}, Buffer.from(text as string));
 
 async function run(script: Script, changes: Partial<RunInput> = {}, stop = new AbortController().signal) {
   const { engine, factory } = engineWith(script);
@@ -91,7 +125,12 @@ describe("a run", () => {
 
   test("kills a sandbox whose runner does not keep the time", async () => {
     const { end } = await run(answers(out("partial")), { timeoutMs: 50 });
-    expect(end).toMatchObject({ status: "incomplete", cause: "timeout", evidence: { limit: "timeout_ms", limit_value: 50 }, outputs: [{ text: "partial" }] });
+    expect(end).toMatchObject({
+      status: "incomplete",
+      cause: "timeout",
+      evidence: { limit: "timeout_ms", limit_value: 50 },
+      outputs: [{ text: "partial" }],
+    });
   });
 
   test("stores files and images while they stream", async () => {
@@ -105,7 +144,10 @@ describe("a run", () => {
         ends(),
       ),
     );
-    expect(files.map(({ name, bytes }) => [name, String(bytes)])).toEqual([["image-1.png", "png"], ["out/a.txt", "hello"]]);
+    expect(files.map(({ name, bytes }) => [name, String(bytes)])).toEqual([
+      ["image-1.png", "png"],
+      ["out/a.txt", "hello"],
+    ]);
     expect(end.outputs.map((output) => output.type)).toEqual(["image", "file"]);
     expect(end.usage.file_bytes).toBe(5);
   });
@@ -115,7 +157,12 @@ describe("a run", () => {
     ["a cut file", [{ name: "x", change: "created" }, false], /changed or could not be read/],
   ] as const)("leaves out %s and says so", async (_, [head, complete = true], reason) => {
     const { end, files } = await run(
-      answers((s) => s.says("file", head as never), (s) => s.says("chunk", {}, Buffer.from("x")), (s) => s.says("file_end", { complete }), ends()),
+      answers(
+        (s) => s.says("file", head as never),
+        (s) => s.says("chunk", {}, Buffer.from("x")),
+        (s) => s.says("file_end", { complete }),
+        ends(),
+      ),
     );
     expect(files).toEqual([]);
     expect(end.truncated.files).toBe(true);
@@ -125,10 +172,19 @@ describe("a run", () => {
 
   test("says which files could not be stored", async () => {
     const { engine } = engineWith(
-      answers((s) => s.says("file", { name: "a", change: "created" }), (s) => s.says("chunk", {}, Buffer.from("x")), (s) => s.says("file_end", { complete: true }), ends()),
+      answers(
+        (s) => s.says("file", { name: "a", change: "created" }),
+        (s) => s.says("chunk", {}, Buffer.from("x")),
+        (s) => s.says("file_end", { complete: true }),
+        ends(),
+      ),
     );
     const { ports } = portsThatKeep();
-    const end = await engine.run(input(), { ...ports, saveFile: () => Promise.reject(new Error("disk full")) }, new AbortController().signal);
+    const end = await engine.run(
+      input(),
+      { ...ports, saveFile: () => Promise.reject(new Error("disk full")) },
+      new AbortController().signal,
+    );
     expect(end.skipped_files).toEqual([{ name: "a", reason: "could not be stored" }]);
   });
 
@@ -190,7 +246,13 @@ describe("a stopped run", () => {
 
   test("is killed when its runner ignores the interrupt", async () => {
     const stop = new AbortController();
-    const { end } = await run((frame) => { if (frame.kind === "run") stop.abort("cancelled"); }, { timeoutMs: 1_000 }, stop.signal);
+    const { end } = await run(
+      (frame) => {
+        if (frame.kind === "run") stop.abort("cancelled");
+      },
+      { timeoutMs: 1_000 },
+      stop.signal,
+    );
     expect(end).toMatchObject({ status: "cancelled" });
   });
 
@@ -201,7 +263,13 @@ describe("a stopped run", () => {
 
   test("whose lock was lost dies at once", async () => {
     const stop = new AbortController();
-    const { end, factory } = await run((frame) => { if (frame.kind === "run") stop.abort("lock_lost"); }, { timeoutMs: 1_000 }, stop.signal);
+    const { end, factory } = await run(
+      (frame) => {
+        if (frame.kind === "run") stop.abort("lock_lost");
+      },
+      { timeoutMs: 1_000 },
+      stop.signal,
+    );
     expect(end).toMatchObject({ status: "errored", cause: "worker_lost" });
     expect((factory.made[0] as FakeSandbox).received.map((frame) => frame.kind)).not.toContain("interrupt");
   });

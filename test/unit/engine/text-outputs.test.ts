@@ -14,9 +14,13 @@ function decode(bytes: Buffer, size: number) {
 describe("text of a stream", () => {
   test("survives any cut through its characters", () => {
     fc.assert(
-      fc.property(fc.string({ unit: "binary" }).filter((s) => s.isWellFormed()), fc.integer({ min: 1, max: 5 }), (text, size) => {
-        expect(decode(Buffer.from(text, "utf8"), size)).toEqual({ text, invalid: false });
-      }),
+      fc.property(
+        fc.string({ unit: "binary" }).filter((s) => s.isWellFormed()),
+        fc.integer({ min: 1, max: 5 }),
+        (text, size) => {
+          expect(decode(Buffer.from(text, "utf8"), size)).toEqual({ text, invalid: false });
+        },
+      ),
     );
   });
 
@@ -30,7 +34,9 @@ describe("text of a stream", () => {
   });
 
   test("of arbitrary bytes is always well formed", () => {
-    fc.assert(fc.property(fc.uint8Array(), fc.integer({ min: 1, max: 9 }), (bytes, size) => decode(Buffer.from(bytes), size).text.isWellFormed()));
+    fc.assert(
+      fc.property(fc.uint8Array(), fc.integer({ min: 1, max: 9 }), (bytes, size) => decode(Buffer.from(bytes), size).text.isWellFormed()),
+    );
   });
 
   test("keeps NUL and escape characters as they are", () => {

@@ -3,7 +3,13 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { encodeFrame, FrameParser, type InKind, inKinds, type OutFrame, outKinds, WireError } from "../../../src/wire/frames.ts";
 
-interface Vector { direction: "in" | "out"; kind: string; head: object | null; body_hex: string; frame_hex: string }
+interface Vector {
+  direction: "in" | "out";
+  kind: string;
+  head: object | null;
+  body_hex: string;
+  frame_hex: string;
+}
 const vectors = JSON.parse(readFileSync(new URL("../../fixtures/frames.json", import.meta.url), "utf8")) as {
   valid: Vector[];
   malformed: Array<{ frame_hex: string; why: string }>;
@@ -46,7 +52,10 @@ describe("the parser", () => {
   test("gives the same frames however the stream is cut", () => {
     const frame = fc.record({
       kind: fc.constantFrom(...(Object.keys(outKinds) as Array<keyof typeof outKinds>)),
-      head: fc.dictionary(fc.string(), fc.jsonValue().map((value) => value as object)),
+      head: fc.dictionary(
+        fc.string(),
+        fc.jsonValue().map((value) => value as object),
+      ),
       body: fc.uint8Array({ maxLength: 300 }),
     });
     fc.assert(

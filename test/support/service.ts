@@ -1,0 +1,128 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { createKey } from "../../src/keys.ts";
+import { startRedis, type TestRedis } from "./redis.ts";
+
+/** What the service itself runs from; `npm test` builds it first. */
+const BUILT = new URL("../../dist/bin/", import.meta.url);
+const START_TIMEOUT_MS = 60_000;
+
+export interface ServiceProcess {
+  readonly child: ChildProcess;
+  /** Base URL of the API; empty for a worker. */
+  readonly url: string;
+  readonly operationsUrl: string;
+  /** Everything it wrote to its log so far. */
+  readonly log: string[];
+  /** SIGTERM, then the exit code. */
+  stop(): Promise<number | null>;
+}
+
+export interface TestService {
+  readonly redis: TestRedis;
+  readonly dataFolder: string;
+  start(command: "api" | "worker" | "all", env?: Record<string, string>): Promise<ServiceProcess>;
+  /** A key with all scopes. */
+  key(organization: string): Promise<string>;
+  /** Ends every process that was started here. */
+  stop(): Promise<void>;
+}
+
+/** Real processes of the service with a Redis and a data folder of their own, on ports the kernel chooses. */
+export async function prepareService(): Promise<TestService> {
+  const redis = await startRedis();
+  const dataFolder = await mkdtemp(join(tmpdir(), "ci-data-"));
+  const started: ServiceProcess[] = [];
+  return {
+    redis,
+    dataFolder,
+    async start(command, env = {}) {
+      const service = await launch(command, { REDIS_URL: redis.url, DATA_DIR: dataFolder, ...env });
+      started.push(service);
+      return service;
+    },
+    key: (organization) => createKey(join(dataFolder, "keys.json"), { organization, scopes: ["admin"] }),
+    async stop() {
+      for (const service of started) await service.stop();
+      await redis.stop();
+      await rm(dataFolder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function launch(command: string, env: Record<string, string>): Promise<ServiceProcess> {
+  const child = spawn(process.execPath, [new URL(`${command}.js`, BUILT).pathname], {
+    env: { SANDBOX_IMAGE: "code-interpreter-sandbox:dev", ...process.env, HOST: "127.0.0.1", PORT: "0", METRICS_PORT: "0", ...env },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  const log: string[] = [];
+  const urls = { api: "", operations: "" };
+  await new Promise<void>((resolve, reject) => {
+    const fail = (why: string) => reject(new Error(`${command} ${why}; its log:\n${log.slice(-20).join("\n")}`));
+    const timer = setTimeout(() => {
+      child.kill("SIGKILL");
+      fail("did not start in time");
+    }, START_TIMEOUT_MS);
+    child.once("exit", (code) => {
+      clearTimeout(timer);
+      fail(`ended with ${code}`);
+    });
+    createInterface({ input: child.stderr as NodeJS.ReadableStream }).on("line", (line) => {
+      log.push(line);
+      const { msg, url } = parseLine(line);
+      if (msg === "api listens" && url !== undefined) urls.api = url;
+      if (msg === "metrics listen" && url !== undefined) urls.operations = url.replace(/\/metrics$/, "");
+      if (msg !== "started") return;
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+  return {
+    child,
+    url: urls.api,
+    operationsUrl: urls.operations,
+    log,
+    async stop() {
+      if (child.exitCode === null && child.signalCode === null) {
+        const ended = once(child, "exit");
+        child.kill("SIGTERM");
+        await ended;
+      }
+      return child.exitCode;
+    },
+  };
+}
+
+function parseLine(line: string): { msg?: string; url?: string } {
+  try {
+    return JSON.parse(line) as { msg?: string; url?: string };
+  } catch {
+    return {};
+  }
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: answers are read freely, and each is checked against the API document or by assertions
+export type Json = any;
+
+/** Calls the API as a backend service would. */
+export function client(url: string, key: string) {
+  const call = async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) => {
+    const response = await fetch(url + path, {
+      method,
+      headers: { authorization: `Bearer ${key}`, ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers },
+      body: body === undefined ? null : JSON.stringify(body),
+    });
+    const text = await response.text();
+    const json: Json = /json/.test(response.headers.get("content-type") ?? "") ? JSON.parse(text) : null;
+    return { status: response.status, headers: response.headers, json, text };
+  };
+  return {
+    call,
+    run: (body: Record<string, unknown>, headers?: Record<string, string>) => call("POST", "/v1/executions", body, headers),
+    get: (path: string) => call("GET", path),
+  };
+}
