@@ -11,6 +11,7 @@ import linecache
 import os
 import sys
 
+from runner import hooks
 from runner import outputs as out
 
 TYPE_CHECKING = False
@@ -37,24 +38,24 @@ def run_cell(source: str, channel: out.Channel, bounds: dict[str, Any]) -> int:
     if _session is None:
         _session = Session()
     outputs = out.current = out.Outputs(channel, bounds)
-    cell = _session.next_cell_name(source)
+    cell = ""
     code = 0
+    failure: BaseException | None = None
     try:
+        cell = _session.next_cell_name(source)
         value = _session.run(source, cell)
         if value is not None:
             builtins._ = value  # type: ignore[attr-defined]
             _show_result(value, outputs)
     except SystemExit as end:
         code = _exit_code(end)
+    except KeyboardInterrupt as error:
+        code, failure = EXIT_INTERRUPTED, error
     except BaseException as error:
-        code = EXIT_INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
-        _show_open_figures(outputs)
-        from runner.tracebacks import describe_error
-
-        outputs.fail(describe_error(error, cell, outputs.traceback_lines, outputs.text_value_bytes))
-        # The frames hold every local variable of the failed code.
-        error.__traceback__ = None
+        code, failure = 1, error
     _show_open_figures(outputs)
+    if failure is not None:
+        _show_error(failure, cell, outputs)
     out.flush_streams()
     return code
 
@@ -71,10 +72,8 @@ class Session:
         self._future_flags = 0
         self._loop: asyncio.Runner | None = None
         builtins.display = display  # type: ignore[attr-defined]
-        os.environ["MPLBACKEND"] = "module://runner.figures"
-        from runner.hooks import install
-
-        install()
+        os.environ.setdefault("MPLBACKEND", hooks.BACKEND)
+        hooks.install()
 
     def next_cell_name(self, source: str) -> str:
         """Returns the file name of the cell, and makes its lines known to tracebacks, warnings and inspect."""
@@ -85,12 +84,32 @@ class Session:
 
     def run(self, source: str, cell: str) -> Any:
         """Returns the value of the last expression, None when there is none or a semicolon hides it."""
-        body, last = self._compile(source, cell)
-        if body is not None:
-            self._execute(body)
-        return None if last is None else self._execute(last)
+        parts = self._compile(source, cell)
+        if not any(part.co_flags & _COROUTINE for part in parts):
+            return self._evaluate(parts)
+        if self._loop is None:
+            import asyncio
 
-    def _compile(self, source: str, cell: str) -> tuple[CodeType | None, CodeType | None]:
+            self._loop = asyncio.Runner()
+        return self._loop.run(self._evaluate_awaiting(parts))
+
+    def _evaluate(self, parts: list[CodeType]) -> Any:
+        value = None
+        for part in parts:
+            value = eval(part, self.main.__dict__)
+        return value
+
+    async def _evaluate_awaiting(self, parts: list[CodeType]) -> Any:
+        """As `_evaluate`, all of it inside the event loop, so that code beside an await may start tasks."""
+        value = None
+        for part in parts:
+            value = eval(part, self.main.__dict__)
+            if part.co_flags & _COROUTINE:
+                value = await value
+        return value
+
+    def _compile(self, source: str, cell: str) -> list[CodeType]:
+        """Returns the code of the statements, then that of the last expression if it is to be shown."""
         flags = _TOP_LEVEL_AWAIT | self._future_flags
         try:
             tree = compile(source, cell, "exec", flags | _ONLY_AST, True)
@@ -99,30 +118,22 @@ class Session:
                 raise
             from runner.magics import to_python
 
-            source = to_python(source, self.main.__dict__, cell)
+            source = to_python(source, self, cell)
             tree = compile(source, cell, "exec", flags | _ONLY_AST, True)
         assert isinstance(tree, _ast.Module)
         last = tree.body[-1] if tree.body else None
         if not isinstance(last, _ast.Expr) or _ends_in_semicolon(source, last):
-            return self._body(tree, cell, flags), None
+            return [self._statements(tree, cell, flags)]
         del tree.body[-1]
-        body = self._body(tree, cell, flags) if tree.body else None
-        return body, compile(_ast.Expression(last.value), cell, "eval", flags, True)
+        return [
+            self._statements(tree, cell, flags),
+            compile(_ast.Expression(last.value), cell, "eval", flags, True),
+        ]
 
-    def _body(self, tree: _ast.Module, cell: str, flags: int) -> CodeType:
+    def _statements(self, tree: _ast.Module, cell: str, flags: int) -> CodeType:
         body: CodeType = compile(tree, cell, "exec", flags, True)
         self._future_flags |= body.co_flags & _FUTURE_FLAGS
         return body
-
-    def _execute(self, code: CodeType) -> Any:
-        value = eval(code, self.main.__dict__)
-        if not code.co_flags & _COROUTINE:
-            return value
-        if self._loop is None:
-            import asyncio
-
-            self._loop = asyncio.Runner()
-        return self._loop.run(value)
 
 
 _session: Session | None = None
@@ -150,6 +161,19 @@ def _show_open_figures(outputs: out.Outputs) -> None:
         show_open_figures(outputs)
     except BaseException as error:
         print(f"open figures could not be drawn: {type(error).__name__}: {error}"[:2000], file=sys.stderr)
+
+
+def _show_error(error: BaseException, cell: str, outputs: out.Outputs) -> None:
+    try:
+        from runner.tracebacks import describe_error
+
+        head = describe_error(error, cell, outputs.traceback_lines, outputs.text_value_bytes)
+    except BaseException:
+        # The code has taken the interpreter apart: no imports any more, say, or no built-in functions.
+        head = {"name": "Exception", "value": "the error can not be described", "traceback": [], "line": None, "errno": None}
+    outputs.fail(head)
+    # The frames hold every local variable of the failed code, which the next cells shall not pay for.
+    error.__traceback__ = None
 
 
 def _exit_code(end: SystemExit) -> int:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
-from matplotlib.container import BarContainer
+from matplotlib.container import BarContainer, ErrorbarContainer
 from matplotlib.patches import Wedge
 
 from runner import plain
-from runner.points import bar_positions, named_points, plain_points, readable
+from runner.points import bar_positions, line_points, named_points, readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,10 +39,14 @@ def remember_data() -> None:
 
 def _noting(method: Callable[..., Any], note: Callable[[dict[str, Any], Any, Any], None]) -> Callable[..., Any]:
     @functools.wraps(method)
-    def drawing(self: Any, data: Any, *arguments: Any, **options: Any) -> Any:
-        made = method(self, data, *arguments, **options)
+    def drawing(self: Any, *arguments: Any, **options: Any) -> Any:
+        made = method(self, *arguments, **options)
         try:
-            note(self.__dict__.setdefault(_MEMORY, {"histogram": [], "box": [], "pie": [], "artists": set()}), data, made)
+            # The data is the first parameter of all three, named x or bxpstats.
+            data = arguments[0] if arguments else options.get("x", options.get("bxpstats"))
+            if isinstance(data, str):
+                data = options["data"][data]
+            note(self.__dict__.setdefault(_MEMORY, _no_memory()), data, made)
         except Exception:
             # A drawing call must not fail for our notes; its data is then missing from the chart alone.
             pass
@@ -50,6 +54,10 @@ def _noting(method: Callable[..., Any], note: Callable[[dict[str, Any], Any, Any
 
     setattr(drawing, _MEMORY, True)
     return drawing
+
+
+def _no_memory() -> dict[str, Any]:
+    return {"histogram": [], "box": [], "pie": [], "artists": set()}
 
 
 def _note_histogram(memory: dict[str, Any], data: Any, made: Any) -> None:
@@ -61,7 +69,7 @@ def _note_histogram(memory: dict[str, Any], data: Any, made: Any) -> None:
 
 
 def _note_boxes(memory: dict[str, Any], data: Any, made: Any) -> None:
-    memory["box"].append(list(data))
+    memory["box"].append((list(data), made["medians"]))
     for artists in made.values():
         memory["artists"].update(map(id, artists))
 
@@ -73,7 +81,7 @@ def _note_slices(memory: dict[str, Any], data: Any, made: Any) -> None:
 
 def read_charts(figure: Figure, points_max: int) -> list[dict[str, Any]]:
     """Returns one chart for each kind drawn on each axes of the figure, each of at most `points_max` points."""
-    charts = []
+    charts: list[dict[str, Any]] = []
     for axes in figure.axes:
         found: dict[str, list[dict[str, Any]]] = {}
         for kind, series in _series(axes):
@@ -97,8 +105,8 @@ def _lengths(series: dict[str, Any]) -> int:
 def _chart(axes: Axes, kind: str, series: list[dict[str, Any]], points_max: int) -> dict[str, Any]:
     bounded, truncated = _bounded(series, points_max)
     title = axes.get_title() or axes.get_title(loc="left") or axes.get_title(loc="right")
-    if not title and axes.figure is not None and len(axes.figure.axes) == 1:
-        title = axes.get_figure(root=True).get_suptitle()
+    if not title and (root := axes.get_figure(root=True)) is not None and len(root.axes) == 1:
+        title = root.get_suptitle()
     return {
         "type": "chart",
         "kind": kind,
@@ -113,7 +121,7 @@ def _chart(axes: Axes, kind: str, series: list[dict[str, Any]], points_max: int)
 
 
 def _bounded(series: list[dict[str, Any]], points_max: int) -> tuple[list[dict[str, Any]], bool]:
-    bounded = []
+    bounded: list[dict[str, Any]] = []
     left = points_max
     truncated = False
     for one in series:
@@ -150,31 +158,38 @@ def _scale(axis: Any) -> str:
 
 
 def _series(axes: Axes) -> Iterator[tuple[str, dict[str, Any]]]:
-    memory = axes.__dict__.get(_MEMORY, {"histogram": [], "box": [], "pie": [], "artists": set()})
+    memory = axes.__dict__.get(_MEMORY) or _no_memory()
+    names = {id(bars[0]): bars.get_label() for bars in axes.containers if isinstance(bars, ErrorbarContainer)}
     for line in axes.lines:
         if id(line) not in memory["artists"] and all(line.get_transform().contains_branch_seperately(axes.transData)):
-            yield from _line(axes, line)
+            yield from _line(axes, line, _series_name(names.get(id(line), line.get_label())))
     for collection in axes.collections:
-        if type(collection) is PathCollection and len(collection.get_offsets()) > 0:
+        if type(collection) is PathCollection and len(collection.get_offsets()) > 0:  # type: ignore[arg-type]
             yield "scatter", _scatter(axes, collection)
     yield from _bars(axes, memory["artists"])
     for drawn, counts, edges in memory["histogram"]:
-        name = _series_name(drawn.get_label() if hasattr(drawn, "get_label") else drawn[0].get_label())
+        # Of a histogram's bars only the first carries the label.
+        name = _series_name(drawn[0].get_label())
         yield "histogram", _histogram(name, counts, edges)
-    for stats in memory["box"]:
-        yield "box", _boxes(axes, stats)
+    for stats, medians in memory["box"]:
+        yield "box", _boxes(axes, stats, medians)
     for wedges, values in memory["pie"]:
         yield "pie", _pie(wedges, values)
     yield from _other_pie(axes, memory["artists"])
 
 
-def _line(axes: Axes, line: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    x = plain_points(line.get_xdata(orig=True), line.get_xdata(orig=False), axes.xaxis)
-    y = plain_points(line.get_ydata(orig=True), line.get_ydata(orig=False), axes.yaxis)
-    if not x:
+def _line(axes: Axes, line: Any, name: str | None) -> Iterator[tuple[str, dict[str, Any]]]:
+    x = line_points(line.get_xdata(orig=True), line.get_xdata(orig=False), axes.xaxis)
+    y = line_points(line.get_ydata(orig=True), line.get_ydata(orig=False), axes.yaxis)
+    if not x or (axes.containers and _is_error_bar(line, x, y)):
         return
     only_markers = line.get_linestyle() in ("None", "none", " ", "") and line.get_marker() not in (None, "None", "none", " ", "")
-    yield ("scatter" if only_markers else "line"), {"name": _series_name(line.get_label()), "x": x, "y": y}
+    yield ("scatter" if only_markers else "line"), {"name": name, "x": x, "y": y}
+
+
+def _is_error_bar(line: Any, x: list[Any], y: list[Any]) -> bool:
+    """True for the whiskers on bars: short straight lines that nobody named."""
+    return len(x) <= 2 and _series_name(line.get_label()) is None and (len(set(x)) <= 1 or len(set(y)) <= 1)
 
 
 def _scatter(axes: Axes, collection: Any) -> dict[str, Any]:
@@ -221,22 +236,33 @@ def _histogram(name: str | None, counts: Any, edges: Any) -> dict[str, Any]:
     }
 
 
-def _boxes(axes: Axes, stats: list[dict[str, Any]]) -> dict[str, Any]:
-    def number(value: Any) -> Any:
-        return plain.scalar(float(value), 64)
-
+def _boxes(axes: Axes, stats: list[dict[str, Any]], medians: list[Any]) -> dict[str, Any]:
     boxes = [
         {
-            "min": number(one["whislo"]),
-            "q1": number(one["q1"]),
-            "median": number(one["med"]),
-            "q3": number(one["q3"]),
-            "max": number(one["whishi"]),
-            "outliers": [number(value) for value in one.get("fliers", ())],
+            "min": _number(one["whislo"]),
+            "q1": _number(one["q1"]),
+            "median": _number(one["med"]),
+            "q3": _number(one["q3"]),
+            "max": _number(one["whishi"]),
+            "outliers": [_number(value) for value in one.get("fliers", ())],
         }
         for one in stats
     ]
-    return {"name": None, "labels": [_label(str(one.get("label", ""))) for one in stats], "boxes": boxes}
+    labels = [_box_label(axes, one, median) for one, median in zip(stats, medians)]
+    return {"name": None, "labels": labels, "boxes": boxes}
+
+
+def _number(value: Any) -> plain.Scalar:
+    return plain.scalar(float(value), 64)
+
+
+def _box_label(axes: Axes, stats: dict[str, Any], median: Any) -> str:
+    """Returns the name of the tick a box stands on, else the label it was drawn with."""
+    x, y = median.get_data()
+    axis, ends = (axes.xaxis, x) if y[0] == y[-1] else (axes.yaxis, y)
+    if readable(axis).kind == "category":
+        return str(bar_positions([float(ends[0] + ends[-1]) / 2], axis)[0])
+    return _label(str(stats.get("label", "")))
 
 
 def _pie(wedges: Any, values: list[Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import sys
 
+import PIL.Image
 from matplotlib import _pylab_helpers
 from matplotlib.backend_bases import FigureManagerBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -42,7 +43,7 @@ class FigureManager(FigureManagerBase):
 
 
 class FigureCanvas(FigureCanvasAgg):
-    manager_class = FigureManager
+    manager_class = FigureManager  # type: ignore[assignment]
 
 
 def show_open_figures(outputs: Outputs) -> None:
@@ -97,3 +98,5 @@ def _charts(figure: Figure, outputs: Outputs) -> list[dict[str, Any]]:
 
 
 charts.remember_data()
+# Pillow loads its image formats when the first image is saved; a preloaded sandbox has them before there is code to run.
+PIL.Image.preinit()

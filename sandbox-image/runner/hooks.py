@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 TYPE_CHECKING = False
@@ -9,6 +10,9 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
     from typing import Any
+
+
+BACKEND = "module://runner.figures"
 
 
 def install() -> None:
@@ -99,7 +103,25 @@ def _connect_pillow(module: Any) -> None:
     module.Image.show = show
 
 
+def _connect_matplotlib(module: Any) -> None:
+    """Chooses our backend where matplotlib was loaded before the environment could."""
+    if module.rcParams._get_backend_or_none() is None and os.environ.get("MPLBACKEND") == BACKEND:
+        module.rcParams["backend"] = BACKEND
+
+
+def _connect_pyplot(module: Any) -> None:
+    """Takes `matplotlib.use("Agg")` for what it means in scripts, "no window", and keeps show() an output."""
+    switch_backend = module.switch_backend
+
+    def switch(name: Any) -> None:
+        switch_backend(BACKEND if isinstance(name, str) and name.lower() == "agg" else name)
+
+    module.switch_backend = switch
+
+
 _CONNECT = {
+    "matplotlib": _connect_matplotlib,
+    "matplotlib.pyplot": _connect_pyplot,
     "IPython.core.display_functions": _connect_ipython,
     "plotly.io._renderers": _connect_plotly,
     "PIL.Image": _connect_pillow,

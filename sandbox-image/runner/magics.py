@@ -17,25 +17,28 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from runner.cell import Session
+
 _INSTALL = re.compile(r"\s*(?:python3? -m |sudo )*(?:pip3?|conda|mamba|apt|apt-get|uv|npm)\b.*\b(?:install|add)\b")
 _NO_INSTALL = "packages can not be installed: the sandbox has no network"
 # Settings of an interactive shell, which mean nothing to a cell that runs once.
 _WITHOUT_EFFECT = {"matplotlib", "load_ext", "reload_ext", "autoreload", "config", "pylab", "precision", "xmode", "colors"}
 
 
-def to_python(source: str, namespace: dict[str, Any], cell: str) -> str:
+def to_python(source: str, session: Session, cell: str) -> str:
     """Returns `source` with its notebook lines turned into Python, line for line, and makes get_ipython() known."""
-    shell = Shell(namespace, cell)
+    shell = Shell(session, cell)
     builtins.get_ipython = lambda: shell  # type: ignore[attr-defined]
-    python: str = TransformerManager().transform_cell(source)
+    python: str = TransformerManager().transform_cell(source)  # type: ignore[no-untyped-call]
     return python
 
 
 class Shell:
     """The part of IPython's shell that transformed lines call."""
 
-    def __init__(self, namespace: dict[str, Any], cell: str) -> None:
-        self.user_ns = namespace
+    def __init__(self, session: Session, cell: str) -> None:
+        self.user_ns = session.main.__dict__
+        self._session = session
         self._cell = cell
 
     def system(self, command: str) -> None:
@@ -98,11 +101,7 @@ class Shell:
             return self._repeated(source)
         started, started_cpu = time.perf_counter(), time.process_time()
         try:
-            try:
-                code = compile(source.lstrip(" ") if "\n" not in source else source, self._cell, "eval", 0, True)
-            except SyntaxError:
-                code = compile(source, self._cell, "exec", 0, True)
-            return eval(code, self.user_ns)
+            return self._session.run(source, self._cell)
         finally:
             cpu, wall = time.process_time() - started_cpu, time.perf_counter() - started
             print(f"CPU times: total: {cpu * 1000:.3g} ms\nWall time: {wall * 1000:.3g} ms")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     Scalar = str | int | float | bool | None
 
 CUT = "…"
+_NAME: Any = type.__dict__["__name__"]  # type: ignore[index]
 # Beyond this a JSON number is no longer the same integer to most readers.
 SAFE_INTEGER_MAX = 2**53 - 1
 
@@ -38,7 +39,7 @@ def text(value: str, bytes_max: int) -> str:
 
 def type_name(value: object) -> str:
     """Returns the bare name of the value's class, whatever its metaclass says."""
-    return str.__str__(type.__dict__["__name__"].__get__(type(value)))
+    return str.__str__(_NAME.__get__(type(value)))
 
 
 def guarded_text(make: Callable[[], str], of: object, what: str, bytes_max: int) -> str:
@@ -59,10 +60,10 @@ def scalar(value: Any, bytes_max: int) -> Scalar:
     if kind is str:
         return text(value, bytes_max)
     if kind is int:
-        return value if -SAFE_INTEGER_MAX <= value <= SAFE_INTEGER_MAX else _described(value, bytes_max)  # type: ignore[no-any-return]
+        return value if -SAFE_INTEGER_MAX <= value <= SAFE_INTEGER_MAX else _described(value, bytes_max)
     if kind is float:
         # NaN and the infinities differ from themselves after this subtraction.
-        return value if value - value == 0 else None  # type: ignore[no-any-return]
+        return value if value - value == 0 else None
     return _other_scalar(value, bytes_max)
 
 
@@ -96,7 +97,7 @@ def bounded_repr(value: object, bytes_max: int) -> str:
     return text("".join(pieces), bytes_max)
 
 
-_BRACKETS = {list: "[]", tuple: "()", set: "{}", frozenset: ("frozenset({", "})"), dict: "{}"}
+_BRACKETS: dict[type, str | tuple[str, str]] = {list: "[]", tuple: "()", set: "{}", frozenset: ("frozenset({", "})"), dict: "{}"}
 
 
 def _write_repr(value: Any, pieces: list[str], room: list[int], open_ids: set[int]) -> None:

@@ -12,6 +12,7 @@ from runner import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
     from typing import Any
 
     Point = str | int | float | None
@@ -31,7 +32,8 @@ def readable(axis: Any) -> Axis:
     converter = axis.get_converter()
     if isinstance(converter, StrCategoryConverter):
         return Axis("category", {float(at): str(name) for name, at in axis.units._mapping.items()})
-    if converter is not None and "Date" in type(converter).__name__:
+    # Pandas brings converters of its own, so the name decides.
+    if any(word in type(converter).__name__ for word in ("Date", "Period")):
         return Axis("date", {})
     names = _tick_names(axis)
     return Axis("category" if names else "number", names)
@@ -42,7 +44,7 @@ def _tick_names(axis: Any) -> dict[float, str]:
     formatter, locator = axis.get_major_formatter(), axis.get_major_locator()
     if not isinstance(formatter, (FixedFormatter, FuncFormatter)) or not isinstance(locator, FixedLocator):
         return {}
-    places = [float(place) for place in locator.locs]
+    places = [float(place) for place in locator()]
     if isinstance(formatter, FixedFormatter):
         labels = [str(label) for label in formatter.seq]
     else:
@@ -60,30 +62,22 @@ def _is_number(label: str) -> bool:
     return True
 
 
-def plain_points(original: Any, converted: Any, axis: Any) -> list[Point]:
-    """Returns the points of a line: as its caller gave them, unless the axis has a better name for them."""
-    how = readable(axis)
-    if how.kind == "number":
-        values = converted
-    else:
-        values = original if how.kind == "date" and _are_dates(original) else None
-    if values is None:
-        return named_points(_items(converted), axis)
-    return [_point(value) for value in _items(values)]
+def line_points(original: Any, converted: Any, axis: Any) -> list[Point]:
+    """Returns the points of a line, given as its caller gave them and as matplotlib draws them."""
+    if "Period" in type(axis.get_converter()).__name__:
+        # Pandas draws periods by their number, which tells a reader nothing.
+        return [_point(value) for value in _items(original)]
+    return named_points(_items(converted), axis)
 
 
 def _items(values: Any) -> list[Any]:
     return values.tolist() if hasattr(values, "tolist") else list(values)
 
 
-def _are_dates(values: Any) -> bool:
-    return len(values) > 0 and hasattr(_items(values[:1])[0], "isoformat")
-
-
 def named_points(places: Sequence[float], axis: Any) -> list[Point]:
     """Returns positions on an axis as its reader names them."""
     how = readable(axis)
-    if how.kind == "date":
+    if how.kind == "date" and "Period" not in type(axis.get_converter()).__name__:
         return [_date(place) for place in places]
     return [how.names[place] if place in how.names else _point(place) for place in places]
 
@@ -102,7 +96,7 @@ def bar_positions(centres: list[float], axis: Any) -> list[Point]:
 
 def _date(place: float) -> Point:
     try:
-        day = num2date(place).replace(tzinfo=None)
+        day: datetime = num2date(place).replace(tzinfo=None)  # type: ignore[no-untyped-call]
     except (ValueError, OverflowError):
         return None
     return day.date().isoformat() if day.time() == day.time().min else day.isoformat()

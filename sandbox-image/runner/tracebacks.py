@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 
 from runner import plain
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 _LINE_CHARS_MAX = 4096
+# Frames of our own files: what leads into the cell, and wrappers around drawing calls.
+_OUR_FOLDER = os.path.dirname(__file__) + os.sep
 
 
 def describe_error(error: BaseException, cell: str, lines_max: int, value_bytes_max: int) -> dict[str, Any]:
@@ -25,7 +28,7 @@ def describe_error(error: BaseException, cell: str, lines_max: int, value_bytes_
     return {
         "name": plain.text(plain.type_name(error), 1024),
         "value": _value(error, value_bytes_max),
-        "traceback": _lines(error, frames, cell, lines_max, value_bytes_max),
+        "traceback": _lines(error, frames, lines_max, value_bytes_max),
         "line": _line(error, frames, cell),
         "errno": _errno(error),
     }
@@ -48,14 +51,12 @@ def _value(error: BaseException, bytes_max: int) -> str:
 
 def _line(error: BaseException, frames: TracebackType | None, cell: str) -> int | None:
     line: int | None = None
-    if isinstance(error, SyntaxError) and error.filename == cell:
-        line = error.lineno
-    while line is None or frames is not None:
-        if frames is None:
-            break
+    while frames is not None:
         if frames.tb_frame.f_code.co_filename == cell:
             line = frames.tb_lineno
         frames = frames.tb_next
+    if line is None and isinstance(error, SyntaxError) and error.filename == cell:
+        line = error.lineno
     return line if type(line) is int and line > 0 else None
 
 
@@ -64,11 +65,11 @@ def _errno(error: BaseException) -> int | None:
     return number if type(number) is int and abs(number) <= plain.SAFE_INTEGER_MAX else None
 
 
-def _lines(error: BaseException, frames: TracebackType | None, cell: str, lines_max: int, value_bytes_max: int) -> list[str]:
+def _lines(error: BaseException, frames: TracebackType | None, lines_max: int, value_bytes_max: int) -> list[str]:
     try:
         report = traceback.TracebackException(type(error), error, frames, compact=True)
         for part in _all_parts(report):
-            _shorten(part, cell, value_bytes_max)
+            _shorten(part, value_bytes_max)
         lines = "".join(report.format()).rstrip("\n").split("\n")
     except KeyboardInterrupt:
         raise
@@ -92,12 +93,9 @@ def _all_parts(report: traceback.TracebackException) -> Iterator[traceback.Trace
         waiting += part.exceptions or []
 
 
-def _shorten(part: traceback.TracebackException, cell: str, value_bytes_max: int) -> None:
-    """Drops frames of the runner that lead into the cell, and cuts a message that would be repeated at full length."""
-    for number, frame in enumerate(part.stack):
-        if frame.filename == cell:
-            del part.stack[:number]
-            break
+def _shorten(part: traceback.TracebackException, value_bytes_max: int) -> None:
+    """Drops frames of the runner, and cuts a message that would be repeated at full length."""
+    part.stack[:] = [frame for frame in part.stack if not frame.filename.startswith(_OUR_FOLDER)]
     message = getattr(part, "_str", None)
     if isinstance(message, str) and len(message) > value_bytes_max:
         part._str = message[:value_bytes_max] + plain.CUT  # type: ignore[attr-defined]
