@@ -85,7 +85,7 @@ export class Consumer {
       removeOnComplete: { count: 0 },
       removeOnFail: { count: 0 },
     });
-    const warn = (error: Error) => log.warn({ error: error.message }, "queue connection failed");
+    const warn = (error: Error) => log.warn({ error: error.message }, "the queue failed");
     this.#queue.on("error", warn);
     this.#worker.on("error", warn);
     this.#control.on("message", (_channel: string, id: string) => this.#stop(id, "cancelled"));
@@ -93,7 +93,8 @@ export class Consumer {
     this.#worker.on("lockRenewalFailed", (ids: string[]) => ids.forEach((id) => this.#stop(id, "lock_lost")));
     this.#worker.on("stalled", (id: string) => this.#stop(id, "lock_lost"));
     this.#worker.on("failed", (job) => {
-      if (job !== undefined) this.#endFailed(job.data).catch((error: unknown) => log.error({ err: error }, "a failed job could not be ended"));
+      if (job !== undefined)
+        this.#endFailed(job.data).catch((error: unknown) => log.error({ err: error }, "a failed job could not be ended"));
     });
     this.#webhooks = new Webhooks({
       ...this.#world,

@@ -1,6 +1,6 @@
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
-import type { StoredExecution } from "./record.ts";
+import { type StoredExecution, toExecution } from "./record.ts";
 
 /** Counts an execution that has ended and writes its one log line; called by whoever stored the end. */
 export function tellEnded({ metrics, log }: { metrics: Metrics; log: Log }, stored: StoredExecution): void {
@@ -23,7 +23,7 @@ export function tellEnded({ metrics, log }: { metrics: Metrics; log: Log }, stor
       cause: end.cause,
       outcome: end.outcome,
       attempt: stored.attempt,
-      usage: end.usage,
+      usage: toExecution(stored).usage,
     },
     "execution ended",
   );

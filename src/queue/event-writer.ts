@@ -21,6 +21,7 @@ export class EventWriter {
   #pendingBytes = 0;
   #bytesLeft: number;
   #entries = 0;
+  #ending = false;
   #writing: Promise<void> | null = null;
 
   constructor(deps: { redis: Redis; stream: string; channel: string; limits: Limits; log: Log; signal: AbortSignal }) {
@@ -41,8 +42,9 @@ export class EventWriter {
     if (this.#pendingBytes > PENDING_BYTES_MAX) await this.#writing;
   }
 
-  /** Resolves when everything emitted is in the stream, or the run was stopped. */
+  /** The last call of a run. Resolves when everything emitted is in the stream, or the run was stopped. */
   async flush(): Promise<void> {
+    this.#ending = true;
     await this.#writing;
   }
 
@@ -66,7 +68,7 @@ export class EventWriter {
         this.#pending = [];
         this.#pendingBytes = 0;
         await untilAborted(this.#write(outputs), signal);
-        if (this.#entries > ENTRIES_UNPACED_MAX) await pause(PACE_MS, signal);
+        if (this.#entries > ENTRIES_UNPACED_MAX && !this.#ending) await pause(PACE_MS, signal);
       }
     } catch (error) {
       log.warn({ error: error instanceof Error ? error.message : "unknown" }, "events of a run could not be written");

@@ -69,7 +69,7 @@ export class Producer {
       skipVersionCheck: true,
       skipMetasUpdate: true,
     });
-    this.#queue.on("error", (error) => deps.log.warn({ error: error.message }, "queue connection failed"));
+    this.#queue.on("error", (error) => deps.log.warn({ error: error.message }, "the queue failed"));
     this.#subscriber = withErrorHandler(deps.redis.duplicate(), deps.log);
     this.#wakeups = new Wakeups(this.#subscriber);
     collectDepth(deps.metrics, () => this.depth());
@@ -85,7 +85,7 @@ export class Producer {
     const { limits, metrics, redis } = this.#deps;
     const id = newId("execution");
     const { organization, idempotency } = request;
-    const waitMs = Math.min(request.queueDeadlineMs ?? limits.queueWaitMsMax, limits.queueWaitMsMax);
+    const waitMs = Math.max(1, Math.min(request.queueDeadlineMs ?? limits.queueWaitMsMax, limits.queueWaitMsMax));
     const reply = (await this.#ask(() =>
       submitScript.run(redis, this.#keys.base, [
         organization,
@@ -169,7 +169,7 @@ export class Producer {
   /** The execution as it is when it has ended, after `timeoutMs`, or when `signal` aborts. Rejects with `execution_not_found`. */
   async waitForEnd(organization: string, id: string, timeoutMs: number, signal?: AbortSignal): Promise<Execution> {
     const until = performance.now() + timeoutMs;
-    const watch = await this.#ask(() => this.#wakeups.watch(this.#keys.wake(organization, id)));
+    const watch = await this.#ask(() => this.#wakeups.watch(this.#keys.wake(organization, id), "end"));
     try {
       for (;;) {
         const execution = await this.get(organization, id);
@@ -204,9 +204,7 @@ export class Producer {
     if (!executionIdPattern.test(id)) return null;
     const { limits, redis } = this.#deps;
     const end = endWithoutResult({ status: "cancelled", cause: "cancelled", outcome: "never_started", retrySafe: true });
-    const state = String(
-      await this.#ask(() => cancelScript.run(redis, this.#keys.base, [organization, id, JSON.stringify(end)])),
-    );
+    const state = String(await this.#ask(() => cancelScript.run(redis, this.#keys.base, [organization, id, JSON.stringify(end)])));
     if (state === "unknown") return null;
     if (state === "running") return this.waitForEnd(organization, id, limits.runKillGraceMs + CANCEL_WAIT_MS);
     if (state === "waiting") await this.#afterCancelled(organization, id);
@@ -248,17 +246,15 @@ export class Producer {
 
   async #addJob(organization: string, id: string, priority: number): Promise<void> {
     await this.#ask(() =>
-      this.#queue.add(
-        "execution",
-        { v: 1, id, organization },
-        { jobId: id, priority, removeOnComplete: true, removeOnFail: true },
-      ),
+      this.#queue.add("execution", { v: 1, id, organization }, { jobId: id, priority, removeOnComplete: true, removeOnFail: true }),
     );
   }
 
   async #replayed(organization: string, idempotency: Idempotency | null, sha: unknown, reply: unknown): Promise<Execution> {
     if (idempotency === null || String(sha) !== idempotency.bodySha256) {
-      throw new ServiceError("idempotency_mismatch", { detail: "The Idempotency-Key belongs to a request with another body; use a new key." });
+      throw new ServiceError("idempotency_mismatch", {
+        detail: "The Idempotency-Key belongs to a request with another body; use a new key.",
+      });
     }
     const stored = await decodeRecord(organization, reply);
     if (stored === null) throw new ServiceError("execution_not_found");

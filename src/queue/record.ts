@@ -3,7 +3,7 @@ import { gunzip, gzip } from "node:zlib";
 import type { ExecutionRequest } from "../execution/request.ts";
 import type { Evidence, Execution, ExecutionEnd } from "../execution/result.ts";
 import type { RunInput } from "../execution/run.ts";
-import { isFinal, type Cause, type FinalStatus, type Outcome, type Status } from "../execution/status.ts";
+import { type Cause, type FinalStatus, isFinal, type Outcome, type Status } from "../execution/status.ts";
 
 /** What Redis keeps of one execution, decoded. */
 export interface StoredExecution {
@@ -40,7 +40,7 @@ export function toExecution(stored: StoredExecution): Execution {
     code: stored.request.code,
     container_id: stored.request.container ?? null,
     outputs: end?.outputs ?? [],
-    usage: end?.usage ?? null,
+    usage: end === null ? null : { ...end.usage, queue_ms: queueMs(stored) },
     truncated: end?.truncated ?? { stdout: false, stderr: false, outputs: false, files: false },
     skipped_files: end?.skipped_files ?? [],
     outcome: end?.outcome ?? null,
@@ -54,20 +54,24 @@ export function toExecution(stored: StoredExecution): Execution {
   };
 }
 
+/** For what never started, the time until it was given up. */
+function queueMs({ createdAt, startedAt, completedAt }: StoredExecution): number {
+  return Math.max(0, (startedAt ?? completedAt ?? createdAt) - createdAt);
+}
+
 export function toRunInput(stored: StoredExecution): RunInput {
   const { code, args, stdin, env, timeout_ms, memory_mb } = stored.request;
   const { id, organization, attempt, files } = stored;
   return { id, organization, attempt, code, args, stdin, env, timeoutMs: timeout_ms, memoryMb: memory_mb, files };
 }
 
-/** An end for what no engine ended: dropped, cancelled unrun, or given up. */
+/** An end for what no engine ended: dropped, cancelled unrun, or given up. Its time in the queue is told by the record. */
 export function endWithoutResult(ending: {
   status: FinalStatus;
   cause: Cause;
   outcome: Outcome;
   retrySafe: boolean;
   evidence?: Evidence;
-  queueMs?: number;
 }): ExecutionEnd {
   return {
     status: ending.status,
@@ -77,7 +81,7 @@ export function endWithoutResult(ending: {
     retry_safe: ending.retrySafe,
     outputs: [],
     usage: {
-      queue_ms: ending.queueMs ?? 0,
+      queue_ms: 0,
       acquire_ms: 0,
       run_ms: 0,
       collect_ms: 0,

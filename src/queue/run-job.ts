@@ -88,7 +88,11 @@ async function runEngine(world: RunWorld, stored: StoredExecution, stop: AbortSi
   const writer = new EventWriter({ redis, stream, channel: keys.wake(organization, id), limits, log, signal: stop });
   const input = toRunInput(stored);
   try {
-    return await world.engine.run(input, world.ports(input, (output) => writer.emit(output)), stop);
+    return await world.engine.run(
+      input,
+      world.ports(input, (output) => writer.emit(output)),
+      stop,
+    );
   } catch (error) {
     log.error({ execution: id, err: error }, "the engine failed");
     return endWithoutResult({ status: "errored", cause: "sandbox_lost", outcome: "ran_partly", retrySafe: true });
@@ -106,12 +110,10 @@ function wasStopped(end: ExecutionEnd): boolean {
 
 async function finish(world: RunWorld, stored: StoredExecution, end: ExecutionEnd): Promise<void> {
   const { redis, keys } = world;
-  const queueMs = Math.max(0, (stored.startedAt ?? stored.createdAt) - stored.createdAt);
-  const complete = { ...end, usage: { ...end.usage, queue_ms: queueMs } };
-  const { body, zipped } = await encodeEnd(complete);
+  const { body, zipped } = await encodeEnd(end);
   const { organization, id, attempt } = stored;
   const reply = await finishScript.run(redis, keys.base, [organization, id, attempt, end.status, end.cause ?? "", body, zipped]);
   // Ignored: another attempt is the current one, or a cancel or deadline ended it first.
   if (Number(reply) === 0) return;
-  tellEnded(world, { ...stored, status: end.status, end: complete, completedAt: Number(reply) });
+  tellEnded(world, { ...stored, status: end.status, end, completedAt: Number(reply) });
 }

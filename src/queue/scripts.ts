@@ -12,7 +12,8 @@ local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local function text(number) return string.format('%.0f', number) end
 local function record_key(org, id) return base .. ':record:' .. org .. ':' .. id end
 local function stream_key(org, id) return base .. ':stream:' .. org .. ':' .. id end
-local function wake(org, id) redis.call('PUBLISH', base .. ':wake:' .. org .. ':' .. id, '') end
+local function wake(org, id, message) redis.call('PUBLISH', base .. ':wake:' .. org .. ':' .. id, message) end
+local day = 86400000
 local function stop_waiting(org, id)
   redis.call('ZREM', base .. ':waiting:' .. org, id)
   return redis.call('ZREM', base .. ':waiting', org .. '/' .. id)
@@ -35,9 +36,9 @@ local function finish(org, id, status, cause, body, zipped)
   local webhook = redis.call('HGET', record, 'webhook_id')
   if webhook and webhook ~= '' then
     redis.call('ZADD', base .. ':webhooks-due', text(now), org .. '/' .. id)
-    redis.call('PEXPIRE', base .. ':webhooks-due', 86400000)
+    redis.call('PEXPIRE', base .. ':webhooks-due', day)
   end
-  wake(org, id)
+  wake(org, id, 'ended')
   return 1
 end
 local function count_run()
@@ -88,12 +89,12 @@ if ARGV[10] == 'high' then
   tag = math.max(v, tonumber(redis.call('HGET', fair, 'h:' .. org) or '0')) + 1
   redis.call('HSET', fair, 'h:' .. org, text(tag))
 end
-redis.call('PEXPIRE', fair, 86400000)
+redis.call('PEXPIRE', fair, day)
 local deadline, expires = now + wait_ms, now + retention
 redis.call('ZADD', waiting, text(deadline), org .. '/' .. id)
-redis.call('PEXPIRE', waiting, 86400000 + wait_ms)
+redis.call('PEXPIRE', waiting, day + wait_ms)
 redis.call('ZADD', mine, text(deadline), id)
-redis.call('PEXPIRE', mine, 86400000 + wait_ms)
+redis.call('PEXPIRE', mine, day + wait_ms)
 redis.call('HSET', record_key(org, id), 'status', 'queued', 'request', ARGV[12], 'files', ARGV[13], 'created_at', text(now),
   'deadline_at', text(deadline), 'expires_at', text(expires), 'tag', text(tag), 'attempt', '0', 'webhook_id', ARGV[11],
   'events_ms', ARGV[9], 'idempotency', idem, 'id', id)
@@ -133,7 +134,7 @@ if is_final(status) then return {'ended', redis.call('HGETALL', record)} end
 if stop_waiting(org, id) == 1 then
   local v = tonumber(redis.call('HGET', base .. ':fair', 'v') or '0')
   if tonumber(state[5]) > v then redis.call('HSET', base .. ':fair', 'v', state[5]) end
-  redis.call('PEXPIRE', base .. ':fair', 86400000)
+  redis.call('PEXPIRE', base .. ':fair', day)
 end
 local dropped = nil
 if state[3] then
@@ -150,7 +151,7 @@ if dropped then return {dropped, redis.call('HGETALL', record)} end
 redis.call('HSET', record, 'status', 'in_progress', 'attempt', attempt + 1)
 if not state[6] then redis.call('HSET', record, 'started_at', text(now)) end
 append(org, id, 'started', attempt + 1)
-wake(org, id)
+wake(org, id, '')
 return {'run', redis.call('HGETALL', record)}
 `);
 

@@ -10,9 +10,20 @@ export interface Watch {
   close(): void;
 }
 
+/** Message of the signal that an execution has ended; any other says only that something happened. */
+const ENDED = "ended";
+
+/** `end` sleeps through the outputs in between, of which there can be thousands. */
+export type Interest = "anything" | "end";
+
+interface Entry {
+  interest: Interest;
+  wake(): void;
+}
+
 interface Channel {
   subscribed: Promise<unknown>;
-  watches: Set<{ wake(): void }>;
+  watches: Set<Entry>;
 }
 
 /**
@@ -25,21 +36,21 @@ export class Wakeups {
 
   constructor(subscriber: Redis) {
     this.#subscriber = subscriber;
-    subscriber.on("message", (name: string) => this.#wake(name));
+    subscriber.on("message", (name: string, message: string) => this.#wake(name, message));
     // What was published while the connection was away is not repeated, so everybody looks.
     subscriber.on("ready", () => {
-      for (const name of this.#channels.keys()) this.#wake(name);
+      for (const name of this.#channels.keys()) this.#wake(name, ENDED);
     });
   }
 
-  /** Resolves once the subscription stands; rejects when Redis is away. */
-  async watch(name: string): Promise<Watch> {
+  /** Resolves once the subscription to the channel stands; rejects when Redis is away. */
+  async watch(name: string, interest: Interest): Promise<Watch> {
     let channel = this.#channels.get(name);
     if (channel === undefined) {
       channel = { subscribed: this.#subscriber.subscribe(name), watches: new Set() };
       this.#channels.set(name, channel);
     }
-    const { watch, entry } = makeWatch((own) => this.#leave(name, own));
+    const { watch, entry } = makeWatch(interest, (own) => this.#leave(name, own));
     channel.watches.add(entry);
     try {
       await channel.subscribed;
@@ -54,11 +65,13 @@ export class Wakeups {
     return this.#channels.size;
   }
 
-  #wake(name: string): void {
-    for (const entry of this.#channels.get(name)?.watches ?? []) entry.wake();
+  #wake(name: string, message: string): void {
+    for (const entry of this.#channels.get(name)?.watches ?? []) {
+      if (entry.interest === "anything" || message === ENDED) entry.wake();
+    }
   }
 
-  #leave(name: string, entry: { wake(): void }): void {
+  #leave(name: string, entry: Entry): void {
     const channel = this.#channels.get(name);
     if (channel === undefined || !channel.watches.delete(entry) || channel.watches.size > 0) return;
     this.#channels.delete(name);
@@ -67,10 +80,11 @@ export class Wakeups {
   }
 }
 
-function makeWatch(leave: (entry: { wake(): void }) => void): { watch: Watch; entry: { wake(): void } } {
+function makeWatch(interest: Interest, leave: (entry: Entry) => void): { watch: Watch; entry: Entry } {
   let signalled = false;
   let resume: (() => void) | null = null;
-  const entry = {
+  const entry: Entry = {
+    interest,
     wake() {
       signalled = true;
       resume?.();

@@ -74,17 +74,18 @@ async function post(delivery: Delivery): Promise<number> {
       signal,
       ...(delivery.allowPrivate ? {} : { lookup: lookupPublic }),
     });
-    outgoing.on("error", reject);
+    let status = 0;
+    // Once the status has arrived, how the rest of the answer ends changes nothing.
+    const settle = (error?: Error) => (status === 0 && error !== undefined ? reject(error) : resolve(status));
+    outgoing.on("error", settle);
     outgoing.on("response", (answer) => {
-      const status = answer.statusCode ?? 0;
+      status = answer.statusCode ?? 0;
       let bytes = 0;
-      const settle = () => resolve(status);
       answer.on("data", (chunk: Buffer) => {
         bytes += chunk.length;
         if (bytes > ANSWER_BYTES_MAX) answer.destroy();
       });
-      // The status has arrived; how the rest of the answer ends changes nothing.
-      answer.on("close", settle);
+      answer.on("close", () => settle());
       answer.on("error", settle);
     });
     outgoing.end(body);

@@ -65,7 +65,10 @@ describe("an idempotency key", () => {
     const idempotency = { key: "k", bodySha256: sha("a") };
     const { execution } = await rig.producer.submit(newExecution({ idempotency }));
     const other = { key: "k", bodySha256: sha("b") };
-    await expect(rig.producer.submit(newExecution({ idempotency: other }))).rejects.toMatchObject({ code: "idempotency_mismatch", status: 422 });
+    await expect(rig.producer.submit(newExecution({ idempotency: other }))).rejects.toMatchObject({
+      code: "idempotency_mismatch",
+      status: 422,
+    });
     await expect(rig.producer.replay("org_a", other)).rejects.toMatchObject({ code: "idempotency_mismatch" });
     const foreign = await rig.producer.submit(newExecution({ organization: "org_b", idempotency: other }));
     expect(foreign.replayed).toBe(false);

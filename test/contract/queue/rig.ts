@@ -52,7 +52,10 @@ export async function makeRig(overrides: Partial<Record<LimitName, number>> = {}
     producer,
     /** A connection for the test's own questions. */
     plain,
-    async worker(engine: Engine, options: { concurrency?: number; timing?: Partial<ConsumerTiming> } & Partial<ConstructorParameters<typeof Consumer>[0]> = {}) {
+    async worker(
+      engine: Engine,
+      options: { concurrency?: number; timing?: Partial<ConsumerTiming> } & Partial<ConstructorParameters<typeof Consumer>[0]> = {},
+    ) {
       const consumer = new Consumer({
         redisUrl: server.url,
         prefix: "ci",

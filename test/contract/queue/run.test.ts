@@ -132,7 +132,9 @@ describe("what an organization sees", () => {
     expect(await producer.cancel("org_b", execution.id)).toBeNull();
     expect(await producer.delete("org_b", execution.id)).toBeNull();
     expect(await producer.list("org_b", { limit: 10, order: "asc" })).toEqual({ data: [], hasMore: false });
-    await expect(producer.list("org_b", { after: execution.id, limit: 10, order: "asc" })).rejects.toMatchObject({ code: "execution_not_found" });
+    await expect(producer.list("org_b", { after: execution.id, limit: 10, order: "asc" })).rejects.toMatchObject({
+      code: "execution_not_found",
+    });
     await expect(producer.waitForEnd("org_b", execution.id, 10)).rejects.toMatchObject({ code: "execution_not_found" });
     expect(await producer.get("org_a", execution.id)).toMatchObject({ id: execution.id });
   });

@@ -1,0 +1,31 @@
+import { makeLimits } from "../../../src/limits.ts";
+import { makeLog } from "../../../src/observe/log.ts";
+import { makeMetrics } from "../../../src/observe/metrics.ts";
+import { Consumer } from "../../../src/queue/consumer.ts";
+
+/** Says on its standard output when it has begun to run, after which nothing happens. */
+export async function hang(redisUrl: string): Promise<void> {
+  const consumer = new Consumer({
+    redisUrl,
+    prefix: "ci",
+    limits: makeLimits(),
+    metrics: makeMetrics(),
+    log: makeLog("silent"),
+    engine: {
+      run: async (_input, ports) => {
+        await ports.emit({ type: "text", stream: "stdout", text: "from the lost worker" });
+        console.log("running");
+        return new Promise(() => undefined);
+      },
+    },
+    ports: (_input, emit) => ({
+      openFile: () => Promise.reject(new Error("no files here")),
+      saveFile: () => Promise.reject(new Error("no files here")),
+      emit,
+    }),
+    concurrency: 1,
+    workerId: "doomed",
+    timing: { lockMs: 1_000, lockRenewMs: 400, stalledCheckMs: 300 },
+  });
+  await consumer.start();
+}
