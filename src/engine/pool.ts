@@ -162,7 +162,10 @@ export class Pool {
   }
 
   #refillSoon(): void {
-    if (this.#idle.length === 0) return this.#refill();
+    if (this.#idle.length === 0) {
+      this.#refill();
+      return;
+    }
     this.#refillTimer ??= setTimeout(() => {
       this.#refillTimer = null;
       this.#refill();
