@@ -20,7 +20,7 @@ export interface ApiOptions {
   redisUrl: string;
   limits?: Partial<Record<LimitName, number>>;
   /** Changes what the app is made with. */
-  deps?(deps: AppDeps): Partial<AppDeps>;
+  deps?(deps: AppDeps, redis: Redis): Partial<AppDeps>;
   store?(folder: string): BlobStore;
 }
 
@@ -50,7 +50,7 @@ export async function startApi(options: ApiOptions) {
     publicUrl: undefined,
     stopping: stop.signal,
   };
-  const deps: AppDeps = { ...base, ...options.deps?.(base) };
+  const deps: AppDeps = { ...base, ...options.deps?.(base, redis) };
   const app = makeApp(deps);
   const server: Server = await new Promise((resolve) => {
     const listening = app.listen(0, "127.0.0.1", () => resolve(listening));

@@ -1,4 +1,6 @@
+import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ServiceError } from "../../../src/errors.ts";
 import { fileIdPattern } from "../../../src/execution/ids.ts";
 import { type Api, startApi } from "../../support/api.ts";
 import { call, eventsOf } from "../../support/call.ts";
@@ -167,7 +169,6 @@ describe("the body", () => {
   });
 
   test("a body over the limit is 413, also when it is compressed to less", async () => {
-    const { gzipSync } = await import("node:zlib");
     const huge = JSON.stringify({ code: "1", stdin: "x".repeat(17 * 1024 * 1024) });
     const plain = await call(api.url, "POST /v1/executions", { key, body: huge, headers: { "content-type": "application/json" } });
     expect([plain.status, plain.body.code]).toEqual([413, "body_too_large"]);
@@ -241,7 +242,6 @@ describe("files", () => {
   });
 
   test("when the queue refuses, nothing that came inline is left", async () => {
-    const { ServiceError } = await import("../../../src/errors.ts");
     const before = (await api.files.list("org_a", { limit: 100, order: "desc" }))?.data.length;
     api.executions.failNext = new ServiceError("queue_full", { retryAfterSeconds: 7 });
     const { status, body, headers } = await post({ code: "1", files: [{ name: "a", text: "x" }] });
