@@ -90,7 +90,9 @@ export class Consumer {
     this.#worker.on("error", warn);
     this.#control.on("message", (_channel: string, id: string) => this.#stop(id, "cancelled"));
     // Whoever has the lock now runs it again; this run is for nothing.
-    this.#worker.on("lockRenewalFailed", (ids: string[]) => ids.forEach((id) => this.#stop(id, "lock_lost")));
+    this.#worker.on("lockRenewalFailed", (ids: string[]) => {
+      for (const id of ids) this.#stop(id, "lock_lost");
+    });
     this.#worker.on("stalled", (id: string) => this.#stop(id, "lock_lost"));
     this.#worker.on("failed", (job) => {
       if (job !== undefined)

@@ -29,7 +29,7 @@ export interface NewExecution {
   organization: string;
   request: ExecutionRequest;
   /** Inline files are stored before. */
-  files: Array<{ name: string; file_id: string }>;
+  files: ReadonlyArray<{ name: string; file_id: string }>;
   idempotency: Idempotency | null;
   /** Milliseconds in the queue after which it is dropped unrun; at most the operator's limit, which is the default. */
   queueDeadlineMs?: number;

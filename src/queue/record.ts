@@ -11,7 +11,7 @@ export interface StoredExecution {
   organization: string;
   status: Status;
   request: ExecutionRequest;
-  files: Array<{ name: string; file_id: string }>;
+  files: ReadonlyArray<{ name: string; file_id: string }>;
   attempt: number;
   /** Unix milliseconds. */
   createdAt: number;

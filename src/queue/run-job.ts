@@ -85,7 +85,10 @@ async function runEngine(world: RunWorld, stored: StoredExecution, stop: AbortSi
   const { keys, log, redis, limits } = world;
   const { organization, id } = stored;
   const stream = keys.events(organization, id);
-  const writer = new EventWriter({ redis, stream, channel: keys.wake(organization, id), limits, log, signal: stop });
+  // A cancelled run still tells what it printed; one that somebody else repeats has nothing to tell.
+  const repeated = new AbortController();
+  stop.addEventListener("abort", () => stop.reason !== "cancelled" && repeated.abort());
+  const writer = new EventWriter({ redis, stream, channel: keys.wake(organization, id), limits, log, signal: repeated.signal });
   const input = toRunInput(stored);
   try {
     return await world.engine.run(

@@ -65,6 +65,16 @@ describe("the events of an execution", () => {
     run.finish();
   });
 
+  test("of a cancelled run tell what it printed until then", async () => {
+    const engine = new FakeEngine();
+    await rig.worker(engine);
+    const { execution } = await rig.producer.submit(newExecution());
+    const run = await engine.started(0);
+    run.stop.addEventListener("abort", () => void run.ports.emit({ type: "result", text: "last words" }), { once: true });
+    await rig.producer.cancel("org_a", execution.id);
+    expect(told(await all(execution.id))).toEqual(["execution.started", "result", "execution.ended"]);
+  });
+
   test("can be resumed after any of them, by any process, without loss or repeat", async () => {
     const engine = new FakeEngine();
     await rig.worker(engine);
