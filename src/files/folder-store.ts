@@ -30,15 +30,17 @@ export class FolderStore implements BlobStore {
       });
       return stored;
     } catch (error) {
-      await rm(temporary, { force: true });
+      // What can not be removed now is removed by the sweep; the first failure is the one to tell.
+      await rm(temporary, { force: true }).catch(() => {});
       throw error;
     }
   }
 
   async get(id: string, range?: { start: number; end: number }): Promise<Readable | null> {
+    const path = this.#pathOf(id);
     let handle: Awaited<ReturnType<typeof open>>;
     try {
-      handle = await open(this.#pathOf(id), "r");
+      handle = await open(path, "r");
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
       throw new BlobStoreFailed("a blob can not be opened", { cause: error });
@@ -47,7 +49,8 @@ export class FolderStore implements BlobStore {
   }
 
   async delete(id: string): Promise<void> {
-    await ownFailure(() => rm(this.#pathOf(id), { force: true }));
+    const path = this.#pathOf(id);
+    await ownFailure(() => rm(path, { force: true }));
   }
 
   async sweep(olderThanMs: number): Promise<number> {
@@ -71,7 +74,8 @@ export class FolderStore implements BlobStore {
       }
       return { bytes, sha256: hash.digest("hex") };
     } finally {
-      await handle.close();
+      // Some file systems say only here that the disk is full.
+      await ownFailure(() => handle.close());
     }
   }
 

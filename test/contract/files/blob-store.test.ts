@@ -1,0 +1,135 @@
+import { createHash, randomBytes } from "node:crypto";
+import { mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { newId } from "../../../src/execution/ids.ts";
+import { FolderStore } from "../../../src/files/folder-store.ts";
+import { type BlobStore, BlobStoreFailed, BlobTooLarge } from "../../../src/files/store.ts";
+
+async function* chunks(...parts: Array<string | Uint8Array | Error>): AsyncGenerator<Uint8Array> {
+  for (const part of parts) {
+    if (part instanceof Error) throw part;
+    yield typeof part === "string" ? Buffer.from(part) : part;
+  }
+}
+
+/** What every blob store promises. `names` lists all that is kept, half-written things too. */
+function promises(name: string, open: () => Promise<{ store: BlobStore; names(): Promise<string[]>; close(): Promise<void> }>): void {
+  describe(`${name} keeps what BlobStore promises`, () => {
+    let store: BlobStore;
+    let names: () => Promise<string[]>;
+    let close: () => Promise<void>;
+    beforeEach(async () => {
+      ({ store, names, close } = await open());
+    });
+    afterEach(() => close());
+    const read = async (id: string, range?: { start: number; end: number }) => {
+      const stream = await store.get(id, range);
+      return stream === null ? null : (await buffer(stream)).toString("latin1");
+    };
+
+    test("gives back the bytes, their count and their SHA-256", async () => {
+      const bytes = randomBytes(1_000_003);
+      const id = newId("file");
+      const kept = await store.put(id, chunks(bytes.subarray(0, 7), bytes.subarray(7, 500_000), bytes.subarray(500_000)), 2e6);
+      expect(kept).toEqual({ bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") });
+      expect(await read(id)).toBe(bytes.toString("latin1"));
+    });
+
+    test("gives a range, both ends included", async () => {
+      const id = newId("file");
+      await store.put(id, chunks("0123456789"), 10);
+      expect(await read(id, { start: 0, end: 0 })).toBe("0");
+      expect(await read(id, { start: 3, end: 9 })).toBe("3456789");
+    });
+
+    test("keeps nothing as something", async () => {
+      const id = newId("file");
+      expect((await store.put(id, chunks(), 0)).bytes).toBe(0);
+      expect(await read(id)).toBe("");
+    });
+
+    test("takes exactly the limit, and refuses one byte more with nothing left", async () => {
+      const id = newId("file");
+      expect((await store.put(id, chunks("12345"), 5)).bytes).toBe(5);
+      await expect(store.put(newId("file"), chunks("123", "456"), 5)).rejects.toThrow(BlobTooLarge);
+      expect(await names()).toEqual([id]);
+    });
+
+    test("passes on what the source throws, with nothing left", async () => {
+      const error = new Error("the sender is gone");
+      await expect(store.put(newId("file"), chunks("some", error), 100)).rejects.toBe(error);
+      expect(await names()).toEqual([]);
+    });
+
+    test("has nothing under other ids, and deletes twice without a word", async () => {
+      const id = newId("file");
+      expect(await read(id)).toBeNull();
+      await store.put(id, chunks("x"), 1);
+      await store.delete(id);
+      await store.delete(id);
+      expect(await read(id)).toBeNull();
+      expect(await names()).toEqual([]);
+    });
+
+    test("keeps two that come at once apart", async () => {
+      const ids = Array.from({ length: 20 }, () => newId("file"));
+      await Promise.all(ids.map((id) => store.put(id, chunks(id.slice(0, 9), id.slice(9)), 100)));
+      for (const id of ids) expect(await read(id)).toBe(id);
+    });
+
+    test("sweeps nothing young", async () => {
+      await store.put(newId("file"), chunks("x"), 1);
+      expect(await store.sweep(60_000)).toBe(0);
+      expect(await names()).toHaveLength(1);
+    });
+  });
+}
+
+let folder: string;
+const openFolder = async () => {
+  folder = await mkdtemp(join(tmpdir(), "ci-blobs-"));
+  const root = join(folder, "blobs");
+  const names = async () => {
+    const entries = await readdir(root, { recursive: true, withFileTypes: true }).catch(() => []);
+    return entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
+  };
+  return { store: new FolderStore(root), root, names, close: () => rm(folder, { recursive: true, force: true }) };
+};
+promises("FolderStore", openFolder);
+
+describe("FolderStore", () => {
+  test("sweeps the old and what was left half-written, and keeps the rest", async () => {
+    const { store, root, names, close } = await openFolder();
+    const [old, young] = [newId("file"), newId("file")];
+    for (const id of [old, young]) await store.put(id, chunks("x"), 1);
+    const abandoned = join(root, "incoming", "file_x.0");
+    await writeFile(abandoned, "half");
+    const hourAgo = new Date(Date.now() - 3_600_000);
+    for (const path of [abandoned, join(root, old.slice(-2), old)]) await utimes(path, hourAgo, hourAgo);
+    expect(await store.sweep(1_800_000)).toBe(2);
+    expect(await names()).toEqual([young]);
+    await close();
+  });
+
+  test("sweeps a folder that is not there yet", async () => {
+    expect(await new FolderStore("/nonexistent/blobs").sweep(0)).toBe(0);
+  });
+
+  test.each(["../x", "a/b", "", "..", "file_\0"])("refuses the id %j", async (id) => {
+    const { store, close } = await openFolder();
+    await expect(store.get(id)).rejects.toThrow(RangeError);
+    await expect(store.put(id, chunks("x"), 1)).rejects.toThrow(RangeError);
+    await expect(store.delete(id)).rejects.toThrow(RangeError);
+    await close();
+  });
+
+  test("names its own failure apart from the source's", async () => {
+    const { root, close } = await openFolder();
+    await writeFile(root, "a file where the folder should be");
+    await expect(new FolderStore(root).put(newId("file"), chunks("x"), 1)).rejects.toThrow(BlobStoreFailed);
+    await close();
+  });
+});
