@@ -111,11 +111,14 @@ class Session:
     def _compile(self, source: str, cell: str) -> list[CodeType]:
         """Returns the code of the statements, then that of the last expression if it is to be shown."""
         flags = _TOP_LEVEL_AWAIT | self._future_flags
+        tree = None
         try:
             tree = compile(source, cell, "exec", flags | _ONLY_AST, True)
         except SyntaxError:
             if not _has_shell_lines(source):
                 raise
+        # Outside the except clause, so that an error of the second attempt does not drag the first along.
+        if tree is None:
             from runner.magics import to_python
 
             source = to_python(source, self, cell)

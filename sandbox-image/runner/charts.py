@@ -1,82 +1,29 @@
 """Chart outputs: the data behind a matplotlib figure, read from what was drawn on its axes.
 
-Lines, points and bars are read from the artists. What artists no longer know (the counts of a histogram, the numbers
-behind a box or a slice) is remembered when it is drawn; `remember_data` arranges that.
+Lines, points and bars are read from the artists; what artists no longer know, `runner.drawn` has noted.
 """
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import TYPE_CHECKING
 
-from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.container import BarContainer, ErrorbarContainer
 from matplotlib.patches import Wedge
 
-from runner import plain
+from runner import drawn, plain
 from runner.points import bar_positions, line_points, named_points, readable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from typing import Any
 
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_MEMORY = "_drawn_data"
 _LABEL_BYTES_MAX = 1024
 KINDS = ("line", "scatter", "bar", "histogram", "box", "pie")
-
-
-def remember_data() -> None:
-    """Makes hist, bxp and pie note their numbers on the axes they draw on. Does so once, however often it is called."""
-    for name, note in (("hist", _note_histogram), ("bxp", _note_boxes), ("pie", _note_slices)):
-        method = getattr(Axes, name)
-        if not hasattr(method, _MEMORY):
-            setattr(Axes, name, _noting(method, note))
-
-
-def _noting(method: Callable[..., Any], note: Callable[[dict[str, Any], Any, Any], None]) -> Callable[..., Any]:
-    @functools.wraps(method)
-    def drawing(self: Any, *arguments: Any, **options: Any) -> Any:
-        made = method(self, *arguments, **options)
-        try:
-            # The data is the first parameter of all three, named x or bxpstats.
-            data = arguments[0] if arguments else options.get("x", options.get("bxpstats"))
-            if isinstance(data, str):
-                data = options["data"][data]
-            note(self.__dict__.setdefault(_MEMORY, _no_memory()), data, made)
-        except Exception:
-            # A drawing call must not fail for our notes; its data is then missing from the chart alone.
-            pass
-        return made
-
-    setattr(drawing, _MEMORY, True)
-    return drawing
-
-
-def _no_memory() -> dict[str, Any]:
-    return {"histogram": [], "box": [], "pie": [], "artists": set()}
-
-
-def _note_histogram(memory: dict[str, Any], data: Any, made: Any) -> None:
-    counts, edges, patches = made
-    several = len(counts) > 0 and hasattr(counts[0], "__len__")
-    for values, drawn in zip(counts if several else [counts], patches if several else [patches]):
-        memory["histogram"].append((drawn, values, edges))
-        memory["artists"].update(map(id, drawn))
-
-
-def _note_boxes(memory: dict[str, Any], data: Any, made: Any) -> None:
-    memory["box"].append((list(data), made["medians"]))
-    for artists in made.values():
-        memory["artists"].update(map(id, artists))
-
-
-def _note_slices(memory: dict[str, Any], data: Any, made: Any) -> None:
-    memory["pie"].append((made[0], list(data)))
-    memory["artists"].update(map(id, made[0]))
 
 
 def read_charts(figure: Figure, points_max: int) -> list[dict[str, Any]]:
@@ -84,7 +31,7 @@ def read_charts(figure: Figure, points_max: int) -> list[dict[str, Any]]:
     charts: list[dict[str, Any]] = []
     for axes in figure.axes:
         found: dict[str, list[dict[str, Any]]] = {}
-        for kind, series in _series(axes):
+        for kind, series in _series(axes, points_max + 1):
             found.setdefault(kind, []).append(series)
         charts += [_chart(axes, kind, found[kind], points_max) for kind in KINDS if kind in found]
     return charts
@@ -92,14 +39,12 @@ def read_charts(figure: Figure, points_max: int) -> list[dict[str, Any]]:
 
 def size(chart: dict[str, Any]) -> int:
     """Returns about how many bytes the chart takes as JSON."""
-    numbers = sum(_lengths(series) for series in chart["series"])
-    return 200 + 24 * numbers
-
-
-def _lengths(series: dict[str, Any]) -> int:
-    return sum(len(points) for points in series.values() if isinstance(points, list)) + sum(
-        len(box["outliers"]) for box in series.get("boxes", ())
-    )
+    bytes_count = 4096
+    for series in chart["series"]:
+        for points in (points for points in series.values() if isinstance(points, list)):
+            bytes_count += sum(len(point) + 4 if isinstance(point, str) else 20 for point in points)
+        bytes_count += sum(160 + 20 * len(box["outliers"]) for box in series.get("boxes", ()))
+    return bytes_count
 
 
 def _chart(axes: Axes, kind: str, series: list[dict[str, Any]], points_max: int) -> dict[str, Any]:
@@ -157,30 +102,30 @@ def _scale(axis: Any) -> str:
     return kind if kind in ("date", "category") else _label(axis.get_scale())
 
 
-def _series(axes: Axes) -> Iterator[tuple[str, dict[str, Any]]]:
-    memory = axes.__dict__.get(_MEMORY) or _no_memory()
-    names = {id(bars[0]): bars.get_label() for bars in axes.containers if isinstance(bars, ErrorbarContainer)}
+def _series(axes: Axes, points_max: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    noted = drawn.noted(axes)
+    names = {id(group[0]): group.get_label() for group in axes.containers if isinstance(group, ErrorbarContainer)}
     for line in axes.lines:
-        if id(line) not in memory["artists"] and all(line.get_transform().contains_branch_seperately(axes.transData)):
-            yield from _line(axes, line, _series_name(names.get(id(line), line.get_label())))
+        if id(line) not in noted.artists and all(line.get_transform().contains_branch_seperately(axes.transData)):
+            yield from _line(axes, line, _series_name(names.get(id(line), line.get_label())), points_max)
     for collection in axes.collections:
         if type(collection) is PathCollection and len(collection.get_offsets()) > 0:  # type: ignore[arg-type]
-            yield "scatter", _scatter(axes, collection)
-    yield from _bars(axes, memory["artists"])
-    for drawn, counts, edges in memory["histogram"]:
+            yield "scatter", _scatter(axes, collection, points_max)
+    yield from _bars(axes, noted.artists)
+    for bars, counts, edges in noted.histograms:
         # Of a histogram's bars only the first carries the label.
-        name = _series_name(drawn[0].get_label())
+        name = _series_name(bars[0].get_label())
         yield "histogram", _histogram(name, counts, edges)
-    for stats, medians in memory["box"]:
+    for stats, medians in noted.boxes:
         yield "box", _boxes(axes, stats, medians)
-    for wedges, values in memory["pie"]:
+    for wedges, values in noted.pies:
         yield "pie", _pie(wedges, values)
-    yield from _other_pie(axes, memory["artists"])
+    yield from _other_pie(axes, noted.artists)
 
 
-def _line(axes: Axes, line: Any, name: str | None) -> Iterator[tuple[str, dict[str, Any]]]:
-    x = line_points(line.get_xdata(orig=True), line.get_xdata(orig=False), axes.xaxis)
-    y = line_points(line.get_ydata(orig=True), line.get_ydata(orig=False), axes.yaxis)
+def _line(axes: Axes, line: Any, name: str | None, points_max: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    x = line_points(line.get_xdata(orig=True), line.get_xdata(orig=False)[:points_max], axes.xaxis)
+    y = line_points(line.get_ydata(orig=True), line.get_ydata(orig=False)[:points_max], axes.yaxis)
     if not x or (axes.containers and _is_error_bar(line, x, y)):
         return
     only_markers = line.get_linestyle() in ("None", "none", " ", "") and line.get_marker() not in (None, "None", "none", " ", "")
@@ -192,8 +137,8 @@ def _is_error_bar(line: Any, x: list[Any], y: list[Any]) -> bool:
     return len(x) <= 2 and _series_name(line.get_label()) is None and (len(set(x)) <= 1 or len(set(y)) <= 1)
 
 
-def _scatter(axes: Axes, collection: Any) -> dict[str, Any]:
-    offsets = collection.get_offsets()
+def _scatter(axes: Axes, collection: Any, points_max: int) -> dict[str, Any]:
+    offsets = collection.get_offsets()[:points_max]
     x = named_points(offsets[:, 0].tolist(), axes.xaxis)
     y = named_points(offsets[:, 1].tolist(), axes.yaxis)
     return {"name": _series_name(collection.get_label()), "x": x, "y": y}

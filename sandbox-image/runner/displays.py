@@ -56,7 +56,7 @@ class Handle:
 
 def show_value(value: Any, outputs: Outputs, role: str) -> None:
     """Shows one value as its richest form. Whatever the value does on the way, the run goes on."""
-    if type(value).__module__ != "builtins":
+    if not plain.is_builtin(value):
         for show in (_show_known, _show_itself, _show_forms):
             try:
                 if show(value, outputs, role):
@@ -113,7 +113,7 @@ def _is_a(value: Any, module: str, *names: str) -> bool:
     for name in names:
         kind = loaded.__dict__.get(name)
         # The type itself is asked, not isinstance, which believes the value's own `__class__`.
-        if isinstance(kind, type) and kind in type.mro(type(value)):
+        if isinstance(kind, type) and any(base is kind for base in type.mro(type(value))):
             return True
     return False
 

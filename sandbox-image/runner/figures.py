@@ -15,7 +15,7 @@ from matplotlib import _pylab_helpers
 from matplotlib.backend_bases import FigureManagerBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from runner import charts, plain
+from runner import charts, drawn, plain
 from runner import outputs as out
 
 TYPE_CHECKING = False
@@ -97,6 +97,6 @@ def _charts(figure: Figure, outputs: Outputs) -> list[dict[str, Any]]:
         return []
 
 
-charts.remember_data()
+drawn.note_drawing_calls()
 # Pillow loads its image formats when the first image is saved; a preloaded sandbox has them before there is code to run.
 PIL.Image.preinit()

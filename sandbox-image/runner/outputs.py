@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import sys
 
 TYPE_CHECKING = False
@@ -47,6 +48,7 @@ class Outputs:
         self._count_left = bound("outputs_count")
         self._bytes_left = bound("displays_bytes")
         self._told: set[str] = set()
+        self._one_at_a_time = _thread.RLock()
 
     def show(self, head: dict[str, Any], body: bytes = b"", size: int = 0) -> bool:
         """Sends one display; `size` is about the bytes of the head. False when a bound forbids it."""
@@ -75,8 +77,10 @@ class Outputs:
             pass
 
     def _send(self, kind: int, head: dict[str, Any], body: bytes) -> None:
-        flush_streams()
-        self._channel_send(kind, head, body)
+        # Threads may display at once. Reentrant, because a stream of the program's own making may display when flushed.
+        with self._one_at_a_time:
+            flush_streams()
+            self._channel_send(kind, head, body)
 
     def _drop(self, reason: str) -> bool:
         if reason not in self._told and len(self._told) < 10:

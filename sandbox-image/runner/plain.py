@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     Scalar = str | int | float | bool | None
 
 CUT = "…"
+# A metaclass may answer for these attributes as it likes; the descriptors of `type` read what is there.
 _NAME: Any = type.__dict__["__name__"]  # type: ignore[index]
+_MODULE: Any = type.__dict__["__module__"]  # type: ignore[index]
 # Beyond this a JSON number is no longer the same integer to most readers.
 SAFE_INTEGER_MAX = 2**53 - 1
 
@@ -40,6 +42,12 @@ def text(value: str, bytes_max: int) -> str:
 def type_name(value: object) -> str:
     """Returns the bare name of the value's class, whatever its metaclass says."""
     return str.__str__(_NAME.__get__(type(value)))
+
+
+def is_builtin(value: object) -> bool:
+    """True when the value's class is one of Python's own, which have no rich forms."""
+    module = _MODULE.__get__(type(value))
+    return type(module) is str and module == "builtins"
 
 
 def guarded_text(make: Callable[[], str], of: object, what: str, bytes_max: int) -> str:
@@ -93,8 +101,12 @@ def _described(value: object, bytes_max: int) -> str:
 def bounded_repr(value: object, bytes_max: int) -> str:
     """Returns repr(value), stopping soon after `bytes_max` instead of building a gigabyte to cut it."""
     pieces: list[str] = []
-    _write_repr(value, pieces, [bytes_max], set())
-    return text("".join(pieces), bytes_max)
+
+    def write() -> str:
+        _write_repr(value, pieces, [bytes_max], set())
+        return "".join(pieces)
+
+    return guarded_text(write, value, "repr", bytes_max)
 
 
 _BRACKETS: dict[type, str | tuple[str, str]] = {list: "[]", tuple: "()", set: "{}", frozenset: ("frozenset({", "})"), dict: "{}"}

@@ -66,7 +66,7 @@ def line_points(original: Any, converted: Any, axis: Any) -> list[Point]:
     """Returns the points of a line, given as its caller gave them and as matplotlib draws them."""
     if "Period" in type(axis.get_converter()).__name__:
         # Pandas draws periods by their number, which tells a reader nothing.
-        return [_point(value) for value in _items(original)]
+        return [_point(value) for value in _items(original[: len(converted)])]
     return named_points(_items(converted), axis)
 
 

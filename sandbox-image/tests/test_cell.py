@@ -141,6 +141,10 @@ def test_warnings_go_to_stderr_with_the_line() -> None:
     assert ran.stderr == "<cell>:2: UserWarning: careful\n  warnings.warn('careful')\n"
 
 
+def test_a_warning_of_the_compiler_comes_once() -> None:
+    assert run("x = '\\d'\nx is 'a'").stderr.count("SyntaxWarning") == 2
+
+
 def test_shell_lines_run_as_in_a_notebook() -> None:
     ran = run("name = 'x1'\nprint('before')\n!echo {name} $HOME_NOT_THERE\nlines = !printf 'a\\nb'\nlines")
     assert ran.stdout.startswith("before\nx1")

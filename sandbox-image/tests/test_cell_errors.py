@@ -34,6 +34,12 @@ def test_a_syntax_error_has_its_line() -> None:
     assert error["traceback"][0] == '  File "<cell>", line 2'
 
 
+def test_a_syntax_error_beside_a_shell_line_is_shown_once() -> None:
+    error = run("!true\nif x").error
+    assert (error["name"], error["line"]) == ("SyntaxError", 2)
+    assert sum("SyntaxError" in line for line in error["traceback"]) == 1
+
+
 def test_a_syntax_error_of_code_that_the_cell_evaluates_has_the_cell_s_line() -> None:
     assert run("\n\neval('1 +')").error["line"] == 3
 

@@ -171,3 +171,25 @@ def test_json_heads_hold_no_subclass_and_only_string_keys() -> None:
     assert json.loads(json.dumps(ran.only["data"])) == {
         "1": "x", "None": None, "i": 3, "big": str(2**70), "t": [1], "s": "\ufffd", "o": "<class 'object'>"
     }  # fmt: skip
+
+
+def test_threads_may_display_at_once() -> None:
+    ran = run("import threading\nfrom IPython.display import HTML\nts = [threading.Thread(target=lambda i=i: display(HTML(str(i)))) for i in range(40)]\nfor t in ts: t.start()\nfor t in ts: t.join()")
+    assert sorted(int(frame["text"]) for frame in ran.frames) == list(range(40))
+
+
+def test_a_frame_of_polars_is_a_table() -> None:
+    # The library is not in the image; these are the parts of it that are used.
+    ran = run(
+        "import sys, types\npolars = types.ModuleType('polars')\n"
+        "class Series:\n    def __init__(self, name, v): self.name, self.v = name, v\n    dtype = 'Int64'\n"
+        "    def head(self, n): return Series(self.name, self.v[:n])\n    def to_list(self): return self.v\n    def to_frame(self): return DataFrame({self.name: self.v})\n"
+        "class DataFrame:\n    def __init__(self, d): self.d, self.columns, self.height = d, list(d), len(next(iter(d.values())))\n    def get_column(self, n): return Series(n, self.d[n])\n"
+        "DataFrame.__module__ = Series.__module__ = 'polars.frame'\npolars.DataFrame, polars.Series = DataFrame, Series\nsys.modules['polars'] = polars\n"
+        "display(Series('s', [5]))\nDataFrame({'a': [1, None, 3], 'b': ['x', 'y', 'z']})",
+        table_rows=2,
+    )
+    assert ran.frames[0]["rows"] == [[5]]
+    assert ran.frames[1]["columns"] == [{"name": "a", "dtype": "Int64"}, {"name": "b", "dtype": "Int64"}]
+    assert ran.frames[1]["rows"] == [[1, "x"], [None, "y"]]
+    assert (ran.frames[1]["row_count"], ran.frames[1]["truncated"]) == (3, True)

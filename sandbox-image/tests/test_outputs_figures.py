@@ -183,6 +183,11 @@ def test_points_are_bounded() -> None:
     assert (len(histogram["series"][0]["values"]), len(histogram["series"][0]["edges"])) == (100, 101)
 
 
+def test_a_line_of_millions_of_points_costs_no_more_than_its_picture() -> None:
+    (chart,) = charts("x = np.arange(3_000_000)\nplt.plot(x, x % 7);", chart_points=100)
+    assert (len(chart["series"][0]["x"]), chart["truncated"]) == (100, True)
+
+
 def test_pictures_of_other_kinds_are_images_alone() -> None:
     assert run(PLOT + "plt.imshow(np.zeros((3, 3)));").types == ["image"]
     assert run(PLOT + "import seaborn as sns\nsns.heatmap(np.eye(3));").types == ["image"]

@@ -63,6 +63,18 @@ def test_a_class_that_claims_to_be_another_is_no_other(module: str) -> None:
     assert ran.only["text"] == "liar"
 
 
+def test_a_class_whose_metaclass_answers_nothing_is_a_result() -> None:
+    ran = run(
+        "class Meta(type):\n"
+        "    def __getattribute__(cls, name): raise RuntimeError\n    def __eq__(cls, other): raise RuntimeError\n    def __hash__(cls): raise RuntimeError\n"
+        "class C(metaclass=Meta): pass\ndisplay(C())\ndisplay([C()])\nC()",
+        "'next'",
+    )
+    assert ran.codes == [0, 0]
+    assert "C object" in ran.frames[0]["text"]
+    assert ran.frames[1]["text"] == "'next'"
+
+
 def test_a_half_made_library_value_spoils_only_itself() -> None:
     ran = run(
         "import pandas as pd\nfrom PIL import Image\nfrom matplotlib.figure import Figure\n"
