@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import builtins
+import faulthandler
 import fcntl
+import gc
 import os
 import sys
 
@@ -12,15 +15,20 @@ import _signal
 import _sitebuiltins
 
 from runner import matplotlib_home
+from runner.cell import run_cell
 from runner.channel import Channel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any, NoReturn
 
 WORKING_FOLDER = "/mnt/data"
-# The supervisor's descriptors lie above; 0, 1 and 2 are the program's own.
 CHANNEL_FD = 3
+# The supervisor has a dozen descriptors; those of the code are put out of their way first.
+_DESCRIPTORS_MAX = 128
+# What sysexits.h calls a mistake of the program itself; here, of ours.
+EX_SOFTWARE = 70
 # The supervisor wins the processor whenever both want it.
 NICENESS = 5
 ENVIRONMENT = {
@@ -40,21 +48,22 @@ ENVIRONMENT = {
 _PR_SET_DUMPABLE = 4
 
 
-def run_as_child(source: str, stdin: int, stdout: int, stderr: int, channel: int, bounds: dict[str, Any]) -> NoReturn:
-    """Runs `source` in this freshly forked process, with the given descriptors, and ends it with the exit code of Python."""
+def run_as_child(source: str, descriptors: tuple[int, int, int, int], bounds: Mapping[str, Any]) -> NoReturn:
+    """
+    Runs `source` in this freshly forked process and ends it with the exit code of Python. `descriptors` become
+    standard input, output, error and the result channel; every other one is closed.
+    """
     try:
-        _take_descriptors(stdin, stdout, stderr, channel)
+        _take_descriptors(descriptors)
         _leave_supervisor()
         _set_environment(bounds.get("env", {}))
         _open_streams()
         _set_interpreter(bounds.get("args", []))
-        from runner.cell import run_cell
-
-        code = run_cell(source, Channel(CHANNEL_FD), bounds)
+        code = run_cell(source, Channel(CHANNEL_FD), dict(bounds))
     except BaseException as error:
         # Only our own mistakes come here: run_cell answers for what the code raises.
         os.write(2, f"the code could not be started: {type(error).__name__}: {error}\n".encode("utf-8", "replace")[:4096])
-        os._exit(70)
+        os._exit(EX_SOFTWARE)
     os._exit(_end_like_python(code))
 
 
@@ -69,16 +78,11 @@ def set_dumpable(dumpable: bool) -> None:
         raise OSError("prctl(PR_SET_DUMPABLE) failed")
 
 
-def _take_descriptors(stdin: int, stdout: int, stderr: int, channel: int) -> None:
-    # First above the places they shall take, so that none is overwritten before it is copied.
-    high = [_duplicate_above(fd, 100) for fd in (stdin, stdout, stderr, channel)]
-    for place, fd in enumerate(high):
+def _take_descriptors(descriptors: tuple[int, int, int, int]) -> None:
+    out_of_the_way = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _DESCRIPTORS_MAX // 2) for fd in descriptors]
+    for place, fd in enumerate(out_of_the_way):
         os.dup2(fd, place, inheritable=place != CHANNEL_FD)
-    os.closerange(CHANNEL_FD + 1, 1 << 20)
-
-
-def _duplicate_above(fd: int, lowest: int) -> int:
-    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, lowest)
+    os.closerange(CHANNEL_FD + 1, _DESCRIPTORS_MAX)
 
 
 def _leave_supervisor() -> None:
@@ -137,6 +141,9 @@ def _set_interpreter(args: list[str]) -> None:
     builtins.exit = _sitebuiltins.Quitter("exit", "Ctrl-D (i.e. EOF)")
     builtins.quit = _sitebuiltins.Quitter("quit", "Ctrl-D (i.e. EOF)")
     builtins.help = _sitebuiltins._Helper()
+    # Where the interpreter itself crashes, this says at which line of the code.
+    faulthandler.enable(2)
+    gc.enable()
     _reseed_numpy()
 
 
@@ -153,8 +160,6 @@ def _end_like_python(code: int) -> int:
         threading = sys.modules.get("threading")
         if threading is not None:
             threading._shutdown()
-        import atexit
-
         atexit._run_exitfuncs()
     except SystemExit:
         pass

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from stat import S_ISDIR, S_ISREG
+from stat import S_ISDIR, S_ISLNK, S_ISREG
 
 from runner.names import DEPTH_MAX, name_problem, printable
 
@@ -27,19 +27,15 @@ _OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class Found:
-    """One file to send."""
+    """One file that may be sent."""
 
-    __slots__ = ("name", "change", "size", "_inode")
+    __slots__ = ("name", "change", "size", "inode")
 
     def __init__(self, name: str, change: str, status: os.stat_result) -> None:
         self.name = name
         self.change = change
         self.size = status.st_size
-        self._inode = (status.st_dev, status.st_ino)
-
-    @property
-    def inode(self) -> tuple[int, int]:
-        return self._inode
+        self.inode = (status.st_dev, status.st_ino)
 
 
 class Collection:
@@ -57,8 +53,8 @@ class Collection:
         self.skipped: list[dict[str, str]] = []
         self.truncated = False
 
-    def files(self) -> Iterator[Found]:
-        """Yields the files to send, by name. What the limits leave out is in `skipped`."""
+    def files(self) -> Iterator[tuple[Found, int]]:
+        """Yields the files to send, by name, each with a descriptor that is good until the next is asked for."""
         self._walk(self._folder, None, "", 1)
         self._found.sort(key=lambda found: found.name)
         count = total = 0
@@ -72,31 +68,40 @@ class Collection:
                 self._leave_out(found.name, f"there are more than {self._files_count} files")
             elif total + found.size > self._files_bytes:
                 self._leave_out(found.name, f"the files together have more than {self._files_bytes} bytes")
-            elif self._late():
+            elif self.wait_s() == 0:
                 self._leave_out(found.name, "there was no time left to collect it")
             else:
+                fd = self._open(found)
+                if fd is None:
+                    self._leave_out(found.name, "it can not be opened")
+                    continue
                 seen[found.inode] = found.name
                 count += 1
                 total += found.size
-                yield found
+                try:
+                    yield found, fd
+                finally:
+                    os.close(fd)
 
-    def chunks(self, found: Found) -> Iterator[bytes]:
+    def chunks(self, found: Found, fd: int) -> Iterator[bytes]:
         """Yields the bytes of a file up to its announced size, fewer when it can not be read or time is up."""
-        fd = self._open(found)
-        if fd is None:
-            return
-        try:
-            left = found.size
-            while left > 0 and not self._late():
+        left = found.size
+        while left > 0:
+            if self.wait_s() == 0:
+                self.truncated = True
+                return
+            try:
                 data = os.read(fd, min(left, CHUNK_BYTES))
-                if not data:
-                    return
-                left -= len(data)
-                yield data
-        except OSError:
-            return
-        finally:
-            os.close(fd)
+            except OSError:
+                return
+            if not data:
+                return
+            left -= len(data)
+            yield data
+
+    def wait_s(self) -> float:
+        """Returns how much time is left."""
+        return max(0.0, self._deadline - time.monotonic())
 
     def _walk(self, name: str, parent: int | None, prefix: str, depth: int) -> None:
         try:
@@ -108,7 +113,7 @@ class Collection:
             with os.scandir(fd) as entries:
                 for entry in entries:
                     self._entries += 1
-                    if self._entries > ENTRIES_MAX or self._late():
+                    if self._entries > ENTRIES_MAX or self.wait_s() == 0:
                         self.truncated = True
                         return
                     self._visit(entry, fd, prefix + entry.name, depth)
@@ -132,7 +137,7 @@ class Collection:
                 self._walk(entry.name, parent, path + "/", depth + 1)
             return
         if not S_ISREG(status.st_mode):
-            self._skip(path, "it is no regular file")
+            self._skip(path, "it is a symbolic link" if S_ISLNK(status.st_mode) else "it is no regular file")
             return
         mark = self._marks.get(path)
         if mark == (status.st_ino, status.st_size, status.st_mtime_ns):
@@ -164,9 +169,6 @@ class Collection:
             return file
         os.close(file)
         return None
-
-    def _late(self) -> bool:
-        return time.monotonic() > self._deadline
 
     def _leave_out(self, name: str, reason: str) -> None:
         self.truncated = True

@@ -10,6 +10,7 @@ import _signal
 import _socket
 
 from runner import protocol
+from runner.child import EX_SOFTWARE, run_as_child
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,8 +25,10 @@ PIPE_BYTES_MAX = 1024 * 1024
 INTERRUPT_GRACE_S = 0.5
 # For Python to write an unfinished line, where it is not inside a long call.
 FLUSH_GRACE_S = 0.03
-# Where the kernel has no pidfd, this often the child is asked for.
+# Where the kernel has no pidfd, the child is asked for this often.
 ASK_CHILD_S = 0.005
+# Orphans come to the first process and count against the limit of processes until it takes their end.
+REAP_ORPHANS_S = 0.2
 KILL_ALL_S = 5.0
 ERROR_FRAMES_MAX = 4
 
@@ -68,6 +71,8 @@ class Execution:
         self._flush_asked = False
         self._status: int | None = None
         self._cpu_s = 0.0
+        self._memory_peak_bytes = 0
+        self._reap_at = 0.0
         self._stdin = b""
         self._parser = protocol.FrameParser(
             protocol.CELL_KINDS, bounds["display_bytes"], bounds["display_bytes"], skip_oversize=True
@@ -88,9 +93,11 @@ class Execution:
         self._deadline = self._started_at + self._bounds["timeout_ms"] / 1000
         self._pid = os.fork()
         if self._pid == 0:
-            from runner.child import run_as_child
-
-            run_as_child(source, stdin_read, stdout_write, stderr_write, theirs, dict(self._bounds))
+            try:
+                run_as_child(source, (stdin_read, stdout_write, stderr_write, theirs), self._bounds)
+            finally:
+                # Nothing may return from here into the supervisor's loop.
+                os._exit(EX_SOFTWARE)
         for fd in (stdin_read, stdout_write, stderr_write, theirs):
             os.close(fd)
         for fd in (stdin_write, stdout_read, stderr_read, ours):
@@ -119,7 +126,7 @@ class Execution:
     def wait_s(self) -> float:
         now = time.monotonic()
         wait = (self._kill_at if self._kill_at is not None else self._deadline) - now
-        return max(0.0, wait if self._pidfd >= 0 else min(wait, ASK_CHILD_S))
+        return max(0.0, min(wait, REAP_ORPHANS_S if self._pidfd >= 0 else ASK_CHILD_S))
 
     def react(self, ready: Mapping[int, int]) -> None:
         if self._stdin_fd in ready:
@@ -130,10 +137,16 @@ class Execution:
         if self._channel in ready:
             self._read_channel()
         if self._pidfd in ready or self._pidfd < 0:
-            self._ask_child()
+            self._reap_at = 0.0
 
     def check_clock(self) -> None:
         now = time.monotonic()
+        if now >= self._reap_at:
+            self._reap_at = now + REAP_ORPHANS_S
+            self._reap_dead()
+            if self._status is not None:
+                self.over = True
+                return
         if self._kill_at is None and now >= self._deadline:
             self._stop("timeout", 0)
         if self._kill_at is not None and now >= self._kill_at:
@@ -170,6 +183,7 @@ class Execution:
             "signal": signal,
             "run_ms": round(run_s * 1000),
             "cpu_ms": round(self._cpu_s * 1000),
+            "memory_peak_bytes": self._memory_peak_bytes,
             "stdout_bytes": self.stdout.bytes,
             "stderr_bytes": self.stderr.bytes,
             "stdout_truncated": self.stdout.truncated,
@@ -244,36 +258,32 @@ class Execution:
         except BlockingIOError:
             # No data; or thousands of answers unread, and what never listens needs no more of them.
             return False
-        except (OSError, protocol.WireError):
+        except (OSError, ValueError, protocol.WireError):
+            # ValueError: JSON has numbers that no float holds, and that we could not spell again.
             pass
         os.close(self._channel)
         self._channel = -1
         return False
 
     def _forward(self, frame: protocol.Frame) -> None:
-        size = len(frame.body)
         if frame.kind == protocol.ERROR and not frame.oversize:
             self._errors += 1
             if self._errors <= ERROR_FRAMES_MAX:
                 self._outbox.put(protocol.encode(frame.kind, frame.head, frame.body))
             return
         encoded = b"" if frame.oversize else protocol.encode(frame.kind, frame.head, frame.body)
-        size = len(encoded)
         self._displays += 1
-        self._displays_bytes += size
-        if (
-            frame.oversize
-            or self._displays > self._bounds["outputs_count"]
-            or size > self._bounds["display_bytes"]
-            or self._displays_bytes > self._bounds["displays_bytes"]
-        ):
+        self._displays_bytes += len(encoded)
+        fits = (
+            not frame.oversize
+            and self._displays <= self._bounds["outputs_count"]
+            and len(encoded) <= self._bounds["display_bytes"]
+            and self._displays_bytes <= self._bounds["displays_bytes"]
+        )
+        if fits:
+            self._outbox.put(encoded)
+        else:
             self.outputs_truncated = True
-            return
-        self._outbox.put(encoded)
-
-    def _ask_child(self) -> None:
-        if self._reap(self._pid, os.WNOHANG):
-            self.over = True
 
     def _signal_child(self, number: int) -> None:
         if self._status is None:
@@ -295,23 +305,24 @@ class Execution:
                 os.kill(-1, _signal.SIGKILL)
             except OSError:
                 pass
-            try:
-                while self._reap(-1, os.WNOHANG):
-                    pass
-            except ChildProcessError:
+            if not self._reap_dead():
                 return
             time.sleep(pause)
             pause = min(pause * 2, 0.02)
 
-    def _reap(self, pid: int, options: int) -> bool:
-        """Takes the end of one process; raises ChildProcessError when there is none."""
-        reaped, status, usage = os.wait4(pid, options)
-        if reaped == 0:
-            return False
-        self._cpu_s += usage.ru_utime + usage.ru_stime
-        if reaped == self._pid:
-            self._status = status
-        return True
+    def _reap_dead(self) -> bool:
+        """Takes the ends of all who have died; returns whether there are others."""
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return False
+            if pid == 0:
+                return True
+            self._cpu_s += usage.ru_utime + usage.ru_stime
+            self._memory_peak_bytes = max(self._memory_peak_bytes, usage.ru_maxrss * 1024)
+            if pid == self._pid:
+                self._status = status
 
 
 def _socket_pair() -> tuple[int, int]:

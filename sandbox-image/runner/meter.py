@@ -23,7 +23,7 @@ class Meter:
         return (now - self._cpu_ns_before) // 1_000_000
 
     def memory_peak_bytes(self) -> int | None:
-        """Highest memory of the sandbox since its start; of our own process where no cgroup is visible."""
+        """Highest memory of the sandbox since its start, shared memory and tmpfs included."""
         text = self._read("memory.peak") if self._unified else self._read("memory/memory.max_usage_in_bytes")
         return _whole_number(text)
 

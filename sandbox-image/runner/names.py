@@ -29,6 +29,5 @@ def name_problem(name: str) -> str | None:
 
 def printable(name: str) -> str:
     """Returns a bounded form of any name that is safe to show."""
-    shown = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    shown = "".join(char if char.isprintable() else "\ufffd" for char in shown)
-    return shown if len(shown) <= NAME_CHARS_MAX else shown[: NAME_CHARS_MAX - 1] + "…"
+    shown = "".join(char if char.isprintable() else "\ufffd" for char in name[:NAME_CHARS_MAX])
+    return shown if len(name) <= NAME_CHARS_MAX else shown[:-1] + "…"

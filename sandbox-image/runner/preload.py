@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -10,7 +11,6 @@ from runner import matplotlib_home
 # Nothing else is imported on request. In the order that makes each step short, a worker asks for one after another.
 ALLOWED = frozenset(
     (
-        "runner.cell",
         "json",
         "datetime",
         "numpy",
@@ -47,4 +47,8 @@ def preload(module: object) -> bool:
         __import__(module)
     except Exception:
         return False
+    # What is loaded lives for ever: the collector shall not pass over it again, here or in the child, where
+    # every pass would copy its pages.
+    gc.collect()
+    gc.freeze()
     return module in sys.modules

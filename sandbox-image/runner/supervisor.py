@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import select
 import sys
+import time
 
 import _signal
 
@@ -15,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
+    from runner.collect import Collection
     from runner.execution import Execution
 
 WORKING_FOLDER = "/mnt/data"
@@ -25,11 +28,13 @@ BODY_BYTES_MAX = 16 * 1024 * 1024
 EX_DATAERR, EX_SOFTWARE, EX_IOERR = 65, 70, 74
 
 
-def serve(stdin: int = 0, stdout: int = 1) -> NoReturn:
-    """Serves the worker until it closes; never returns."""
+def serve() -> NoReturn:
+    """Serves the worker on standard input and output until it closes; never returns."""
     # The first process ignores every signal that it has no handler for, whoever in the sandbox sends it.
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
-    supervisor = Supervisor(stdin, stdout)
+    # Nothing here makes cycles, and a pass of the collector takes longer than most runs.
+    gc.disable()
+    supervisor = Supervisor(0, _take_stdout())
     try:
         supervisor.greet()
         supervisor.prepare()
@@ -40,6 +45,16 @@ def serve(stdin: int = 0, stdout: int = 1) -> NoReturn:
         os._exit(EX_IOERR)
     except BaseException:
         os._exit(EX_SOFTWARE)
+
+
+def _take_stdout() -> int:
+    """Returns a descriptor of the worker's stream that no library which prints will find."""
+    worker = os.dup(1)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 1)
+    os.dup2(nothing, 2)
+    os.close(nothing)
+    return worker
 
 
 class Supervisor:
@@ -59,10 +74,9 @@ class Supervisor:
 
     def prepare(self) -> None:
         """Imports what every run needs, now that the worker knows of us, and closes our memory to other processes."""
-        from runner import collect, execution, inputs, meter
-        from runner.child import set_dumpable
+        from runner import child, collect, execution, inputs, meter
 
-        set_dumpable(False)
+        child.set_dumpable(False)
         self._inputs = inputs.InputFiles(WORKING_FOLDER)
         self._make_execution = execution.Execution
         self._make_collection = collect.Collection
@@ -141,19 +155,11 @@ class Supervisor:
         self._meter = self._make_meter()
         self._bounds = head
         execution = self._make_execution(head, self._outbox)
-        if "numpy" in sys.modules:
-            # Objects that live for ever are taken from the collector, whose passes would copy their pages in the child.
-            import gc
-
-            gc.collect()
-            gc.freeze()
         execution.start(code.decode("utf-8", "replace"), self._program_stdin)
         self._execution = execution
 
     def _end_run(self, execution: Execution) -> None:
         """Reports the end of the code: what is left of its output, its files, and the facts."""
-        import time
-
         full = self._disk_full(("/mnt/data", "/tmp"))
         facts = execution.finish()
         started = time.monotonic()
@@ -164,11 +170,11 @@ class Supervisor:
             # Never lose the facts of a run to something that its files did to us.
             collection.truncated = True
         meter = self._meter
-        cpu_ms = meter.cpu_ms()
+        counted = {"cpu_ms": meter.cpu_ms(), "memory_peak_bytes": meter.memory_peak_bytes()}
+        # Without a cgroup in sight, what the kernel counted for the processes themselves.
+        facts.update((name, value) for name, value in counted.items() if value is not None)
         facts.update(
             collect_ms=round((time.monotonic() - started) * 1000),
-            cpu_ms=facts["cpu_ms"] if cpu_ms is None else cpu_ms,
-            memory_peak_bytes=meter.memory_peak_bytes(),
             oom_kills=meter.oom_kills(),
             processes_refused=meter.processes_refused(),
             disk_full=full,
@@ -177,16 +183,16 @@ class Supervisor:
         )
         self._outbox.put(protocol.encode(protocol.DONE, facts))
 
-    def _send_files(self, collection: Any) -> None:
-        for found in collection.files():
+    def _send_files(self, collection: Collection) -> None:
+        for found, fd in collection.files():
             head = {"name": found.name, "change": found.change, "size": found.size}
             self._outbox.put(protocol.encode(protocol.FILE, head))
             left = found.size
-            for chunk in collection.chunks(found):
+            for chunk in collection.chunks(found, fd):
                 left -= len(chunk)
                 self._outbox.put(protocol.encode(protocol.CHUNK, None, chunk))
-                while self._outbox.full:
-                    self._poll([], None)
+                while self._outbox.full and collection.wait_s() > 0:
+                    self._poll([], collection.wait_s())
             self._outbox.put(protocol.encode(protocol.FILE_END, {"complete": left == 0}))
 
     def _close(self) -> NoReturn:

@@ -190,14 +190,14 @@ def test_the_clock_runs_on_while_the_worker_does_not_read() -> None:
 
 
 def test_displays_keep_their_place_among_what_is_printed() -> None:
-    result = run("for i in range(200):\n    print('text', i)\n    display(i)")
+    result = run("for i in range(200):\n    print('text', i)\n    display({'text/html': '<b>'}, raw=True)")
     order = [frame.kind for frame in result.frames[:-1]]
     assert order == ["stdout", "display"] * 200
 
 
 def test_forged_frames_spoil_the_channel_and_nothing_else() -> None:
     for forgery in (b"\\x4a\\0\\0\\0\\x02\\0\\0\\0\\0{}", b"\\x45\\0\\0\\0\\x01\\0\\0\\0\\0[", b"\\xff" * 100_000):
-        result = run(f"import os\nfor fd in (1, 2, 3): os.write(fd, b'{forgery.decode()}')\ndisplay(1)\nprint('on')")
+        result = run(f"import os\nfor fd in (1, 2, 3): os.write(fd, b'{forgery.decode()}')\ndisplay({{'text/html': 'x'}}, raw=True)\nprint('on')")
         assert result.stdout.endswith("on\n") and result.done["end"] == "ok"
         assert len(result.heads("done")) == 1
 
@@ -254,9 +254,9 @@ def test_multiprocessing_and_subprocess_work() -> None:
 
 
 def test_a_display_of_a_forked_copy_does_not_disturb_the_original() -> None:
-    code = "import os\nif os.fork() == 0:\n    display('copy')\n    os._exit(0)\nos.wait()\ndisplay('original')\nprint('on')"
+    code = "import os\nif os.fork() == 0:\n    display({'text/html': 'copy'}, raw=True)\n    os._exit(0)\nos.wait()\ndisplay({'text/html': 'own'}, raw=True)\nprint('on')"
     result = run(code)
-    assert len(result.heads("display")) == 1 and result.stdout == "on\n"
+    assert [head["text"] for head in result.heads("display")] == ["own"] and result.stdout == "on\n"
 
 
 def test_random_numbers_differ_between_sandboxes_that_preloaded_numpy() -> None:
