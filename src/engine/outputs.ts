@@ -25,6 +25,10 @@ export type OutputBounds = Pick<
 const STOP_SLACK_BYTES = 1024 * 1024;
 const SKIPPED_FILES_MAX = 64;
 const SKIPPED_TEXT_CHARS_MAX = 300;
+/** Above what the runner lets through; far below what a recursive reader or writer of JSON survives. */
+const JSON_DEPTH_MAX = 128;
+/** One cell ends with one exception; a few more for exit handlers and forked copies of the code. */
+const ERRORS_MAX = 4;
 
 /** Collects what a run puts out: checked, bounded, in order, and handed on as it appears. */
 export class RunOutputs {
@@ -37,8 +41,11 @@ export class RunOutputs {
   readonly #bounds: OutputBounds;
   readonly #outputs: Output[] = [];
   readonly #decodings = { stdout: new TextDecoding("stdout"), stderr: new TextDecoding("stderr") };
+  readonly #lastTexts: Partial<Record<TextOutput["stream"], TextOutput>> = {};
+  #texts = 0;
   #displays = 0;
   #displayBytes = 0;
+  #errors = 0;
   #files = 0;
 
   constructor(ports: RunPorts, bounds: OutputBounds) {
@@ -74,7 +81,8 @@ export class RunOutputs {
     this.#displays += 1;
     this.#displayBytes += frame.bytes;
     const fits = this.#displays <= this.#bounds.outputsCountMax && this.#displayBytes <= this.#bounds.displaysBytesMax;
-    if (!checked.success || !fits || frame.bytes > this.#bounds.displayBytesMax) {
+    const tooDeep = checked.data?.type === "json" && isDeeperThan(JSON_DEPTH_MAX, checked.data.data);
+    if (!checked.success || !fits || tooDeep || frame.bytes > this.#bounds.displayBytesMax) {
       this.truncated.outputs = true;
       return;
     }
@@ -91,7 +99,8 @@ export class RunOutputs {
 
   async error(frame: OutFrame): Promise<void> {
     const checked = errorOutput.safeParse({ ...frame.head, type: "error" });
-    if (!checked.success) {
+    this.#errors += 1;
+    if (!checked.success || this.#errors > ERRORS_MAX) {
       this.truncated.outputs = true;
       return;
     }
@@ -146,13 +155,25 @@ export class RunOutputs {
   async #addText(piece: TextOutput | null): Promise<void> {
     if (piece === null) return;
     await this.#ports.emit(piece);
-    const last = this.#outputs.at(-1);
-    if (last?.type !== "text" || last.stream !== piece.stream) {
-      this.#outputs.push({ ...piece });
+    const joined = this.#textToJoin(piece.stream);
+    if (joined === undefined) {
+      const begun = { ...piece };
+      this.#texts += 1;
+      this.#lastTexts[piece.stream] = begun;
+      this.#outputs.push(begun);
       return;
     }
-    last.text += piece.text;
-    if (piece.invalid_utf8 === true) last.invalid_utf8 = true;
+    joined.text += piece.text;
+    if (piece.invalid_utf8 === true) joined.invalid_utf8 = true;
+  }
+
+  /**
+   * The neighbour of the same stream. Code that writes to both by turns would make a list of millions: past the bound
+   * text joins the last of its stream wherever that stands, and only the order between the two is given up.
+   */
+  #textToJoin(stream: TextOutput["stream"]): TextOutput | undefined {
+    const last = this.#lastTexts[stream];
+    return last === this.#outputs.at(-1) || this.#texts >= this.#bounds.outputsCountMax ? last : undefined;
   }
 
   async #add(output: Output): Promise<void> {
@@ -205,6 +226,16 @@ class FileChunks implements AsyncIterable<Uint8Array> {
   #rethrowWireError = (error: unknown): void => {
     if (error instanceof WireError) throw error;
   };
+}
+
+/** Level by level, as the value may be too deep for recursion. */
+function isDeeperThan(depthMax: number, value: unknown): boolean {
+  let level = [value];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > depthMax) return true;
+    level = level.flatMap((item) => (typeof item === "object" && item !== null ? Object.values(item) : []));
+  }
+  return false;
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

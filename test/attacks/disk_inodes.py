@@ -1,0 +1,10 @@
+# attack: makes empty files until the folder can hold no more
+# verdict: incomplete disk
+# prints: before
+# files: *
+# timeout_ms: 15000
+print("before")
+number = 0
+while True:
+    number += 1
+    open(f"empty-{number}", "w").close()

@@ -1,0 +1,11 @@
+# attack: puts a file of its own in the place of the result channel
+# verdict: completed | incomplete timeout
+# prints: printed after
+# files: ["channel"]
+# timeout_ms: 3000
+import os
+
+print("printed after")
+file = os.open("channel", os.O_RDWR | os.O_CREAT)
+os.dup2(file, 3)
+42

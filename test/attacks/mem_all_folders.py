@@ -1,0 +1,16 @@
+# attack: fills every writable folder together with the heap
+# verdict: incomplete memory | incomplete disk
+# prints: before
+# files: *
+# memory_mb: 320
+# timeout_ms: 10000
+print("before")
+for path in ("/tmp/filler", "/dev/shm/filler", "/mnt/data/filler"):
+    try:
+        with open(path, "wb") as file:
+            for _ in range(1024):
+                file.write(bytes(1 << 20))
+    except OSError:
+        pass
+heap = b"x" * (256 << 20)
+print("breached: it fitted")

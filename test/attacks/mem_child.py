@@ -1,0 +1,12 @@
+# attack: a child takes the memory, its parent looks innocent
+# verdict: incomplete memory
+# prints: parent lives
+# timeout_ms: 10000
+import os
+
+child = os.fork()
+if child == 0:
+    block = b"x" * (4 << 30)
+    os._exit(0)
+os.waitpid(child, 0)
+print("parent lives")

@@ -1,0 +1,18 @@
+# attack: recurses for ever after lifting Python's own bound, through C
+# verdict: failed signal | failed exception | incomplete memory | incomplete timeout
+# prints: before
+import sys
+
+sys.setrecursionlimit(2**31 - 1)
+print("before")
+
+
+class Deep:
+    def __getattr__(self, name):
+        return getattr(self, name + "x")
+
+    def __repr__(self):
+        return repr([self])
+
+
+repr(Deep())

@@ -1,0 +1,8 @@
+# attack: fills /dev/shm
+# verdict: incomplete disk
+# prints: before
+print("before")
+with open("/dev/shm/filler", "wb") as file:
+    for _ in range(4096):
+        file.write(bytes(1 << 20))
+print("breached: it fitted")

@@ -1,0 +1,18 @@
+# attack: forty processes share the taking
+# verdict: incomplete memory | incomplete timeout
+# prints: before
+# timeout_ms: 8000
+import os
+import time
+
+print("before")
+for _ in range(40):
+    if os.fork() == 0:
+        block = b"x" * (48 << 20)
+        time.sleep(1000)
+while True:
+    try:
+        if os.wait()[1] == 0:
+            break
+    except ChildProcessError:
+        break

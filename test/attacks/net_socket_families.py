@@ -1,0 +1,19 @@
+# attack: opens sockets of every family the kernel may know, as each is its own attack surface
+# verdict: completed
+# prints: blocked
+import errno
+import socket
+
+allowed = {socket.AF_UNIX, socket.AF_INET, socket.AF_INET6}
+opened = []
+for family in range(1, 64):
+    if family in allowed:
+        continue
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_RAW, socket.SOCK_SEQPACKET):
+        try:
+            socket.socket(family, kind).close()
+            opened.append((family, kind))
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.EACCES, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.ESOCKTNOSUPPORT, errno.EINVAL):
+                opened.append((family, kind, error.errno))
+print(f"breached: {opened}" if opened else "blocked")

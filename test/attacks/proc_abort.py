@@ -1,0 +1,7 @@
+# attack: aborts
+# verdict: failed signal
+# prints: before
+import os
+
+print("before")
+os.abort()

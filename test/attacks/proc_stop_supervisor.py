@@ -1,0 +1,12 @@
+# attack: stops its supervisor and then itself
+# verdict: incomplete timeout
+# prints: before
+# timeout_ms: 2000
+import os
+import signal
+
+print("before")
+for number in (signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU):
+    os.kill(1, number)
+os.kill(os.getpid(), signal.SIGSTOP)
+print("breached: nothing stopped")

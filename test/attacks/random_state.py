@@ -1,0 +1,20 @@
+# attack: guesses the random numbers of another execution, which may share a state with its own
+# verdict: completed
+# twice: every line differs
+import os
+import random
+import secrets
+import tempfile
+import uuid
+
+import numpy
+
+print("random", random.random())
+print("numpy", numpy.random.random())
+print("numpy generator", numpy.random.default_rng().random())
+print("hash", hash("a text"))
+print("secrets", secrets.token_hex())
+print("urandom", os.urandom(8).hex())
+print("uuid", uuid.uuid4())
+print("temporary", tempfile.mktemp())
+print("address", hex(id(object())))

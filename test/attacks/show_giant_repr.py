@@ -1,0 +1,13 @@
+# attack: ends with a value whose text has a gigabyte
+# verdict: completed | incomplete memory
+# timeout_ms: 15000
+# prints: before
+
+
+class Giant:
+    def __repr__(self):
+        return "x" * (100 << 20)
+
+
+print("before")
+[Giant() for _ in range(10)]

@@ -1,0 +1,33 @@
+# The execution after an attack: prints 42 when it finds a world that nobody has touched, and what it finds otherwise.
+import os
+import socket
+
+found = []
+processes = [entry for entry in os.listdir("/proc") if entry.isdigit()]
+if sorted(processes) != sorted(["1", str(os.getpid())]):
+    found.append(("processes", processes))
+for folder in ("/mnt/data", "/tmp", "/dev/shm", "/dev/mqueue"):
+    if os.path.isdir(folder) and os.listdir(folder):
+        found.append((folder, os.listdir(folder)[:10]))
+for kind in ("shm", "msg", "sem"):
+    try:
+        entries = open(f"/proc/sysvipc/{kind}").readlines()[1:]
+    except FileNotFoundError:
+        continue
+    if entries:
+        found.append((kind, entries))
+for line in open("/proc/net/unix").readlines()[1:]:
+    if "@" in line:
+        found.append(line)
+if socket.gethostname() != "sandbox":
+    found.append(socket.gethostname())
+if [descriptor for descriptor in range(4, 256) if os.path.exists(f"/proc/self/fd/{descriptor}") and not os.readlink(f"/proc/self/fd/{descriptor}").startswith("/proc/")]:
+    found.append("descriptors beyond its own")
+if os.getcwd() != "/mnt/data" or not 0 <= os.getpriority(os.PRIO_PROCESS, 0) < 19:
+    found.append((os.getcwd(), os.getpriority(os.PRIO_PROCESS, 0)))
+if "planted" in os.environ or __import__("sys").modules.get("sitecustomize"):
+    found.append("planted module")
+with open("/mnt/data/writable.txt", "w") as file:
+    file.write("yes")
+os.unlink("/mnt/data/writable.txt")
+print(found or 42)
