@@ -70,10 +70,12 @@ export class RunOutputs {
     return this.bytes.stdout + this.bytes.stderr <= this.#bounds.outputStopBytesMax + STOP_SLACK_BYTES;
   }
 
-  /** Characters that were cut by the end of their stream. */
+  /** Characters that were cut by the end of their stream; one that was cut by the bound is no fault of the program's. */
   async endText(): Promise<void> {
-    await this.#addText(this.#decodings.stdout.end());
-    await this.#addText(this.#decodings.stderr.end());
+    for (const stream of ["stdout", "stderr"] as const) {
+      const rest = this.#decodings[stream].end();
+      if (!this.truncated[stream]) await this.#addText(rest);
+    }
   }
 
   async display(frame: OutFrame): Promise<void> {

@@ -205,6 +205,12 @@ describe("a run", () => {
     expect((end.outputs[0] as { text: string }).text).toHaveLength(limits.stdoutKeptBytesMax);
   });
 
+  test("drops a character that the bound cut, without calling the text invalid", async () => {
+    const { end } = await run(answers(out(Buffer.concat([Buffer.alloc(limits.stdoutKeptBytesMax - 1, "x"), Buffer.from("é")])), ends()));
+    expect(end.outputs[0]).toEqual({ type: "text", stream: "stdout", text: "x".repeat(limits.stdoutKeptBytesMax - 1) });
+    expect(end.truncated.stdout).toBe(true);
+  });
+
   test("ends as lost, without a guess, on bytes that are no frames", async () => {
     const { end } = await run(answers(out("before"), (s) => s.babble()));
     expect(end).toMatchObject({ status: "errored", cause: "sandbox_lost", outputs: [{ text: "before" }] });
