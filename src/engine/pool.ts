@@ -1,7 +1,7 @@
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { Arrivals } from "./arrivals.ts";
-import { type PreloadStep, preloadSteps } from "./preload.ts";
+import { bestMatch, IdleSandbox, nextToPreload } from "./idle-sandbox.ts";
 import type { Sandbox, SandboxFactory, SandboxSpec } from "./sandbox.ts";
 
 export interface PoolOptions {
@@ -26,14 +26,6 @@ export interface Taken {
   warm: boolean;
 }
 
-interface Idle {
-  sandbox: Sandbox;
-  since: number;
-  preloaded: number;
-  /** Settles when the module being imported now is there. */
-  preloading: Promise<void> | null;
-}
-
 interface Waiter {
   resolve: (sandbox: Sandbox) => void;
 }
@@ -52,7 +44,7 @@ export class Pool {
   readonly #options: PoolOptions;
   readonly #arrivals = new Arrivals();
   readonly #closing = new AbortController();
-  readonly #idle: Idle[] = [];
+  readonly #idle: IdleSandbox[] = [];
   readonly #waiters: Waiter[] = [];
   readonly #work = new Set<Promise<void>>();
   #starting = 0;
@@ -116,21 +108,13 @@ export class Pool {
 
   async #acquire(spec: SandboxSpec, wantsPreloaded: boolean, signal: AbortSignal): Promise<Taken> {
     if (spec.memoryMb !== this.#options.spec.memoryMb) return { sandbox: await this.#startOutsideStock(spec, signal), warm: false };
-    for (let idle = this.#best(wantsPreloaded); idle !== null; idle = this.#best(wantsPreloaded)) {
-      if (idle.preloading !== null) await idle.preloading;
-      if (!idle.sandbox.lost.aborted) return { sandbox: idle.sandbox, warm: true };
+    for (let idle = bestMatch(this.#idle, wantsPreloaded); idle !== null; idle = bestMatch(this.#idle, wantsPreloaded)) {
+      this.#idle.splice(this.#idle.indexOf(idle), 1);
+      await idle.preloading;
+      if (!idle.dead) return { sandbox: idle.sandbox, warm: true };
       this.#bury(idle);
     }
     return { sandbox: await this.#wait(signal), warm: false };
-  }
-
-  /** Removes the best match from the stock: preloaded for heavy code, plain for the rest, not in the middle of an import. */
-  #best(wantsPreloaded: boolean): Idle | null {
-    const rank = (idle: Idle) => (idle.preloading === null ? 0 : 100) + (wantsPreloaded ? -idle.preloaded : idle.preloaded);
-    let best: Idle | null = null;
-    for (const idle of this.#idle) if (best === null || rank(idle) < rank(best)) best = idle;
-    if (best !== null) this.#idle.splice(this.#idle.indexOf(best), 1);
-    return best;
   }
 
   #wait(signal: AbortSignal): Promise<Sandbox> {
@@ -221,7 +205,7 @@ export class Pool {
     }
     const waiter = this.#waiters.shift();
     if (waiter !== undefined) waiter.resolve(sandbox);
-    else this.#idle.push({ sandbox, since: Date.now(), preloaded: 0, preloading: null });
+    else this.#idle.push(new IdleSandbox(sandbox, Date.now()));
   }
 
   /** An engine that fails is asked again after a growing pause, also while executions wait: they have their own deadline. */
@@ -241,16 +225,16 @@ export class Pool {
     for (const idle of [...this.#idle]) {
       if (idle.preloading !== null) continue;
       const excess = this.#idle.length > this.#target();
-      if (!idle.sandbox.lost.aborted && idle.since > oldest && !excess) continue;
+      if (!idle.dead && idle.since > oldest && !excess) continue;
       this.#idle.splice(this.#idle.indexOf(idle), 1);
-      if (idle.sandbox.lost.aborted) this.#bury(idle);
+      if (idle.dead) this.#bury(idle);
       else this.#track(this.#destroy(idle.sandbox));
     }
     this.#refill();
     this.#preloadNext();
   }
 
-  #bury(idle: Idle): void {
+  #bury(idle: IdleSandbox): void {
     this.#options.metrics.poolDead.inc();
     this.#track(this.#destroy(idle.sandbox));
   }
@@ -259,34 +243,10 @@ export class Pool {
   #preloadNext(): void {
     if (this.#inUse > 0 || this.#starting > 0 || this.#closing.signal.aborted) return;
     if (this.#idle.some((idle) => idle.preloading !== null)) return;
-    const wanted = Math.max(1, Math.round(this.#arrivals.heavyShare * this.#idle.length));
-    const next = [...this.#idle]
-      .sort((a, b) => b.preloaded - a.preloaded)
-      .slice(0, wanted)
-      .find((idle) => idle.preloaded < preloadSteps.length && !idle.sandbox.lost.aborted);
-    if (next === undefined) return;
-    const module = preloadSteps[next.preloaded] as PreloadStep;
-    next.preloading = this.#preload(next, module).finally(() => {
-      next.preloading = null;
-      this.#preloadNext();
-    });
-    this.#track(next.preloading);
+    const next = nextToPreload(this.#idle, this.#arrivals.heavyShare);
+    if (next === null) return;
+    this.#track(next.preloadNext(this.#options.metrics).then(() => this.#preloadNext()));
     this.#report();
-  }
-
-  async #preload(idle: Idle, module: PreloadStep): Promise<void> {
-    idle.preloaded += 1;
-    try {
-      await idle.sandbox.send({ kind: "preload", head: { module } });
-      const answer = await idle.sandbox.receive();
-      const loaded = answer?.kind === "preloaded" && answer.head.ok === true;
-      this.#options.metrics.preloads.inc({ result: loaded ? "loaded" : "failed" });
-      if (answer?.kind !== "preloaded") await idle.sandbox.destroy();
-    } catch {
-      // The stream ended or spoke nonsense: the sandbox is unfit, and whoever looks at it next finds it lost.
-      this.#options.metrics.preloads.inc({ result: "failed" });
-      await idle.sandbox.destroy();
-    }
   }
 
   async #destroy(sandbox: Sandbox): Promise<void> {

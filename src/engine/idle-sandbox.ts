@@ -1,0 +1,72 @@
+import type { Metrics } from "../observe/metrics.ts";
+import { preloadSteps } from "./preload.ts";
+import type { Sandbox } from "./sandbox.ts";
+
+/** A sandbox that stands ready, and how far it is preloaded. */
+export class IdleSandbox {
+  readonly sandbox: Sandbox;
+  /** Unix milliseconds. */
+  readonly since: number;
+  #preloaded = 0;
+  #preloading: Promise<void> | null = null;
+
+  constructor(sandbox: Sandbox, since: number) {
+    this.sandbox = sandbox;
+    this.since = since;
+  }
+
+  get dead(): boolean {
+    return this.sandbox.lost.aborted;
+  }
+
+  /** Settles when the module being imported now is there; null when none is. */
+  get preloading(): Promise<void> | null {
+    return this.#preloading;
+  }
+
+  /** Steps of preloading done or begun. */
+  get preloaded(): number {
+    return this.#preloaded;
+  }
+
+  get fullyPreloaded(): boolean {
+    return this.#preloaded === preloadSteps.length;
+  }
+
+  /** Imports the next module. Never rejects: what does not answer as it should is destroyed, and found dead by the next who looks. */
+  preloadNext(metrics: Metrics): Promise<void> {
+    const module = preloadSteps[this.#preloaded];
+    if (module === undefined || this.#preloading !== null) throw new Error("nothing to preload");
+    this.#preloaded += 1;
+    this.#preloading = this.#preload(module, metrics).finally(() => {
+      this.#preloading = null;
+    });
+    return this.#preloading;
+  }
+
+  async #preload(module: string, metrics: Metrics): Promise<void> {
+    try {
+      await this.sandbox.send({ kind: "preload", head: { module } });
+      const answer = await this.sandbox.receive();
+      const loaded = answer?.kind === "preloaded" && answer.head.ok === true;
+      metrics.preloads.inc({ result: loaded ? "loaded" : "failed" });
+      if (answer?.kind !== "preloaded") await this.sandbox.destroy();
+    } catch {
+      metrics.preloads.inc({ result: "failed" });
+      await this.sandbox.destroy();
+    }
+  }
+}
+
+/** The best match for an execution: preloaded for code that imports, plain for the rest, not in the middle of an import. */
+export function bestMatch(stock: readonly IdleSandbox[], wantsPreloaded: boolean): IdleSandbox | null {
+  const cost = (idle: IdleSandbox) => (idle.preloading === null ? 0 : 100) + (wantsPreloaded ? -idle.preloaded : idle.preloaded);
+  return stock.reduce<IdleSandbox | null>((best, idle) => (best === null || cost(idle) < cost(best) ? idle : best), null);
+}
+
+/** The sandbox to preload next, so that the share of preloaded ones follows the share of code that wants them; at least one. */
+export function nextToPreload(stock: readonly IdleSandbox[], heavyShare: number): IdleSandbox | null {
+  const wanted = Math.max(1, Math.round(heavyShare * stock.length));
+  const furthest = [...stock].sort((a, b) => b.preloaded - a.preloaded).slice(0, wanted);
+  return furthest.find((idle) => !idle.fullyPreloaded && !idle.dead) ?? null;
+}
