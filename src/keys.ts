@@ -177,7 +177,10 @@ async function openExclusively(path: string) {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     }
-    const age = await stat(path).then((found) => Date.now() - found.mtimeMs, () => 0);
+    const age = await stat(path).then(
+      (found) => Date.now() - found.mtimeMs,
+      () => 0,
+    );
     if (age > LOCK_STALE_MS) await rm(path, { force: true });
     else await sleep(LOCK_RETRY_MS);
   }

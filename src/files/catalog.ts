@@ -41,7 +41,13 @@ export class FileCatalog {
   /** Ties files that were stored before their execution had an id to it, so that they go when it goes. */
   async own(organization: string, executionId: string, ids: readonly string[], keptMs: number): Promise<void> {
     const owned = this.#ownedKey(organization, executionId);
-    ensureAllDone(await this.#redis.multi().sadd(owned, ...ids).pexpire(owned, keptMs).exec());
+    ensureAllDone(
+      await this.#redis
+        .multi()
+        .sadd(owned, ...ids)
+        .pexpire(owned, keptMs)
+        .exec(),
+    );
   }
 
   async ownedBy(organization: string, executionId: string): Promise<string[]> {
@@ -75,7 +81,10 @@ export class FileCatalog {
       const batch = await this.#idsAfter(organization, position, filter);
       if (batch.length === 0) break;
       position = batch.at(-1) as Position;
-      const records = await this.getMany(organization, batch.map((entry) => entry.id));
+      const records = await this.getMany(
+        organization,
+        batch.map((entry) => entry.id),
+      );
       for (const record of records) {
         if (record === null || (filter.purpose !== undefined && record.purpose !== filter.purpose)) continue;
         data.push(record);
@@ -116,7 +125,8 @@ export class FileCatalog {
   }
 
   async #positionOf(organization: string, id: string): Promise<Position | null> {
-    const score = (await this.#redis.zscore(this.#indexKey(organization), id)) ?? (await this.#redis.get(this.#cursorKey(organization, id)));
+    const score =
+      (await this.#redis.zscore(this.#indexKey(organization), id)) ?? (await this.#redis.get(this.#cursorKey(organization, id)));
     return score === null ? null : { id, at: Number(score) };
   }
 

@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import { newId } from "../execution/ids.ts";
 import type { RunPorts } from "../execution/run.ts";
 import type { Limits } from "../limits.ts";
-import { type FileCatalog, type FileFilter } from "./catalog.ts";
+import type { FileCatalog, FileFilter } from "./catalog.ts";
 import { mimeTypeOf } from "./mime.ts";
 import type { BlobStore, FileRecord } from "./store.ts";
 

@@ -1,6 +1,6 @@
 import type { ErrorRequestHandler, Response } from "express";
-import { BlobStoreFailed } from "../files/store.ts";
 import { catalogue, type ErrorCode, ServiceError } from "../errors.ts";
+import { BlobStoreFailed } from "../files/store.ts";
 import type { Log } from "../observe/log.ts";
 import { requestIdOf } from "./request-id.ts";
 
@@ -76,19 +76,31 @@ function parserError(thrown: Error & { type?: unknown; status?: unknown; limit?:
       return new ServiceError("body_too_large", { detail: `The body must have at most ${String(thrown.limit)} bytes.` });
     case "encoding.unsupported":
     case "charset.unsupported":
-      return new ServiceError("unsupported_media_type", { detail: "Send the body in UTF-8, plain or compressed with gzip, deflate or br." });
+      return new ServiceError("unsupported_media_type", {
+        detail: "Send the body in UTF-8, plain or compressed with gzip, deflate or br.",
+      });
   }
   const { status } = thrown;
   if (typeof status !== "number" || status < 400 || status > 499) return null;
   return new ServiceError("malformed_request", { detail: "The request line, headers or body can not be read.", cause: thrown });
 }
 
-const connectionErrorCodes = new Set(["ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "EPIPE", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENOENT"]);
+const connectionErrorCodes = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "ETIMEDOUT",
+  "EPIPE",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENOENT",
+]);
 
 /** ioredis has no common class for a server that is away, still loading, or read-only. */
 function isRedisAway(error: Error & { code?: unknown; syscall?: unknown }): boolean {
   if (error.name === "MaxRetriesPerRequestError") return true;
-  if (error.name === "ReplyError") return /^(LOADING|READONLY|MASTERDOWN|OOM|CLUSTERDOWN|NOREPLICAS|TRYAGAIN|MISCONF)\b/.test(error.message);
+  if (error.name === "ReplyError")
+    return /^(LOADING|READONLY|MASTERDOWN|OOM|CLUSTERDOWN|NOREPLICAS|TRYAGAIN|MISCONF)\b/.test(error.message);
   if (/^(Connection is closed\.|Command timed out|Stream isn't writeable)/.test(error.message)) return true;
   return error.syscall === "connect" && connectionErrorCodes.has(String(error.code));
 }

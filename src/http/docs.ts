@@ -2,6 +2,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import type { Express } from "express";
 
+const require = createRequire(import.meta.url);
 const assets = ["swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"] as const;
 
 /** No inline script and nothing from elsewhere: the page works offline. */
@@ -39,7 +40,7 @@ const START = `SwaggerUIBundle({ url: "/openapi.json", dom_id: "#swagger-ui", de
 /** Adds the document and a page to read it with, under both prefixes the API is reached by. */
 export function addDocs(app: Express, document: object): void {
   const text = JSON.stringify(document);
-  const folder = dirname(createRequire(import.meta.url).resolve("swagger-ui-dist/package.json"));
+  const folder = dirname(require.resolve("swagger-ui-dist/package.json"));
   app.get(["/openapi.json", "/v1/openapi.json"], (_request, response) => {
     response.type("application/json").send(text);
   });

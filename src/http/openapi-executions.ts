@@ -3,14 +3,15 @@ import { executionIdPattern } from "../execution/ids.ts";
 import { executionRequestSchema } from "../execution/request.ts";
 import { execution, executionEvent } from "../execution/result.ts";
 import { executionExample, requestExample, streamExample } from "./openapi-examples.ts";
-import { errorResponses, jsonResponse, listOf, problemWithExecution, type PathContext } from "./openapi-parts.ts";
+import { errorResponses, jsonResponse, listOf, type PathContext, problemWithExecution } from "./openapi-parts.ts";
 import { pageQuery } from "./paging.ts";
 
 const tags = ["executions"];
 
 /** How an event looks in a stream; OpenAPI can not say it in a schema. */
 const eventStream = {
-  description: "`id`, `event` and `data` lines for each event, the data being JSON of ExecutionEvent; `: ping` comments in between. Ends after `execution.ended`.",
+  description:
+    "`id`, `event` and `data` lines for each event, the data being JSON of ExecutionEvent; `: ping` comments in between. Ends after `execution.ended`.",
   content: { "text/event-stream": { schema: z.string(), example: streamExample } },
 };
 
@@ -73,7 +74,10 @@ export function addExecutionPaths({ registry, limits, security, executionId }: P
     security,
     summary: "List executions",
     request: { query: z.object(pageQuery(limits, executionIdPattern)) },
-    responses: { 200: jsonResponse("A page.", listOf(shown)), ...errorResponses(["execution_not_found", "invalid_field", "unknown_field"]) },
+    responses: {
+      200: jsonResponse("A page.", listOf(shown)),
+      ...errorResponses(["execution_not_found", "invalid_field", "unknown_field"]),
+    },
   });
 
   registry.registerPath({
@@ -92,7 +96,8 @@ export function addExecutionPaths({ registry, limits, security, executionId }: P
     tags,
     security,
     summary: "Stream the events of an execution",
-    description: "From the start, or after the event named by `Last-Event-ID` or `after`. Once the events have expired, `execution.ended` is left.",
+    description:
+      "From the start, or after the event named by `Last-Event-ID` or `after`. Once the events have expired, `execution.ended` is left.",
     request: {
       ...executionId,
       query: z.object({ after: z.string().optional().describe("id of the last event seen") }),
@@ -125,7 +130,10 @@ export function addExecutionPaths({ registry, limits, security, executionId }: P
     description: "Deletes the record, the files it produced and those sent inline with it. Uploaded files stay.",
     request: executionId,
     responses: {
-      200: jsonResponse("Deleted.", z.object({ id: z.string(), object: z.literal("code_interpreter_call"), deleted: z.literal(true) }).strict()),
+      200: jsonResponse(
+        "Deleted.",
+        z.object({ id: z.string(), object: z.literal("code_interpreter_call"), deleted: z.literal(true) }).strict(),
+      ),
       ...errorResponses(["execution_not_found", "execution_running", "storage_unavailable"]),
     },
   });

@@ -35,7 +35,14 @@ export function addFilePaths({ registry, limits, security, fileId }: PathContext
     },
     responses: {
       200: jsonResponse("The file.", shown, fileExample),
-      ...errorResponses(["file_too_large", "unsupported_media_type", "invalid_field", "unknown_field", "storage_unavailable", "shutting_down"]),
+      ...errorResponses([
+        "file_too_large",
+        "unsupported_media_type",
+        "invalid_field",
+        "unknown_field",
+        "storage_unavailable",
+        "shutting_down",
+      ]),
     },
   });
 

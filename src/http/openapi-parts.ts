@@ -37,11 +37,22 @@ const problem = z.object(problemShape).strict().openapi("Problem");
 /** The body of the error that a caller gets who waited for an execution that we failed at. */
 export function problemWithExecution(execution: z.ZodType) {
   const member = execution.optional().describe("the execution as it ended, with the output from before, where the error is about one");
-  return z.object({ ...problemShape, execution: member }).strict().openapi("ProblemWithExecution");
+  return z
+    .object({ ...problemShape, execution: member })
+    .strict()
+    .openapi("ProblemWithExecution");
 }
 
 /** What every call with a key can answer. */
-const everywhere: ErrorCode[] = ["malformed_request", "missing_key", "invalid_key", "missing_scope", "rate_limited", "queue_unavailable", "internal"];
+const everywhere: ErrorCode[] = [
+  "malformed_request",
+  "missing_key",
+  "invalid_key",
+  "missing_scope",
+  "rate_limited",
+  "queue_unavailable",
+  "internal",
+];
 
 /** Responses for error codes, one for each status, with the codes and what they mean in words. */
 export function errorResponses(codes: readonly ErrorCode[], serverErrorBody: z.ZodType = problem): Record<number, ResponseConfig> {
@@ -53,7 +64,9 @@ export function errorResponses(codes: readonly ErrorCode[], serverErrorBody: z.Z
     responses[status] = {
       description,
       ...(status === 429 || status === 503 ? { headers: z.object({ "Retry-After": z.string().describe("seconds") }) } : {}),
-      content: { "application/problem+json": { schema: status >= 500 ? serverErrorBody : problem, example: exampleOf(ofStatus[0] as ErrorCode) } },
+      content: {
+        "application/problem+json": { schema: status >= 500 ? serverErrorBody : problem, example: exampleOf(ofStatus[0] as ErrorCode) },
+      },
     };
   }
   return responses;

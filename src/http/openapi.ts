@@ -10,7 +10,11 @@ import type { PathContext } from "./openapi-parts.ts";
 /** The OpenAPI 3.1 document, made of the very schemas that check requests. Built once, at start. */
 export function makeOpenApi(options: { limits: Limits; publicUrl: string | undefined }) {
   const registry = new OpenAPIRegistry();
-  registry.registerComponent("securitySchemes", "bearer", { type: "http", scheme: "bearer", description: "`Authorization: Bearer ci_sk_…`" });
+  registry.registerComponent("securitySchemes", "bearer", {
+    type: "http",
+    scheme: "bearer",
+    description: "`Authorization: Bearer ci_sk_…`",
+  });
   registry.registerComponent("securitySchemes", "apiKey", { type: "apiKey", in: "header", name: "X-API-Key" });
   const context: PathContext = {
     registry,

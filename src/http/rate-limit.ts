@@ -7,7 +7,9 @@ import type { Metrics } from "../observe/metrics.ts";
 const WINDOW_SECONDS = 60;
 
 /** Counts the requests of each key over all API processes; while Redis is away, each process counts for itself. */
-export function makeRateLimit(options: { redis: Redis; prefix: string; limits: Limits; metrics: Metrics }): { take(keyId: string): Promise<void> } {
+export function makeRateLimit(options: { redis: Redis; prefix: string; limits: Limits; metrics: Metrics }): {
+  take(keyId: string): Promise<void>;
+} {
   const points = options.limits.requestsPerMinutePerKeyMax;
   const limiter = new RateLimiterRedis({
     storeClient: options.redis,

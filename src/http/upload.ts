@@ -26,7 +26,8 @@ export async function readUpload(request: Request, files: Files, bytesMax: numbe
   const parser = makeParser(request);
   parser.on("file", (field, stream, info) => form.takeFile(field, stream, info.filename));
   parser.on("field", (field, value, info) => form.takeField(field, value, info.valueTruncated));
-  for (const event of ["partsLimit", "filesLimit", "fieldsLimit"]) parser.once(event, () => form.refuse(malformed("The form has too many parts.")));
+  for (const event of ["partsLimit", "filesLimit", "fieldsLimit"])
+    parser.once(event, () => form.refuse(malformed("The form has too many parts.")));
   form.onRefused = () => parser.destroy();
   try {
     await readToEnd(request, parser);
@@ -57,7 +58,8 @@ class Form {
     const problem = this.#problemOfFile(field, name);
     if (problem !== null) {
       stream.resume();
-      return this.refuse(problem);
+      this.refuse(problem);
+      return;
     }
     this.#name = name as string;
     this.#storing = this.#files.receive(stream, this.#bytesMax).catch((error: unknown) => {
@@ -67,10 +69,10 @@ class Form {
   }
 
   takeField(field: string, value: string, truncated: boolean): void {
-    if (field === "file") return this.refuse(invalid("file", "must be a file with a filename"));
-    if (field !== "purpose") return this.refuse(unknownPart());
-    if (truncated || !(uploadPurposes as readonly string[]).includes(value)) {
-      return this.refuse(invalid("purpose", `must be one of ${uploadPurposes.join(", ")}`));
+    const problem = problemOfField(field, truncated ? "" : value);
+    if (problem !== null) {
+      this.refuse(problem);
+      return;
     }
     this.#purpose = value;
   }
@@ -97,6 +99,13 @@ class Form {
     const problem = fileNameProblem(name ?? "");
     return problem === null ? null : invalid("file", `the filename ${problem}`);
   }
+}
+
+function problemOfField(field: string, value: string): ServiceError | null {
+  if (field === "file") return invalid("file", "must be a file with a filename");
+  if (field !== "purpose") return unknownPart();
+  if ((uploadPurposes as readonly string[]).includes(value)) return null;
+  return invalid("purpose", `must be one of ${uploadPurposes.join(", ")}`);
 }
 
 function makeParser(request: Request): busboy.Busboy {

@@ -15,7 +15,9 @@ export function jsonBody(limits: Limits): RequestHandler[] {
 }
 
 function isJson(request: { headers: Record<string, unknown> }): boolean {
-  const [mediaType = "", ...parameters] = String(request.headers["content-type"] ?? "").toLowerCase().split(";");
+  const [mediaType = "", ...parameters] = String(request.headers["content-type"] ?? "")
+    .toLowerCase()
+    .split(";");
   const charsets = parameters.map((parameter) => parameter.trim()).filter((parameter) => parameter.startsWith("charset"));
   return mediaType.trim() === "application/json" && charsets.every((charset) => /^charset\s*=\s*"?utf-8"?$/.test(charset));
 }
@@ -37,7 +39,8 @@ export function checked<T>(schema: z.ZodType<T>, value: unknown): T {
 /** Query parameters, each given once. */
 export function checkedQuery<T>(schema: z.ZodType<T>, request: Request): T {
   for (const [name, value] of Object.entries(request.query)) {
-    if (typeof value !== "string") throw new ServiceError("invalid_field", { detail: `\`${shown(name)}\`: must be given once.`, param: shown(name) });
+    if (typeof value !== "string")
+      throw new ServiceError("invalid_field", { detail: `\`${shown(name)}\`: must be given once.`, param: shown(name) });
   }
   return checked(schema, request.query);
 }

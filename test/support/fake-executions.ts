@@ -52,7 +52,8 @@ export class FakeExecutions implements Executions {
       metadata: request.metadata,
     };
     this.stored.set(execution.id, { organization, execution, submission, events: [] });
-    if (idempotency !== null) this.#idempotent.set(`${organization} ${idempotency.key}`, { bodySha256: idempotency.bodySha256, id: execution.id });
+    if (idempotency !== null)
+      this.#idempotent.set(`${organization} ${idempotency.key}`, { bodySha256: idempotency.bodySha256, id: execution.id });
     this.onSubmit(execution.id);
     return { execution, replayed: false };
   }
@@ -133,7 +134,18 @@ export class FakeExecutions implements Executions {
 
   end(id: string, end: Partial<ExecutionEnd> = {}): void {
     const found = this.#found(id);
-    const usage = { queue_ms: 1, acquire_ms: 2, run_ms: 3, collect_ms: 0, cpu_ms: 3, memory_peak_bytes: 1024, stdout_bytes: 2, stderr_bytes: 0, file_bytes: 0, warm: true };
+    const usage = {
+      queue_ms: 1,
+      acquire_ms: 2,
+      run_ms: 3,
+      collect_ms: 0,
+      cpu_ms: 3,
+      memory_peak_bytes: 1024,
+      stdout_bytes: 2,
+      stderr_bytes: 0,
+      file_bytes: 0,
+      warm: true,
+    };
     const { execution } = found;
     found.execution = { ...execution, status: "completed", outcome: "ran", retry_safe: false, usage, completed_at: Date.now(), ...end };
     this.#addEvent(found, { type: "execution.ended", execution: found.execution });

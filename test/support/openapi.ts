@@ -19,7 +19,13 @@ const validators = new Map<string, ValidateFunction>();
  * Fails unless the document describes this answer: the call, the status, the content type, and for JSON the body.
  * `pathTemplate` is written as in the document, `/v1/files/{id}`.
  */
-export function expectMatchesOpenApi(method: string, pathTemplate: string, status: number, contentType: string | null, body: unknown): void {
+export function expectMatchesOpenApi(
+  method: string,
+  pathTemplate: string,
+  status: number,
+  contentType: string | null,
+  body: unknown,
+): void {
   const operation = paths[pathTemplate]?.[method.toLowerCase()];
   const call = `${method.toUpperCase()} ${pathTemplate}`;
   if (operation === undefined) throw new Error(`${call} is not in the document`);

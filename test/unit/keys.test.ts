@@ -34,14 +34,27 @@ describe("a key", () => {
     const keys = open();
     const [, , id = "", secret = ""] = text.split("_");
     const flipped = secret.replace(/.$/, (last) => (last === "0" ? "1" : "0"));
-    for (const wrong of ["", id, secret, `ci_sk_${id}_`, `ci_sk_${id}_${flipped}`, `ci_sk_${"0".repeat(24)}_${secret}`, `${text} `, `${text}\n`, text.toUpperCase()]) {
+    for (const wrong of [
+      "",
+      id,
+      secret,
+      `ci_sk_${id}_`,
+      `ci_sk_${id}_${flipped}`,
+      `ci_sk_${"0".repeat(24)}_${secret}`,
+      `${text} `,
+      `${text}\n`,
+      text.toUpperCase(),
+    ]) {
       expect(keys.find(wrong)).toBeNull();
     }
   });
 
-  test.each(["a", "org_", "org_A", `org_${"a".repeat(33)}`, "org_a:b", "org_a\n"])("is not made for the organization %j", async (organization) => {
-    await expect(createKey(path, { organization, scopes: ["read"] })).rejects.toThrow(RangeError);
-  });
+  test.each(["a", "org_", "org_A", `org_${"a".repeat(33)}`, "org_a:b", "org_a\n"])(
+    "is not made for the organization %j",
+    async (organization) => {
+      await expect(createKey(path, { organization, scopes: ["read"] })).rejects.toThrow(RangeError);
+    },
+  );
 
   test("is not made without a scope", async () => {
     await expect(createKey(path, { organization: "org_a", scopes: [] })).rejects.toThrow(RangeError);

@@ -38,7 +38,12 @@ export function executionsPost(deps: AppDeps): Route {
     }
     await answerAtEnd(deps, { organization, execution, waitMs, cancelWhenGone: idempotency === null }, response);
   };
-  return { method: "post", path: "/v1/executions", scope: "execute", handlers: [refuseWhenStopping(deps.stopping), ...jsonBody(deps.limits), handler] };
+  return {
+    method: "post",
+    path: "/v1/executions",
+    scope: "execute",
+    handlers: [refuseWhenStopping(deps.stopping), ...jsonBody(deps.limits), handler],
+  };
 }
 
 /** The longest an execution can take from acceptance to its stored result. */

@@ -149,7 +149,11 @@ describe("Files", () => {
 
     const saved = await ports.saveFile({ name: "out/plot.png", bytesMax: 10 }, bytesOf("png"));
     expect(saved).toMatchObject({ url: `https://example.org/x/v1/files/${saved.file_id}/content`, mime_type: "image/png", bytes: 3 });
-    expect(await files.get("org_a", saved.file_id)).toMatchObject({ executionId: run.id, purpose: "assistants_output", name: "out/plot.png" });
+    expect(await files.get("org_a", saved.file_id)).toMatchObject({
+      executionId: run.id,
+      purpose: "assistants_output",
+      name: "out/plot.png",
+    });
   });
 
   test("gives a run no file of another organization", async () => {

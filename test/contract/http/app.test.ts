@@ -249,7 +249,9 @@ describe("without a key", () => {
     expect(body.openapi).toBe("3.1.0");
     for (const route of routesOf(api.deps)) {
       const operation = body.paths[route.path.replace(":id", "{id}")]?.[route.method];
-      expect(Object.keys(operation?.responses ?? {}), `${route.method} ${route.path}`).toEqual(expect.arrayContaining(["200", "401", "403", "429", "500", "503"]));
+      expect(Object.keys(operation?.responses ?? {}), `${route.method} ${route.path}`).toEqual(
+        expect.arrayContaining(["200", "401", "403", "429", "500", "503"]),
+      );
       expect(operation.security).toEqual([{ bearer: [] }, { apiKey: [] }]);
     }
   });
@@ -284,7 +286,10 @@ describe("stopping", () => {
     const api = await start();
     const key = await api.newKey("org_a");
     api.stop.abort();
-    for (const [line, body] of [["POST /v1/executions", { code: "1" }], ["POST /v1/files", "x"]] as const) {
+    for (const [line, body] of [
+      ["POST /v1/executions", { code: "1" }],
+      ["POST /v1/files", "x"],
+    ] as const) {
       const answer = await call(api.url, line, { key, body });
       expect([answer.status, answer.body.code, answer.headers.get("connection")]).toEqual([503, "shutting_down", "close"]);
     }

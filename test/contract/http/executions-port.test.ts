@@ -38,7 +38,14 @@ const openProducer = async () => {
   await untilReady(connection, 5_000);
   await connection.flushall();
   const producer = new Producer({ redis: connection, prefix: "t", limits, metrics: makeMetrics(), log });
-  await expect.poll(() => producer.ready().then(() => true, () => false)).toBe(true);
+  await expect
+    .poll(() =>
+      producer.ready().then(
+        () => true,
+        () => false,
+      ),
+    )
+    .toBe(true);
   return {
     executions: producer,
     close: async () => {
@@ -64,7 +71,16 @@ describe.each<[string, () => Promise<{ executions: Executions; close(): Promise<
   test("shows a new execution as queued, to its organization alone", async () => {
     const { execution, replayed } = await executions.submit(submission());
     expect(replayed).toBe(false);
-    expect(execution).toMatchObject({ type: "code_interpreter_call", status: "queued", cause: null, code: "print(1)", outputs: [], usage: null, attempt: 0, metadata: { a: "b" } });
+    expect(execution).toMatchObject({
+      type: "code_interpreter_call",
+      status: "queued",
+      cause: null,
+      code: "print(1)",
+      outputs: [],
+      usage: null,
+      attempt: 0,
+      metadata: { a: "b" },
+    });
     expect(await executions.get("org_a", execution.id)).toEqual(execution);
     expect(await executions.get("org_b", execution.id)).toBeNull();
     expect(await executions.get("org_a", newId("execution"))).toBeNull();
@@ -92,7 +108,10 @@ describe.each<[string, () => Promise<{ executions: Executions; close(): Promise<
     expect([rest.data.map((one) => one.id), rest.hasMore]).toEqual([ids.slice(2), false]);
     expect((await executions.list("org_a", { limit: 3, order: "desc" })).data.map((one) => one.id)).toEqual(ids.toReversed());
     expect(await executions.list("org_b", { limit: 3, order: "desc" })).toEqual({ data: [], hasMore: false });
-    await expect(executions.list("org_a", { limit: 1, order: "asc", after: newId("execution") })).rejects.toMatchObject({ code: "execution_not_found", param: "after" });
+    await expect(executions.list("org_a", { limit: 1, order: "asc", after: newId("execution") })).rejects.toMatchObject({
+      code: "execution_not_found",
+      param: "after",
+    });
   });
 
   test("waits no longer than it is told, and not at all for what is not there", async () => {

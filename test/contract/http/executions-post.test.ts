@@ -37,7 +37,13 @@ const stayQueued = () => {
 };
 const upload = async (organization: string, text: string) => {
   const file = { name: "a.csv", purpose: "user_data", executionId: null, bytesMax: 1e6 };
-  return api.files.save(organization, file, (async function* () { yield Buffer.from(text); })());
+  return api.files.save(
+    organization,
+    file,
+    (async function* () {
+      yield Buffer.from(text);
+    })(),
+  );
 };
 
 describe("waiting", () => {
@@ -142,7 +148,18 @@ describe("the body", () => {
     [{ code: "1", files: [{ name: "x" }] }, "invalid_field", "files.0", /exactly one/],
     [{ code: "1", files: [{ name: "x", text: "", base64: "" }] }, "invalid_field", "files.0", /exactly one/],
     [{ code: "1", files: [{ name: "x", base64: "?" }] }, "invalid_field", "files.0.base64", /base64/i],
-    [{ code: "1", files: [{ name: "x", text: "" }, { name: "x", text: "" }] }, "invalid_field", "files", /distinct/],
+    [
+      {
+        code: "1",
+        files: [
+          { name: "x", text: "" },
+          { name: "x", text: "" },
+        ],
+      },
+      "invalid_field",
+      "files",
+      /distinct/,
+    ],
     [{ code: "1", files: [{ name: "x", text: "y".repeat(1001) }] }, "invalid_field", "files", /1000/],
     [{ code: "1", metadata: { a: 1 } }, "invalid_field", "metadata.a", /metadata\.a/],
     [{ code: "\ud800" }, "invalid_field", "code", /Unicode/],
@@ -154,7 +171,7 @@ describe("the body", () => {
     expect(answer.body.detail).toMatch(detail);
   });
 
-  test.each([["[1]"], ["\"x\""], ["null"], ["{"], [""]])("%j is no object", async (body) => {
+  test.each([["[1]"], ['"x"'], ["null"], ["{"], [""]])("%j is no object", async (body) => {
     const answer = await call(api.url, "POST /v1/executions", { key, body, headers: { "content-type": "application/json" } });
     expect([400, 422]).toContain(answer.status);
     expect(["malformed_json", "invalid_field"]).toContain(answer.body.code);
@@ -191,7 +208,7 @@ describe("the body", () => {
     endAtOnce();
     const { body } = await post(JSON.parse('{"code":"1","metadata":{"__proto__":"x","a":"b"},"env":{"__proto__":"y"}}'));
     expect(body.metadata).toEqual({ a: "b" });
-    expect(({} as Record<string, unknown>)["x"]).toBeUndefined();
+    expect(({} as Record<string, unknown>).x).toBeUndefined();
     expect(Object.getPrototypeOf(api.executions.stored.get(body.id)?.submission.request.env)).toBe(Object.prototype);
   });
 
@@ -210,11 +227,20 @@ describe("the body", () => {
 describe("files", () => {
   test("inline text and base64 are stored, and the job carries references only", async () => {
     endAtOnce();
-    const { body } = await post({ code: "1", files: [{ name: "a.txt", text: "é" }, { name: "d/b.bin", base64: "AP8=" }] });
+    const { body } = await post({
+      code: "1",
+      files: [
+        { name: "a.txt", text: "é" },
+        { name: "d/b.bin", base64: "AP8=" },
+      ],
+    });
     const submission = api.executions.stored.get(body.id)?.submission;
     expect(submission?.request.files).toEqual([]);
     const stored = await Promise.all((submission?.files ?? []).map((file) => api.files.get("org_a", file.file_id)));
-    expect(stored.map((record) => [record?.name, record?.bytes])).toEqual([["a.txt", 2], ["d/b.bin", 2]]);
+    expect(stored.map((record) => [record?.name, record?.bytes])).toEqual([
+      ["a.txt", 2],
+      ["d/b.bin", 2],
+    ]);
     expect(submission?.files.map((file) => file.name)).toEqual(["a.txt", "d/b.bin"]);
     expect(submission?.files.every((file) => fileIdPattern.test(file.file_id))).toBe(true);
   });
@@ -229,15 +255,33 @@ describe("files", () => {
 
   test("another organization's file is refused exactly as one that never was", async () => {
     const record = await upload("org_b", "x");
-    const foreign = await post({ code: "1", files: [{ name: "ok", text: "" }, { name: "x", file_id: record.id }] });
-    const unknown = await post({ code: "1", files: [{ name: "ok", text: "" }, { name: "x", file_id: `file_${"0".repeat(24)}` }] });
+    const foreign = await post({
+      code: "1",
+      files: [
+        { name: "ok", text: "" },
+        { name: "x", file_id: record.id },
+      ],
+    });
+    const unknown = await post({
+      code: "1",
+      files: [
+        { name: "ok", text: "" },
+        { name: "x", file_id: `file_${"0".repeat(24)}` },
+      ],
+    });
     expect([foreign.status, foreign.body.code, foreign.body.error.param]).toEqual([422, "invalid_field", "files.1.file_id"]);
     expect({ ...foreign.body, instance: "" }).toEqual({ ...unknown.body, instance: "" });
   });
 
   test("files by reference count against the bound of all files together", async () => {
     const record = await upload("org_a", "x".repeat(999));
-    const answer = await post({ code: "1", files: [{ name: "a", file_id: record.id }, { name: "b", text: "yy" }] });
+    const answer = await post({
+      code: "1",
+      files: [
+        { name: "a", file_id: record.id },
+        { name: "b", text: "yy" },
+      ],
+    });
     expect([answer.status, answer.body.error.param]).toEqual([422, "files"]);
   });
 
@@ -279,7 +323,11 @@ describe("Idempotency-Key", () => {
   test("another organization's key is another key", async () => {
     endAtOnce();
     const mine = await post({ code: "1" }, { "idempotency-key": "k4" });
-    const theirs = await call(api.url, "POST /v1/executions", { key: foreignKey, body: { code: "1" }, headers: { "idempotency-key": "k4" } });
+    const theirs = await call(api.url, "POST /v1/executions", {
+      key: foreignKey,
+      body: { code: "1" },
+      headers: { "idempotency-key": "k4" },
+    });
     expect(theirs.headers.get("idempotency-replayed")).toBeNull();
     expect(theirs.body.id).not.toBe(mine.body.id);
   });
@@ -310,7 +358,7 @@ describe("a caller that goes away", () => {
     });
     const left = expect(sent.then((response) => response.text())).rejects.toThrow();
     const id = await accepted;
-    if (headers["accept"] !== undefined) await sent.catch(() => {});
+    if (headers.accept !== undefined) await sent.catch(() => {});
     abort.abort();
     await left;
     return id;

@@ -62,10 +62,13 @@ describe("another organization's execution", () => {
 });
 
 describe("ids that are none", () => {
-  test.each(["x", "ci_", "ci_UPPER", `ci_${"0".repeat(25)}`, "ci_%2e%2e%2fetc", "__proto__", "%00"])("%s names no execution", async (id) => {
-    const { status, body } = await call(api.url, `GET /v1/executions/${id}`, { key });
-    expect([status, body.code]).toEqual([404, "execution_not_found"]);
-  });
+  test.each(["x", "ci_", "ci_UPPER", `ci_${"0".repeat(25)}`, "ci_%2e%2e%2fetc", "__proto__", "%00"])(
+    "%s names no execution",
+    async (id) => {
+      const { status, body } = await call(api.url, `GET /v1/executions/${id}`, { key });
+      expect([status, body.code]).toEqual([404, "execution_not_found"]);
+    },
+  );
 
   test("a path that is not UTF-8 is a malformed request", async () => {
     const { status, body } = await call(api.url, "GET /v1/executions/%E0%A4%A", { key });
@@ -144,7 +147,10 @@ describe("GET /v1/executions/:id/events", () => {
     const id = await queued();
     const abort = new AbortController();
     api.executions.start(id);
-    const first = await fetch(`${api.url}/v1/executions/${id}/events`, { headers: { authorization: `Bearer ${key}` }, signal: abort.signal });
+    const first = await fetch(`${api.url}/v1/executions/${id}/events`, {
+      headers: { authorization: `Bearer ${key}` },
+      signal: abort.signal,
+    });
     const reader = first.body?.pipeThrough(new TextDecoderStream()).getReader();
     const { value = "" } = (await reader?.read()) ?? {};
     abort.abort();
@@ -189,11 +195,18 @@ describe("DELETE /v1/executions/:id", () => {
   test("forgets the record, the files it produced and those sent with it, and no others", async () => {
     const id = await queued({ code: "1", files: [{ name: "in.txt", text: "x" }] });
     const ports = api.files.portsOf({ organization: "org_a", id });
-    const produced = await ports.saveFile({ name: "out.png", bytesMax: 10 }, (async function* () { yield Buffer.from("y"); })());
+    const produced = await ports.saveFile(
+      { name: "out.png", bytesMax: 10 },
+      (async function* () {
+        yield Buffer.from("y");
+      })(),
+    );
     const uploaded = await api.files.save(
       "org_a",
       { name: "kept", purpose: "user_data", executionId: null, bytesMax: 10 },
-      (async function* () { yield Buffer.from("z"); })(),
+      (async function* () {
+        yield Buffer.from("z");
+      })(),
     );
     const inline = api.executions.stored.get(id)?.submission.files[0]?.file_id ?? "";
     api.executions.end(id);

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { readdir } from "node:fs/promises";
 import { request as httpRequest } from "node:http";
-import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { FolderStore } from "../../../src/files/folder-store.ts";
 import { BlobStoreFailed } from "../../../src/files/store.ts";
@@ -18,7 +18,8 @@ let storeFails = false;
 
 class SometimesFull extends FolderStore {
   override async put(...args: Parameters<FolderStore["put"]>) {
-    if (storeFails) throw new BlobStoreFailed("the blob folder can not be used", { cause: Object.assign(new Error("ENOSPC"), { code: "ENOSPC" }) });
+    if (storeFails)
+      throw new BlobStoreFailed("the blob folder can not be used", { cause: Object.assign(new Error("ENOSPC"), { code: "ENOSPC" }) });
     return super.put(...args);
   }
 }
@@ -43,7 +44,8 @@ const form = (content: string | Uint8Array<ArrayBuffer>, name = "a.csv", more: R
 const upload = (content: string | Uint8Array<ArrayBuffer>, name?: string, more?: Record<string, string>) =>
   call(api.url, "POST /v1/files", { key, body: form(content, name, more) });
 /** Names of all blobs and of all that is still coming in. */
-const onDisk = async () => (await readdir(api.blobs, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).map((entry) => entry.name);
+const onDisk = async () =>
+  (await readdir(api.blobs, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).map((entry) => entry.name);
 const multipart = (parts: string) => `--b\r\n${parts}\r\n--b--\r\n`;
 const postRawForm = (body: string, headers: Record<string, string> = {}) =>
   call(api.url, "POST /v1/files", { key, body, headers: { "content-type": "multipart/form-data; boundary=b", ...headers } });
@@ -53,7 +55,14 @@ describe("POST /v1/files", () => {
     const bytes = randomBytes(1_500_000);
     const { status, body } = await upload(bytes, "data.bin");
     expect(status).toBe(200);
-    expect(body).toMatchObject({ object: "file", bytes: 1_500_000, filename: "data.bin", purpose: "user_data", status: "processed", execution_id: null });
+    expect(body).toMatchObject({
+      object: "file",
+      bytes: 1_500_000,
+      filename: "data.bin",
+      purpose: "user_data",
+      status: "processed",
+      execution_id: null,
+    });
     expect(body.sha256).toBe(createHash("sha256").update(bytes).digest("hex"));
     expect(body.expires_at - body.created_at).toBe(86_400);
   });
@@ -90,7 +99,11 @@ describe("POST /v1/files", () => {
 
   test("a file of unannounced length over the limit is 413 as well", async () => {
     const before = await onDisk();
-    const body = new Blob([`--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n`, Buffer.alloc(BYTES_MAX + 1), "\r\n--b--\r\n"]);
+    const body = new Blob([
+      `--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n`,
+      Buffer.alloc(BYTES_MAX + 1),
+      "\r\n--b--\r\n",
+    ]);
     const response = await fetch(`${api.url}/v1/files`, {
       method: "POST",
       headers: { authorization: `Bearer ${key}`, "content-type": "multipart/form-data; boundary=b" },
@@ -106,16 +119,43 @@ describe("POST /v1/files", () => {
     ["no file", multipart('Content-Disposition: form-data; name="purpose"\r\n\r\nvision'), 422, "invalid_field"],
     ["an unknown field", multipart('Content-Disposition: form-data; name="mode"\r\n\r\nx'), 422, "unknown_field"],
     ["an unknown purpose", multipart('Content-Disposition: form-data; name="purpose"\r\n\r\nx'), 422, "invalid_field"],
-    ["the purpose of what executions produce", multipart('Content-Disposition: form-data; name="purpose"\r\n\r\nassistants_output'), 422, "invalid_field"],
+    [
+      "the purpose of what executions produce",
+      multipart('Content-Disposition: form-data; name="purpose"\r\n\r\nassistants_output'),
+      422,
+      "invalid_field",
+    ],
     ["a file without a name", multipart('Content-Disposition: form-data; name="file"\r\n\r\nx'), 422, "invalid_field"],
     ["a file under another field", multipart('Content-Disposition: form-data; name="upload"; filename="a"\r\n\r\nx'), 422, "unknown_field"],
-    ["two files", multipart('Content-Disposition: form-data; name="file"; filename="a"\r\n\r\nx\r\n--b\r\nContent-Disposition: form-data; name="file"; filename="b"\r\n\r\ny'), 422, "invalid_field"],
+    [
+      "two files",
+      multipart(
+        'Content-Disposition: form-data; name="file"; filename="a"\r\n\r\nx\r\n--b\r\nContent-Disposition: form-data; name="file"; filename="b"\r\n\r\ny',
+      ),
+      422,
+      "invalid_field",
+    ],
     ["a name of dots", multipart('Content-Disposition: form-data; name="file"; filename=".."\r\n\r\nx'), 422, "invalid_field"],
-    ["a name with a control character", multipart('Content-Disposition: form-data; name="file"; filename="a\u0001b"\r\n\r\nx'), 400, "malformed_request"],
-    ["a name with an encoded line break", multipart("Content-Disposition: form-data; name=\"file\"; filename*=UTF-8''a%0d%0ab\r\n\r\nx"), 422, "invalid_field"],
+    [
+      "a name with a control character",
+      multipart('Content-Disposition: form-data; name="file"; filename="a\u0001b"\r\n\r\nx'),
+      400,
+      "malformed_request",
+    ],
+    [
+      "a name with an encoded line break",
+      multipart("Content-Disposition: form-data; name=\"file\"; filename*=UTF-8''a%0d%0ab\r\n\r\nx"),
+      422,
+      "invalid_field",
+    ],
     ["no end", '--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nx', 400, "malformed_request"],
     ["no part", "hello", 400, "malformed_request"],
-    ["many fields", multipart(Array(20).fill('Content-Disposition: form-data; name="purpose"\r\n\r\nvision').join("\r\n--b\r\n")), 400, "malformed_request"],
+    [
+      "many fields",
+      multipart(Array(20).fill('Content-Disposition: form-data; name="purpose"\r\n\r\nvision').join("\r\n--b\r\n")),
+      400,
+      "malformed_request",
+    ],
   ])("a form with %s is refused, and nothing of it is left", async (_, body, status, code) => {
     const before = await onDisk();
     const answer = await postRawForm(body);
@@ -229,17 +269,22 @@ describe("GET /v1/files/:id/content", () => {
     expect([response.status, response.headers.get("content-length"), await response.text()]).toEqual([200, "10", ""]);
   });
 
-  test.each(['q"uote.txt', "semi;colon.txt", "ünïcode-日本.csv", "per%cent.txt", "apo'strophe*.txt"])("the name %s survives, and ends no header", async (name) => {
-    const record = await api.files.save(
-      "org_a",
-      { name, purpose: "user_data", executionId: null, bytesMax: 10 },
-      (async function* () { yield Buffer.from("x"); })(),
-    );
-    const header = (await get({}, record.id)).headers.get("content-disposition") ?? "";
-    const exact = /filename\*=UTF-8''([A-Za-z0-9!#$&+.^_`|~%-]*)$/.exec(header)?.[1] ?? "";
-    expect(decodeURIComponent(exact)).toBe(name);
-    expect(header).toMatch(/^attachment; filename="[\x20-\x21\x23-\x5b\x5d-\x7e]*"; filename\*=/);
-  });
+  test.each(['q"uote.txt', "semi;colon.txt", "ünïcode-日本.csv", "per%cent.txt", "apo'strophe*.txt"])(
+    "the name %s survives, and ends no header",
+    async (name) => {
+      const record = await api.files.save(
+        "org_a",
+        { name, purpose: "user_data", executionId: null, bytesMax: 10 },
+        (async function* () {
+          yield Buffer.from("x");
+        })(),
+      );
+      const header = (await get({}, record.id)).headers.get("content-disposition") ?? "";
+      const exact = /filename\*=UTF-8''([A-Za-z0-9!#$&+.^_`|~%-]*)$/.exec(header)?.[1] ?? "";
+      expect(decodeURIComponent(exact)).toBe(name);
+      expect(header).toMatch(/^attachment; filename="[\x20-\x21\x23-\x5b\x5d-\x7e]*"; filename\*=/);
+    },
+  );
 
   test("a caller that goes away in the middle holds nothing open", async () => {
     const { id: of } = (await upload(Buffer.alloc(BYTES_MAX), "big.bin")).body;
@@ -286,14 +331,17 @@ describe("records", () => {
     expect(await onDisk()).not.toContain(made[0].id);
   });
 
-  test.each(["GET /v1/files/ID", "GET /v1/files/ID/content", "DELETE /v1/files/ID"])("%s of another organization's file is as if it never was", async (line) => {
-    const { id } = (await upload("secret")).body;
-    const foreign = await call(api.url, line.replace("ID", id), { key: foreignKey });
-    const unknown = await call(api.url, line.replace("ID", `file_${"0".repeat(24)}`), { key: foreignKey });
-    expect([foreign.status, foreign.body.code]).toEqual([404, "file_not_found"]);
-    expect({ ...foreign.body, instance: "" }).toEqual({ ...unknown.body, instance: "" });
-    expect((await call(api.url, `GET /v1/files/${id}`, { key })).status).toBe(200);
-  });
+  test.each(["GET /v1/files/ID", "GET /v1/files/ID/content", "DELETE /v1/files/ID"])(
+    "%s of another organization's file is as if it never was",
+    async (line) => {
+      const { id } = (await upload("secret")).body;
+      const foreign = await call(api.url, line.replace("ID", id), { key: foreignKey });
+      const unknown = await call(api.url, line.replace("ID", `file_${"0".repeat(24)}`), { key: foreignKey });
+      expect([foreign.status, foreign.body.code]).toEqual([404, "file_not_found"]);
+      expect({ ...foreign.body, instance: "" }).toEqual({ ...unknown.body, instance: "" });
+      expect((await call(api.url, `GET /v1/files/${id}`, { key })).status).toBe(200);
+    },
+  );
 
   test("another organization's files are in no list", async () => {
     await upload("x");
@@ -312,6 +360,9 @@ describe("records", () => {
 });
 
 test("a raw request with a header of two lines gives no second header", async () => {
-  const answer = await callRaw(api.url, `GET /v1/files HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\r\n Set-Cookie: b\r\nConnection: close\r\n\r\n`);
+  const answer = await callRaw(
+    api.url,
+    `GET /v1/files HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\r\n Set-Cookie: b\r\nConnection: close\r\n\r\n`,
+  );
   expect(answer).not.toMatch(/^set-cookie/im);
 });

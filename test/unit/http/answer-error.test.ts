@@ -82,7 +82,11 @@ test.each(promised)("%s is %i, %s", async (code, status, title) => {
 });
 
 test("Retry-After is whole seconds, at least one", async () => {
-  for (const [seconds, text] of [[0.2, "1"], [1.1, "2"], [30, "30"]] as const) {
+  for (const [seconds, text] of [
+    [0.2, "1"],
+    [1.1, "2"],
+    [30, "30"],
+  ] as const) {
     expect((await answerOf(new ServiceError("queue_full", { retryAfterSeconds: seconds }))).headers.get("retry-after")).toBe(text);
   }
 });

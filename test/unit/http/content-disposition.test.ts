@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { validateHeaderValue } from "node:http";
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { attachment } from "../../../src/http/content-disposition.ts";
 

@@ -40,11 +40,14 @@ test("a reader that stalls stops the source, and gets everything once it reads",
   const { response, served } = await serve(events(), { signal: new AbortController().signal });
   let before = -1;
   await expect
-    .poll(() => {
-      const still = asked === before;
-      before = asked;
-      return still;
-    }, { interval: 200, timeout: 10_000 })
+    .poll(
+      () => {
+        const still = asked === before;
+        before = asked;
+        return still;
+      },
+      { interval: 200, timeout: 10_000 },
+    )
     .toBe(true);
   expect(asked).toBeLessThan(total);
   let text = "";
