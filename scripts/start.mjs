@@ -13,6 +13,7 @@ import { dataFolderOf, root, setup } from "./setup.mjs";
 const STOP_MS_MAX = 60_000;
 
 const SAME_SIGNAL_MS = 500;
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
 
 const proof = {
   code: 'principal, rate, years = 10_000, 0.07, 20\nprint(f"${principal * (1 + rate) ** years:,.2f}")',
@@ -71,6 +72,7 @@ async function main() {
       });
     }
     await redis.stop();
+    signals.forget();
   }
   process.exitCode = service?.child.exitCode ?? 1;
 }
@@ -155,18 +157,20 @@ function listenForSignals() {
   const first = new Promise((done) => {
     resolve = done;
   });
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
-    process.on(signal, () => {
-      firstAt ??= performance.now();
-      // Ctrl-C reaches us from the terminal and again through npm: within this time they are one.
-      if (performance.now() - firstAt > SAME_SIGNAL_MS) service?.kill("SIGTERM");
-      resolve();
-    });
-  }
+  const onSignal = () => {
+    firstAt ??= performance.now();
+    // Ctrl-C reaches us from the terminal and again through npm: within this time they are one.
+    if (performance.now() - firstAt > SAME_SIGNAL_MS) service?.kill("SIGTERM");
+    resolve();
+  };
+  for (const signal of SIGNALS) process.on(signal, onSignal);
   return {
     first,
     passOnTo: (child) => {
       service = child;
+    },
+    forget: () => {
+      for (const signal of SIGNALS) process.off(signal, onSignal);
     },
   };
 }

@@ -21,7 +21,7 @@ export async function ensureImage({ engine, root, variant = "default", env = pro
   if (!(await hasImage(engine, name))) {
     await ensureBaseImage(engine);
     await step(`sandbox image ${name}`, async (progress) => {
-      await build({ engine, folder, files, name, variant, progress });
+      await buildImage({ engine, folder, files, name, args: { VARIANT: variant }, progress });
       return { note: "built" };
     });
   } else await step(`sandbox image ${name}`, async () => ({ note: "up to date" }));
@@ -70,29 +70,29 @@ export async function pruneImages({ engine, root }) {
 }
 
 /** Builds through the API: on the engine's bridge where it has one, on the host's network where it has none or that fails. */
-async function build({ engine, folder, files, name, variant, progress }) {
+export async function buildImage({ engine, folder, files, name, args, progress }) {
   const networks = await askJson(engine, { path: "/networks" });
   const modes = networks.some((network) => network.Driver === "bridge") ? ["default", "host"] : ["host"];
   for (const [index, networkMode] of modes.entries()) {
     const log = [];
     try {
-      await buildOnce({ engine, folder, files, name, variant, networkMode, log, progress });
+      await buildOnce({ engine, folder, files, name, args, networkMode, log, progress });
       return;
     } catch (error) {
       const words = [...log.slice(-LOG_LINES), error.message].join("\n");
-      if (index === modes.length - 1 || !isNetworkTrouble(words)) throw new SetupError(`The sandbox image can not be built:\n${words}`);
+      if (index === modes.length - 1 || !isNetworkTrouble(words)) throw new SetupError(`The image ${name} can not be built:\n${words}`);
       progress("no network from the engine's bridge; again on the host's");
     }
   }
 }
 
-async function buildOnce({ engine, folder, files, name, variant, networkMode, log, progress }) {
+async function buildOnce({ engine, folder, files, name, args, networkMode, log, progress }) {
   const query = new URLSearchParams({
     t: name,
     rm: "1",
     forcerm: "1",
     networkmode: networkMode,
-    buildargs: JSON.stringify(buildArguments(variant)),
+    buildargs: JSON.stringify({ ...args, ...proxyArguments() }),
   });
   const tar = spawn("tar", ["-C", folder, "-c", "-f", "-", "--", ...files], { stdio: ["ignore", "pipe", "inherit"] });
   const response = await ask(engine, {
@@ -110,11 +110,10 @@ async function buildOnce({ engine, folder, files, name, variant, networkMode, lo
   });
 }
 
-/** The variant, and the proxy this machine uses, which Docker knows as arguments that leave no trace in the image. */
-function buildArguments(variant) {
-  const proxies = ["http_proxy", "https_proxy", "no_proxy"].flatMap((name) => [name, name.toUpperCase()]);
-  const set = proxies.filter((name) => process.env[name]).map((name) => [name, process.env[name]]);
-  return { VARIANT: variant, ...Object.fromEntries(set) };
+/** The proxy this machine uses; Docker knows these as arguments that leave no trace in the image. */
+function proxyArguments() {
+  const names = ["http_proxy", "https_proxy", "no_proxy"].flatMap((name) => [name, name.toUpperCase()]);
+  return Object.fromEntries(names.filter((name) => process.env[name]).map((name) => [name, process.env[name]]));
 }
 
 export function isNetworkTrouble(text) {

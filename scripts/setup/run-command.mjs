@@ -39,12 +39,11 @@ export async function succeeds(command, args) {
  */
 export function spawnTied(command, args, { stdio = ["ignore", "inherit", "inherit"], env = process.env, cwd } = {}) {
   const script = '(read -r _ <&3; kill -TERM $$ 2>/dev/null) & exec 3<&-; exec "$@"';
-  return spawn("/bin/sh", ["-c", script, "sh", command, ...args], {
-    stdio: [...stdio, "pipe"],
-    env,
-    cwd,
-    detached: true,
-  });
+  const child = spawn("/bin/sh", ["-c", script, "sh", command, ...args], { stdio: [...stdio, "pipe"], env, cwd, detached: true });
+  // Lets the companion go with the child; it would otherwise hold the pipe, and the pipe would hold us.
+  child.once("exit", () => child.stdio[3].destroy());
+  child.stdio[3].on("error", () => {});
+  return child;
 }
 
 /** Resolves once the child has ended; true when it needed no force. */

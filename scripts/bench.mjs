@@ -1,0 +1,23 @@
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+import { startRedis } from "./setup/redis.mjs";
+import { endChild, runCommand } from "./setup/run-command.mjs";
+import { giveUp, step } from "./setup/say.mjs";
+import { freePort, launchService, waitUntilReady } from "./setup/service.mjs";
+import { dataFolderOf, root, setup } from "./setup.mjs";
+
+/** Measures this service and, in the same run, what it is compared with: npm run bench. */
+async function main() {
+  const made = await setup({ dataFolder: dataFolderOf(process.env) });
+  await step("bench", async (progress) => {
+    progress("tsc");
+    await runCommand(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.bench.json"], { progress, cwd: root });
+    return { note: "compiled" };
+  });
+  const { bench } = await import(pathToFileURL(path.join(root, "dist/for-bench/bench/harness/bench.js")).href);
+  const machine = { root, image: made.image, dockerHost: made.host };
+  process.exitCode = await bench(process.argv.slice(2), machine, { startRedis, launchService, waitUntilReady, endChild, freePort });
+}
+
+await main().catch(giveUp);
+console.error(process.getActiveResourcesInfo(), process._getActiveHandles().map(h=>h.constructor.name+" "+(h.spawnfile??h.remoteAddress??h.path??h._host??JSON.stringify(h._httpMessage?.path)??"")+" "+h.fd));

@@ -1,0 +1,79 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { runContainer } from "./container.mjs";
+import { canInstall, findCommand, installPackages } from "./debian.mjs";
+import { askJson } from "./engine-api.mjs";
+import { SetupError, step } from "./say.mjs";
+
+const CONFIG = "/etc/docker/daemon.json";
+/** The first is the faster one; older releases know only the second. */
+const platforms = ["systrap", "ptrace"];
+
+/**
+ * Returns the runtimes that sandboxes can be tested with: runc, and runsc where it can be had. An engine that setup
+ * did not start keeps its configuration, so runsc then has to be registered with it already.
+ */
+export function ensureRuntimes({ engine, host, startedBySetup, image }) {
+  const only = (why) => ({ runtimes: ["runc"], note: `runc only; ${why}` });
+  return step("container runtimes", async (progress) => {
+    const registered = (await askJson(engine, { path: "/info" })).Runtimes ?? {};
+    if (registered.runsc) {
+      const trouble = await tryRunsc(engine, image);
+      return trouble === null ? { runtimes: ["runc", "runsc"], note: "runc, runsc" } : only(`runsc does not run here: ${trouble}`);
+    }
+    if (!startedBySetup) return only(`runsc is not registered with the engine at ${host}, and setup changes only an engine it started`);
+    if (!findCommand("runsc")) {
+      if (!canInstall()) return only("runsc is not installed");
+      try {
+        await installPackages(["runsc"], { progress, why: "runsc is not installed." });
+      } catch {
+        return only("Debian has no runsc for this machine");
+      }
+    }
+    let trouble = "";
+    for (const platform of platforms) {
+      progress(`registering runsc with platform ${platform}`);
+      await register(engine, platform);
+      trouble = await tryRunsc(engine, image);
+      if (trouble === null) return { runtimes: ["runc", "runsc"], note: `runc, runsc (${platform})` };
+    }
+    return only(`runsc does not run here: ${trouble}`);
+  });
+}
+
+/** Adds runsc to the engine's configuration file and lets the engine read it again. */
+async function register(engine, platform) {
+  const config = existsSync(CONFIG) ? JSON.parse(readFileSync(CONFIG, "utf8")) : {};
+  const runsc = { path: findCommand("runsc"), runtimeArgs: ["--network=none", `--platform=${platform}`] };
+  mkdirSync(path.dirname(CONFIG), { recursive: true });
+  writeFileSync(CONFIG, `${JSON.stringify({ ...config, runtimes: { ...config.runtimes, runsc } }, null, 2)}\n`);
+  process.kill(Number(readFileSync("/var/run/docker.pid", "utf8")), "SIGHUP");
+  for (let waits = 0; waits < 50; waits++) {
+    const known = (await askJson(engine, { path: "/info" })).Runtimes?.runsc;
+    if (known?.runtimeArgs?.includes(`--platform=${platform}`)) return;
+    await pause(100);
+  }
+  throw new SetupError(`The engine did not take the runsc runtime from ${CONFIG}.`);
+}
+
+/** Null when a container runs under runsc; else why not, on one line. */
+async function tryRunsc(engine, image) {
+  let printed = "";
+  try {
+    const code = await runContainer({
+      engine,
+      image,
+      command: ["/usr/bin/true"],
+      entrypoint: [],
+      hostConfig: { Runtime: "runsc" },
+      onText: (text) => {
+        printed += text;
+      },
+      idleMs: 60_000,
+    });
+    return code === 0 ? null : `exit code ${code} ${printed.trim().split("\n")[0]}`;
+  } catch (error) {
+    return error.message.split("\n")[0].slice(0, 200);
+  }
+}

@@ -1,0 +1,127 @@
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import path from "node:path";
+import { runContainer } from "./container.mjs";
+import { buildImage } from "./image.mjs";
+import { step } from "./say.mjs";
+
+/**
+ * The suites of `npm test` in the order they run: cheap ones first. Each `run` prints what happens and resolves with
+ * { passed, failed, skipped }. `context` holds root, args, env, and for those that need them engine and image.
+ */
+export const suites = [
+  { name: "types", title: "types", run: check("typescript/bin/tsc", ["--noEmit"]) },
+  { name: "lint", title: "lint", run: check("@biomejs/biome/bin/biome", ["check", "--max-diagnostics=100"]) },
+  { name: "promises", title: "no promise is left behind", run: check("eslint/bin/eslint.js", ["."]) },
+  {
+    name: "imports",
+    title: "import rules",
+    run: check("dependency-cruiser/bin/dependency-cruise.mjs", ["src", "--config", ".dependency-cruiser.cjs"]),
+  },
+  { name: "unused", title: "unused code", run: check("knip/bin/knip.js", []) },
+  { name: "unit", title: "unit tests", run: vitest("unit") },
+  { name: "contract", title: "contract tests", run: vitest("contract") },
+  { name: "image", title: "image tests", run: imageTests, needsEngine: true },
+  { name: "attacks", title: "attacks", run: vitest("attacks"), needsEngine: true },
+  { name: "faults", title: "faults", run: vitest("faults"), needsEngine: true },
+  { name: "clients", title: "clients of other makers", run: vitest("clients"), needsEngine: true },
+  { name: "e2e", title: "end to end", run: vitest("e2e"), needsEngine: true },
+];
+
+/** One static check counts as one test. */
+function check(tool, args) {
+  return async ({ root, env }) => {
+    const code = await runShown(process.execPath, [path.join(root, "node_modules", tool), ...args], { cwd: root, env });
+    return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 };
+  };
+}
+
+function vitest(project) {
+  return async ({ root, env, args, dataFolder }) => {
+    mkdirSync(dataFolder, { recursive: true });
+    const report = path.join(dataFolder, `report-${project}.json`);
+    rmSync(report, { force: true });
+    const options = [
+      "run",
+      "--project",
+      project,
+      "--passWithNoTests",
+      "--reporter=default",
+      "--reporter=json",
+      `--outputFile.json=${report}`,
+    ];
+    const code = await runShown(process.execPath, [path.join(root, "node_modules/vitest/vitest.mjs"), ...options, ...args], {
+      cwd: root,
+      env,
+    });
+    return countVitest(existsSync(report) ? JSON.parse(readFileSync(report, "utf8")) : null, code);
+  };
+}
+
+/** Counts of vitest's JSON report; a run that failed outside of any test counts as one failure. */
+export function countVitest(report, exitCode) {
+  const passed = report?.numPassedTests ?? 0;
+  const skipped = (report?.numPendingTests ?? 0) + (report?.numTodoTests ?? 0);
+  const failed = report?.numFailedTests ?? 0;
+  return { passed, failed: exitCode !== 0 && failed === 0 ? 1 : failed, skipped };
+}
+
+/** pytest in a container of the image under test with pytest added. The tests make pid namespaces of their own. */
+async function imageTests({ root, engine, image, args }) {
+  const folder = path.join(root, "sandbox-image/tests");
+  const name = `${image}-tests`;
+  await step(`image ${name}`, async (progress) => {
+    const files = ["Dockerfile"];
+    await buildImage({ engine, folder, files, name, args: { IMAGE: image }, progress });
+    return { note: "built" };
+  });
+  let printed = "";
+  const code = await runContainer({
+    engine,
+    image: name,
+    command: ["python3", "-B", "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", ...args, "/tests"],
+    hostConfig: {
+      Init: true,
+      PidsLimit: 256,
+      Memory: 1024 ** 3,
+      CapAdd: ["SYS_ADMIN"],
+      SecurityOpt: ["seccomp=unconfined", "apparmor=unconfined"],
+      Binds: [`${folder}:/tests:ro`, `${path.join(root, "test/fixtures")}:/fixtures:ro`],
+    },
+    onText: (text) => {
+      process.stdout.write(text);
+      printed += text;
+    },
+  });
+  return countPytest(printed, code);
+}
+
+/** Counts of pytest's last line, as in `2 failed, 300 passed, 1 skipped in 12.34s`; errors count as failures. */
+export function countPytest(printed, exitCode) {
+  const summary = printed.match(/^.*\b\d+ (?:passed|failed|skipped|error).* in [\d.]+s.*$/gm)?.pop() ?? "";
+  const count = (word) => Number(summary.match(new RegExp(`(\\d+) ${word}`))?.[1] ?? 0);
+  const failed = count("failed") + count("errors?");
+  return { passed: count("passed"), failed: exitCode !== 0 && failed === 0 ? 1 : failed, skipped: count("skipped") };
+}
+
+/** Runs a command whose output is for the reader; resolves with its exit code. */
+function runShown(command, args, { cwd, env }) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { cwd, env, stdio: ["ignore", "inherit", "inherit"] });
+    child.on("error", (error) => {
+      console.error(error.message);
+      resolve(1);
+    });
+    child.on("close", (code) => resolve(code ?? 1));
+  });
+}
+
+/** The suites of these names, in their own order; `checks` stands for those that start nothing. */
+export function chooseSuites(names) {
+  if (names.length === 0) return suites;
+  const wanted = new Set(names.flatMap((name) => (name === "checks" ? ["types", "lint", "promises", "imports", "unused"] : [name])));
+  const unknown = [...wanted].filter((name) => !suites.some((suite) => suite.name === name));
+  if (unknown.length > 0)
+    throw new RangeError(`There is no suite ${unknown.join(", ")}; there are checks, ${suites.map((suite) => suite.name).join(", ")}.`);
+  return suites.filter((suite) => wanted.has(suite.name));
+}

@@ -1,0 +1,93 @@
+import path from "node:path";
+import { canInstall, findCommand, installPackages } from "./setup/debian.mjs";
+import { howToStop } from "./setup/docker.mjs";
+import { ensureRuntimes } from "./setup/gvisor.mjs";
+import { ensureBuilt, ensureNodeModules } from "./setup/node-modules.mjs";
+import { giveUp, SetupError, say, seconds, step } from "./setup/say.mjs";
+import { chooseSuites, suites } from "./setup/suites.mjs";
+import { dataFolderOf, root, setup } from "./setup.mjs";
+
+const help = `Runs the tests: npm test
+
+Makes ready what is missing, as npm start does, then runs these suites in order, all of them even if one fails:
+  ${suites.map((suite) => suite.name).join(", ")}
+
+  npm test -- unit contract       only these suites; "checks" stands for the first five
+  npm test -- e2e -t fairness     options after the suites go to vitest or pytest
+
+The last line counts everything: N passed, N failed, N skipped.`;
+
+/** Debian packages that only tests use, by the command they bring. */
+const testTools = { promtool: "prometheus", "redis-server": "redis-server" };
+
+async function main() {
+  const given = process.argv.slice(2);
+  if (given.includes("--help") || given.includes("-h")) return console.log(help);
+  const firstOption = given.findIndex((word) => word.startsWith("-"));
+  const names = firstOption === -1 ? given : given.slice(0, firstOption);
+  const args = firstOption === -1 ? [] : given.slice(firstOption);
+  const chosen = choose(names);
+
+  const dataFolder = path.join(dataFolderOf(process.env), "test");
+  const context = { root, args, dataFolder, env: { ...process.env, CI: "1" } };
+  const made = chosen.some((suite) => suite.needsEngine)
+    ? await setup({ dataFolder: dataFolderOf(process.env) })
+    : await setupWithoutEngine();
+  await ensureTestTools();
+  if (made) {
+    const { runtimes } = await ensureRuntimes(made);
+    Object.assign(context, { engine: made.engine, image: made.image });
+    Object.assign(context.env, { SANDBOX_IMAGE: made.image, DOCKER_HOST: made.host, SANDBOX_RUNTIMES: runtimes.join(",") });
+  }
+
+  const results = [];
+  for (const suite of chosen) {
+    say(`\n── ${suite.title} ${"─".repeat(Math.max(0, 70 - suite.title.length))}`);
+    const started = performance.now();
+    const counts = await suite.run(context).catch((error) => {
+      say(error instanceof SetupError ? error.message : error.stack);
+      return { passed: 0, failed: 1, skipped: 0 };
+    });
+    results.push({ ...counts, title: suite.title, time: seconds(started) });
+  }
+  if (made?.startedBySetup) say(`\n${howToStop(dataFolderOf(process.env))}`);
+  summarize(results);
+  if (results.some((result) => result.failed > 0)) process.exitCode = 1;
+}
+
+function choose(names) {
+  try {
+    return chooseSuites(names);
+  } catch (error) {
+    throw new SetupError(`${error.message}\n\n${help}`);
+  }
+}
+
+async function setupWithoutEngine() {
+  await ensureNodeModules(root);
+  await ensureBuilt(root);
+  return null;
+}
+
+async function ensureTestTools() {
+  const missing = Object.entries(testTools).filter(([command]) => !findCommand(command));
+  if (missing.length === 0) return;
+  await step("tools of the tests", async (progress) => {
+    const packages = missing.map(([, name]) => name);
+    if (!canInstall()) return { note: `missing: ${packages.join(", ")}; tests that need them fail or say that they are skipped` };
+    await installPackages(packages, { progress, why: "Tests need tools." });
+    return { note: packages.join(", ") };
+  });
+}
+
+function summarize(results) {
+  say();
+  const width = Math.max(...results.map((result) => result.title.length));
+  for (const { title, time, passed, failed, skipped } of results) {
+    console.log(`${failed === 0 ? "✓" : "✗"} ${title.padEnd(width)}  ${passed} passed, ${failed} failed, ${skipped} skipped (${time})`);
+  }
+  const sum = (name) => results.reduce((total, result) => total + result[name], 0);
+  console.log(`\n${sum("passed")} passed, ${sum("failed")} failed, ${sum("skipped")} skipped`);
+}
+
+await main().catch(giveUp);
