@@ -6,9 +6,18 @@ found = []
 processes = [entry for entry in os.listdir("/proc") if entry.isdigit()]
 if sorted(processes) != sorted(["1", str(os.getpid())]):
     found.append(("processes", processes))
+fonts = "/tmp/.matplotlib"
+
+
+def is_untouched(path):
+    """Matplotlib's own folder, which the service makes anew out of links into the image."""
+    return path == fonts and all(os.path.realpath(f"{fonts}/{name}").startswith("/opt/matplotlib/") for name in os.listdir(fonts))
+
+
 for folder in ("/mnt/data", "/tmp", "/dev/shm", "/dev/mqueue"):
-    if os.path.isdir(folder) and os.listdir(folder):
-        found.append((folder, os.listdir(folder)[:10]))
+    left = [name for name in os.listdir(folder) if not is_untouched(f"{folder}/{name}")] if os.path.isdir(folder) else []
+    if left:
+        found.append((folder, left[:10]))
 for kind in ("shm", "msg", "sem"):
     try:
         entries = open(f"/proc/sysvipc/{kind}").readlines()[1:]
