@@ -1,4 +1,5 @@
 import { type Logger, pino } from "pino";
+import { safeError } from "./safe-error.ts";
 
 export type Log = Logger;
 
@@ -13,6 +14,10 @@ export function makeLog(level: string, bindings: Record<string, string> = {}): L
       base: bindings,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
+      serializers: {
+        err: (thrown: unknown) => safeError(thrown),
+        error: (thrown: unknown) => (typeof thrown === "string" ? thrown : safeError(thrown)),
+      },
       redact: {
         paths: [
           "code",
