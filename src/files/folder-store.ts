@@ -4,6 +4,9 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { type BlobStore, BlobStoreFailed, BlobTooLarge } from "./store.ts";
 
+/** Chunks are gathered to this size: each write is a trip through a thread, which costs more than copying does. */
+const BLOCK_BYTES = 512 * 1024;
+
 /**
  * Blobs in a folder: `<root>/<two last characters of the id>/<id>`, so that no folder holds more than a
  * thousandth of them. A blob is written under a temporary name and renamed, so it is there whole or not at all.
@@ -66,12 +69,23 @@ export class FolderStore implements BlobStore {
     try {
       const hash = createHash("sha256");
       let bytes = 0;
+      let pending: Uint8Array[] = [];
+      let pendingBytes = 0;
+      const writePending = async () => {
+        const block = pending.length === 1 && pending[0] !== undefined ? pending[0] : Buffer.concat(pending);
+        pending = [];
+        pendingBytes = 0;
+        await ownFailure(() => handle.writeFile(block));
+      };
       for await (const chunk of source) {
         bytes += chunk.byteLength;
         if (bytes > bytesMax) throw new BlobTooLarge(`more than ${bytesMax} bytes`);
         hash.update(chunk);
-        await ownFailure(() => handle.writeFile(chunk));
+        pending.push(chunk);
+        pendingBytes += chunk.byteLength;
+        if (pendingBytes >= BLOCK_BYTES) await writePending();
       }
+      if (pendingBytes > 0) await writePending();
       return { bytes, sha256: hash.digest("hex") };
     } finally {
       // Some file systems say only here that the disk is full.

@@ -22,6 +22,10 @@ export async function streamEvents<E extends { type: string }>(
   response.status(200);
   response.setHeader("Content-Type", "text/event-stream; charset=utf-8");
   response.setHeader("X-Accel-Buffering", "no");
+  if (response.req.method === "HEAD") {
+    response.end();
+    return;
+  }
   response.flushHeaders();
   const ping = setInterval(() => {
     if (!response.writableNeedDrain && !response.writableEnded) response.write(": ping\n\n");

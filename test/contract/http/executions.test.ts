@@ -168,6 +168,14 @@ describe("GET /v1/executions/:id/events", () => {
   });
 });
 
+test("HEAD of an endless stream ends with its headers", async () => {
+  const response = await fetch(`${api.url}/v1/executions/${await queued()}/events`, {
+    method: "HEAD",
+    headers: { authorization: `Bearer ${key}` },
+  });
+  expect([response.status, response.headers.get("content-type")]).toEqual([200, "text/event-stream; charset=utf-8"]);
+});
+
 describe("POST /v1/executions/:id/cancel", () => {
   test("ends a waiting execution", async () => {
     const id = await queued();
