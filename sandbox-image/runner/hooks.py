@@ -61,11 +61,12 @@ def _connect_ipython(module: Any) -> None:
         "update_display": lambda value, **options: display(value),
         "clear_output": _keep_output,
     }
-    for name in ("IPython.core.display_functions", "IPython.core.display", "IPython.display", "IPython"):
-        loaded = module if name == module.__name__ else sys.modules.get(name)
-        for function, ours in replacements.items():
-            if loaded is not None and function in loaded.__dict__:
-                setattr(loaded, function, ours)
+    originals = {name: module.__dict__[name] for name in replacements}
+    # Other modules of IPython may have taken the functions over already.
+    for loaded in (module, sys.modules.get("IPython.core.display"), sys.modules.get("IPython.display"), sys.modules.get("IPython")):
+        for name, ours in replacements.items():
+            if loaded is not None and loaded.__dict__.get(name) is originals[name]:
+                setattr(loaded, name, ours)
 
 
 def _publish(data: Any, metadata: Any = None, **options: Any) -> None:

@@ -13,10 +13,12 @@ import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
-IMAGE_FOLDER = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(IMAGE_FOLDER))
+# Beside the tests in the repository; elsewhere in the image, where conftest.py has found it.
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
 
 from runner import cell, jsontext  # noqa: E402
+
+IMAGE_FOLDER = pathlib.Path(cell.__file__).parent.parent
 
 REQUIRED = {
     "image": {"mime_type", "width", "height", "role"},
@@ -92,7 +94,7 @@ class _RecordingChannel:
             return -1
 
 
-def run(*sources: str, stdin: bytes = b"", **bounds: int) -> Ran:
+def run(*sources: str, stdin: bytes = b"", preload: tuple[str, ...] = (), **bounds: int) -> Ran:
     """Runs each source as a cell of one process. Frames carry `at`: how much stdout was written before them."""
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -100,12 +102,12 @@ def run(*sources: str, stdin: bytes = b"", **bounds: int) -> Ran:
         (folder / "stdin").write_bytes(stdin)
         child = os.fork()
         if child == 0:
-            _run_in_child(folder, sources, bounds)
+            _run_in_child(folder, sources, preload, bounds)
         _, status = os.waitpid(child, 0)
         return _read(folder, status)
 
 
-def _run_in_child(folder: pathlib.Path, sources: tuple[str, ...], bounds: dict[str, int]) -> None:
+def _run_in_child(folder: pathlib.Path, sources: tuple[str, ...], preload: tuple[str, ...], bounds: dict[str, int]) -> None:
     end, write, note = os._exit, os.write, os.open(folder / "codes", os.O_WRONLY | os.O_CREAT)
     try:
         os.chdir(folder / "work")
@@ -117,6 +119,8 @@ def _run_in_child(folder: pathlib.Path, sources: tuple[str, ...], bounds: dict[s
         # The test framework records warnings; the code under test prints them.
         importlib.reload(warnings)
         channel = _RecordingChannel(str(folder))
+        for module in preload:
+            importlib.import_module(module)
         for source in sources:
             write(note, f"{cell.run_cell(source, channel, bounds)}\n".encode())
         end(0)

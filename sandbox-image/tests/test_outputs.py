@@ -48,13 +48,15 @@ def test_display_objects_of_ipython_become_their_type(source: str, kind: str, fi
     assert [frame[field] for frame in ran.frames] == [value, value]
 
 
-def test_every_way_to_import_display_leads_to_outputs() -> None:
+@pytest.mark.parametrize("preload", [(), ("IPython.display",)])
+def test_every_way_to_import_display_leads_to_outputs(preload: tuple[str, ...]) -> None:
     ran = run(
         "import IPython, IPython.display\nfrom IPython.core.display import display as core\nfrom IPython.display import HTML, display as named, publish_display_data\n"
         "for show in (display, named, core, IPython.display.display):\n    show(HTML('x'))\n"
         "publish_display_data({'text/html': 'y', 'text/plain': 'z'})\n"
         "display({'text/markdown': 'm'}, raw=True)\n"
-        "IPython.display.display_html('h', raw=True)"
+        "IPython.display.display_html('h', raw=True)",
+        preload=preload,
     )
     assert ran.types == ["html"] * 5 + ["markdown", "html"]
     assert ran.frames[4]["data"] == {"text/plain": "z"}
@@ -99,8 +101,9 @@ def test_ipython_images_are_images_with_their_size() -> None:
     assert ran.bodies[2].startswith(b"<svg")
 
 
-def test_plotly_figures_are_their_json_also_when_shown() -> None:
-    ran = run("import plotly.graph_objects as go\nf = go.Figure(go.Bar(x=['a', 'b'], y=[1, float('nan')]))\nf.show()\nf")
+@pytest.mark.parametrize("preload", [(), ("plotly.io", "IPython.display")])
+def test_plotly_figures_are_their_json_also_when_shown(preload: tuple[str, ...]) -> None:
+    ran = run("import plotly.graph_objects as go\nf = go.Figure(go.Bar(x=['a', 'b'], y=[1, float('nan')]))\nf.show()\nf", preload=preload)
     assert ran.types == ["json", "json"]
     assert [frame["role"] for frame in ran.frames] == ["display", "result"]
     assert ran.frames[0]["data"]["data"][0]["x"] == ["a", "b"]
