@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-import _signal
+import _signal  # type: ignore[import-not-found]
 
 from runner import protocol
 

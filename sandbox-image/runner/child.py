@@ -11,7 +11,7 @@ import os
 import sys
 
 import _ctypes
-import _signal
+import _signal  # type: ignore[import-not-found]
 import _sitebuiltins
 
 from runner import matplotlib_home
@@ -73,7 +73,7 @@ def set_dumpable(dumpable: bool) -> None:
 
     `ctypes` itself costs four milliseconds to import; its C half does not.
     """
-    prctl = _ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl")
+    prctl = _ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl")  # type: ignore[arg-type]
     if _ctypes.call_cdeclfunction(prctl, (_PR_SET_DUMPABLE, int(dumpable), 0, 0, 0)) != 0:
         raise OSError("prctl(PR_SET_DUMPABLE) failed")
 

@@ -6,7 +6,7 @@ import os
 import select
 import time
 
-import _signal
+import _signal  # type: ignore[import-not-found]
 import _socket
 
 from runner import protocol

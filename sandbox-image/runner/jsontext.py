@@ -58,7 +58,7 @@ class _Grammar:
     memo: dict[str, str] = {}
 
 
-_scan: Callable[[str, int], tuple[Any, int]] = make_scanner(_Grammar())
+_scan: Callable[[str, int], tuple[Any, int]] = make_scanner(_Grammar())  # type: ignore[arg-type]
 # Cycles end in RecursionError; NaN is refused, because other readers of JSON refuse it.
 _encode: Callable[[object, int], tuple[str, ...]] = make_encoder(
     None, _refuse_value, encode_basestring_ascii, None, ":", ",", False, False, False

@@ -8,7 +8,7 @@ import select
 import sys
 import time
 
-import _signal
+import _signal  # type: ignore[import-not-found]
 
 from runner import protocol
 from runner.outbox import Outbox
