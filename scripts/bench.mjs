@@ -16,8 +16,9 @@ async function main() {
   });
   const { bench } = await import(pathToFileURL(path.join(root, "dist/for-bench/bench/harness/bench.js")).href);
   const machine = { root, image: made.image, dockerHost: made.host };
-  process.exitCode = await bench(process.argv.slice(2), machine, { startRedis, launchService, waitUntilReady, endChild, freePort });
+  const exitCode = await bench(process.argv.slice(2), machine, { startRedis, launchService, waitUntilReady, endChild, freePort });
+  // What was started has ended by now; a connection that some library still keeps must not hold up whoever waits for us.
+  process.exit(exitCode);
 }
 
 await main().catch(giveUp);
-console.error(process.getActiveResourcesInfo(), process._getActiveHandles().map(h=>h.constructor.name+" "+(h.spawnfile??h.remoteAddress??h.path??h._host??JSON.stringify(h._httpMessage?.path)??"")+" "+h.fd));

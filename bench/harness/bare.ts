@@ -1,0 +1,54 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { containerOptions } from "../../src/docker/profile.ts";
+import type { World } from "./world.ts";
+
+const CYCLE_MS_MAX = 60_000;
+const LIFETIME_MS = 10 * 60_000;
+
+/**
+ * What every measurement is compared with: one container through the engine's API and nothing else, locked down
+ * exactly as a sandbox is (create, attach, start, wait, remove). Returns what the program printed.
+ */
+export async function bareCycle(world: World, command: string[]): Promise<string> {
+  const { control, stream } = world.engine;
+  const deadline = Date.now() + LIFETIME_MS;
+  const options = containerOptions(
+    { memoryMb: world.limits.memoryMbMax },
+    { image: world.image, runtime: "runc", seccomp: seccompProfile(world.root), limits: world.limits, workerId: "bench", deadline },
+  );
+  const container = await control.createContainer({ ...options, Entrypoint: command, Cmd: [] });
+  try {
+    const socket = await stream.getContainer(container.id).attach({ stream: true, hijack: true, stdin: true, stdout: true, stderr: true });
+    const output: Buffer[] = [];
+    socket.on("data", (data: Buffer) => output.push(data.subarray(8)));
+    socket.on("error", () => undefined);
+    await container.start();
+    const abortSignal = AbortSignal.timeout(CYCLE_MS_MAX);
+    const end = (await stream.getContainer(container.id).wait({ abortSignal })) as { StatusCode: number };
+    (socket as unknown as { destroy(): void }).destroy();
+    const text = Buffer.concat(output).toString("utf8");
+    if (end.StatusCode !== 0) throw new Error(`a bare container ended with ${end.StatusCode}: ${text.slice(0, 500)}`);
+    return text;
+  } finally {
+    await container.remove({ force: true, v: true });
+  }
+}
+
+/** `python3 -c` with the code, as its own first process. */
+export function python(code: string): string[] {
+  return ["/usr/bin/python3", "-c", code];
+}
+
+/** The same with what our runner gives to plotting code: the image's font list, and one thread. */
+export function pythonForPlots(code: string): string[] {
+  const home = "/tmp/.matplotlib";
+  const script = `cp -rs /opt/matplotlib ${home}; MPLCONFIGDIR=${home} OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 exec /usr/bin/python3 -c "$0"`;
+  return ["/bin/sh", "-c", script, code];
+}
+
+let profile: string | null = null;
+function seccompProfile(root: string): string {
+  profile ??= JSON.stringify(JSON.parse(readFileSync(join(root, "sandbox-image/seccomp.json"), "utf8")));
+  return profile;
+}

@@ -1,0 +1,87 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { cpus, release, totalmem } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { renderTable } from "./table.ts";
+import { type Launcher, type Machine, type Measure, makeWorld, type Row, type World } from "./world.ts";
+
+/** The files of bench/, in the order in which they are asked. */
+const questions = [
+  "print-at-rest",
+  "plot-at-rest",
+  "print-saturated",
+  "plot-saturated",
+  "burst",
+  "cpu-per-execution",
+  "overhead",
+  "fairness",
+  "files",
+  "worker-memory",
+] as const;
+
+const help = `Measures the service, and in the same run what it is compared with.
+
+  npm run bench                        all questions, about a quarter of an hour
+  npm run bench -- print-at-rest …     only these: ${questions.join(", ")}
+      --quick                          few and short measurements: shows that all of it works
+      --seed 7                         of the random arrivals (default: 1)
+
+The machine should do nothing else. The table goes to stdout, all of the numbers to bench/results/latest.json.`;
+
+/** Asks the questions named, or all; returns the exit code: 1 when a target was missed or a question failed. */
+export async function bench(args: readonly string[], machine: Machine, launcher: Launcher): Promise<number> {
+  const options = {
+    quick: { type: "boolean", default: false },
+    seed: { type: "string", default: "1" },
+    help: { type: "boolean", short: "h" },
+  } as const;
+  const { values, positionals } = parseArgs({ args: [...args], allowPositionals: true, options });
+  const unknown = positionals.filter((name) => !(questions as readonly string[]).includes(name));
+  if (values.help === true || unknown.length > 0) {
+    console.log(unknown.length > 0 ? `Unknown: ${unknown.join(", ")}\n\n${help}` : help);
+    return unknown.length > 0 ? 2 : 0;
+  }
+  let current = "";
+  const tell = (text: string) => process.stderr.write(`  ${current}: ${text}\n`);
+  const world = makeWorld(machine, launcher, { seed: Number(values.seed), quick: values.quick, tell });
+  const startedAt = new Date();
+  const rows: Row[] = [];
+  const failed: Record<string, string> = {};
+  for (const question of questions.filter((name) => positionals.length === 0 || positionals.includes(name))) {
+    current = question;
+    const started = performance.now();
+    try {
+      const { measure } = (await import(`../${question}.js`)) as { measure: Measure };
+      rows.push(...(await measure(world)));
+    } catch (error) {
+      // One question that can not be answered must not cost the answers of the others.
+      failed[question] = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      tell(`failed: ${failed[question]}`);
+    }
+    tell(`${((performance.now() - started) / 1000).toFixed(0)} s`);
+  }
+  console.log(`\n${renderTable(rows)}`);
+  if (values.quick) console.log("\nMeasured with --quick: it shows that the questions work, not what the answers are.");
+  const about = { startedAt, quick: values.quick, seed: world.seed, machine: await aboutMachine(world) };
+  writeResults(world.root, { ...about, rows, failed });
+  world.engine.close();
+  return rows.some((row) => row.met === false) || Object.keys(failed).length > 0 ? 1 : 0;
+}
+
+async function aboutMachine(world: World): Promise<Record<string, unknown>> {
+  const engine = (await world.engine.control.version()) as { Version: string };
+  return {
+    cores: cpus().length,
+    processor: cpus()[0]?.model,
+    memoryMb: Math.round(totalmem() / 2 ** 20),
+    kernel: release(),
+    node: process.version,
+    engine: engine.Version,
+  };
+}
+
+function writeResults(root: string, results: object): void {
+  const folder = join(root, "bench/results");
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "latest.json"), `${JSON.stringify(results, null, 2)}\n`);
+}

@@ -1,0 +1,91 @@
+import http from "node:http";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { Execution } from "../../src/execution/result.ts";
+
+/** Beyond this an answer counts as failed. */
+const ANSWER_MS_MAX = 120_000;
+
+export interface Answer {
+  status: number;
+  body: Buffer;
+}
+
+/** Calls the API over kept connections, with as little of its own work as Node allows. */
+export class Client {
+  readonly #url: URL;
+  readonly #key: string;
+  readonly #agent = new http.Agent({ keepAlive: true, maxSockets: 256 });
+
+  constructor(url: string, key: string) {
+    this.#url = new URL(url);
+    this.#key = key;
+  }
+
+  /** Runs code and waits for its end. Throws unless it completed. */
+  async run(code: string, more: object = {}): Promise<Execution> {
+    const answer = await this.call("POST", "/v1/executions", JSON.stringify({ code, ...more }));
+    if (answer.status !== 200) throw new Error(`HTTP ${answer.status}`);
+    const execution = JSON.parse(answer.body.toString("utf8")) as Execution;
+    if (execution.status !== "completed") throw new Error(`an execution ended ${execution.status} (${execution.cause ?? "no cause"})`);
+    return execution;
+  }
+
+  /** Queues code without waiting; returns the HTTP status. */
+  async enqueue(code: string): Promise<number> {
+    return (await this.call("POST", "/v1/executions", JSON.stringify({ code }), { prefer: "respond-async" })).status;
+  }
+
+  /** Uploads a file from memory; returns its id. */
+  async upload(name: string, bytes: Buffer): Promise<string> {
+    const border = "bench-border-0123456789";
+    const head = `--${border}\r\nContent-Disposition: form-data; name="file"; filename="${name}"\r\nContent-Type: application/octet-stream\r\n\r\n`;
+    const body = Buffer.concat([Buffer.from(head), bytes, Buffer.from(`\r\n--${border}--\r\n`)]);
+    const answer = await this.call("POST", "/v1/files", body, { "content-type": `multipart/form-data; boundary=${border}` });
+    if (answer.status !== 200) throw new Error(`HTTP ${answer.status}`);
+    return (JSON.parse(answer.body.toString("utf8")) as { id: string }).id;
+  }
+
+  async download(path: string): Promise<number> {
+    return (await this.call("GET", path)).body.length;
+  }
+
+  call(method: string, path: string, body: string | Buffer = "", headers: Record<string, string> = {}): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const request = http.request(
+        {
+          agent: this.#agent,
+          host: this.#url.hostname,
+          port: this.#url.port,
+          method,
+          path,
+          headers: {
+            authorization: `Bearer ${this.#key}`,
+            ...(body.length > 0 ? { "content-type": "application/json", "content-length": Buffer.byteLength(body) } : {}),
+            ...headers,
+          },
+          timeout: ANSWER_MS_MAX,
+        },
+        (response) => {
+          const chunks: Buffer[] = [];
+          response.on("data", (chunk: Buffer) => chunks.push(chunk));
+          response.on("end", () => resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks) }));
+          response.on("error", reject);
+        },
+      );
+      request.on("timeout", () => request.destroy(new Error("no answer in time")));
+      request.on("error", reject);
+      if (body.length > 1024 * 1024) pipeline(Readable.from(slices(body as Buffer)), request).catch(reject);
+      else request.end(body);
+    });
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+}
+
+function* slices(bytes: Buffer): Generator<Buffer> {
+  const step = 256 * 1024;
+  for (let at = 0; at < bytes.length; at += step) yield bytes.subarray(at, at + step);
+}

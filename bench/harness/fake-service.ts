@@ -1,0 +1,59 @@
+import { startApi, startOperations } from "../../src/bin/api-part.ts";
+import { openFiles } from "../../src/bin/files-part.ts";
+import { runProcess } from "../../src/bin/process.ts";
+import { Pool } from "../../src/engine/pool.ts";
+import { makeEngine } from "../../src/engine/run.ts";
+import { failFast } from "../../src/queue/connection.ts";
+import { Consumer } from "../../src/queue/consumer.ts";
+import { doneHead, FakeFactory, type Script } from "../../test/support/fake-sandbox.ts";
+
+/** The whole service in one process but for the containers: sandboxes that answer at once. */
+const SANDBOXES = 64;
+const CONCURRENCY = 32;
+const answersAtOnce: Script = (frame, sandbox) => {
+  if (frame.kind === "preload") sandbox.says("preloaded", { ...frame.head, ok: true });
+  if (frame.kind !== "run") return;
+  sandbox.says("stdout", {}, Buffer.from("1\n"));
+  sandbox.says("done", doneHead({ stdout_bytes: 2 }));
+};
+
+await runProcess("fake", async (world) => {
+  const { config, log, metrics } = world;
+  const { limits } = config;
+  const redis = failFast(config.REDIS_URL, log);
+  const files = openFiles(world, redis);
+  const pool = new Pool({
+    factory: new FakeFactory(answersAtOnce),
+    spec: { memoryMb: limits.memoryMbMax },
+    sizeMin: CONCURRENCY,
+    sizeMax: CONCURRENCY,
+    capacity: SANDBOXES,
+    startsMax: CONCURRENCY,
+    idleMsMax: 60 * 60_000,
+    metrics,
+    log,
+  });
+  pool.open();
+  const consumer = new Consumer({
+    redisUrl: config.REDIS_URL,
+    prefix: config.REDIS_PREFIX,
+    limits,
+    metrics,
+    log,
+    engine: makeEngine({ pool, limits, log }),
+    ports: (input, emit) => ({ ...files.portsOf(input), emit }),
+    concurrency: CONCURRENCY,
+    workerId: "fake",
+  });
+  await consumer.start();
+  const api = await startApi(world, files);
+  const operations = await startOperations(world, api.readiness);
+  return {
+    stop: async () => {
+      await Promise.all([api.stop(), consumer.drain(5_000)]);
+      await pool.close();
+      await operations.stop();
+      redis.disconnect();
+    },
+  };
+});

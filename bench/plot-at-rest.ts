@@ -1,0 +1,16 @@
+import { compareAtRest } from "./harness/at-rest.ts";
+import { bareCycle, pythonForPlots } from "./harness/bare.ts";
+import { regularArrivals } from "./harness/load.ts";
+import { plot } from "./harness/programs.ts";
+import type { Measure } from "./harness/world.ts";
+
+/** How long does a plot of a table take when the service is not busy? */
+export const measure: Measure = (world) =>
+  compareAtRest(world, {
+    text: "pandas and matplotlib plot to PNG at rest, every 2 s",
+    code: plot,
+    bare: () => bareCycle(world, pythonForPlots(plot)),
+    arrivals: () => regularArrivals({ everyMs: 2_000, durationMs: world.pick(24_000, 6_000) }),
+    blocks: world.pick(2, 1),
+    ratioMax: 0.25,
+  });

@@ -1,0 +1,18 @@
+import { bareCycle, pythonForPlots } from "./harness/bare.ts";
+import { plot } from "./harness/programs.ts";
+import { compareSaturated } from "./harness/saturated.ts";
+import type { Measure } from "./harness/world.ts";
+
+/** How many plots are drawn in a second, each in a fresh container? */
+export const measure: Measure = (world) =>
+  compareSaturated(world, {
+    text: "pandas and matplotlib plot, 16 clients back to back",
+    code: plot,
+    bare: () => bareCycle(world, pythonForPlots(plot)),
+    concurrencies: world.pick([2, 3, 4], [2]),
+    searchMs: world.pick(8_000, 4_000),
+    warmUpMs: world.pick(4_000, 2_000),
+    blockMs: world.pick(20_000, 8_000),
+    blocks: world.pick(2, 1),
+    ratioMin: 0.9,
+  });
