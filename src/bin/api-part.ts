@@ -15,6 +15,15 @@ const SWEEP_FILES_MS = 10 * 60_000;
 const CUT_MARGIN_MS = 5_000;
 const IDLE_CHECK_MS = 100;
 
+/** What a peer hears whose bytes are no HTTP: there is no request to answer, so no request id either. */
+const NOT_HTTP = [
+  "HTTP/1.1 400 Bad Request",
+  "Content-Type: application/problem+json",
+  "Connection: close",
+  "",
+  '{"type":"urn:code-interpreter:error:malformed_request","title":"The request can not be read","status":400,"code":"malformed_request"}',
+].join("\r\n");
+
 export type Readiness = () => Promise<Record<string, boolean>>;
 
 export interface ApiPart extends Part {
@@ -23,11 +32,10 @@ export interface ApiPart extends Part {
 
 /** Starts the HTTP API; it answers until `stop`, which lets running requests end. */
 export async function startApi(world: World, files: Files, neighbours: Readiness = async () => ({})): Promise<ApiPart> {
-  const { config, log, metrics } = world;
+  const { config, log, metrics, stopping } = world;
   const { limits } = config;
   const redis = failFast(config.REDIS_URL, log);
   const producer = new Producer({ redis, prefix: config.REDIS_PREFIX, limits, metrics, log });
-  const stopping = new AbortController();
   const readiness = async () => ({
     redis: await producer.ready().then(
       () => true,
@@ -45,7 +53,7 @@ export async function startApi(world: World, files: Files, neighbours: Readiness
     rateLimit: makeRateLimit({ redis, prefix: config.REDIS_PREFIX, limits, metrics }),
     readiness,
     publicUrl: config.PUBLIC_URL,
-    stopping: stopping.signal,
+    stopping,
   });
   const stopSweep = repeat(SWEEP_FILES_MS, log, async () => void (await files.sweep()));
   const server = await listen(app, config.PORT, config.HOST);
@@ -54,7 +62,6 @@ export async function startApi(world: World, files: Files, neighbours: Readiness
     readiness,
     stop: async () => {
       stopSweep();
-      stopping.abort();
       await close(server, limits.shutdownMsMax - CUT_MARGIN_MS);
       await producer.close();
       redis.disconnect();
@@ -64,17 +71,11 @@ export async function startApi(world: World, files: Files, neighbours: Readiness
 
 /** Starts metrics and health on their own port, for operations. */
 export async function startOperations(world: World, readiness: Readiness): Promise<Part> {
-  const { config, log, metrics } = world;
-  const stopping = new AbortController();
-  const app = makeOperationsApp({ metrics, readiness, log, stopping: stopping.signal });
+  const { config, log, metrics, stopping } = world;
+  const app = makeOperationsApp({ metrics, readiness, log, stopping });
   const server = await listen(app, config.METRICS_PORT, config.METRICS_HOST);
   log.info({ url: `http://${config.METRICS_HOST}:${portOf(server)}/metrics` }, "metrics listen");
-  return {
-    stop: async () => {
-      stopping.abort();
-      await close(server, 0);
-    },
-  };
+  return { stop: () => close(server, 0) };
 }
 
 function listen(app: Express, port: number, host: string): Promise<Server> {
@@ -82,6 +83,9 @@ function listen(app: Express, port: number, host: string): Promise<Server> {
     const server = app.listen(port, host, (error?: Error) => (error === undefined ? resolve(server) : reject(error)));
     // Longer than the idle time of common load balancers, so that they never use a connection we just closed.
     server.keepAliveTimeout = 75_000;
+    server.on("clientError", (_error, socket) => {
+      if (socket.writable) socket.end(NOT_HTTP);
+    });
   });
 }
 

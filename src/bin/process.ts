@@ -11,6 +11,8 @@ export interface World {
   config: Config;
   log: Log;
   metrics: Metrics;
+  /** Aborted when the orderly stop begins. */
+  stopping: AbortSignal;
 }
 
 /**
@@ -25,10 +27,11 @@ export async function runProcess(name: string, start: (world: World) => Promise<
     log.fatal({ err: error }, "unhandled rejection");
     process.exit(1);
   });
+  const stopping = new AbortController();
   const signalled = firstSignal(log);
   let part: Part;
   try {
-    part = await start({ config, log, metrics: makeMetrics() });
+    part = await start({ config, log, metrics: makeMetrics(), stopping: stopping.signal });
   } catch (error) {
     log.fatal({ err: error }, "the start failed");
     process.exit(1);
@@ -36,6 +39,7 @@ export async function runProcess(name: string, start: (world: World) => Promise<
   log.info("started");
   await signalled;
   log.info("stopping");
+  stopping.abort();
   const overdue = setTimeout(() => {
     log.error({ shutdownMs: config.limits.shutdownMsMax }, "the stop took too long");
     process.exit(1);
