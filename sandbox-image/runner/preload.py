@@ -8,20 +8,27 @@ import sys
 
 from runner import matplotlib_home
 
-# Nothing else is imported on request. In the order that makes each step short, a worker asks for one after another.
+# Nothing else is imported on request. A worker asks for one after another, in the order that makes each step short.
 ALLOWED = frozenset(
     (
         "json",
         "datetime",
+        "decimal",
         "numpy",
         "numpy.random",
+        "numpy.linalg",
+        "numpy.fft",
+        "numpy.ma",
         "dateutil",
+        "dateutil.parser",
         "pytz",
+        "pyarrow",
         "pandas.compat",
         "pandas._libs",
         "pandas.core.api",
         "pandas",
         "PIL.Image",
+        "PIL.PngImagePlugin",
         "matplotlib",
         "matplotlib.colors",
         "matplotlib.font_manager",
@@ -29,8 +36,14 @@ ALLOWED = frozenset(
         "matplotlib.backends.backend_agg",
         "matplotlib.pyplot",
         "openpyxl",
+        "scipy",
+        "scipy.stats",
+        "sklearn",
+        "seaborn",
     )
 )
+# What our own side of a library needs; a cell would import it otherwise.
+_OURS = {"matplotlib.pyplot": "runner.figures", "pandas": "runner.tables"}
 # Read by the libraries when they are imported; a sandbox has one processor.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
@@ -45,6 +58,8 @@ def preload(module: object) -> bool:
     matplotlib_home.ensure_matplotlib_home()
     try:
         __import__(module)
+        if module in _OURS:
+            __import__(_OURS[module])
     except Exception:
         return False
     # What is loaded lives for ever: the collector shall not pass over it again, here or in the child, where
