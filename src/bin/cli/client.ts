@@ -121,9 +121,8 @@ async function refusal(response: Response): Promise<string> {
   const text = await response.text();
   let sentence = text.slice(0, 300);
   try {
-    const body = JSON.parse(text) as { title?: string; detail?: string; error?: { message?: string; param?: string | null } };
-    const param = body.error?.param ? ` [${body.error.param}]` : "";
-    sentence = `${body.detail ?? body.error?.message ?? body.title ?? sentence}${param}`;
+    const body = JSON.parse(text) as { title?: string; detail?: string; error?: { message?: string } };
+    sentence = body.detail ?? body.error?.message ?? body.title ?? sentence;
   } catch {
     // Not the service's: a proxy's page, say. Its beginning is all there is to show.
   }
