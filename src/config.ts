@@ -38,6 +38,22 @@ const variables = z.object({
   WORKER_MEMORY_MB: count(512, 4_194_304).optional().describe("memory for sandboxes, MiB; three quarters of the machine when unset"),
   POOL_SIZE_MIN: count(0, 64).default(2).describe("warm sandboxes kept at rest"),
   POOL_SIZE_MAX: count(0, 64).default(6).describe("warm sandboxes kept when arrivals are many"),
+  MODEL_BASE_URL: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe("base of a chat-completions API, such as http://127.0.0.1:11434/v1; without it there is no assistant"),
+  MODEL_API_KEY: z.string().trim().optional().describe("sent to the model as `Authorization: Bearer …`"),
+  MODEL_DEFAULT: z.string().min(1).optional().describe("model of a request that names none; the first of MODEL_ALLOWED when unset"),
+  MODEL_ALLOWED: z
+    .string()
+    .transform((names) => names.split(",").map((name) => name.trim()).filter((name) => name !== ""))
+    .optional()
+    .describe("models a request may name, with commas between; MODEL_DEFAULT alone when unset"),
+  MODEL_SEES_IMAGES: flag.default(false).describe("the model takes images, so it is shown those that code produces"),
+  MODEL_TOKENS_FIELD: z
+    .enum(["max_tokens", "max_completion_tokens"])
+    .default("max_tokens")
+    .describe("field that bounds the tokens of an answer; models differ"),
   WEBHOOK_ALLOW_PRIVATE: flag.default(false).describe("deliver webhooks to private and loopback addresses"),
   LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
 });

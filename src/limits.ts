@@ -62,6 +62,42 @@ export const limitDefaults = {
   webhookAttemptsMax: 8,
   webhookTimeoutMsMax: 10_000,
 
+  // Sessions. One holds its sandbox, so their count is bounded by memory as well, see engine/capacity.ts.
+  sessionsPerWorkerMax: 64,
+  sessionsPerOrganizationMax: 20,
+  sessionIdleMinutesDefault: 20,
+  sessionIdleMinutesMax: 60,
+  sessionLifetimeMsMax: 24 * 60 * 60 * 1000,
+  // From the call that makes one to its sandbox, the queue included.
+  sessionStartTimeoutMsMax: 30_000,
+  sessionFilesCountMax: 256,
+  sessionNameCharsMax: 128,
+
+  // The assistant. "Kept" conversations are stored with each response; texts are what the model is shown of one code block.
+  responsesRunningMax: 64,
+  responsesPerOrganizationMax: 16,
+  responseTimeoutMsMax: 600_000,
+  responseBytesMax: 8 * MIB,
+  modelCallsPerResponseMax: 32,
+  codeCallsPerResponseMax: 16,
+  codeForcedRetriesMax: 2,
+  modelOutputTokensMax: 16_384,
+  modelAnswerBytesMax: 4 * MIB,
+  modelLineBytesMax: 1 * MIB,
+  modelFirstByteTimeoutMsMax: 60_000,
+  modelIdleTimeoutMsMax: 60_000,
+  modelCallTimeoutMsMax: 300_000,
+  modelRetriesMax: 2,
+  modelRetryWaitMsMax: 20_000,
+  toolTextCharsMax: 16_384,
+  toolTableRowsMax: 50,
+  toolImagesMax: 4,
+  toolImageBytesMax: 4 * MIB,
+  instructionsCharsMax: 65_536,
+  inputItemsMax: 1_000,
+  functionToolsMax: 128,
+  assistantsPerOrganizationMax: 1_000,
+
   // What is kept, and how long an orderly stop may take.
   retentionMsMax: 24 * 60 * 60 * 1000,
   eventsRetentionMsMax: 60 * 60 * 1000,
@@ -93,6 +129,11 @@ const relations: ReadonlyArray<[claim: string, holds: (l: Limits) => boolean]> =
   [
     "runTimeoutMsMax + runKillGraceMs + collectTimeoutMsMax < shutdownMsMax (an orderly stop outlasts the longest run)",
     (l) => l.runTimeoutMsMax + l.runKillGraceMs + l.collectTimeoutMsMax < l.shutdownMsMax,
+  ],
+  ["sessionIdleMinutesDefault ≤ sessionIdleMinutesMax", (l) => l.sessionIdleMinutesDefault <= l.sessionIdleMinutesMax],
+  [
+    "sessionIdleMinutesMax < retentionMsMax (an expired session is known for a while)",
+    (l) => l.sessionIdleMinutesMax * 60_000 < l.retentionMsMax,
   ],
   ["eventsRetentionMsMax ≤ retentionMsMax", (l) => l.eventsRetentionMsMax <= l.retentionMsMax],
 ];

@@ -49,6 +49,10 @@ export function writeProblem(response: Response, error: ServiceError, members: R
 const retryAfterDefaults: Partial<Record<ErrorCode, number>> = {
   rate_limited: 1,
   organization_queue_full: 5,
+  organization_responses_full: 5,
+  responses_full: 5,
+  // An operator has to act; a client that repeats by itself gains nothing.
+  model_not_configured: 60,
   queue_full: 5,
   queue_unavailable: 2,
   storage_unavailable: 5,
