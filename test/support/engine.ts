@@ -5,7 +5,7 @@ import { connectEngine, type EngineClient, hasStatus } from "../../src/docker/en
 import { WORKER_LABEL } from "../../src/docker/profile.ts";
 import { Pool, type Taken } from "../../src/engine/pool.ts";
 import { makeEngine } from "../../src/engine/run.ts";
-import type { Sandbox, SandboxSpec } from "../../src/engine/sandbox.ts";
+import type { Sandbox } from "../../src/engine/sandbox.ts";
 import { newId } from "../../src/execution/ids.ts";
 import type { Output } from "../../src/execution/outputs.ts";
 import type { ExecutionEnd } from "../../src/execution/result.ts";
@@ -67,15 +67,15 @@ export class RecordingPool extends Pool {
   readonly taken: Sandbox[] = [];
   readonly #gone = new Map<string, Promise<void>>();
 
-  override async take(spec: SandboxSpec, wantsPreloaded: boolean, signal: AbortSignal): Promise<Taken> {
-    const taken = await super.take(spec, wantsPreloaded, signal);
+  override async take(...wanted: Parameters<Pool["take"]>): Promise<Taken> {
+    const taken = await super.take(...wanted);
     this.taken.push(taken.sandbox);
     return taken;
   }
 
-  override discard(sandbox: Sandbox): Promise<void> {
-    const gone = super.discard(sandbox);
-    this.#gone.set(sandbox.id, gone);
+  override discard(...given: Parameters<Pool["discard"]>): Promise<void> {
+    const gone = super.discard(...given);
+    this.#gone.set(given[0].id, gone);
     return gone;
   }
 

@@ -1,0 +1,90 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { StopReason } from "../../../src/execution/run.ts";
+import { makeLimits } from "../../../src/limits.ts";
+import { type EngineUnderTest, startEngine } from "../../support/engine.ts";
+
+let under: EngineUnderTest;
+beforeAll(async () => {
+  under = await startEngine({ limits: makeLimits({ runKillGraceMs: 1_500 }) });
+});
+afterAll(() => under.close());
+
+const working = `
+with open("before.txt", "w") as file:
+    file.write("whole")
+print("before")
+import time
+`;
+const lastSandbox = () => under.pool.taken.at(-1)?.id ?? "";
+
+/** Runs code and stops it as soon as it has printed something. */
+async function stopped(code: string, reason: StopReason) {
+  const stop = new AbortController();
+  const ran = await under.run(code, { stop: stop.signal, onEmit: () => stop.abort(reason) });
+  return { ...ran, existsAfterwards: await under.exists(lastSandbox()) };
+}
+
+describe("a cancelled execution", () => {
+  test("keeps its text and files, and its container is gone when that is told", async () => {
+    const ran = await stopped(`${working}time.sleep(60)`, "cancelled");
+    expect(ran.end).toMatchObject({ status: "cancelled", cause: "cancelled", outcome: "ran_partly" });
+    expect(ran.text()).toBe("before");
+    expect(ran.files.get("before.txt")?.toString()).toBe("whole");
+    expect(ran.existsAfterwards).toBe(false);
+  });
+
+  test("that ignores being interrupted is killed within the grace, and keeps its text and files all the same", async () => {
+    const startedAt = Date.now();
+    const ran = await stopped(`${working}while True:\n    try:\n        time.sleep(60)\n    except BaseException:\n        pass`, "cancelled");
+    expect(ran.end).toMatchObject({ status: "cancelled", cause: "cancelled" });
+    expect(ran.text()).toBe("before");
+    expect(ran.files.get("before.txt")?.toString()).toBe("whole");
+    expect(ran.existsAfterwards).toBe(false);
+    expect(Date.now() - startedAt).toBeLessThan(8_000);
+  });
+
+  test("before a sandbox was taken never started", async () => {
+    const { end } = await under.run("print('ran')", { stop: AbortSignal.abort("cancelled" satisfies StopReason) });
+    expect(end).toMatchObject({ status: "cancelled", cause: "cancelled", outcome: "never_started", outputs: [] });
+  });
+});
+
+test.each(["lock_lost", "shutdown"] as const)("an execution stopped for %s loses its sandbox at once", async (reason) => {
+  const ran = await stopped(`${working}time.sleep(60)`, reason);
+  expect(ran.end).toMatchObject({ status: "errored", cause: "worker_lost", outcome: "ran_partly", retry_safe: true });
+  expect(ran.text()).toBe("before");
+  expect(ran.existsAfterwards).toBe(false);
+});
+
+describe("a sandbox", () => {
+  test("killed from outside in the middle of a run is lost, and its text is kept", async () => {
+    const ran = await under.run(`${working}time.sleep(60)`, {
+      onEmit: () => under.docker.control.getContainer(lastSandbox()).kill(),
+    });
+    expect(ran.end).toMatchObject({ status: "errored", cause: "sandbox_lost", outcome: "ran_partly", retry_safe: true, evidence: { exit_code: 137 } });
+    expect(ran.text()).toBe("before");
+    await under.pool.settled();
+    expect(await under.exists(lastSandbox())).toBe(false);
+  });
+
+  test("killed while it waited is not handed out", async () => {
+    await expect.poll(() => under.pool.idle, { timeout: 20_000 }).toBe(1);
+    const given = new Set(under.pool.taken.map(({ id }) => id));
+    const [idle] = (await under.containers()).filter((id) => !given.has(id));
+    await under.docker.control.getContainer(idle ?? "").kill();
+    const { end, text } = await under.run("print(42)");
+    expect(end.status).toBe("completed");
+    expect(text()).toBe("42");
+    expect(lastSandbox()).not.toBe(idle);
+  });
+
+  test("that can not be had, as the engine is away, lets the execution never start", async () => {
+    const away = await startEngine({ host: "unix:///nowhere/docker.sock", limits: makeLimits({ sandboxStartTimeoutMsMax: 1_000 }) });
+    try {
+      const { end } = await away.run("print(42)");
+      expect(end).toMatchObject({ status: "errored", cause: "sandbox_lost", outcome: "never_started", retry_safe: true, outputs: [] });
+    } finally {
+      await away.close();
+    }
+  });
+});
