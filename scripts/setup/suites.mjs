@@ -58,11 +58,12 @@ function vitest(project) {
   };
 }
 
-/** Counts of vitest's JSON report; a run that failed outside of any test counts as one failure. */
+/** Counts of vitest's JSON report; a run that failed outside of any test, or left no report, counts as one failure. */
 export function countVitest(report, exitCode) {
-  const passed = report?.numPassedTests ?? 0;
-  const skipped = (report?.numPendingTests ?? 0) + (report?.numTodoTests ?? 0);
-  const failed = report?.numFailedTests ?? 0;
+  if (report === null) return { passed: 0, failed: 1, skipped: 0 };
+  const passed = report.numPassedTests ?? 0;
+  const skipped = (report.numPendingTests ?? 0) + (report.numTodoTests ?? 0);
+  const failed = report.numFailedTests ?? 0;
   return { passed, failed: exitCode !== 0 && failed === 0 ? 1 : failed, skipped };
 }
 
@@ -79,7 +80,7 @@ async function imageTests({ root, engine, image, args }) {
   const code = await runContainer({
     engine,
     image: name,
-    command: ["python3", "-B", "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", ...args, "/tests"],
+    command: ["python3", "-B", "-m", "pytest", "-q", "-rs", "--color=no", "-p", "no:cacheprovider", ...args, "/tests"],
     hostConfig: {
       Init: true,
       PidsLimit: 256,
@@ -96,12 +97,16 @@ async function imageTests({ root, engine, image, args }) {
   return countPytest(printed, code);
 }
 
-/** Counts of pytest's last line, as in `2 failed, 300 passed, 1 skipped in 12.34s`; errors count as failures. */
+/**
+ * Counts of pytest's last line, as in `2 failed, 300 passed, 1 skipped in 12.34s`; errors count as failures, and so
+ * does a run without a line to count.
+ */
 export function countPytest(printed, exitCode) {
   const summary = printed.match(/^.*\b\d+ (?:passed|failed|skipped|error).* in [\d.]+s.*$/gm)?.pop() ?? "";
   const count = (word) => Number(summary.match(new RegExp(`(\\d+) ${word}`))?.[1] ?? 0);
   const failed = count("failed") + count("errors?");
-  return { passed: count("passed"), failed: exitCode !== 0 && failed === 0 ? 1 : failed, skipped: count("skipped") };
+  const unseen = failed === 0 && (exitCode !== 0 || summary === "");
+  return { passed: count("passed"), failed: unseen ? 1 : failed, skipped: count("skipped") };
 }
 
 /** Runs a command whose output is for the reader; resolves with its exit code. */

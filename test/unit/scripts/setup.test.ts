@@ -163,6 +163,9 @@ describe("npm test", () => {
     expect(countVitest(null, 1)).toEqual({ passed: 0, failed: 1, skipped: 0 });
     expect(countPytest("..F\n2 failed, 30 passed, 1 skipped in 12.34s\n", 1)).toEqual({ passed: 30, failed: 2, skipped: 1 });
     expect(countPytest("==== 3 passed, 1 error in 0.5s ====\r\n", 1)).toEqual({ passed: 3, failed: 1, skipped: 0 });
+    expect(countVitest(null, 0)).toEqual({ passed: 0, failed: 1, skipped: 0 });
+    expect(countPytest("nothing to count", 0)).toEqual({ passed: 0, failed: 1, skipped: 0 });
+    expect(countPytest("518 passed in 112.83s (0:01:52)\r\n", 0)).toEqual({ passed: 518, failed: 0, skipped: 0 });
     expect(countPytest("Traceback", 4)).toEqual({ passed: 0, failed: 1, skipped: 0 });
   });
 
