@@ -203,7 +203,7 @@ def test_forged_frames_spoil_the_channel_and_nothing_else() -> None:
 
 
 def test_endless_displays_are_dropped_beyond_their_bound() -> None:
-    code = "import os\nframe = b'\\x45\\0\\0\\0\\x02\\0\\0\\0\\0{}'\nfor _ in range(1000):\n    os.write(3, frame); os.read(3, 100)"
+    code = "import os\nframe = b'\\x45\\0\\0\\0\\x07\\0\\0\\0\\0{\"a\":1}'\nfor _ in range(1000):\n    os.write(3, frame); os.read(3, 100)"
     result = run(code, outputs_count=5)
     assert len(result.heads("display")) == 5 and result.done["outputs_truncated"]
 
