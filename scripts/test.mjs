@@ -21,6 +21,7 @@ The last line counts everything: N passed, N failed, N skipped.`;
 const testTools = { promtool: "prometheus", "redis-server": "redis-server" };
 
 async function main() {
+  const began = performance.now();
   const given = process.argv.slice(2);
   if (given.includes("--help") || given.includes("-h")) return console.log(help);
   const firstOption = given.findIndex((word) => word.startsWith("-"));
@@ -30,18 +31,19 @@ async function main() {
 
   const dataFolder = path.join(dataFolderOf(process.env), "test");
   const context = { root, args, dataFolder, env: { ...process.env, CI: "1" } };
-  const made = chosen.some((suite) => suite.needsEngine)
-    ? await setup({ dataFolder: dataFolderOf(process.env) })
-    : await setupWithoutEngine();
-  await ensureTestTools();
-  if (made) {
-    const { runtimes } = await ensureRuntimes(made);
-    Object.assign(context, { engine: made.engine, image: made.image });
-    Object.assign(context.env, { SANDBOX_IMAGE: made.image, DOCKER_HOST: made.host, SANDBOX_RUNTIMES: runtimes.join(",") });
+  const results = [];
+  let runnable = chosen;
+  let made = null;
+  try {
+    made = await prepare(chosen, context);
+  } catch (error) {
+    // What can not be built or started fails here once; the suites that need nothing of it still have their say.
+    giveUp(error);
+    results.push({ title: "setup", passed: 0, failed: 1, skipped: 0, time: seconds(began) });
+    runnable = chosen.filter((suite) => !suite.needsEngine);
   }
 
-  const results = [];
-  for (const suite of chosen) {
+  for (const suite of runnable) {
     say(`\n── ${suite.title} ${"─".repeat(Math.max(0, 70 - suite.title.length))}`);
     const started = performance.now();
     const counts = await suite.run(context).catch((error) => {
@@ -55,18 +57,28 @@ async function main() {
   if (results.some((result) => result.failed > 0)) process.exitCode = 1;
 }
 
+/** Makes ready what the chosen suites need and adds it to the context; returns the engine and image, if any needs them. */
+async function prepare(chosen, context) {
+  if (!chosen.some((suite) => suite.needsEngine)) {
+    await ensureNodeModules(root);
+    await ensureBuilt(root);
+    await ensureTestTools();
+    return null;
+  }
+  const made = await setup({ dataFolder: dataFolderOf(process.env) });
+  await ensureTestTools();
+  const { runtimes } = await ensureRuntimes(made);
+  Object.assign(context, { engine: made.engine, image: made.image });
+  Object.assign(context.env, { SANDBOX_IMAGE: made.image, DOCKER_HOST: made.host, SANDBOX_RUNTIMES: runtimes.join(",") });
+  return made;
+}
+
 function choose(names) {
   try {
     return chooseSuites(names);
   } catch (error) {
     throw new SetupError(`${error.message}\n\n${help}`);
   }
-}
-
-async function setupWithoutEngine() {
-  await ensureNodeModules(root);
-  await ensureBuilt(root);
-  return null;
 }
 
 async function ensureTestTools() {
