@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import http from "node:http";
 import https from "node:https";
 import { join } from "node:path";
+import { inspect } from "node:util";
 import Docker from "dockerode";
 import type { Metrics } from "../observe/metrics.ts";
 
@@ -31,7 +32,7 @@ export type EngineOperation = (typeof engineOperations)[number];
 
 export function connectEngine(address: EngineAddress, metrics: Metrics): EngineClient {
   const secure = address.host.startsWith("https://") || address.certPath !== undefined;
-  const agent = secure ? new https.Agent({ keepAlive: true }) : new http.Agent({ keepAlive: true });
+  const agent = undescribed(secure ? new https.Agent({ keepAlive: true }) : new http.Agent({ keepAlive: true }));
   const options = dockerOptions(address, secure);
   return {
     control: new Docker({ ...options, agent, timeout: CONTROL_TIMEOUT_MS } as Docker.DockerOptions),
@@ -62,6 +63,14 @@ function dockerOptions(address: EngineAddress, secure: boolean): Docker.DockerOp
   if (address.certPath === undefined) return options;
   const read = (name: string) => readFileSync(join(address.certPath as string, name), "utf8");
   return { ...options, ca: read("ca.pem"), cert: read("cert.pem"), key: read("key.pem") };
+}
+
+/**
+ * The client describes the options of every call for a debug log, also when nobody reads it: an agent with all its
+ * sockets took more cpu than everything else that the service does for an execution.
+ */
+function undescribed<A extends http.Agent>(agent: A): A {
+  return Object.assign(agent, { [inspect.custom]: () => "Agent" });
 }
 
 /** True for the engine's own answer with that HTTP status. */
