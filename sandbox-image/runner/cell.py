@@ -71,16 +71,29 @@ class Session:
         self._cells = 0
         self._future_flags = 0
         self._loop: asyncio.Runner | None = None
+        self._spare = -1
         builtins.display = display  # type: ignore[attr-defined]
         os.environ.setdefault("MPLBACKEND", hooks.BACKEND)
         hooks.install()
 
     def next_cell_name(self, source: str) -> str:
         """Returns the file name of the cell, and makes its lines known to tracebacks, warnings and inspect."""
+        if self._spare < 0:
+            self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         self._cells += 1
         cell = "<cell>" if self._cells == 1 else f"<cell {self._cells}>"
         linecache.cache[cell] = (len(source), None, [f"{line}\n" for line in source.split("\n")], cell)
         return cell
+
+    def give_spare_descriptor(self) -> None:
+        """Code that has used up all descriptors gets its error described all the same, by modules that are read only then."""
+        if self._spare >= 0:
+            try:
+                os.close(self._spare)
+            except OSError:
+                # The code closed it.
+                pass
+            self._spare = -1
 
     def run(self, source: str, cell: str) -> Any:
         """Returns the value of the last expression, None when there is none or a semicolon hides it."""
@@ -167,6 +180,8 @@ def _show_open_figures(outputs: out.Outputs) -> None:
 
 
 def _show_error(error: BaseException, cell: str, outputs: out.Outputs) -> None:
+    if _session is not None:
+        _session.give_spare_descriptor()
     try:
         from runner.tracebacks import describe_error
 

@@ -129,7 +129,7 @@ def _flush_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except Exception:
+        except BaseException:
             # The code may have closed or replaced it, or be inside a write of its own.
             pass
 

@@ -188,8 +188,10 @@ def _show_form(mime: str, form: Any, forms: dict[Any, Any], value: Any, outputs:
         from runner.images import show_image
 
         return show_image(mime, form, outputs, role, lambda: _other_forms(mime, forms, value, outputs))
-    if not isinstance(form, str) or len(form) > outputs.display_bytes:
+    if not isinstance(form, str):
         return False
+    if len(form) > outputs.display_bytes:
+        return outputs.drop(f"an output of {len(form)} bytes was dropped: the limit is {outputs.display_bytes}")
     if mime == "text/plain":
         _show_plain(plain.text(form, outputs.text_value_bytes), outputs, role)
         return True

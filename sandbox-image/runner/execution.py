@@ -271,6 +271,10 @@ class Execution:
             if self._errors <= ERROR_FRAMES_MAX:
                 self._outbox.put(protocol.encode(frame.kind, frame.head, frame.body))
             return
+        if not frame.head and not frame.oversize:
+            # The code's side left an output out, and says so.
+            self.outputs_truncated = True
+            return
         encoded = b"" if frame.oversize else protocol.encode(frame.kind, frame.head, frame.body)
         self._displays += 1
         self._displays_bytes += len(encoded)

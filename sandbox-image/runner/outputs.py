@@ -54,11 +54,11 @@ class Outputs:
         """Sends one display; `size` is about the bytes of the head. False when a bound forbids it."""
         size += len(body)
         if size > self.display_bytes:
-            return self._drop(f"an output of {size} bytes was dropped: the limit is {self.display_bytes}")
+            return self.drop(f"an output of {size} bytes was dropped: the limit is {self.display_bytes}")
         if self._count_left <= 0:
-            return self._drop("further outputs were dropped: too many outputs")
+            return self.drop("further outputs were dropped: too many outputs")
         if size > self._bytes_left:
-            return self._drop("an output was dropped: too many bytes in all outputs together")
+            return self.drop("an output was dropped: too many bytes in all outputs together")
         self._count_left -= 1
         self._bytes_left -= size
         self._send(DISPLAY, head, body)
@@ -82,7 +82,11 @@ class Outputs:
             flush_streams()
             self._channel_send(kind, head, body)
 
-    def _drop(self, reason: str) -> bool:
+    def drop(self, reason: str) -> bool:
+        """Says that an output was left out; always False."""
+        if not self._told:
+            # A display without a head: the supervisor's facts then say that something is missing.
+            self._send(DISPLAY, {}, b"")
         if reason not in self._told and len(self._told) < 10:
             self._told.add(reason)
             try:
@@ -97,6 +101,8 @@ def flush_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except Exception:
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
             # Closed, replaced or broken by user code.
             pass

@@ -43,6 +43,8 @@ class Ran:
     stderr: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
     status: int = 0
+    # The cell said that it left an output out.
+    dropped: bool = False
 
     @property
     def code(self) -> int:
@@ -140,6 +142,9 @@ def _read(folder: pathlib.Path, status: int) -> Ran:
         for number, line in enumerate((folder / "frames").read_bytes().splitlines()):
             record = json.loads(line)
             head = record["head"]
+            if record["kind"] == 0x45 and not head:
+                ran.dropped = True
+                continue
             # A lone surrogate can be spelled in JSON and is no text all the same.
             json.dumps(head, ensure_ascii=False).encode("utf-8")
             _assert_shape(record["kind"], head)

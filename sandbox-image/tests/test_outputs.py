@@ -133,19 +133,29 @@ def test_outputs_keep_their_order_with_text() -> None:
 
 def test_outputs_beyond_their_number_are_dropped_and_said_so() -> None:
     ran = run("from IPython.display import HTML\nfor i in range(9): display(HTML(str(i)))\n1/0", outputs_count=3)
-    assert ran.types == ["html", "html", "html", "error"]
+    assert ran.types == ["html", "html", "html", "error"] and ran.dropped
     assert ran.stderr == "further outputs were dropped: too many outputs\n"
 
 
 def test_outputs_beyond_their_bytes_are_dropped_and_said_so() -> None:
     ran = run("from IPython.display import HTML\nfor i in range(9): display(HTML('x' * 400))", displays_bytes=1000)
-    assert ran.types == ["html", "html"]
+    assert ran.types == ["html", "html"] and ran.dropped
     assert "too many bytes" in ran.stderr
 
 
 def test_a_form_too_large_gives_way_to_the_next() -> None:
     ran = run("class Big:\n    def _repr_html_(self): return 'x' * 10**8\n    def _repr_markdown_(self): return 'small'\nBig()", display_bytes=1000)
-    assert (ran.only["type"], ran.only["text"]) == ("markdown", "small")
+    assert (ran.only["type"], ran.only["text"]) == ("markdown", "small") and ran.dropped
+
+
+def test_an_output_without_any_form_that_fits_is_dropped_and_said_so() -> None:
+    ran = run("display({'text/html': 'x' * 1001}, raw=True)", display_bytes=1000)
+    assert not ran.frames and ran.dropped
+    assert ran.stderr == "an output of 1001 bytes was dropped: the limit is 1000\n"
+
+
+def test_outputs_that_all_fit_are_not_said_to_be_dropped() -> None:
+    assert not run("display({'text/html': 'x'}, raw=True)\n1").dropped
 
 
 def test_a_json_value_too_large_gives_way_to_its_repr() -> None:

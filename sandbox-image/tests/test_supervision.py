@@ -150,7 +150,19 @@ def test_the_first_process_can_not_be_read_or_traced() -> None:
 
 def test_the_code_holds_no_descriptor_but_its_own() -> None:
     code = "import os; print(sorted(int(fd) for fd in os.listdir('/proc/self/fd'))[:-1], os.fstat(3).st_mode & 0o140000 == 0o140000)"
-    assert run(code).stdout == "[0, 1, 2, 3] True\n"
+    # The fourth is spare, and leads nowhere.
+    assert run(code).stdout == "[0, 1, 2, 3, 4] True\n"
+    assert run("import os; print(os.readlink('/proc/self/fd/4'))").stdout == "/dev/null\n"
+
+
+def test_code_that_has_used_up_all_descriptors_gets_its_error_described() -> None:
+    result = run("import os\nwhile True: os.open('/dev/null', 0)")
+    assert result.heads("error")[0]["name"] == "OSError" and result.heads("error")[0]["errno"] == 24
+
+
+def test_streams_that_end_the_program_when_flushed_end_nothing() -> None:
+    done = run("import sys\nclass Broken:\n    def flush(self): raise SystemExit(9)\nsys.stdout = sys.stderr = Broken()").done
+    assert done["end"] == "ok" and done["exit_code"] == 0
 
 
 def test_closing_every_descriptor_loses_nothing_printed_before() -> None:
