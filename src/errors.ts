@@ -10,6 +10,7 @@ export const catalogue = {
   invalid_key: { status: 401, type: "authentication_error", title: "The API key is not known" },
   missing_scope: { status: 403, type: "permission_error", title: "The API key lacks the scope for this call" },
   foreign_organization: { status: 403, type: "permission_error", title: "The API key belongs to another organization" },
+  origin_not_allowed: { status: 403, type: "permission_error", title: "The web page that sent this may not use the service" },
   route_not_found: { status: 404, type: "invalid_request_error", title: "There is no such path" },
   execution_not_found: { status: 404, type: "invalid_request_error", title: "There is no such execution" },
   file_not_found: { status: 404, type: "invalid_request_error", title: "There is no such file" },

@@ -93,6 +93,8 @@ export const limitDefaults = {
   toolTableRowsMax: 50,
   toolImagesMax: 4,
   toolImageBytesMax: 4 * MIB,
+  // A stored file that an MCP client reads as a resource.
+  mcpResourceBytesMax: 8 * MIB,
   instructionsCharsMax: 65_536,
   inputItemsMax: 1_000,
   functionToolsMax: 128,

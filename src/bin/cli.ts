@@ -67,6 +67,13 @@ keys
     await revokeKeyCommand(id, { environment: process.env, printer });
   });
 
+withConnection(program.command("mcp"))
+  .description("offer the service's tools to a client of the Model Context Protocol, over standard input and output")
+  .action(async (options: ConnectionOptions) => {
+    const { mcp } = await import("./cli/mcp.ts");
+    await mcp(serviceFrom(options, process.env));
+  });
+
 program
   .command("health")
   .description("whether the service runs and is ready")

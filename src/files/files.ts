@@ -98,7 +98,7 @@ export class Files {
   }
 
   /** The bytes of a record that `get` returned; null when they have been swept since. */
-  async read(record: FileRecord, range?: { start: number; end: number }): Promise<Readable | null> {
+  async read(record: Pick<FileRecord, "id">, range?: { start: number; end: number }): Promise<Readable | null> {
     return this.#store.get(record.id, range);
   }
 

@@ -6,6 +6,7 @@ import type { AppDeps, Route } from "./deps.ts";
 import { addDocs } from "./docs.ts";
 import { safeHeaders } from "./headers.ts";
 import { addHealth } from "./health.ts";
+import { addMcp } from "./mcp.ts";
 import { measure } from "./measure.ts";
 import { makeOpenApi } from "./openapi.ts";
 import { requestId } from "./request-id.ts";
@@ -32,6 +33,7 @@ export function makeApp(deps: AppDeps): Express {
   addHealth(app, deps);
   addHealth(app, deps, "/v1");
   addDocs(app, makeOpenApi(deps));
+  addMcp(app, [authenticate(deps.keys), limitRate(deps)], deps);
   app.use("/v1", authenticate(deps.keys), limitRate(deps));
   const routes = routesOf(deps);
   for (const route of routes) app[route.method](route.path, requireScope(route.scope), ...route.handlers);

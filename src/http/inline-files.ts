@@ -75,6 +75,6 @@ function inlineBytes(file: ExecutionRequest["files"][number]): Buffer {
   return Buffer.alloc(0);
 }
 
-async function* chunksOf(bytes: Buffer): AsyncGenerator<Uint8Array> {
+export async function* chunksOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }

@@ -4,9 +4,13 @@ import { ServiceError } from "../errors.ts";
 /** Refuses new work once the process has begun to stop. */
 export function refuseWhenStopping(stopping: AbortSignal): RequestHandler {
   return (_request, _response, next) => {
-    if (stopping.aborted) throw new ServiceError("shutting_down", { detail: "This process is stopping; another one takes the request." });
+    ensureNotStopping(stopping);
     next();
   };
+}
+
+export function ensureNotStopping(stopping: AbortSignal): void {
+  if (stopping.aborted) throw new ServiceError("shutting_down", { detail: "This process is stopping; another one takes the request." });
 }
 
 /** Tells clients not to send their next request over this connection. */

@@ -47,13 +47,13 @@ export function executionsPost(deps: AppDeps): Route {
 }
 
 /** The longest an execution can take from acceptance to its stored result. */
-function wholeWayMs(limits: Limits): number {
+export function wholeWayMs(limits: Limits): number {
   const run = limits.sandboxStartTimeoutMsMax + limits.runTimeoutMsMax + limits.runKillGraceMs + limits.collectTimeoutMsMax;
   return limits.queueWaitMsMax + run;
 }
 
 /** Stores what came inline and queues the execution; what no execution came to use is deleted again. */
-async function accept(
+export async function accept(
   deps: AppDeps,
   organization: string,
   request: ExecutionRequest,

@@ -1,0 +1,55 @@
+import { ServiceError } from "../errors.ts";
+import type { ExecutionRequest } from "../execution/request.ts";
+import type { Execution, ExecutionEvent } from "../execution/result.ts";
+import { BlobTooLarge } from "../files/store.ts";
+import type { Interpreter } from "../mcp/interpreter.ts";
+import type { AppDeps } from "./deps.ts";
+import { uploadPurposes } from "./file-view.ts";
+import { chunksOf } from "./inline-files.ts";
+import { accept, wholeWayMs } from "./routes/executions-post.ts";
+import { ensureNotStopping } from "./stopping.ts";
+
+/** What the MCP tools ask for, done by the service for one organization. */
+export function interpreterOf(organization: string, deps: AppDeps): Interpreter {
+  const { files, limits } = deps;
+  return {
+    execute: (request, onEvent, signal) => execute(deps, { organization, request }, onEvent, signal),
+    async storeFile(name, bytes) {
+      ensureNotStopping(deps.stopping);
+      const file = { name, purpose: uploadPurposes[0], executionId: null, bytesMax: limits.fileUploadBytesMax };
+      return files.save(organization, file, chunksOf(bytes)).catch((error: unknown) => {
+        if (!(error instanceof BlobTooLarge)) throw error;
+        throw new ServiceError("file_too_large", { detail: `The file must have at most ${limits.fileUploadBytesMax} bytes.` });
+      });
+    },
+    async listFiles({ after, limit }) {
+      const page = await files.list(organization, { ...(after === undefined ? {} : { after }), limit, order: "desc" });
+      if (page === null) throw new ServiceError("file_not_found", { detail: "`after` names no file." });
+      return page;
+    },
+    getFile: (id) => files.get(organization, id),
+    readFile: (file, range) => files.read(file, range),
+    sessions: null,
+  };
+}
+
+/** Nobody can come back for the result of a call that was broken off, so it is cancelled. */
+async function execute(
+  deps: AppDeps,
+  { organization, request }: { organization: string; request: ExecutionRequest },
+  onEvent: (event: ExecutionEvent) => void,
+  signal: AbortSignal,
+): Promise<Execution> {
+  ensureNotStopping(deps.stopping);
+  const { id } = (await accept(deps, organization, request, null)).execution;
+  try {
+    for await (const { event } of deps.executions.events(organization, id, null, signal)) {
+      if (event.type === "execution.ended") return event.execution;
+      onEvent(event);
+    }
+    signal.throwIfAborted();
+    return await deps.executions.waitForEnd(organization, id, wholeWayMs(deps.limits), signal);
+  } finally {
+    if (signal.aborted) await deps.executions.cancel(organization, id);
+  }
+}

@@ -1,0 +1,36 @@
+import type { RequestHandler } from "express";
+import { ServiceError } from "../../errors.ts";
+import { isOriginAllowed } from "../../mcp/origin.ts";
+import { makeMcpService } from "../../mcp/serve.ts";
+import { callerOf } from "../auth.ts";
+import { callerGone } from "../caller-gone.ts";
+import type { AppDeps } from "../deps.ts";
+import { interpreterOf } from "../mcp-interpreter.ts";
+import { jsonBody } from "../validate.ts";
+import { sendWebResponse, webRequestOf } from "../web-bridge.ts";
+
+/** POST /mcp: one message of the Model Context Protocol, answered as JSON or as a stream. */
+export function mcpPost(deps: AppDeps): RequestHandler[] {
+  const service = makeMcpService(deps);
+  const handler: RequestHandler = async (request, response) => {
+    const body: unknown = request.body;
+    if (Array.isArray(body)) throw new ServiceError("malformed_request", { detail: "Send one message in a request." });
+    const { organization, scopes } = callerOf(response);
+    const may = (scope: "execute" | "read") => scopes.has(scope) || scopes.has("admin");
+    const caller = { organization, rights: { execute: may("execute"), read: may("read") }, interpreter: interpreterOf(organization, deps) };
+    const gone = callerGone(response);
+    await sendWebResponse(await service.fetch(webRequestOf(request, gone), body, caller), response, gone);
+  };
+  return [...jsonBody(deps.limits), handler];
+}
+
+export function refuseForeignOrigins({ publicUrl }: Pick<AppDeps, "publicUrl">): RequestHandler {
+  return (request, _response, next) => {
+    if (!isOriginAllowed(request.headers.origin, publicUrl)) {
+      throw new ServiceError("origin_not_allowed", {
+        detail: "Web pages of other sites may not use this service; PUBLIC_URL names its own.",
+      });
+    }
+    next();
+  };
+}

@@ -1,0 +1,24 @@
+import type { CallToolResult, ContentBlock } from "@modelcontextprotocol/server";
+import { ServiceError } from "../errors.ts";
+import type { Log } from "../observe/log.ts";
+
+/** What a tool did, as its caller reads it. */
+export function answer(...content: Array<string | ContentBlock>): CallToolResult {
+  return { content: content.map((part) => (typeof part === "string" ? { type: "text", text: part } : part)) };
+}
+
+/** Runs a tool so that whatever it throws becomes an answer a model can act on; what nobody foresaw goes to the log. */
+export async function answered(log: Log, tool: () => Promise<CallToolResult>): Promise<CallToolResult> {
+  try {
+    return await tool();
+  } catch (error) {
+    if (!(error instanceof ServiceError)) log.error({ err: error }, "an MCP tool failed");
+    return { ...answer(textOfError(error)), isError: true };
+  }
+}
+
+function textOfError(error: unknown): string {
+  if (!(error instanceof ServiceError)) return "The service failed; trying again may help.";
+  const wait = error.retryAfterSeconds === null ? "" : ` Try again in ${Math.ceil(error.retryAfterSeconds)} s.`;
+  return `${error.detail}${wait} (${error.code})`;
+}

@@ -1,0 +1,78 @@
+import type { ContentBlock } from "@modelcontextprotocol/server";
+import type { Execution } from "../execution/result.ts";
+import type { Limits } from "../limits.ts";
+import { cutText } from "./cut-text.ts";
+import { fileUri } from "./file-resource.ts";
+import type { Interpreter } from "./interpreter.ts";
+import { base64Of, imageTypes } from "./read-bytes.ts";
+import { type Piece, piecesOf } from "./render.ts";
+
+/** An execution as MCP content: texts that share one bound, a bounded number of images, files as links. */
+export async function contentOf(execution: Execution, interpreter: Interpreter, limits: Limits): Promise<ContentBlock[]> {
+  const pieces = shareText(piecesOf(execution, limits), limits.toolTextCharsMax);
+  const blocks: ContentBlock[] = [];
+  let images = 0;
+  for (const piece of pieces) {
+    if (piece.kind === "text") addText(blocks, piece.text);
+    else if (piece.kind === "file") blocks.push(linkOf(piece.file.file_id, piece.file.name, piece.file.mime_type, piece.file.bytes));
+    else {
+      const data = images < limits.toolImagesMax ? await imageData(piece.image, interpreter, limits) : null;
+      if (data === null) {
+        const name = `image.${piece.image.mime_type === "image/svg+xml" ? "svg" : piece.image.mime_type.split("/")[1]}`;
+        blocks.push(linkOf(piece.image.file_id, name, piece.image.mime_type, piece.image.bytes));
+        continue;
+      }
+      images += 1;
+      blocks.push({ type: "image", data, mimeType: piece.image.mime_type });
+    }
+  }
+  return blocks;
+}
+
+export function linkOf(id: string, name: string, mimeType: string, bytes: number): ContentBlock {
+  return { type: "resource_link", uri: fileUri(id), name, mimeType, size: bytes, description: `file_id ${id}` };
+}
+
+/** Cuts what gives way so that everything fits; first come, first served. */
+function shareText(pieces: readonly Piece[], charsMax: number): Piece[] {
+  let left = charsMax;
+  for (const piece of pieces) if (piece.kind === "text" && piece.firm) left -= piece.text.length;
+  const shared: Piece[] = [];
+  let dropped = 0;
+  for (const piece of pieces) {
+    if (piece.kind !== "text" || piece.firm) {
+      shared.push(piece);
+      continue;
+    }
+    if (left < SMALLEST_CUT && piece.text.length > left) {
+      dropped += piece.text.length;
+      continue;
+    }
+    const text = cutText(piece.text, left);
+    left -= text.length;
+    shared.push({ ...piece, text });
+  }
+  if (dropped > 0) shared.push({ kind: "text", text: `[${dropped} more characters of output are left out]`, firm: true });
+  return shared;
+}
+
+/** Below this a cut text is little more than the note that it was cut. */
+const SMALLEST_CUT = 120;
+
+/** Neighbouring texts read as one. */
+function addText(blocks: ContentBlock[], text: string): void {
+  const last = blocks.at(-1);
+  if (last?.type === "text") last.text += `\n${text}`;
+  else blocks.push({ type: "text", text });
+}
+
+/** Null for what clients can not show, what is too large, and what is gone. */
+async function imageData(
+  image: { file_id: string; mime_type: string; bytes: number },
+  interpreter: Interpreter,
+  limits: Limits,
+): Promise<string | null> {
+  if (!imageTypes.has(image.mime_type) || image.bytes > limits.toolImageBytesMax) return null;
+  const file = await interpreter.getFile(image.file_id);
+  return file === null ? null : base64Of(file, interpreter);
+}

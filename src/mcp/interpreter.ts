@@ -1,0 +1,41 @@
+import type { ExecutionRequest } from "../execution/request.ts";
+import type { Execution, ExecutionEvent } from "../execution/result.ts";
+
+/** A file as the tools tell of it. */
+export interface StoredFile {
+  id: string;
+  name: string;
+  mimeType: string;
+  bytes: number;
+  /** Unix milliseconds. */
+  createdAt: number;
+}
+
+export interface FilesPage {
+  data: StoredFile[];
+  hasMore: boolean;
+}
+
+/**
+ * What the tools need of the service, for one organization: a foreign id is not there. Calls reject with
+ * ServiceError for what a caller has to be told.
+ */
+export interface Interpreter {
+  /** Runs to its end, or rejects when `signal` aborts; then the execution has been cancelled. */
+  execute(request: ExecutionRequest, onEvent: (event: ExecutionEvent) => void, signal: AbortSignal): Promise<Execution>;
+  storeFile(name: string, bytes: Uint8Array): Promise<StoredFile>;
+  /** Newest first; rejects with file_not_found when `after` names none. */
+  listFiles(page: { after?: string | undefined; limit: number }): Promise<FilesPage>;
+  getFile(id: string): Promise<StoredFile | null>;
+  /** Bytes `start` to `end` inclusive; null when they are gone. */
+  readFile(file: StoredFile, range: { start: number; end: number }): Promise<AsyncIterable<Uint8Array> | null>;
+  /** Null where the service has no sessions. */
+  readonly sessions: Sessions | null;
+}
+
+export interface Sessions {
+  /** Resolves with the id of a session that takes code. */
+  open(): Promise<string>;
+  /** The files of its working folder; rejects with container_not_found, container_expired or container_lost. */
+  files(sessionId: string): Promise<StoredFile[]>;
+}

@@ -1,0 +1,89 @@
+import type { Output } from "../execution/outputs.ts";
+import type { Execution } from "../execution/result.ts";
+import type { Limits } from "../limits.ts";
+import { cutText } from "./cut-text.ts";
+import { endingText } from "./ending.ts";
+import { markdownTable } from "./markdown-table.ts";
+
+type Image = Extract<Output, { type: "image" }>;
+type File = Extract<Output, { type: "file" }>;
+
+/** One piece of an answer, before bytes are fetched and texts are cut. */
+export type Piece =
+  /** `firm` texts are short and must not give way to what a program printed. */
+  { kind: "text"; text: string; firm: boolean } | { kind: "image"; image: Image } | { kind: "file"; file: File };
+
+/** An execution as pieces in the order things happened, its ending last. */
+export function piecesOf(execution: Execution, limits: Limits): Piece[] {
+  const pieces = execution.outputs.flatMap((output) => pieceOf(output, limits) ?? []);
+  for (const note of notesOf(execution)) pieces.push(firm(note));
+  return pieces.length === 0 ? [firm("The code ran to its end without output.")] : pieces;
+}
+
+function pieceOf(output: Output, limits: Limits): Piece | null {
+  switch (output.type) {
+    case "text":
+      return loose(output.stream === "stderr" ? `[stderr]\n${output.text}` : output.text);
+    case "result":
+      return loose(output.text);
+    case "markdown":
+      return loose(output.text);
+    case "latex":
+      return loose(output.text);
+    case "html":
+      return loose(output.data?.["text/plain"] ?? fenced("html", output.text));
+    case "json":
+      return loose(fenced("json", JSON.stringify(output.data, null, 1)));
+    case "table":
+      return loose(markdownTable(output, limits.toolTableRowsMax));
+    case "chart":
+      // The figure itself comes as an image beside it; its points would only fill the model's window.
+      return loose(`[${output.kind} chart${output.title === "" ? "" : `: ${output.title}`}, ${output.series.length} series]`);
+    case "error":
+      return firm(errorText(output));
+    case "image":
+      return { kind: "image", image: output };
+    case "file":
+      return { kind: "file", file: output };
+  }
+}
+
+/** The end of a traceback is the part that tells. */
+const TRACEBACK_LINES_SHOWN = 40;
+const ERROR_CHARS_MAX = 4_000;
+
+function errorText(error: Extract<Output, { type: "error" }>): string {
+  const lines = error.traceback.length > 0 ? error.traceback : [`${error.name}: ${error.value}`];
+  const shown = lines.slice(-TRACEBACK_LINES_SHOWN);
+  const left = lines.length - shown.length;
+  return cutText([...(left > 0 ? [`[… ${left} lines left out …]`] : []), ...shown].join("\n"), ERROR_CHARS_MAX);
+}
+
+function notesOf(execution: Execution): string[] {
+  const { truncated, skipped_files: skipped } = execution;
+  const notes: string[] = [];
+  const ending = endingText(execution);
+  if (ending !== null) notes.push(ending);
+  const cut = (["stdout", "stderr"] as const).filter((stream) => truncated[stream]);
+  if (cut.length > 0) notes.push(`More was written to ${cut.join(" and ")} than is kept.`);
+  if (truncated.outputs) notes.push("There were more outputs than are kept.");
+  if (skipped.length > 0)
+    notes.push(cutText(`Files left out: ${skipped.map((file) => `${file.name} (${file.reason})`).join(", ")}.`, 1_000));
+  else if (truncated.files) notes.push("There were more files than are kept.");
+  return notes;
+}
+
+function firm(text: string): Piece {
+  return { kind: "text", text, firm: true };
+}
+
+function loose(text: string): Piece {
+  return { kind: "text", text, firm: false };
+}
+
+/** A fence longer than any in the text, so that the text can not end it. */
+function fenced(language: string, text: string): string {
+  const longest = Math.max(2, ...(text.match(/`+/g) ?? []).map((run) => run.length));
+  const fence = "`".repeat(longest + 1);
+  return `${fence}${language}\n${text}\n${fence}`;
+}

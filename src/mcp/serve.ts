@@ -1,0 +1,52 @@
+import { randomUUID } from "node:crypto";
+import { createMcpHandler, isInitializeRequest } from "@modelcontextprotocol/server";
+import { z } from "zod";
+import type { Limits } from "../limits.ts";
+import type { Log } from "../observe/log.ts";
+import type { Interpreter } from "./interpreter.ts";
+import { RunningCalls } from "./running-calls.ts";
+import { makeServer, type Rights } from "./server.ts";
+
+/** Who sent a request, as far as the tools need to know. */
+export interface McpCaller {
+  organization: string;
+  rights: Rights;
+  interpreter: Interpreter;
+}
+
+export interface McpService {
+  /** Answers one request; `body` is its parsed JSON. Aborting the request's signal cancels what it runs. */
+  fetch(request: Request, body: unknown, caller: McpCaller): Promise<Response>;
+}
+
+/**
+ * MCP over streamable HTTP. Every request is served for itself, so any API process takes it. The session id is
+ * only a name that a client keeps: it lets us find the call that a later request cancels.
+ */
+export function makeMcpService({ limits, log }: { limits: Limits; log: Log }): McpService {
+  const running = new RunningCalls();
+  const handler = createMcpHandler(
+    ({ authInfo }) => {
+      const caller = authInfo?.extra?.caller as McpCaller;
+      return makeServer({ ...caller, limits, log, running }, caller.rights);
+    },
+    // The package's words on a refused request hold what the client sent.
+    { onerror: (error) => log.debug({ name: error.name }, "an MCP request was refused") },
+  );
+  return {
+    async fetch(request, body, caller) {
+      const mcpSession = request.headers.get("mcp-session-id");
+      const cancelled = cancelledRequest.safeParse(body);
+      if (cancelled.success) running.cancel({ organization: caller.organization, mcpSession, id: cancelled.data.params.requestId });
+      const authInfo = { token: "", clientId: "", scopes: [], extra: { caller } };
+      const response = await handler.fetch(request, { authInfo, parsedBody: body });
+      if (response.ok && isInitializeRequest(body)) response.headers.set("Mcp-Session-Id", randomUUID());
+      return response;
+    },
+  };
+}
+
+const cancelledRequest = z.object({
+  method: z.literal("notifications/cancelled"),
+  params: z.object({ requestId: z.union([z.string(), z.number()]) }),
+});

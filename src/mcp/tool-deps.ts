@@ -1,0 +1,13 @@
+import type { Limits } from "../limits.ts";
+import type { Log } from "../observe/log.ts";
+import type { Interpreter } from "./interpreter.ts";
+import type { RunningCalls } from "./running-calls.ts";
+
+/** What a tool works with, for one caller. */
+export interface ToolDeps {
+  organization: string;
+  interpreter: Interpreter;
+  limits: Limits;
+  log: Log;
+  running: RunningCalls;
+}

@@ -1,0 +1,66 @@
+import type { McpServer, ServerContext } from "@modelcontextprotocol/server";
+import { z } from "zod";
+import { ServiceError } from "../../errors.ts";
+import { containerIdPattern } from "../../execution/ids.ts";
+import { executionRequestSchema } from "../../execution/request.ts";
+import type { Limits } from "../../limits.ts";
+import { answered } from "../answer.ts";
+import { contentOf } from "../content.ts";
+import { Progress } from "../progress.ts";
+import type { ToolDeps } from "../tool-deps.ts";
+
+/** The word for a session that is to be opened. */
+const NEW = "new";
+
+export function addExecutePython(server: McpServer, deps: ToolDeps, description: string): void {
+  const inputSchema = schemaOf(deps.limits);
+  server.registerTool(
+    "execute_python",
+    {
+      title: "Run Python",
+      description,
+      inputSchema,
+      annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
+    },
+    (input, context) => answered(deps.log, () => execute(input, context, deps)),
+  );
+}
+
+function schemaOf(limits: Limits) {
+  const session = z
+    .union([z.literal(NEW), z.string().regex(containerIdPattern, "must be a session's id, or `new`")])
+    .optional()
+    .describe("`new` opens a session, its id runs in it; without it nothing is kept between calls");
+  return executionRequestSchema(limits).pick({ code: true, files: true, timeout_ms: true }).extend({ session });
+}
+
+async function execute(input: z.infer<ReturnType<typeof schemaOf>>, context: ServerContext, deps: ToolDeps) {
+  const { interpreter, limits, organization, running } = deps;
+  const container = await sessionOf(input.session, deps);
+  const { session: _, ...body } = input;
+  const request = executionRequestSchema(limits).parse(container === null ? body : { ...body, container });
+  const token = context.mcpReq._meta?.progressToken;
+  const progress = token === undefined ? null : new Progress(token, context.mcpReq.notify);
+  const call = { organization, mcpSession: context.http?.req?.headers.get("mcp-session-id") ?? null, id: context.mcpReq.id };
+  try {
+    const execution = await running.track(call, context.mcpReq.signal, (signal) =>
+      interpreter.execute(request, (event) => progress?.take(event), signal),
+    );
+    const content = await contentOf(execution, interpreter, limits);
+    if (container !== null) content.push({ type: "text", text: `session: ${container}` });
+    const { id, status, cause, outcome, retry_safe } = execution;
+    return {
+      content,
+      ...(status === "completed" ? {} : { isError: true }),
+      _meta: { "code-interpreter/execution": { id, status, cause, outcome, retry_safe, container_id: container } },
+    };
+  } finally {
+    progress?.close();
+  }
+}
+
+async function sessionOf(wanted: string | undefined, { interpreter }: ToolDeps): Promise<string | null> {
+  if (wanted === undefined) return null;
+  if (interpreter.sessions === null) throw new ServiceError("container_not_found", { detail: "This service has no sessions." });
+  return wanted === NEW ? interpreter.sessions.open() : wanted;
+}

@@ -1,0 +1,47 @@
+import type { McpServer } from "@modelcontextprotocol/server";
+import { z } from "zod";
+import { ServiceError } from "../../errors.ts";
+import { containerIdPattern, fileIdPattern } from "../../execution/ids.ts";
+import { answer, answered } from "../answer.ts";
+import type { FilesPage, StoredFile } from "../interpreter.ts";
+import { markdownRows } from "../markdown-table.ts";
+import type { ToolDeps } from "../tool-deps.ts";
+
+const PAGE = 50;
+
+export function addListFiles(server: McpServer, deps: ToolDeps, description: string): void {
+  const inputSchema = z.strictObject({
+    session: z
+      .string()
+      .regex(containerIdPattern, "must be a session's id")
+      .optional()
+      .describe("a session, whose files are listed instead"),
+    after: z.string().regex(fileIdPattern, "must be a file id").optional().describe("the last file_id of the page before"),
+  });
+  server.registerTool(
+    "list_files",
+    { title: "List files", description, inputSchema, annotations: { readOnlyHint: true, openWorldHint: false } },
+    ({ session, after }) =>
+      answered(deps.log, async () => answer(textOf(session === undefined ? await page(after, deps) : await filesOf(session, deps)))),
+  );
+}
+
+function page(after: string | undefined, { interpreter, limits }: ToolDeps): Promise<FilesPage> {
+  return interpreter.listFiles({ after, limit: Math.min(PAGE, limits.listPageMax) });
+}
+
+/** A session's files are bounded by its own limit, so there are no pages. */
+async function filesOf(session: string, { interpreter }: ToolDeps): Promise<FilesPage> {
+  if (interpreter.sessions === null) throw new ServiceError("container_not_found", { detail: "This service has no sessions." });
+  return { data: await interpreter.sessions.files(session), hasMore: false };
+}
+
+function textOf({ data, hasMore }: FilesPage): string {
+  if (data.length === 0) return "There are no files.";
+  const table = markdownRows(["file_id", "name", "type", "bytes", "created"], data.map(rowOf));
+  return hasMore ? `${table}\n\nThere are more: list again with after ${data.at(-1)?.id}.` : table;
+}
+
+function rowOf(file: StoredFile): string[] {
+  return [file.id, file.name, file.mimeType, String(file.bytes), new Date(file.createdAt).toISOString()];
+}

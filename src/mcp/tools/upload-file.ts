@@ -1,0 +1,31 @@
+import type { McpServer } from "@modelcontextprotocol/server";
+import { z } from "zod";
+import { fileName } from "../../execution/request.ts";
+import { answer, answered } from "../answer.ts";
+import { linkOf } from "../content.ts";
+import type { ToolDeps } from "../tool-deps.ts";
+
+export function addUploadFile(server: McpServer, deps: ToolDeps, description: string): void {
+  const inputSchema = z
+    .strictObject({
+      name: fileName.describe("name in the working folder, such as data.csv"),
+      text: z.string().optional().describe("content of a text file"),
+      base64: z.base64().optional().describe("content of any other file"),
+    })
+    .refine((file) => (file.text === undefined) !== (file.base64 === undefined), { message: "must have exactly one of text, base64" });
+  server.registerTool(
+    "upload_file",
+    {
+      title: "Store a file",
+      description,
+      inputSchema,
+      annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
+    },
+    ({ name, text, base64 }) =>
+      answered(deps.log, async () => {
+        const bytes = text === undefined ? Buffer.from(base64 ?? "", "base64") : Buffer.from(text, "utf8");
+        const file = await deps.interpreter.storeFile(name, bytes);
+        return answer(`Stored ${file.name} (${file.bytes} bytes) as ${file.id}`, linkOf(file.id, file.name, file.mimeType, file.bytes));
+      }),
+  );
+}
