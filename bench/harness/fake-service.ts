@@ -8,7 +8,7 @@ import { Consumer } from "../../src/queue/consumer.ts";
 import { doneHead, FakeFactory, type Script } from "../../test/support/fake-sandbox.ts";
 
 /** The whole service in one process but for the containers: sandboxes that answer at once. */
-const SANDBOXES = 64;
+const SANDBOXES = 512;
 const CONCURRENCY = 32;
 const answersAtOnce: Script = (frame, sandbox) => {
   if (frame.kind === "preload") sandbox.says("preloaded", { ...frame.head, ok: true });

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { Arrivals } from "./arrivals.ts";
@@ -30,7 +31,7 @@ interface Waiter {
   resolve: (sandbox: Sandbox) => void;
 }
 
-/** A run this short is answered before its replacement is started, so that the two do not compete for the cores. */
+/** While others stand ready, a used sandbox is removed and replaced this much later: its answer wants the same cores. */
 const REFILL_DELAY_MS = 40;
 const RETRY_DELAY_MS = { first: 100, max: 5_000 };
 const UPKEEP_INTERVAL_MS = 1_000;
@@ -85,8 +86,8 @@ export class Pool {
   /** Destroys a taken sandbox and starts its replacement. Never throws. */
   async discard(sandbox: Sandbox): Promise<void> {
     this.#inUse -= 1;
-    const gone = this.#track(this.#destroy(sandbox));
-    this.#refill();
+    const gone = this.#track(this.#destroyAfterAnswer(sandbox));
+    this.#refillSoon();
     await gone;
   }
 
@@ -247,6 +248,11 @@ export class Pool {
     if (next === null) return;
     this.#track(next.preloadNext(this.#options.metrics).then(() => this.#preloadNext()));
     this.#report();
+  }
+
+  async #destroyAfterAnswer(sandbox: Sandbox): Promise<void> {
+    if (this.#idle.length > 0) await sleep(REFILL_DELAY_MS);
+    await this.#destroy(sandbox);
   }
 
   async #destroy(sandbox: Sandbox): Promise<void> {

@@ -58,6 +58,25 @@ describe("the warm pool", () => {
     }
   });
 
+  test("destroys a used sandbox after its answer while another stands ready, at once when none does", async () => {
+    const factory = new FakeFactory(wellBehaved);
+    const { pool } = poolOf(factory);
+    pool.open();
+    await untilIdle(pool, 2);
+    const first = (await pool.take(spec, false, never)).sandbox as FakeSandbox;
+    const later = pool.discard(first);
+    expect(first.destroyed).toBe(0);
+    await later;
+    expect(first.destroyed).toBe(1);
+    await untilIdle(pool, 2);
+    factory.hold();
+    const both = [await pool.take(spec, false, never), await pool.take(spec, false, never)].map(({ sandbox }) => sandbox as FakeSandbox);
+    const gone = both.map((sandbox) => pool.discard(sandbox));
+    expect(both.map((sandbox) => sandbox.destroyed)).toEqual([1, 1]);
+    factory.release();
+    await Promise.all(gone);
+  });
+
   test("serves those who wait in their order, cold", async () => {
     const factory = new FakeFactory(wellBehaved);
     const { pool } = poolOf(factory, { sizeMin: 0, sizeMax: 0, startsMax: 1 });
