@@ -3,7 +3,6 @@
  * work that arrives. The runner accepts no others.
  */
 export const preloadSteps = ["numpy", "pandas", "matplotlib", "matplotlib.pyplot"] as const;
-export type PreloadStep = (typeof preloadSteps)[number];
 
 /** A hint only: a wrong guess costs time, never correctness. */
 const heavyImport = /\b(?:import|from)\s+(?:numpy|pandas|matplotlib|seaborn|scipy|sklearn|statsmodels|xarray|plotly)\b/;

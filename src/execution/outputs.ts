@@ -117,4 +117,4 @@ export const display = z.discriminatedUnion("type", [
   markdownOutput,
   resultOutput,
 ]);
-export type Display = z.infer<typeof display>;
+
