@@ -49,6 +49,7 @@ export async function startApi(world: World, files: Files, neighbours: Readiness
     metrics,
     keys: new KeyFile(config.KEYS_FILE, (error) => log.error({ err: error }, "the key file can not be read; the old keys stay")),
     executions: producer,
+    containers: producer.sessionsWith(files),
     files,
     rateLimit: makeRateLimit({ redis, prefix: config.REDIS_PREFIX, limits, metrics }),
     readiness,

@@ -81,6 +81,7 @@ export async function startWorker(world: World, files: Files): Promise<WorkerPar
     concurrency: capacity.concurrency,
     workerId,
     webhookAllowPrivate: config.WEBHOOK_ALLOW_PRIVATE,
+    sessions: { engine, sessionsMax: capacity.sessions, sandboxesMax: capacity.sandboxesInUse },
   });
 
   const stop = async () => {
@@ -91,7 +92,8 @@ export async function startWorker(world: World, files: Files): Promise<WorkerPar
     client.close();
   };
   await heartbeat.start(workerId);
-  const reap = () => reapSandboxes({ engine: client, metrics, log, isWorkerAlive: (id) => heartbeat.isAlive(id) });
+  const keeps = { workerId, isOfSession: (id: string) => pool.isOfSession(id) };
+  const reap = () => reapSandboxes({ engine: client, metrics, log, isWorkerAlive: (id) => heartbeat.isAlive(id), keeps });
   await reap();
   pool.open();
   const problems = await proveLockdown({ engine, limits, ownKernel });

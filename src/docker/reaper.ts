@@ -12,6 +12,8 @@ export interface ReaperOptions {
   log: Log;
   /** Whether the worker of that id has been heard of lately. Rejects when that can not be known. */
   isWorkerAlive: (workerId: string) => Promise<boolean>;
+  /** Whether a sandbox of this very worker is in use for longer than others may be: a session's. */
+  keeps?: { workerId: string; isOfSession: (sandboxId: string) => boolean };
   /** Unix milliseconds. */
   now?: () => number;
 }
@@ -21,13 +23,18 @@ export interface ReaperOptions {
  * whose worker has gone. Returns how many it removed. Containers without our labels are never touched.
  */
 export async function reapSandboxes(options: ReaperOptions): Promise<number> {
-  const { engine, metrics, log, isWorkerAlive, now = Date.now } = options;
+  const { engine, metrics, log, isWorkerAlive, keeps, now = Date.now } = options;
   const found = await engine.call("list", () => engine.control.listContainers({ all: true, filters: { label: [WORKER_LABEL] } }));
   const alive = new Map<string, boolean>();
   let removed = 0;
   for (const container of found) {
     const worker = container.Labels[WORKER_LABEL] ?? "";
     const pastDeadline = Number(container.Labels[DEADLINE_LABEL]) < now();
+    // Another living worker knows itself which of its sandboxes are sessions.
+    if (pastDeadline && keeps !== undefined) {
+      const kept = worker === keeps.workerId ? keeps.isOfSession(container.Id) : await isWorkerAlive(worker);
+      if (kept) continue;
+    }
     if (!pastDeadline) {
       if (container.Created > now() / 1000 - GRACE_SECONDS) continue;
       if (!alive.has(worker)) alive.set(worker, await isWorkerAlive(worker));

@@ -11,6 +11,10 @@ export interface Capacity {
   concurrency: number;
   /** Sandboxes that may exist at once: in use, in the pool, on their way out. */
   sandboxes: number;
+  /** Sandboxes that sessions and executions may use together; the stock is beside them. */
+  sandboxesInUse: number;
+  /** Sessions that may be held, so that there is always room for an execution as well. */
+  sessions: number;
   /** Sandboxes started at once; more of them slow each other down. */
   starts: number;
 }
@@ -36,5 +40,6 @@ export function planCapacity(
         `do not fit into ${machine.sandboxMemoryMb} MiB; lower one of them or set WORKER_MEMORY_MB`,
     );
   }
-  return { concurrency, sandboxes, starts: Math.max(2, machine.cores * 2) };
+  const sessions = Math.min(limits.sessionsPerWorkerMax, room - 1);
+  return { concurrency, sandboxes, sandboxesInUse: room, sessions, starts: Math.max(2, machine.cores * 2) };
 }

@@ -9,6 +9,8 @@ const count = z
   .nullable()
   .default(null)
   .transform((value) => Math.round(value ?? 0));
+const REMOVED_FILES_MAX = 10_000;
+const REMOVED_NAME_CHARS_MAX = 1_024;
 const doneHead = z.object({
   end: z.enum(runEnds),
   exit_code: z.number().int().nullable().default(null),
@@ -26,6 +28,8 @@ const doneHead = z.object({
   stdout_truncated: z.boolean().default(false),
   stderr_truncated: z.boolean().default(false),
   skipped_files: z.unknown(),
+  session_alive: z.boolean().default(false),
+  removed_files: z.array(z.string().max(REMOVED_NAME_CHARS_MAX)).max(REMOVED_FILES_MAX).default([]),
 });
 export type DoneHead = z.infer<typeof doneHead>;
 

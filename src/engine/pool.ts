@@ -51,6 +51,8 @@ export class Pool {
   #starting = 0;
   #existing = 0;
   #inUse = 0;
+  #resting = 0;
+  readonly #ofSessions = new Set<string>();
   #failures = 0;
   #retryTimer: NodeJS.Timeout | null = null;
   #refillTimer: NodeJS.Timeout | null = null;
@@ -86,9 +88,31 @@ export class Pool {
   /** Destroys a taken sandbox and starts its replacement. Never throws. */
   async discard(sandbox: Sandbox): Promise<void> {
     this.#inUse -= 1;
+    this.#ofSessions.delete(sandbox.id);
     const gone = this.#track(this.#destroyAfterAnswer(sandbox));
     this.#refillSoon();
     await gone;
+  }
+
+  /** A taken sandbox waits for the next cell of its session: it keeps its memory, but no others from preloading. */
+  rest(sandbox: Sandbox): void {
+    this.#ofSessions.add(sandbox.id);
+    this.#inUse -= 1;
+    this.#resting += 1;
+    this.#preloadNext();
+    this.#report();
+  }
+
+  /** The opposite of `rest`; to be called before `discard` as well. */
+  wake(): void {
+    this.#resting -= 1;
+    this.#inUse += 1;
+    this.#report();
+  }
+
+  /** Whether a session keeps it, however old it is. */
+  isOfSession(sandboxId: string): boolean {
+    return this.#ofSessions.has(sandboxId);
   }
 
   /** Idle sandboxes that could be taken now. */
@@ -274,6 +298,7 @@ export class Pool {
     poolSandboxes.set({ state: "preloading" }, preloading);
     poolSandboxes.set({ state: "starting" }, this.#starting);
     poolSandboxes.set({ state: "in_use" }, this.#inUse);
+    poolSandboxes.set({ state: "resting" }, this.#resting);
     poolTarget.set(this.#closing.signal.aborted ? 0 : this.#target());
   }
 }

@@ -28,6 +28,7 @@ export const evidence = z.object({
   processes_refused: z.number().int().optional(),
   limit: z.string().optional().describe("name of the limit that was reached"),
   limit_value: z.number().optional(),
+  session_alive: z.boolean().optional().describe("in a container: whether its variables are still there"),
 });
 export type Evidence = z.infer<typeof evidence>;
 

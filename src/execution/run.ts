@@ -14,6 +14,8 @@ export interface RunInput {
   timeoutMs: number;
   memoryMb: number;
   files: ReadonlyArray<{ name: string; file_id: string }>;
+  /** The session it is a cell of; absent when it has a sandbox for itself. */
+  session?: string | undefined;
 }
 
 export interface SavedFile {
@@ -47,4 +49,29 @@ export interface Engine {
    * Resolves before the sandbox is gone, but not for a stopped run: there, afterwards.
    */
   run(input: RunInput, ports: RunPorts, stop: AbortSignal): Promise<ExecutionEnd>;
+}
+
+/** Who keeps sandboxes alive between executions. */
+export interface SessionEngine {
+  /** Resolves with a session in a sandbox of its own; rejects when there is none before `signal` aborts. */
+  openSession(spec: { id: string; memoryMb: number }, signal: AbortSignal): Promise<EngineSession>;
+}
+
+/** How a cell ended, and what else of the working folder it changed. */
+export interface CellEnd extends ExecutionEnd {
+  /** Names of files that are no longer there. */
+  removedFiles: string[];
+}
+
+/** A sandbox that is kept alive. Its calls are made one after another; who opened it closes it. */
+export interface EngineSession {
+  /** Aborted once variables and files are gone, for whatever reason. */
+  readonly ended: AbortSignal;
+  /** As Engine.run, but the sandbox lives on unless the end's evidence says `session_alive: false`. */
+  run(input: RunInput, ports: RunPorts, stop: AbortSignal): Promise<CellEnd>;
+  /** Places a file before the next cell, over one of that name. Rejects when the bytes can not be read or the session has ended. */
+  putFile(name: string, fileId: string, ports: Pick<RunPorts, "openFile">): Promise<void>;
+  removeFile(name: string): Promise<void>;
+  /** Idempotent; never throws. */
+  close(): Promise<void>;
 }

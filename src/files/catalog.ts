@@ -21,7 +21,8 @@ export class FileCatalog {
     this.#prefix = prefix;
   }
 
-  async add(record: FileRecord): Promise<void> {
+  /** With an owner the file goes when that goes; by default when the execution goes that produced it. */
+  async add(record: FileRecord, owner: string | null = record.executionId): Promise<void> {
     const { organization, id } = record;
     const keptMs = Math.max(record.expiresAt - record.createdAt, 1);
     const index = this.#indexKey(organization);
@@ -31,8 +32,8 @@ export class FileCatalog {
       .zadd(index, record.createdAt, id)
       .zremrangebyscore(index, "-inf", record.createdAt - keptMs)
       .pexpire(index, keptMs);
-    if (record.executionId !== null) {
-      const owned = this.#ownedKey(organization, record.executionId);
+    if (owner !== null) {
+      const owned = this.#ownedKey(organization, owner);
       transaction.sadd(owned, id).pexpire(owned, keptMs);
     }
     ensureAllDone(await transaction.exec());
@@ -48,6 +49,10 @@ export class FileCatalog {
         .pexpire(owned, keptMs)
         .exec(),
     );
+  }
+
+  async disown(organization: string, executionId: string): Promise<void> {
+    await this.#redis.del(this.#ownedKey(organization, executionId));
   }
 
   async ownedBy(organization: string, executionId: string): Promise<string[]> {

@@ -13,6 +13,8 @@ export interface NewFile {
   purpose: string;
   /** Execution that produced it; null for uploads. */
   executionId: string | null;
+  /** What it goes with, when that is not the execution: a session. */
+  owner?: string | undefined;
 }
 
 /** Bytes that are stored but belong to nobody yet: `keep` or `discard` them. */
@@ -72,7 +74,7 @@ export class Files {
       expiresAt: createdAt + this.#limits.retentionMsMax,
     };
     try {
-      await this.#catalog.add(record);
+      await this.#catalog.add(record, file.owner);
     } catch (error) {
       await this.discard(received);
       throw error;
@@ -114,8 +116,17 @@ export class Files {
     if (ids.length > 0) await this.#catalog.own(organization, executionId, ids, this.#limits.retentionMsMax);
   }
 
-  async deleteOwnedBy(organization: string, executionId: string): Promise<void> {
-    for (const id of await this.#catalog.ownedBy(organization, executionId)) await this.delete(organization, id);
+  /** Deletes all that goes with an execution or a session, or only the one named. */
+  async deleteOwnedBy(organization: string, owner: string, fileId?: string): Promise<void> {
+    for (const id of await this.#catalog.ownedBy(organization, owner)) {
+      if (fileId === undefined || fileId === id) await this.delete(organization, id);
+    }
+  }
+
+  /** What went with one session goes with another from now on. */
+  async handOver(organization: string, from: string, to: string): Promise<void> {
+    await this.own(organization, to, await this.#catalog.ownedBy(organization, from));
+    await this.#catalog.disown(organization, from);
   }
 
   /** Deletes bytes whose records have expired; returns how many. */
@@ -129,7 +140,7 @@ export class Files {
   }
 
   /** What one run asks of the file world. */
-  portsOf(run: { organization: string; id: string }): Pick<RunPorts, "openFile" | "saveFile"> {
+  portsOf(run: { organization: string; id: string; session?: string | undefined }): Pick<RunPorts, "openFile" | "saveFile"> {
     const { organization } = run;
     return {
       openFile: async (fileId) => {
@@ -139,7 +150,9 @@ export class Files {
         return bytes;
       },
       saveFile: async (file, bytes) => {
-        const saved = await this.save(organization, { ...file, purpose: PRODUCED, executionId: run.id }, bytes);
+        // The working folder's files stay a session's while executions are forgotten; what was displayed goes with them.
+        const owner = file.mimeType === undefined ? run.session : undefined;
+        const saved = await this.save(organization, { ...file, purpose: PRODUCED, executionId: run.id, owner }, bytes);
         return { file_id: saved.id, url: this.urlOf(saved.id), mime_type: saved.mimeType, bytes: saved.bytes, sha256: saved.sha256 };
       },
     };

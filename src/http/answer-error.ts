@@ -53,6 +53,8 @@ const retryAfterDefaults: Partial<Record<ErrorCode, number>> = {
   responses_full: 5,
   // An operator has to act; a client that repeats by itself gains nothing.
   model_not_configured: 60,
+  organization_containers_full: 30,
+  container_unavailable: 10,
   queue_full: 5,
   queue_unavailable: 2,
   storage_unavailable: 5,

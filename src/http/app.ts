@@ -10,6 +10,15 @@ import { addMcp } from "./mcp.ts";
 import { measure } from "./measure.ts";
 import { makeOpenApi } from "./openapi.ts";
 import { requestId } from "./request-id.ts";
+import { containerDelete } from "./routes/container-delete.ts";
+import { containerFileContentGet } from "./routes/container-file-content-get.ts";
+import { containerFileDelete } from "./routes/container-file-delete.ts";
+import { containerFileGet } from "./routes/container-file-get.ts";
+import { containerFilesListGet } from "./routes/container-files-list-get.ts";
+import { containerFilesPost } from "./routes/container-files-post.ts";
+import { containerGet } from "./routes/container-get.ts";
+import { containersListGet } from "./routes/containers-list-get.ts";
+import { containersPost } from "./routes/containers-post.ts";
 import { executionCancelPost } from "./routes/execution-cancel-post.ts";
 import { executionDelete } from "./routes/execution-delete.ts";
 import { executionEventsGet } from "./routes/execution-events-get.ts";
@@ -59,6 +68,15 @@ export function routesOf(deps: AppDeps): Route[] {
     fileGet(deps),
     fileContentGet(deps),
     fileDelete(deps),
+    containersPost(deps),
+    containersListGet(deps),
+    containerGet(deps),
+    containerDelete(deps),
+    containerFilesPost(deps),
+    containerFilesListGet(deps),
+    containerFileGet(deps),
+    containerFileContentGet(deps),
+    containerFileDelete(deps),
   ];
 }
 

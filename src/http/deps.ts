@@ -4,7 +4,7 @@ import type { Caller, Scope } from "../keys.ts";
 import type { Limits } from "../limits.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
-import type { Executions } from "./ports.ts";
+import type { Containers, Executions } from "./ports.ts";
 
 /** Everything the HTTP side works with, made in `bin/` and passed down. */
 export interface AppDeps {
@@ -13,6 +13,7 @@ export interface AppDeps {
   metrics: Metrics;
   keys: { find(text: string): Caller | null };
   executions: Executions;
+  containers: Containers;
   files: Files;
   rateLimit: { take(keyId: string): Promise<void> };
   /** What `/health/ready` reports, by name of the thing asked; ready when all are true. */

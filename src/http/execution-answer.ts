@@ -29,6 +29,7 @@ export function answerExecution(response: Response, execution: Execution): void 
 
 function codeOfErrored(execution: Execution): ErrorCode {
   if (execution.evidence.limit === "queueWaitMsMax") return "queue_deadline_passed";
+  if (execution.container_id !== null && execution.evidence.session_alive === false) return "container_lost";
   if (execution.cause === "sandbox_lost" || execution.cause === "worker_lost") return execution.cause;
   return "internal";
 }

@@ -31,7 +31,7 @@ export function addExecutionPaths({ registry, limits, security, executionId }: P
       "Waits for the end by default. `Prefer: respond-async` answers 202 at once, `Prefer: wait=5` after 5 s at most, " +
       "`Accept: text/event-stream` streams. A caller that goes away while it waits cancels the execution unless it sent an " +
       "`Idempotency-Key`; a stream that breaks leaves it running, and can be resumed at `/v1/executions/{id}/events`. " +
-      "`container` names no session yet and is answered with 404. The id is in `Location` in every case.",
+      "With `container` it runs in that container, after the cells before it, and finds their variables and files. The id is in `Location` in every case.",
     request: {
       headers: z.object({
         Prefer: z.string().optional().describe("`respond-async`, `wait=<seconds>` (RFC 7240)"),
@@ -49,6 +49,8 @@ export function addExecutionPaths({ registry, limits, security, executionId }: P
         [
           "malformed_json",
           "container_not_found",
+          "container_expired",
+          "container_lost",
           "body_too_large",
           "unsupported_media_type",
           "invalid_field",

@@ -10,6 +10,7 @@ export interface PathContext {
   security: Array<Record<string, string[]>>;
   executionId: { params: z.ZodObject };
   fileId: { params: z.ZodObject };
+  containerId: { params: z.ZodObject };
 }
 
 extendZodWithOpenApi(z);

@@ -1,7 +1,8 @@
 import { OpenAPIRegistry, OpenApiGeneratorV31 } from "@asteasolutions/zod-to-openapi";
 import { z } from "zod";
-import { executionIdPattern, fileIdPattern } from "../execution/ids.ts";
+import { containerIdPattern, executionIdPattern, fileIdPattern } from "../execution/ids.ts";
 import type { Limits } from "../limits.ts";
+import { addContainerPaths } from "./openapi-containers.ts";
 import { addExecutionPaths } from "./openapi-executions.ts";
 import { addFilePaths } from "./openapi-files.ts";
 import { addOpenPaths } from "./openapi-open.ts";
@@ -22,9 +23,11 @@ export function makeOpenApi(options: { limits: Limits; publicUrl: string | undef
     security: [{ bearer: [] }, { apiKey: [] }],
     executionId: { params: z.object({ id: z.string().regex(executionIdPattern) }) },
     fileId: { params: z.object({ id: z.string().regex(fileIdPattern) }) },
+    containerId: { params: z.object({ id: z.string().regex(containerIdPattern) }) },
   };
   addExecutionPaths(context);
   addFilePaths(context);
+  addContainerPaths(context);
   addOpenPaths(context);
   return new OpenApiGeneratorV31(registry.definitions).generateDocument({
     openapi: "3.1.0",
@@ -37,6 +40,6 @@ export function makeOpenApi(options: { limits: Limits; publicUrl: string | undef
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },
     servers: [{ url: options.publicUrl ?? "/" }],
-    tags: [{ name: "executions" }, { name: "files" }, { name: "operations" }],
+    tags: [{ name: "executions" }, { name: "files" }, { name: "containers" }, { name: "operations" }],
   });
 }

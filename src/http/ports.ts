@@ -1,5 +1,6 @@
 import type { ExecutionRequest } from "../execution/request.ts";
 import type { Execution, ExecutionEvent } from "../execution/result.ts";
+import type { NewSession, Session, SessionFile } from "../execution/session.ts";
 
 /** A caller's Idempotency-Key and what it was used for. */
 export interface Idempotency {
@@ -12,6 +13,24 @@ export interface Submission {
   request: ExecutionRequest;
   files: ReadonlyArray<{ name: string; file_id: string }>;
   idempotency: Idempotency | null;
+}
+
+/** What the API needs of sessions. Calls reject with ServiceError for what a caller has to be told. */
+export interface Containers {
+  /** Resolves once it takes cells. */
+  create(organization: string, wanted: NewSession): Promise<Session>;
+  get(organization: string, id: string): Promise<Session | null>;
+  list(
+    organization: string,
+    page: { after?: string | undefined; limit: number; order: "asc" | "desc"; name?: string | undefined },
+  ): Promise<{ data: Session[]; hasMore: boolean }>;
+  delete(organization: string, id: string): Promise<boolean>;
+  /** Rejects when it takes nothing any more, saying why. */
+  ensureActive(organization: string, id: string): Promise<void>;
+  /** By age, as they were after the last cell. */
+  listFiles(organization: string, id: string): Promise<SessionFile[]>;
+  addFile(organization: string, id: string, file: { fileId: string }): Promise<SessionFile>;
+  removeFile(organization: string, id: string, fileId: string): Promise<boolean>;
 }
 
 /** What the API needs of the queue. Calls reject with ServiceError for what a caller has to be told. */

@@ -45,6 +45,8 @@ export function makeMetrics() {
     engineCalls: histogram("engine_call_seconds", "Calls to the container engine, by operation.", ["operation"]),
     engineErrors: counter("engine_errors_total", "Calls to the container engine that failed, by operation.", ["operation"]),
     sandboxBytes: counter("sandbox_bytes_total", "Bytes to and from sandboxes.", ["direction"]),
+    sessionsLive: gauge("sessions_live", "Sessions that this worker has, each with a sandbox of its own."),
+    sessionsEnded: counter("sessions_ended_total", "Sessions that ended, by reason.", ["reason"]),
     webhooks: counter("webhook_deliveries_total", "Webhook delivery attempts, by result.", ["result"]),
     httpRequests: histogram("http_request_duration_seconds", "HTTP requests, by method, route and status.", ["method", "route", "status"]),
     httpInFlight: gauge("http_requests_in_flight", "HTTP requests being answered."),

@@ -1,6 +1,6 @@
-import { type Job, Queue, WaitingError, Worker } from "bullmq";
+import { DelayedError, type Job, Queue, WaitingError, Worker } from "bullmq";
 import type { Redis } from "ioredis";
-import type { StopReason } from "../execution/run.ts";
+import type { Engine, SessionEngine, StopReason } from "../execution/run.ts";
 import { disconnect, patient, untilReady } from "./connection.ts";
 import { collectDepth, countJobs } from "./depth.ts";
 import { tellEnded } from "./ended.ts";
@@ -9,6 +9,8 @@ import { makeKeys, queueNames } from "./keys.ts";
 import { decodeRecord } from "./record.ts";
 import { endOfLostWorker, type JobData, type RunWorld, runJob } from "./run-job.ts";
 import { endScript } from "./scripts.ts";
+import { SessionHost } from "./session-host.ts";
+import { OPEN_JOB } from "./session-jobs.ts";
 import { endOverdue, repeat } from "./sweep.ts";
 import { Webhooks } from "./webhooks.ts";
 
@@ -21,6 +23,15 @@ export interface ConsumerDeps extends Omit<RunWorld, "redis" | "keys"> {
   /** Webhooks may go to private and loopback addresses. */
   webhookAllowPrivate?: boolean;
   timing?: Partial<ConsumerTiming>;
+  sessions?: SessionCapacity;
+}
+
+/** What a worker that takes sessions too needs to know. */
+export interface SessionCapacity {
+  engine: SessionEngine;
+  sessionsMax: number;
+  /** Sandboxes in use at one time, by sessions and by executions; a session leaves that much less for the others. */
+  sandboxesMax: number;
 }
 
 /** A dead worker's job is found at the latest after a lock's life and one check more: 13 s. */
@@ -46,6 +57,8 @@ const READY_TIMEOUT_MS = 2_000;
 /** After the hard deadline: stopped runs destroy their sandboxes, then connections are cut whatever they do. */
 const STOPPED_RUNS_MS = 10_000;
 const CLOSE_MS = 2_000;
+/** A worker without room for a session asks again after this time; another one may have taken it by then. */
+const NO_ROOM_DELAY_MS = 250;
 
 /** The queue as a worker process sees it: takes executions, runs them on the engine, stores their ends. */
 export class Consumer {
@@ -57,6 +70,7 @@ export class Consumer {
   readonly #queue: Queue;
   readonly #webhooks: Webhooks;
   readonly #timing: ConsumerTiming;
+  readonly #sessions: SessionHost | null;
   readonly #runs = new Set<{ id: string; organization: string; stop: AbortController }>();
   #idle: (() => void) | null = null;
   #stopSweep: () => void = () => {};
@@ -104,6 +118,7 @@ export class Consumer {
       backoffMs: timing.webhookBackoffMs,
     });
     collectDepth(deps.metrics, () => countJobs(this.#queue));
+    this.#sessions = deps.sessions === undefined ? null : this.#makeHost(deps.sessions);
   }
 
   async start(): Promise<void> {
@@ -111,16 +126,18 @@ export class Consumer {
     this.#worker.run().catch((error: unknown) => this.#deps.log.error({ err: error }, "the queue loop failed"));
     this.#webhooks.start();
     this.#stopSweep = repeat(this.#timing.sweepMs, this.#deps.log, () => this.#sweep());
-    await this.#worker.waitUntilReady();
+    await Promise.all([this.#worker.waitUntilReady(), this.#sessions?.start()]);
   }
 
   /** Takes no new work; running work finishes, or is stopped at the deadline and given back to the queue. */
   async drain(hardDeadlineMs: number): Promise<void> {
     this.#stopSweep();
-    const closing = this.#worker.close().catch(() => undefined);
+    const closing = Promise.all([this.#worker.close().catch(() => undefined), this.#sessions?.stopTaking()]);
     await within(hardDeadlineMs, this.#untilIdle());
     for (const { stop } of this.#runs) stop.abort("shutdown" satisfies StopReason);
     await within(STOPPED_RUNS_MS, this.#untilIdle());
+    const warn = (error: unknown) => this.#deps.log.warn({ err: error }, "sessions could not be ended in order");
+    if (this.#sessions !== null) await within(STOPPED_RUNS_MS, this.#sessions.end().catch(warn));
     // BullMQ's close waits for a Redis that may be away.
     await within(CLOSE_MS, Promise.all([closing, this.#webhooks.close(), this.#queue.close().catch(() => undefined)]));
     disconnect(this.#redis, this.#control);
@@ -136,21 +153,47 @@ export class Consumer {
   }
 
   async #process(job: Job<JobData>, token: string | undefined): Promise<void> {
-    const { id, organization } = job.data;
+    if (job.name === OPEN_JOB) return this.#openSession(job, token);
     // An earlier run of it here lost its lock without hearing of it.
-    this.#stop(id, "lock_lost");
-    const run = { id, organization, stop: new AbortController() };
+    this.#stop(job.data.id, "lock_lost");
+    if ((await this.#run(job.data, this.#deps.engine)) !== "give_back") return;
+    await job.moveToWait(token);
+    throw new WaitingError();
+  }
+
+  async #run(data: JobData, engine: Pick<Engine, "run">): Promise<"done" | "webhook_due" | "give_back"> {
+    const run = { id: data.id, organization: data.organization, stop: new AbortController() };
     this.#runs.add(run);
     try {
-      const result = await runJob(this.#world, job.data, run.stop.signal);
+      const result = await runJob({ ...this.#world, engine }, data, run.stop.signal);
       if (result === "webhook_due") await this.#webhooks.enqueueDue();
-      if (result !== "give_back") return;
-      await job.moveToWait(token);
-      throw new WaitingError();
+      return result;
     } finally {
       this.#runs.delete(run);
       if (this.#runs.size === 0) this.#idle?.();
     }
+  }
+
+  async #openSession(job: Job<JobData>, token: string | undefined): Promise<void> {
+    if (await this.#sessions?.open(job.data)) return;
+    await job.moveToDelayed(Date.now() + NO_ROOM_DELAY_MS, token);
+    throw new DelayedError();
+  }
+
+  #makeHost({ engine, sessionsMax, sandboxesMax }: SessionCapacity): SessionHost {
+    const { concurrency, workerId } = this.#deps;
+    return new SessionHost({
+      world: this.#world,
+      redis: this.#redis,
+      engine,
+      workerId,
+      sessionsMax,
+      concurrency,
+      runCell: async (job, cells) => void (await this.#run(job, cells)),
+      onHeld: (count) => {
+        this.#worker.concurrency = Math.max(1, Math.min(concurrency, sandboxesMax - count));
+      },
+    });
   }
 
   #stop(id: string, reason: StopReason): void {

@@ -2,6 +2,7 @@ import type { Queue } from "bullmq";
 import type { Redis } from "ioredis";
 import type { Keys } from "./keys.ts";
 import type { JobData } from "./run-job.ts";
+import { OPEN_JOB } from "./session-jobs.ts";
 import { rebaseScript } from "./scripts.ts";
 
 /** BullMQ takes priorities up to 2^21; half of it leaves room for what is added while the base moves. */
@@ -19,7 +20,8 @@ export async function rebaseWhenDue(redis: Redis, keys: Keys, queue: Queue, reba
   const base = Number(reply[0]);
   for (const job of await queue.getPrioritized()) {
     const { id, organization } = job.data as JobData;
-    const tag = await redis.hget(keys.record(organization, id), "tag");
+    const place = job.name === OPEN_JOB ? keys.session(organization, id) : keys.record(organization, id);
+    const tag = await redis.hget(place, "tag");
     if (tag === null) continue;
     const priority = Math.max(1, Number(tag) - base);
     if (priority === job.priority) continue;

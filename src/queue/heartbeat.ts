@@ -1,11 +1,9 @@
 import type { Redis } from "ioredis";
 import type { Log } from "../observe/log.ts";
-import { makeKeys } from "./keys.ts";
+import { HEARTBEAT_ALIVE_MS, makeKeys } from "./keys.ts";
 import { repeat } from "./sweep.ts";
 
 const BEAT_MS = 5_000;
-/** Long against a pause of the process or of Redis, short against the life of a left-over sandbox. */
-const ALIVE_SECONDS = 60;
 
 /** Says that a worker lives, and asks whether another one does; what it left behind is removed once it does not. */
 export class Heartbeat {
@@ -22,7 +20,7 @@ export class Heartbeat {
 
   async start(workerId: string): Promise<void> {
     const beat = async () => {
-      await this.#redis.set(this.#key(workerId), "alive", "EX", ALIVE_SECONDS);
+      await this.#redis.set(this.#key(workerId), "alive", "PX", HEARTBEAT_ALIVE_MS);
     };
     await beat();
     this.#stop = repeat(BEAT_MS, this.#log, beat);

@@ -19,6 +19,24 @@ export interface Keys {
   readonly waiting: string;
   readonly fair: string;
   readonly webhooksDue: string;
+  session(organization: string, id: string): string;
+  /** File name → index entry. */
+  sessionFiles(organization: string, id: string): string;
+  sessionList(organization: string): string;
+  /** Members organization/id of a worker's sessions. */
+  sessionsOf(workerId: string): string;
+  /** Workers that have, or had until lately, sessions. */
+  readonly sessionWorkers: string;
+}
+
+/** A worker says that it lives so often that silence for a third of this means something. */
+export const HEARTBEAT_ALIVE_MS = 60_000;
+/** Without a word for this long a worker's sessions count as lost; long against a pause of Redis or of the process. */
+export const HEARTBEAT_SILENT_MS = 20_000;
+
+/** Queue of the one worker that has the session; its cells and file changes go there. */
+export function sessionQueueName(workerId: string): string {
+  return `sessions-${workerId}`;
 }
 
 export function makeKeys(prefix: string): Keys {
@@ -33,6 +51,11 @@ export function makeKeys(prefix: string): Keys {
     waiting: `${base}:waiting`,
     fair: `${base}:fair`,
     webhooksDue: `${base}:webhooks-due`,
+    session: (organization, id) => `${base}:session:${organization}:${id}`,
+    sessionFiles: (organization, id) => `${base}:session-files:${organization}:${id}`,
+    sessionList: (organization) => `${base}:session-list:${organization}`,
+    sessionsOf: (workerId) => `${base}:sessions-of:${workerId}`,
+    sessionWorkers: `${base}:session-workers`,
   };
 }
 

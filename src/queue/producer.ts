@@ -15,6 +15,9 @@ import { tellEnded } from "./ended.ts";
 import { readEvents } from "./event-reader.ts";
 import { hashIdempotencyKey, type Keys, makeKeys, queueNames } from "./keys.ts";
 import { decodeRecord, endWithoutResult, type StoredExecution, toExecution } from "./record.ts";
+import { SessionQueues } from "./session-jobs.ts";
+import { endSessionsOfTheSilent } from "./session-loss.ts";
+import { notActive, Sessions, type StoredFiles } from "./sessions.ts";
 import { cancelScript, deleteScript, replayScript, submitScript } from "./scripts.ts";
 import { endOverdue, repeat } from "./sweep.ts";
 import { Wakeups } from "./wakeups.ts";
@@ -46,6 +49,7 @@ export interface ProducerDeps {
 
 const PRIORITY_FIRST = 1;
 const SWEEP_MS = 1_000;
+const SILENT_SWEEP_MS = 2_000;
 const READY_TIMEOUT_MS = 800;
 /** On top of the kill grace: removing a container under load, and storing the end. */
 const CANCEL_WAIT_MS = 15_000;
@@ -57,7 +61,9 @@ export class Producer {
   readonly #queue: Queue;
   readonly #subscriber: Redis;
   readonly #wakeups: Wakeups;
+  readonly #sessionQueues: SessionQueues;
   readonly #stopSweep: () => void;
+  readonly #stopLossSweep: () => void;
 
   constructor(deps: ProducerDeps) {
     this.#deps = deps;
@@ -75,6 +81,15 @@ export class Producer {
     collectDepth(deps.metrics, () => this.depth());
     const world = { ...deps, keys: this.#keys, queue: this.#queue };
     this.#stopSweep = repeat(SWEEP_MS, deps.log, () => endOverdue(world));
+    this.#sessionQueues = new SessionQueues({ redis: deps.redis, base: this.#keys.base, log: deps.log });
+    this.#stopLossSweep = repeat(SILENT_SWEEP_MS, deps.log, () => endSessionsOfTheSilent({ ...world, queues: this.#sessionQueues }));
+  }
+
+  /** Sessions over the same queue; they end with this. */
+  sessionsWith(files: StoredFiles): Sessions {
+    const { redis, limits } = this.#deps;
+    const shared = { keys: this.#keys, queue: this.#queue, queues: this.#sessionQueues, wakeups: this.#wakeups };
+    return new Sessions({ redis, limits, files, ...shared, unavailable, refused: (reply) => this.#refused(reply) });
   }
 
   /**
@@ -82,7 +97,7 @@ export class Producer {
    * `organization_queue_full`, `queue_full`, `idempotency_mismatch`.
    */
   async submit(request: NewExecution): Promise<{ execution: Execution; replayed: boolean }> {
-    const { limits, metrics, redis } = this.#deps;
+    const { limits, redis } = this.#deps;
     const id = newId("execution");
     const { organization, idempotency } = request;
     const waitMs = Math.max(1, Math.min(request.queueDeadlineMs ?? limits.queueWaitMsMax, limits.queueWaitMsMax));
@@ -101,18 +116,17 @@ export class Producer {
         request.request.webhook === undefined ? "" : newId("webhook"),
         JSON.stringify({ ...request.request, files: [] }),
         JSON.stringify(request.files),
+        request.request.container ?? "",
       ]),
     )) as unknown[];
     const kind = String(reply[0]);
-    if (kind === "full") {
-      const code = String(reply[1]) === "total" ? "queue_full" : "organization_queue_full";
-      metrics.admissionsRefused.inc({ code });
-      const retryAfter = retryAfterSeconds(Number(reply[2]), reply.slice(4).map(Number), Number(reply[3]));
-      throw new ServiceError(code, { retryAfterSeconds: retryAfter, detail: fullDetail(code, limits, retryAfter) });
-    }
+    if (kind === "full") throw this.#refused(reply);
+    if (kind === "session") throw notActive(String(reply[1]));
     if (kind === "replay") return { execution: await this.#replayed(organization, idempotency, reply[1], reply[2]), replayed: true };
     const createdAt = Number(reply[2]);
-    await this.#addJob(organization, id, Number(reply[1]));
+    const worker = String(reply[3]);
+    if (request.request.container === undefined) await this.#addJob(organization, id, Number(reply[1]));
+    else await this.#addCell(worker, { id, organization, session: request.request.container });
     const stored: StoredExecution = {
       id,
       organization,
@@ -240,14 +254,33 @@ export class Producer {
   /** Ends what it opened itself; waits of callers still open see no more signals. */
   async close(): Promise<void> {
     this.#stopSweep();
+    this.#stopLossSweep();
     disconnect(this.#subscriber);
-    await this.#queue.close().catch(() => undefined);
+    await Promise.all([this.#queue.close().catch(() => undefined), this.#sessionQueues.close()]);
   }
 
   async #addJob(organization: string, id: string, priority: number): Promise<void> {
     await this.#ask(() =>
       this.#queue.add("execution", { v: 1, id, organization }, { jobId: id, priority, removeOnComplete: true, removeOnFail: true }),
     );
+  }
+
+  async #addCell(worker: string, cell: { id: string; organization: string; session: string }): Promise<void> {
+    await this.#ask(() => this.#sessionQueues.add(worker, { v: 1, op: "cell", ...cell }));
+  }
+
+  /** For a cell that may or may not be in its session's queue; where the session is gone, its deadline ends it. */
+  async #addCellAgain(organization: string, id: string, session: string): Promise<void> {
+    const worker = await this.#ask(() => this.#deps.redis.hget(this.#keys.session(organization, session), "worker"));
+    if (worker !== null) await this.#addCell(worker, { id, organization, session });
+  }
+
+  #refused(reply: unknown[]): ServiceError {
+    const { limits, metrics } = this.#deps;
+    const code = String(reply[1]) === "total" ? "queue_full" : "organization_queue_full";
+    metrics.admissionsRefused.inc({ code });
+    const retryAfter = retryAfterSeconds(Number(reply[2]), reply.slice(4).map(Number), Number(reply[3]));
+    return new ServiceError(code, { retryAfterSeconds: retryAfter, detail: fullDetail(code, limits, retryAfter) });
   }
 
   async #replayed(organization: string, idempotency: Idempotency | null, sha: unknown, reply: unknown): Promise<Execution> {
@@ -259,7 +292,9 @@ export class Producer {
     const stored = await decodeRecord(organization, reply);
     if (stored === null) throw new ServiceError("execution_not_found");
     // The first request may have lost Redis between record and job; where the job exists, this adds nothing.
-    if (stored.status === "queued") await this.#addJob(organization, stored.id, PRIORITY_FIRST);
+    const { container } = stored.request;
+    if (stored.status === "queued" && container === undefined) await this.#addJob(organization, stored.id, PRIORITY_FIRST);
+    if (stored.status === "queued" && container !== undefined) await this.#addCellAgain(organization, stored.id, container);
     return toExecution(stored);
   }
 

@@ -60,9 +60,9 @@ function queueMs({ createdAt, startedAt, completedAt }: StoredExecution): number
 }
 
 export function toRunInput(stored: StoredExecution): RunInput {
-  const { code, args, stdin, env, timeout_ms, memory_mb } = stored.request;
+  const { code, args, stdin, env, timeout_ms, memory_mb, container } = stored.request;
   const { id, organization, attempt, files } = stored;
-  return { id, organization, attempt, code, args, stdin, env, timeoutMs: timeout_ms, memoryMb: memory_mb, files };
+  return { id, organization, attempt, code, args, stdin, env, timeoutMs: timeout_ms, memoryMb: memory_mb, files, session: container };
 }
 
 /** An end for what no engine ended: dropped, cancelled unrun, or given up. Its time in the queue is told by the record. */

@@ -21,7 +21,7 @@ export interface RunWorld {
   limits: Limits;
   metrics: Metrics;
   log: Log;
-  engine: Engine;
+  engine: Pick<Engine, "run">;
   ports: (input: RunInput, emit: (output: Output) => Promise<void>) => RunPorts;
 }
 
@@ -29,6 +29,8 @@ export interface JobData {
   v: 1;
   id: string;
   organization: string;
+  /** The session it is a cell of. */
+  session?: string;
 }
 
 /**
@@ -45,23 +47,24 @@ export async function runJob(world: RunWorld, job: JobData, stop: AbortSignal): 
   }
   const end = await runEngine(world, stored, stop);
   if (stop.reason === "lock_lost") return "done";
-  if (stop.reason === "shutdown" && wasStopped(end)) return "give_back";
+  // A cell has changed its session: nobody can run it again.
+  if (stop.reason === "shutdown" && wasStopped(end) && job.session === undefined) return "give_back";
   await finish(world, stored, end);
   return stored.webhookId === null ? "done" : "webhook_due";
 }
 
 type Verdict = "run" | "ended" | "gone" | "cancelled" | "deadline" | "worker_lost";
 
-async function start(world: RunWorld, { id, organization }: JobData): Promise<{ verdict: Verdict; stored: StoredExecution | null }> {
+async function start(world: RunWorld, { id, organization, session }: JobData): Promise<{ verdict: Verdict; stored: StoredExecution | null }> {
   const { redis, keys, limits } = world;
   const cancelled = { status: "cancelled", cause: "cancelled", retrySafe: true } as const;
   const ends = [
     endPastDeadline(limits),
     endWithoutResult({ ...cancelled, outcome: "never_started" }),
     endWithoutResult({ ...cancelled, outcome: "ran_partly" }),
-    endOfLostWorker(),
+    endOfLostWorker(session === undefined),
   ];
-  const args = [organization, id, ATTEMPTS_MAX, ...ends.map((end) => JSON.stringify(end))];
+  const args = [organization, id, session === undefined ? ATTEMPTS_MAX : 1, ...ends.map((end) => JSON.stringify(end))];
   const reply = (await startScript.run(redis, keys.base, args)) as unknown[];
   return { verdict: String(reply[0]) as Verdict, stored: await decodeRecord(organization, reply[1]) };
 }
@@ -76,9 +79,9 @@ export function endPastDeadline(limits: Limits): ExecutionEnd {
   });
 }
 
-/** Nothing can leave a sandbox, so a part that ran is safe to repeat. */
-export function endOfLostWorker(): ExecutionEnd {
-  return endWithoutResult({ status: "errored", cause: "worker_lost", outcome: "ran_partly", retrySafe: true });
+/** Nothing can leave a sandbox, so a part that ran is safe to repeat, unless it was a cell of a session. */
+export function endOfLostWorker(retrySafe = true): ExecutionEnd {
+  return endWithoutResult({ status: "errored", cause: "worker_lost", outcome: "ran_partly", retrySafe });
 }
 
 async function runEngine(world: RunWorld, stored: StoredExecution, stop: AbortSignal): Promise<ExecutionEnd> {
@@ -98,7 +101,8 @@ async function runEngine(world: RunWorld, stored: StoredExecution, stop: AbortSi
     );
   } catch (error) {
     log.error({ execution: id, err: error }, "the engine failed");
-    return endWithoutResult({ status: "errored", cause: "sandbox_lost", outcome: "ran_partly", retrySafe: true });
+    const retrySafe = input.session === undefined;
+    return endWithoutResult({ status: "errored", cause: "sandbox_lost", outcome: "ran_partly", retrySafe });
   } finally {
     await writer.flush();
   }

@@ -1,58 +1,11 @@
 import { Script } from "./script.ts";
-
-/**
- * Every change of an execution's state is one script, so that a crash between two steps can not leave half of it,
- * and so that it costs one round trip. Time is Redis' own: processes on different machines agree on it.
- * KEYS[1] is the base `{prefix}`; all other names are built from it and lie in the same slot.
- */
-const prelude = `
-local base = KEYS[1]
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local function text(number) return string.format('%.0f', number) end
-local function record_key(org, id) return base .. ':record:' .. org .. ':' .. id end
-local function stream_key(org, id) return base .. ':stream:' .. org .. ':' .. id end
-local function wake(org, id, message) redis.call('PUBLISH', base .. ':wake:' .. org .. ':' .. id, message) end
-local day = 86400000
-local function stop_waiting(org, id)
-  redis.call('ZREM', base .. ':waiting:' .. org, id)
-  return redis.call('ZREM', base .. ':waiting', org .. '/' .. id)
-end
-local function is_final(status) return status ~= 'queued' and status ~= 'in_progress' end
-local function append(org, id, kind, value)
-  local retention = redis.call('HGET', record_key(org, id), 'events_ms')
-  if not retention then return end
-  redis.call('XADD', stream_key(org, id), 'MAXLEN', '~', 20000, '*', kind, value)
-  redis.call('PEXPIRE', stream_key(org, id), retention)
-end
--- The first writer wins: an execution that has ended is never changed again.
-local function finish(org, id, status, cause, body, zipped)
-  local record = record_key(org, id)
-  local current = redis.call('HGET', record, 'status')
-  if not current or is_final(current) then return 0 end
-  redis.call('HSET', record, 'status', status, 'cause', cause, 'end', body, 'end_zipped', zipped, 'completed_at', text(now))
-  stop_waiting(org, id)
-  append(org, id, 'ended', '1')
-  local webhook = redis.call('HGET', record, 'webhook_id')
-  if webhook and webhook ~= '' then
-    redis.call('ZADD', base .. ':webhooks-due', text(now), org .. '/' .. id)
-    redis.call('PEXPIRE', base .. ':webhooks-due', day)
-  end
-  wake(org, id, 'ended')
-  return 1
-end
-local function count_run()
-  local bucket = base .. ':rate:' .. text(math.floor(now / 10000))
-  redis.call('INCR', bucket)
-  redis.call('EXPIRE', bucket, 120)
-end
-`;
+import { prelude } from "./script-prelude.ts";
 
 /**
  * Idempotency, admission, the share of the organization, its place in the queue, and the record, at once.
  * ARGV: org, id, idempotency key hash or '', body hash, total max, organization max, wait ms, retention ms, events ms,
- *       'high' or 'normal', webhook id or '', request JSON, files JSON
- * Returns {'new', priority, now} · {'replay', body hash, …record} · {'full', which, waiting, now, six rate counters}
+ *       'high' or 'normal', webhook id or '', request JSON, files JSON, session id or ''
+ * Returns {'new', priority, now, worker of the session or ''} · {'session', why it takes nothing} · {'replay', body hash, …record} · {'full', which, waiting, now, six rate counters}
  */
 export const submitScript = new Script(`${prelude}
 local org, id, idem, sha = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -65,49 +18,23 @@ if idem ~= '' then
     if #old > 0 then return {'replay', string.sub(seen, 1, 64), old} end
   end
 end
-local waiting, mine, fair = base .. ':waiting', base .. ':waiting:' .. org, base .. ':fair'
--- Counted by deadline, so that what a crashed process left behind takes no share for ever.
-local full = nil
-local depth = redis.call('ZCOUNT', waiting, text(now), '+inf')
-if depth >= total_max then full = 'total' end
-redis.call('ZREMRANGEBYSCORE', mine, '-inf', '(' .. text(now))
-if not full and redis.call('ZCARD', mine) >= org_max then full = 'organization' end
-if full then
-  local reply = {'full', full, depth, text(now)}
-  local bucket = math.floor(now / 10000)
-  for i = 0, 5 do reply[#reply + 1] = redis.call('GET', base .. ':rate:' .. text(bucket - i)) or '0' end
-  return reply
+local full = refusal(org, total_max, org_max)
+if full then return full end
+local worker = ''
+if ARGV[14] ~= '' then
+  local status, owner = touch_session(org, ARGV[14])
+  if status ~= 'active' then return {'session', status} end
+  worker = owner
 end
--- Start-time fair queueing: tags grow for ever, a priority is a tag's distance from the moving base.
-if redis.call('ZCARD', waiting) == 0 then redis.call('DEL', fair) end
-local v = tonumber(redis.call('HGET', fair, 'v') or '0')
-local moving = tonumber(redis.call('HGET', fair, 'base') or '0')
-local normal = math.max(v, tonumber(redis.call('HGET', fair, 'n:' .. org) or '0')) + 1
-redis.call('HSET', fair, 'n:' .. org, text(normal))
-local tag = normal
-if ARGV[10] == 'high' then
-  tag = math.max(v, tonumber(redis.call('HGET', fair, 'h:' .. org) or '0')) + 1
-  redis.call('HSET', fair, 'h:' .. org, text(tag))
-end
-redis.call('PEXPIRE', fair, day)
-local deadline, expires = now + wait_ms, now + retention
-redis.call('ZADD', waiting, text(deadline), org .. '/' .. id)
-redis.call('PEXPIRE', waiting, day + wait_ms)
-redis.call('ZADD', mine, text(deadline), id)
-redis.call('PEXPIRE', mine, day + wait_ms)
+local deadline, tag, priority = take_place(org, id, ARGV[10], wait_ms)
+local expires = now + retention
 redis.call('HSET', record_key(org, id), 'status', 'queued', 'request', ARGV[12], 'files', ARGV[13], 'created_at', text(now),
   'deadline_at', text(deadline), 'expires_at', text(expires), 'tag', text(tag), 'attempt', '0', 'webhook_id', ARGV[11],
   'events_ms', ARGV[9], 'idempotency', idem, 'id', id)
 redis.call('PEXPIREAT', record_key(org, id), text(expires))
-local list = base .. ':list:' .. org
-redis.call('ZREMRANGEBYSCORE', list, '-inf', text((now - retention) * 1000))
-local last = redis.call('ZREVRANGE', list, 0, 0, 'WITHSCORES')
-local order = math.max(now * 1000, last[2] and tonumber(last[2]) + 1 or 0)
-redis.call('ZADD', list, text(order), id)
-redis.call('PEXPIREAT', list, text(expires))
+add_to_list(base .. ':list:' .. org, id, retention, expires)
 if idem ~= '' then redis.call('SET', idem_key, sha .. ' ' .. id, 'PXAT', text(expires)) end
-local priority = math.min(math.max(tag - moving, 1), 2097151)
-return {'new', priority, text(now)}
+return {'new', priority, text(now), worker}
 `);
 
 /** ARGV: org, idempotency key hash. Returns nil or {body hash, record}. */
@@ -131,11 +58,7 @@ local state = redis.call('HMGET', record, 'status', 'attempt', 'cancel', 'deadli
 local status, attempt = state[1], tonumber(state[2])
 if not status then return {'gone'} end
 if is_final(status) then return {'ended', redis.call('HGETALL', record)} end
-if stop_waiting(org, id) == 1 then
-  local v = tonumber(redis.call('HGET', base .. ':fair', 'v') or '0')
-  if tonumber(state[5]) > v then redis.call('HSET', base .. ':fair', 'v', state[5]) end
-  redis.call('PEXPIRE', base .. ':fair', day)
-end
+leave_place(org, id, state[5])
 local dropped = nil
 if state[3] then
   dropped = 'cancelled'

@@ -18,12 +18,13 @@ export const HEADER_BYTES = 9;
 export const inKinds = {
   file: 0x01, // {name}: a file begins; its bytes follow as chunks
   chunk: 0x02, // body: the next bytes of the open file
-  file_end: 0x03, // the open file is complete
+  file_end: 0x03, // {complete}: the open file is complete, or, when false, not to be kept
   stdin: 0x04, // body: the program's standard input, whole
   run: 0x05, // RunHead; body: the code in UTF-8
   interrupt: 0x06, // raise KeyboardInterrupt in the code
   close: 0x07, // end now
   preload: 0x08, // {module}: import it into the supervisor, answer preloaded
+  remove: 0x09, // {name}: delete a file of the working folder; only between the cells of a session
 } as const;
 
 /** Frames that the runner sends. */
@@ -37,7 +38,7 @@ export const outKinds = {
   file: 0x47, // {name, change, size}: a file begins
   chunk: 0x48, // body
   file_end: 0x49, // {complete}: false when the file could not be read to its announced end
-  done: 0x4a, // DoneHead; nothing of this run follows
+  done: 0x4a, // DoneHead; nothing of this run follows. In a session also {session_alive, removed_files}
 } as const;
 
 export type InKind = keyof typeof inKinds;
@@ -57,6 +58,8 @@ export interface OutFrame {
 
 /** Head of `run`. Bounds are the operator's limits, possibly lowered by the request; the runner applies them all. */
 export interface RunHead {
+  /** The code's process lives on and takes the next `run` once this one is done. */
+  session?: boolean;
   timeout_ms: number;
   args: string[];
   env: Record<string, string>;

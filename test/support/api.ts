@@ -8,6 +8,7 @@ import { FileCatalog } from "../../src/files/catalog.ts";
 import { Files } from "../../src/files/files.ts";
 import { FolderStore } from "../../src/files/folder-store.ts";
 import type { BlobStore } from "../../src/files/store.ts";
+import { ServiceError } from "../../src/errors.ts";
 import { makeApp } from "../../src/http/app.ts";
 import type { AppDeps } from "../../src/http/deps.ts";
 import { createKey, KeyFile, type Scope } from "../../src/keys.ts";
@@ -44,6 +45,7 @@ export async function startApi(options: ApiOptions) {
     metrics: makeMetrics(),
     keys: new KeyFile(keysFile, (error) => problems.push(error)),
     executions,
+    containers: noContainers,
     files,
     rateLimit: { take: async () => {} },
     readiness: async () => ({ redis: true }),
@@ -77,5 +79,20 @@ export async function startApi(options: ApiOptions) {
     },
   };
 }
+
+/** Stands for sessions where a test is not about them: there are none. */
+const none = async () => {
+  throw new ServiceError("container_not_found");
+};
+const noContainers: AppDeps["containers"] = {
+  create: none,
+  get: async () => null,
+  list: async () => ({ data: [], hasMore: false }),
+  delete: async () => false,
+  ensureActive: none,
+  listFiles: none,
+  addFile: none,
+  removeFile: none,
+};
 
 export type Api = Awaited<ReturnType<typeof startApi>>;

@@ -25,6 +25,7 @@ export class FakeExecutions implements Executions {
   async submit(submission: Submission) {
     this.#failIfTold();
     const { organization, request, idempotency } = submission;
+    if (request.container !== undefined) throw new ServiceError("container_not_found", { param: "container" });
     if (idempotency !== null) {
       const earlier = await this.replay(organization, idempotency);
       if (earlier !== null) return { execution: earlier, replayed: true };

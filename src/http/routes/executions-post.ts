@@ -23,7 +23,7 @@ export function executionsPost(deps: AppDeps): Route {
     const { organization } = callerOf(response);
     const body: unknown = request.body;
     const wanted = checked(schema, body);
-    if (wanted.container !== undefined) throw new ServiceError("container_not_found", { param: "container" });
+    refuseOwnMemory(body);
     const idempotency = idempotencyOf(request, body);
     const { execution, replayed } = await accept(deps, organization, wanted, idempotency);
     response.setHeader("Location", pathOfExecution(execution.id));
@@ -44,6 +44,13 @@ export function executionsPost(deps: AppDeps): Route {
     scope: "execute",
     handlers: [refuseWhenStopping(deps.stopping), ...jsonBody(deps.limits), handler],
   };
+}
+
+/** A cell has the memory of its container; the schema's default can not be told from a wish. */
+function refuseOwnMemory(body: unknown): void {
+  const { container, memory_mb } = body as { container?: unknown; memory_mb?: unknown };
+  if (container === undefined || memory_mb === undefined) return;
+  throw new ServiceError("invalid_field", { detail: "`memory_mb`: must not be given with `container`, which has its own.", param: "memory_mb" });
 }
 
 /** The longest an execution can take from acceptance to its stored result. */

@@ -248,7 +248,7 @@ describe("without a key", () => {
     const { body } = await call(api.url, "GET /openapi.json", { as: "/openapi.json" });
     expect(body.openapi).toBe("3.1.0");
     for (const route of routesOf(api.deps)) {
-      const operation = body.paths[route.path.replace(":id", "{id}")]?.[route.method];
+      const operation = body.paths[route.path.replaceAll(/:(\w+)/g, "{$1}")]?.[route.method];
       expect(Object.keys(operation?.responses ?? {}), `${route.method} ${route.path}`).toEqual(
         expect.arrayContaining(["200", "401", "403", "429", "500", "503"]),
       );

@@ -1,0 +1,60 @@
+import { pipeline } from "node:stream/promises";
+import type { Request, Response } from "express";
+import { ServiceError } from "../errors.ts";
+import type { Files } from "../files/files.ts";
+import type { FileRecord } from "../files/store.ts";
+import { callerGone } from "./caller-gone.ts";
+import { attachment } from "./content-disposition.ts";
+import { type ByteRange, matchesTag, parseRange } from "./range.ts";
+
+/** Answers with the bytes of a file, whole or a single range of them. */
+export async function answerFileContent(files: Files, record: FileRecord, request: Request, response: Response): Promise<void> {
+  const tag = `"${record.sha256}"`;
+  setHeaders(response, record, tag);
+  if (matchesTag(request.get("if-none-match"), tag)) {
+    response.status(304).end();
+    return;
+  }
+  const ifRange = request.get("if-range");
+  const range = ifRange === undefined || ifRange === tag ? parseRange(request.get("range"), record.bytes) : null;
+  if (range === "unsatisfiable") throw unsatisfiable(response, record);
+  const bytes = await files.read(record, range ?? undefined);
+  if (bytes === null) throw new ServiceError("file_not_found");
+  setLength(response, record, range);
+  response.setHeader("Content-Type", record.mimeType);
+  response.setHeader("Content-Disposition", attachment(record.name));
+  if (request.method === "HEAD") {
+    bytes.destroy();
+    response.end();
+    return;
+  }
+  const gone = callerGone(response);
+  await pipeline(bytes, response).catch((error: unknown) => {
+    if (!gone.aborted || bytes.errored !== null) throw error;
+  });
+}
+
+/** The bytes come from callers and from code that ran: even opened in a browser they must not run in our origin. */
+function setHeaders(response: Response, record: FileRecord, tag: string): void {
+  response.setHeader("Content-Security-Policy", "sandbox; default-src 'none'");
+  // Bytes under an id never change, but the file may be deleted: a copy is to be checked before it is used.
+  response.setHeader("Cache-Control", "private, no-cache");
+  response.setHeader("ETag", tag);
+  response.setHeader("Accept-Ranges", "bytes");
+  response.setHeader("Last-Modified", new Date(record.createdAt).toUTCString());
+}
+
+function setLength(response: Response, record: FileRecord, range: ByteRange | null): void {
+  if (range === null) {
+    response.setHeader("Content-Length", record.bytes);
+    return;
+  }
+  response.status(206);
+  response.setHeader("Content-Range", `bytes ${range.start}-${range.end}/${record.bytes}`);
+  response.setHeader("Content-Length", range.end - range.start + 1);
+}
+
+function unsatisfiable(response: Response, record: FileRecord): ServiceError {
+  response.setHeader("Content-Range", `bytes */${record.bytes}`);
+  return new ServiceError("range_not_satisfiable", { detail: `The file has ${record.bytes} bytes.` });
+}

@@ -1,0 +1,245 @@
+import { Worker } from "bullmq";
+import type { Redis } from "ioredis";
+import type { Engine, EngineSession, SessionEngine } from "../execution/run.ts";
+import type { Session } from "../execution/session.ts";
+import { sessionQueueName } from "./keys.ts";
+import type { JobData, RunWorld } from "./run-job.ts";
+import { keepCheckpoint } from "./session-checkpoint.ts";
+import { type SessionJob, SessionQueues } from "./session-jobs.ts";
+import { endOfLostSession, endSessionsOf } from "./session-loss.ts";
+import { decodeIndex, decodeSession } from "./session-record.ts";
+import { sessionActivateScript, sessionEndScript, sessionIdleScript, sessionStartScript } from "./session-scripts.ts";
+import { Slots } from "./slots.ts";
+import { repeat } from "./sweep.ts";
+
+export interface SessionHostDeps {
+  world: RunWorld;
+  /** Blocks on the session queue. */
+  redis: Redis;
+  engine: SessionEngine;
+  workerId: string;
+  sessionsMax: number;
+  /** Cells at once. */
+  concurrency: number;
+  /** Runs a cell as any execution, so that a cancel or a stop reaches it. */
+  runCell(job: JobData, engine: Pick<Engine, "run">): Promise<void>;
+  /** Called when the count of sandboxes that sessions hold has changed. */
+  onHeld(count: number): void;
+}
+
+interface Live {
+  organization: string;
+  id: string;
+  session: EngineSession;
+  openedAt: number;
+  /** Settles when everything asked of it so far is done. */
+  tail: Promise<void>;
+  waiting: number;
+}
+
+/** Jobs taken from the queue, most of them waiting for their session's turn; the records bound how many there are. */
+const TAKEN_MAX = 256;
+const IDLE_CHECK_MS = 1_000;
+
+/** The sessions that this worker has: one sandbox each, one thing after another in each, side by side. */
+export class SessionHost {
+  readonly #deps: SessionHostDeps;
+  readonly #live = new Map<string, Live>();
+  readonly #slots: Slots;
+  readonly #worker: Worker<SessionJob>;
+  readonly #queues: SessionQueues;
+  #opening = 0;
+  #closing = false;
+  #stopSweep: () => void = () => undefined;
+
+  constructor(deps: SessionHostDeps) {
+    this.#deps = deps;
+    const { world, redis, workerId, concurrency } = deps;
+    this.#slots = new Slots(concurrency);
+    this.#queues = new SessionQueues({ redis: world.redis, base: world.keys.base, log: world.log });
+    this.#worker = new Worker<SessionJob>(sessionQueueName(workerId), (job) => this.#take(job.data), {
+      connection: redis,
+      prefix: world.keys.base,
+      skipVersionCheck: true,
+      autorun: false,
+      name: workerId,
+      concurrency: TAKEN_MAX,
+      // Nobody else reads this queue, so there is nobody to take a stalled job over.
+      skipStalledCheck: true,
+      lockDuration: world.limits.retentionMsMax,
+      removeOnComplete: { count: 0 },
+      removeOnFail: { count: 0 },
+    });
+    this.#worker.on("error", (error: Error) => world.log.warn({ error: error.message }, "the session queue failed"));
+  }
+
+  async start(): Promise<void> {
+    const { log } = this.#deps.world;
+    this.#worker.run().catch((error: unknown) => log.error({ err: error }, "the session queue loop failed"));
+    this.#stopSweep = repeat(IDLE_CHECK_MS, log, () => this.#closeIdle());
+    await this.#worker.waitUntilReady();
+  }
+
+  /** Makes a session out of a job of the shared queue; false when this worker has no room, and another one is to do it. */
+  async open({ organization, id }: JobData): Promise<boolean> {
+    if (this.#closing || this.#held() >= this.#deps.sessionsMax) return false;
+    const { redis, keys } = this.#deps.world;
+    this.#opening += 1;
+    try {
+      const record = decodeSession(organization, await sessionStartScript.run(redis, keys.base, [organization, id]));
+      if (record !== null) await this.#open(record);
+    } finally {
+      this.#opening -= 1;
+      this.#report();
+    }
+    return true;
+  }
+
+  /** Takes nothing more; what waits for its turn ends unrun. */
+  async stopTaking(): Promise<void> {
+    this.#closing = true;
+    this.#stopSweep();
+    await this.#worker.close().catch(() => undefined);
+  }
+
+  /** Ends every session; to be called when no cell runs any more. */
+  async end(): Promise<void> {
+    const { world, workerId } = this.#deps;
+    const live = [...this.#live.values()];
+    this.#live.clear();
+    await Promise.all(live.map(({ session }) => session.close()));
+    await endSessionsOf({ ...world, queues: this.#queues }, workerId);
+    await this.#queues.close();
+  }
+
+  async #open(record: Session): Promise<void> {
+    const { world, engine, workerId } = this.#deps;
+    const { organization, id, memoryMb } = record;
+    let session: EngineSession | null = null;
+    try {
+      const opened = await engine.openSession({ id, memoryMb }, AbortSignal.timeout(world.limits.sandboxStartTimeoutMsMax));
+      session = opened;
+      await this.#placeFirstFiles(opened, record);
+      const activated = await sessionActivateScript.run(world.redis, world.keys.base, [organization, id, workerId]);
+      if (Number(activated) === 0) {
+        await opened.close();
+        return;
+      }
+      const live: Live = { organization, id, session: opened, openedAt: Date.now(), tail: Promise.resolve(), waiting: 0 };
+      this.#live.set(id, live);
+      const onEnded = () => void this.#drop(live, "lost").catch((error: unknown) => world.log.warn({ err: error }, "a lost session was not marked"));
+      if (opened.ended.aborted) onEnded();
+      else opened.ended.addEventListener("abort", onEnded, { once: true });
+    } catch (error) {
+      world.log.error({ session: id, err: error }, "a session could not be opened");
+      await session?.close();
+      await sessionEndScript.run(world.redis, world.keys.base, [organization, id, "lost"]);
+    }
+  }
+
+  async #placeFirstFiles(session: EngineSession, { organization, id }: Session): Promise<void> {
+    const { redis, keys } = this.#deps.world;
+    const index = decodeIndex(await redis.hgetall(keys.sessionFiles(organization, id)));
+    for (const [name, entry] of index) await session.putFile(name, entry.id, this.#filePorts(organization, id));
+  }
+
+  async #take(job: SessionJob): Promise<void> {
+    const live = this.#live.get(job.session);
+    const found = live?.organization === job.organization ? live : undefined;
+    if (job.op === "cell") {
+      await (found === undefined ? this.#deps.runCell(job, gone) : this.#inTurn(found, () => this.#runCell(found, job)));
+      return;
+    }
+    if (found === undefined) return;
+    if (job.op === "close") {
+      this.#forget(found, "deleted");
+      await found.session.close();
+      return;
+    }
+    await this.#inTurn(found, () => this.#changeFile(found, job));
+  }
+
+  /** A session does one thing at a time, in the order in which it was asked. */
+  #inTurn(live: Live, work: () => Promise<void>): Promise<void> {
+    live.waiting += 1;
+    const done = live.tail.then(work).finally(() => {
+      live.waiting -= 1;
+    });
+    live.tail = done.catch(() => undefined);
+    return done;
+  }
+
+  #runCell(live: Live, job: JobData): Promise<void> {
+    const { world, runCell } = this.#deps;
+    return this.#slots.use(() => {
+      if (this.#closing || !this.#has(live)) return runCell(job, gone);
+      return runCell(job, {
+        run: async (input, ports, stop) => {
+          const { removedFiles, ...end } = await live.session.run(input, ports, stop);
+          await keepCheckpoint(world, live, { input, end, removedFiles });
+          if (end.evidence.session_alive === false) await this.#drop(live, "lost");
+          return end;
+        },
+      });
+    });
+  }
+
+  async #changeFile(live: Live, job: SessionJob & { op: "put" | "remove" }): Promise<void> {
+    if (!this.#has(live)) return;
+    const { log } = this.#deps.world;
+    try {
+      if (job.op === "remove") await live.session.removeFile(job.name);
+      else await live.session.putFile(job.name, job.fileId, this.#filePorts(live.organization, live.id));
+    } catch (error) {
+      log.warn({ session: live.id, err: error }, "a file of a session could not be changed");
+    }
+  }
+
+  #filePorts(organization: string, id: string) {
+    const input = { id, organization, attempt: 1, code: "", args: [], stdin: "", env: {}, timeoutMs: 1, memoryMb: 1, files: [], session: id };
+    return this.#deps.world.ports(input, async () => undefined);
+  }
+
+  async #closeIdle(): Promise<void> {
+    const { redis, keys, limits } = this.#deps.world;
+    for (const live of [...this.#live.values()]) {
+      if (live.waiting > 0) continue;
+      const old = Date.now() - live.openedAt > limits.sessionLifetimeMsMax;
+      if (old) await sessionEndScript.run(redis, keys.base, [live.organization, live.id, "expired"]);
+      const verdict = old ? "close" : String(await sessionIdleScript.run(redis, keys.base, [live.organization, live.id]));
+      if (verdict !== "close" || live.waiting > 0) continue;
+      this.#forget(live, "expired");
+      await live.session.close();
+    }
+  }
+
+  async #drop(live: Live, reason: "lost"): Promise<void> {
+    if (!this.#has(live)) return;
+    const { redis, keys } = this.#deps.world;
+    this.#forget(live, reason);
+    await live.session.close();
+    await sessionEndScript.run(redis, keys.base, [live.organization, live.id, reason]);
+  }
+
+  #forget(live: Live, reason: "lost" | "expired" | "deleted"): void {
+    this.#live.delete(live.id);
+    this.#deps.world.metrics.sessionsEnded.inc({ reason });
+    this.#report();
+  }
+
+  #has(live: Live): boolean {
+    return this.#live.get(live.id) === live;
+  }
+
+  #held(): number {
+    return this.#live.size + this.#opening;
+  }
+
+  #report(): void {
+    this.#deps.world.metrics.sessionsLive.set(this.#live.size);
+    this.#deps.onHeld(this.#live.size);
+  }
+}
+
+/** Stands for a session that is no longer here. */
+const gone: Pick<Engine, "run"> = { run: async () => endOfLostSession(false) };
