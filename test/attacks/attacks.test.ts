@@ -28,6 +28,9 @@ for (const runtime of runtimesWanted) {
     continue;
   }
   const { here, elsewhere } = split(attacks, runtime);
+  for (const { file, endsSandbox } of here.filter((attack) => attack.endsSandbox?.runtime === runtime)) {
+    console.info(`${file} may end the whole sandbox under ${runtime}: ${endsSandbox?.reason}`);
+  }
   for (const { file, only } of elsewhere) console.info(`${file} is not run under ${runtime}, only under ${only?.runtime}: ${only?.reason}`);
 
   describe.concurrent(`under ${runtime}`, { timeout: TEST_TIMEOUT_MS }, () => {
@@ -57,7 +60,7 @@ for (const runtime of runtimesWanted) {
     test.each(here.map((attack) => [attack.file, attack] as const))("%s ends as it says and leaves nothing behind", (_, attack) =>
       inLane(async (lane) => {
         const ran = await run(lane, attack);
-        expect(attackProblems(attack, ran, lane.limits)).toEqual([]);
+        expect(attackProblems(attack, ran, lane.limits, runtime)).toEqual([]);
         if (attack.twice) expect(linesInBoth(ran, await run(lane, attack))).toEqual([]);
         const sandbox = lane.pool.taken.at(-1);
 
@@ -76,7 +79,7 @@ for (const runtime of runtimesWanted) {
       inLane(async (lane) => {
         const code = '# attack: none\n# verdict: incomplete timeout\n# prints: something else\nprint("breached: nothing")';
         const attack = parseAttack("wrong.py", code);
-        const problems = attackProblems(attack, await run(lane, attack), lane.limits);
+        const problems = attackProblems(attack, await run(lane, attack), lane.limits, runtime);
         expect(problems).toHaveLength(3);
         expect(problems[0]).toContain('ended "completed", not "incomplete timeout"');
         expect(problems[1]).toContain('did not print "something else"');

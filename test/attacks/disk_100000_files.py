@@ -1,6 +1,6 @@
 # attack: leaves a hundred thousand files
 # verdict: completed
-# prints: blocked
+# prints: made
 # files: *
 # timeout_ms: 20000
 import os
@@ -12,4 +12,4 @@ for number in range(100_000):
         made += 1
     except OSError:
         break
-print(f"breached: {made}" if made == 100_000 else f"blocked at {made}")
+print(f"made {made}")

@@ -3,6 +3,7 @@
 # prints: before
 # files: *
 # timeout_ms: 15000
+# runtime: runc (gVisor's folders count bytes, not files; memory bounds them)
 print("before")
 number = 0
 while True:

@@ -2,6 +2,7 @@
 # verdict: failed exit
 # never prints: forged-by-attack
 # prints: printed before
+# ends the sandbox: runsc (it lets the program write to its supervisor's descriptors, which spoils its own result)
 import glob
 import os
 import struct

@@ -2,6 +2,7 @@
 # verdict: completed | incomplete memory | incomplete timeout
 # timeout_ms: 8000
 # prints: printed before
+# ends the sandbox: runsc (memory is the whole sandbox's: the kernel inside it dies with the program)
 import os
 import struct
 

@@ -15,11 +15,12 @@ test("a header names the attack, its verdicts and what must and must not be prin
 # memory_mb: 128
 # twice: every line differs
 # runtime: runc (the other has a kernel of its own)
+# ends the sandbox: runsc (its kernel dies with it)
 print("# verdict: not this one")`;
   expect(parseAttack("a.py", code)).toEqual({
     file: "a.py", code, title: "tries it", verdicts: ["failed exit", "incomplete timeout"], prints: ["blocked", "twice"], neverPrints: ["breached", "secret"],
     files: ["a.txt", "-rf"], inputs: [{ name: "bomb.zip", kind: "zip-bomb" }], timeoutMs: 1500, memoryMb: 128, twice: true,
-    only: { runtime: "runc", reason: "the other has a kernel of its own" },
+    only: { runtime: "runc", reason: "the other has a kernel of its own" }, endsSandbox: { runtime: "runsc", reason: "its kernel dies with it" },
   });
 });
 
@@ -40,6 +41,7 @@ test.each([
   ["files that are no names", `${minimal}# files: [1]\n`],
   ["a time that is no number", `${minimal}# timeout_ms: soon\n`],
   ["a runtime without a reason", `${minimal}# runtime: runc\n`],
+  ["an ended sandbox without a reason", `${minimal}# ends the sandbox: runsc\n`],
   ["an input without a kind", `${minimal}# input: bomb.zip\n`],
   ["another comparison", `${minimal}# twice: the same\n`],
 ])("a header with %s is refused", (_, code) => {

@@ -2,6 +2,7 @@
 # verdict: incomplete memory
 # prints: parent lives
 # timeout_ms: 10000
+# ends the sandbox: runsc (memory is the whole sandbox's: the kernel inside it dies with the program)
 import os
 
 child = os.fork()

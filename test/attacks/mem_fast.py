@@ -1,6 +1,7 @@
 # attack: takes all memory at once
 # verdict: incomplete memory
 # prints: before
+# ends the sandbox: runsc (memory is the whole sandbox's: the kernel inside it dies with the program)
 print("before")
 block = b"x" * (4 << 30)
 print("breached: it fitted")

@@ -1,6 +1,7 @@
 # attack: maps memory and touches every page
 # verdict: incomplete memory
 # prints: before
+# ends the sandbox: runsc (memory is the whole sandbox's: the kernel inside it dies with the program)
 import mmap
 
 print("before")

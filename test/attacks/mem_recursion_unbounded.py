@@ -1,6 +1,7 @@
 # attack: recurses for ever after lifting Python's own bound, through C
 # verdict: failed signal | failed exception | incomplete memory | incomplete timeout
 # prints: before
+# ends the sandbox: runsc (memory is the whole sandbox's: the kernel inside it dies with the program)
 import sys
 
 sys.setrecursionlimit(2**31 - 1)

@@ -2,6 +2,7 @@
 # verdict: incomplete memory
 # prints: before
 # memory_mb: 384
+# ends the sandbox: runsc (memory is the whole sandbox's: the kernel inside it dies with the program)
 print("before")
 pieces = []
 while True:

@@ -2,6 +2,7 @@
 # verdict: incomplete memory | completed
 # prints: before
 # timeout_ms: 8000
+# ends the sandbox: runsc (memory is the whole sandbox's: the kernel inside it dies with the program)
 import ctypes
 
 libc = ctypes.CDLL(None, use_errno=True)

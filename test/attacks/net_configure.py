@@ -1,6 +1,7 @@
 # attack: makes itself a network: interfaces over netlink, addresses and routes over ioctl, tun devices
 # verdict: completed
 # prints: blocked
+# runtime: runc (gVisor's own kernel has a tun device, and no network behind it)
 import fcntl
 import os
 import socket

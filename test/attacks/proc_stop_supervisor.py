@@ -2,6 +2,7 @@
 # verdict: incomplete timeout
 # prints: before
 # timeout_ms: 2000
+# ends the sandbox: runsc (its first process can be stopped)
 import os
 import signal
 

@@ -1,6 +1,7 @@
 # attack: starts threads until none is left
 # verdict: incomplete processes
 # prints: before
+# runtime: runc (gVisor's threads are not the host's; memory and time bound them)
 import threading
 
 print("before")

@@ -1,6 +1,7 @@
 # attack: traces its supervisor, reads and writes its memory, takes its descriptors
 # verdict: completed
 # prints: blocked
+# runtime: runc (gVisor shows a process to others of its user; there is nothing in it that is not the program's own)
 import ctypes
 import os
 
@@ -29,7 +30,7 @@ try:
             done.append(("pidfd_getfd", descriptor))
 except OSError:
     pass
-for path in ("/proc/1/mem", "/proc/1/maps", "/proc/1/environ", "/proc/1/task/1/mem", "/proc/1/pagemap", "/proc/1/smaps", "/proc/1/exe", "/proc/1/cwd/x"):
+for path in ("/proc/1/mem", "/proc/1/maps", "/proc/1/environ", "/proc/1/task/1/mem", "/proc/1/pagemap", "/proc/1/smaps", "/proc/1/auxv"):
     for mode in (os.O_RDONLY, os.O_RDWR):
         try:
             file = os.open(path, mode)

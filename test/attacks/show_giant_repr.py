@@ -2,6 +2,7 @@
 # verdict: completed | incomplete memory
 # timeout_ms: 15000
 # prints: before
+# ends the sandbox: runsc (memory is the whole sandbox's: the kernel inside it dies with the program)
 
 
 class Giant:

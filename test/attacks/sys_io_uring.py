@@ -1,6 +1,7 @@
 # attack: sets up io_uring, whose requests no syscall filter sees
 # verdict: completed
 # prints: blocked
+# runtime: runc (gVisor's own kernel answers; the host's never sees the call)
 import ctypes
 import errno
 

@@ -1,6 +1,7 @@
 # attack: raises its own limits and lowers its supervisor's
 # verdict: completed
 # prints: blocked
+# runtime: runc (gVisor lets a process lower the limits of its supervisor, which ends nothing but its own run)
 import resource
 
 done = []

@@ -30,7 +30,8 @@ for line in open("/proc/net/unix").readlines()[1:]:
         found.append(line)
 if socket.gethostname() != "sandbox":
     found.append(socket.gethostname())
-if [descriptor for descriptor in range(4, 256) if os.path.exists(f"/proc/self/fd/{descriptor}") and not os.readlink(f"/proc/self/fd/{descriptor}").startswith("/proc/")]:
+opened = {os.readlink(f"/proc/self/fd/{descriptor}") for descriptor in range(4, 256) if os.path.lexists(f"/proc/self/fd/{descriptor}")}
+if opened - {"/dev/null"}:
     found.append("descriptors beyond its own")
 if os.getcwd() != "/mnt/data" or not 0 <= os.getpriority(os.PRIO_PROCESS, 0) < 19:
     found.append((os.getcwd(), os.getpriority(os.PRIO_PROCESS, 0)))

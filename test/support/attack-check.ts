@@ -7,21 +7,23 @@ import type { Ran } from "./engine.ts";
 const RESULT_BYTES_MAX = 64 * 1024 * 1024;
 
 /** What is wrong with how an attack ended, in words; empty when everything its header says holds. */
-export function attackProblems(attack: Attack, ran: Ran, limits: Limits): string[] {
+export function attackProblems(attack: Attack, ran: Ran, limits: Limits, runtime: string): string[] {
   const { end } = ran;
   const problems: string[] = [];
   const verdict = end.cause === null ? end.status : `${end.status} ${end.cause}`;
-  if (!attack.verdicts.includes(verdict)) {
-    problems.push(`ended "${verdict}", not "${attack.verdicts.join(" | ")}" (${JSON.stringify(end.evidence)}; ${tail(ran)})`);
+  const mayEndSandbox = attack.endsSandbox?.runtime === runtime;
+  const verdicts = mayEndSandbox ? [...attack.verdicts, "errored sandbox_lost"] : attack.verdicts;
+  if (!verdicts.includes(verdict)) {
+    problems.push(`ended "${verdict}", not "${verdicts.join(" | ")}" (${JSON.stringify(end.evidence)}; ${tail(ran)})`);
   }
-  for (const text of attack.prints) {
+  for (const text of mayEndSandbox ? [] : attack.prints) {
     if (!ran.text("stdout").includes(text)) problems.push(`did not print "${text}" (${tail(ran)})`);
   }
   for (const text of attack.neverPrints) {
     const where = placeOf(text, ran);
     if (where !== null) problems.push(`"${text}" came out in ${where} (${tail(ran)})`);
   }
-  if (attack.files !== null) {
+  if (attack.files !== null && !mayEndSandbox) {
     const kept = end.outputs.flatMap((output) => (output.type === "file" ? [output.name] : [])).sort();
     const wanted = [...attack.files].sort();
     if (JSON.stringify(kept) !== JSON.stringify(wanted)) problems.push(`kept the files ${JSON.stringify(kept)}, not ${JSON.stringify(wanted)}`);

@@ -13,6 +13,7 @@ import { causes, statuses } from "../../src/execution/status.ts";
  *     # memory_mb: 256
  *     # twice: every line differs                              run two times, no line may be printed by both
  *     # runtime: runc (reason)                                 holds there only
+ *     # ends the sandbox: runsc (reason)                       may lose the whole sandbox there, and what it printed with it
  *
  * Every program prints `breached: …` when it succeeds, and that is never allowed.
  */
@@ -29,7 +30,13 @@ export interface Attack {
   timeoutMs: number;
   memoryMb: number | null;
   twice: boolean;
-  only: { runtime: string; reason: string } | null;
+  only: ThereOnly | null;
+  endsSandbox: ThereOnly | null;
+}
+
+interface ThereOnly {
+  runtime: string;
+  reason: string;
 }
 
 const DEFAULT_TIMEOUT_MS = 5_000;
@@ -38,7 +45,7 @@ const DEFAULT_TIMEOUT_MS = 5_000;
 export function parseAttack(file: string, code: string): Attack {
   const attack: Attack = {
     file, code, title: "", verdicts: [], prints: [], neverPrints: ["breached"], files: [], inputs: [],
-    timeoutMs: DEFAULT_TIMEOUT_MS, memoryMb: null, twice: false, only: null,
+    timeoutMs: DEFAULT_TIMEOUT_MS, memoryMb: null, twice: false, only: null, endsSandbox: null,
   };
   for (const line of code.split("\n")) {
     if (!line.startsWith("#")) break;
@@ -89,11 +96,18 @@ const readers: Record<string, (attack: Attack, value: string) => void> = {
     attack.twice = true;
   },
   runtime: (attack, value) => {
-    const parts = /^([a-z]+) \((.+)\)$/.exec(value);
-    if (parts === null) throw new TypeError("needs a runtime and a reason in parentheses");
-    attack.only = { runtime: parts[1] as string, reason: parts[2] as string };
+    attack.only = thereOnly(value);
+  },
+  "ends the sandbox": (attack, value) => {
+    attack.endsSandbox = thereOnly(value);
   },
 };
+
+function thereOnly(value: string): ThereOnly {
+  const parts = /^([a-z]+) \((.+)\)$/.exec(value);
+  if (parts === null) throw new TypeError("needs a runtime and a reason in parentheses");
+  return { runtime: parts[1] as string, reason: parts[2] as string };
+}
 
 function checkedVerdict(text: string): string {
   const [status, cause, ...rest] = text.split(" ");
