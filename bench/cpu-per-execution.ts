@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { bareCycle, python } from "./harness/bare.ts";
-import { type CpuTimes, type Pids, pidOf, readCpu, spent } from "./harness/cpu.ts";
+import { type CpuTimes, type Pids, pidsOf, readCpu, spent } from "./harness/cpu.ts";
 import { atTimes, backToBack, type Outcome, poissonArrivals } from "./harness/load.ts";
 import { round } from "./harness/numbers.ts";
 import { print } from "./harness/programs.ts";
@@ -15,8 +15,8 @@ export const measure: Measure = async (world) => {
   const durationMs = world.pick(20_000, 5_000);
   const bare = () => bareCycle(world, python(print));
   const execute = () => service.client.run(print);
-  const engine: Pids = { dockerd: pidOf("dockerd"), containerd: pidOf("containerd"), bench: process.pid };
-  const ours: Pids = { service: service.pids.service, redis: service.pids.redis, ...engine };
+  const engine: Pids = { dockerd: pidsOf("dockerd"), containerd: pidsOf("containerd"), bench: [process.pid] };
+  const ours: Pids = { service: [service.pids.service], redis: [service.pids.redis], ...engine };
   try {
     await execute();
     await sleep(SETTLE_MS);

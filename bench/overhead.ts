@@ -45,9 +45,10 @@ async function run(world: World, profileFolder: string | null) {
   try {
     const execute = () => service.client.run(print);
     await backToBack({ clients: CLIENTS, warmUpMs: 0, durationMs: world.pick(4_000, 1_000) }, execute);
-    const before = readCpu(service.pids);
+    const pids = { service: [service.pids.service], redis: [service.pids.redis] };
+    const before = readCpu(pids);
     const rate = await backToBack({ clients: CLIENTS, warmUpMs: 0, durationMs: world.pick(10_000, 3_000) }, execute);
-    const used = spent(before, readCpu(service.pids));
+    const used = spent(before, readCpu(pids));
     const each = (name: string) => round((used[name] ?? 0) / rate.ms.length);
     return {
       perSecond: round(rate.perSecond),
@@ -67,6 +68,6 @@ function launchWithoutSandboxes(profileFolder: string | null): Launch {
     const program = join(root, "dist/for-bench/bench/harness/fake-service.js");
     const child = spawn(process.execPath, [...profiling, program], { stdio: ["ignore", log, log], env, cwd: root });
     closeSync(log);
-    return { child, url: `http://${env["HOST"]}:${env["PORT"]}` };
+    return { child, url: `http://${env.HOST}:${env.PORT}` };
   };
 }

@@ -20,23 +20,27 @@ export interface CpuTimes {
   processes: Record<string, number>;
 }
 
-export type Pids = Record<string, number | null>;
+/** Processes by the name under which their time is added up. */
+export type Pids = Record<string, number[]>;
 
-/** The first process of that name; null for an engine on another machine. */
-export function pidOf(command: string): number | null {
-  for (const entry of readdirSync("/proc")) {
-    if (!/^\d+$/.test(entry)) continue;
-    try {
-      if (readFileSync(`/proc/${entry}/comm`, "utf8").trim() === command) return Number(entry);
-    } catch {
-      // It ended while we looked.
-    }
+/** All processes of that name: none for an engine on another machine. */
+export function pidsOf(command: string): number[] {
+  return readdirSync("/proc")
+    .filter((entry) => /^\d+$/.test(entry) && commandOf(entry) === command)
+    .map(Number);
+}
+
+function commandOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, "utf8").trim();
+  } catch {
+    // It ended while we looked.
+    return "";
   }
-  return null;
 }
 
 export function readCpu(pids: Pids): CpuTimes {
-  const processes = Object.fromEntries(Object.entries(pids).map(([name, pid]) => [name, pid === null ? 0 : cpuOfProcess(pid)]));
+  const processes = Object.fromEntries(Object.entries(pids).map(([name, list]) => [name, sum(list.map(cpuOfProcess))]));
   return { machine: readFirst(places.machine) ?? machineFromStat(), containers: readFirst(places.containers), processes };
 }
 
@@ -45,11 +49,13 @@ export function spent(before: CpuTimes, after: CpuTimes): Record<string, number>
   const named = Object.fromEntries(Object.entries(after.processes).map(([name, ms]) => [name, ms - (before.processes[name] ?? 0)]));
   const containers = after.containers === null || before.containers === null ? 0 : after.containers - before.containers;
   const total = after.machine - before.machine;
-  const others = total - containers - Object.values(named).reduce((sum, ms) => sum + ms, 0);
+  const others = total - containers - sum(Object.values(named));
   return { ...named, containers, others, total };
 }
 
+/** Nothing for a process that has ended. */
 function cpuOfProcess(pid: number): number {
+  if (!existsSync(`/proc/${pid}/stat`)) return 0;
   const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
     .replace(/^.*\) /s, "")
     .split(" ");
@@ -69,4 +75,8 @@ function usageOfCpuStat(text: string): number {
 function machineFromStat(): number {
   const [, user, nice, system, , , irq, softirq] = readFileSync("/proc/stat", "utf8").split(/\s+/).map(Number) as number[];
   return (((user ?? 0) + (nice ?? 0) + (system ?? 0) + (irq ?? 0) + (softirq ?? 0)) * 1000) / USER_HZ;
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }
