@@ -1,6 +1,7 @@
 import { ServiceError } from "../errors.ts";
 import type { ExecutionRequest } from "../execution/request.ts";
 import type { Execution, ExecutionEvent } from "../execution/result.ts";
+import { mimeTypeOf } from "../files/mime.ts";
 import { BlobTooLarge } from "../files/store.ts";
 import type { Interpreter } from "../mcp/interpreter.ts";
 import type { AppDeps } from "./deps.ts";
@@ -29,7 +30,14 @@ export function interpreterOf(organization: string, deps: AppDeps): Interpreter 
     },
     getFile: (id) => files.get(organization, id),
     readFile: (file, range) => files.read(file, range),
-    sessions: null,
+    openSession: async () => {
+      ensureNotStopping(deps.stopping);
+      return (await deps.containers.create(organization, {})).id;
+    },
+    async sessionFiles(sessionId) {
+      const found = await deps.containers.listFiles(organization, sessionId);
+      return found.map((file) => ({ ...file, mimeType: mimeTypeOf(file.name) }));
+    },
   };
 }
 

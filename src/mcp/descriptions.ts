@@ -4,11 +4,11 @@ import type { Limits } from "../limits.ts";
 const MIB = 1024 * 1024;
 
 /** What a model is told of the tools: only what holds with these limits. */
-export function describeTools(limits: Limits, withSessions: boolean) {
-  const alone = "Each call runs in a new container of its own: variables and files of earlier calls are not there.";
+export function describeTools(limits: Limits) {
   const sessions =
-    `Without \`session\` ${alone[0]?.toLowerCase()}${alone.slice(1)} With \`session\` set to \`new\`, a session is opened and its id told; ` +
-    `calls that name this id share variables, imports and files. A session ends after ${limits.sessionIdleMinutesDefault} minutes without use.`;
+    "Without `session`, each call runs in a new container: variables and files of earlier calls are not there. " +
+    "With `session` set to `new`, a session is opened and its id told; calls that name this id share variables, imports and files. " +
+    `A session ends after ${limits.sessionIdleMinutesDefault} minutes without use.`;
   return {
     executePython: [
       "Runs Python code in a locked-down container and returns what it prints, the value of its last expression, images, tables and files.",
@@ -16,14 +16,12 @@ export function describeTools(limits: Limits, withSessions: boolean) {
       `Limits: ${limits.runTimeoutMsMax / 1000} s, ${limits.memoryMbMax} MiB of memory, ${limits.processesMax} processes and threads.`,
       `The working folder is /mnt/data (${limits.workingFolderMbMax} MiB); files written there are stored and linked in the answer ` +
         `(at most ${limits.filesOutCountMax}, ${limits.fileOutBytesMax / MIB} MiB each). Matplotlib figures are returned as images.`,
-      withSessions ? sessions : alone,
+      sessions,
     ].join("\n"),
     uploadFile:
       `Stores a file and returns its file_id, to be given to execute_python in \`files\`. ` +
       `A file is kept for ${limits.retentionMsMax / 3_600_000} hours; a request has at most ${Math.floor(limits.requestBodyBytesMax / MIB)} MiB, base64 included.`,
-    listFiles: withSessions
-      ? "Lists stored files, newest first; with `session` the files of that session's working folder instead."
-      : "Lists stored files, newest first: what was uploaded and what code wrote.",
+    listFiles: "Lists stored files, newest first; with `session` the files of that session's working folder instead.",
     readFile:
       `Returns a stored file: text as text (at most ${limits.toolTextCharsMax} bytes at a time, from \`offset\`), an image as an image, ` +
       "and of anything else its name, type and size. To work with a file's content, give its file_id to execute_python.",

@@ -42,8 +42,8 @@ function partialOf({ status, outcome, retry_safe }: Ended): string | null {
   return status === "errored" && retry_safe ? `${ran} It is safe to run it again.` : ran;
 }
 
-function sessionOf({ container_id, evidence }: Ended): string | null {
+function sessionOf({ status, container_id, evidence }: Ended): string | null {
   if (container_id === null || evidence.session_alive === undefined) return null;
-  if (evidence.session_alive) return null;
+  if (evidence.session_alive) return status === "completed" ? null : "The session lives on with its variables.";
   return `The session ${container_id} has ended with it: its variables are gone.`;
 }

@@ -29,13 +29,8 @@ export interface Interpreter {
   getFile(id: string): Promise<StoredFile | null>;
   /** Bytes `start` to `end` inclusive; null when they are gone. */
   readFile(file: StoredFile, range: { start: number; end: number }): Promise<AsyncIterable<Uint8Array> | null>;
-  /** Null where the service has no sessions. */
-  readonly sessions: Sessions | null;
-}
-
-export interface Sessions {
   /** Resolves with the id of a session that takes code. */
-  open(): Promise<string>;
-  /** The files of its working folder; rejects with container_not_found, container_expired or container_lost. */
-  files(sessionId: string): Promise<StoredFile[]>;
+  openSession(): Promise<string>;
+  /** The files of a session's working folder as they were after its last code. */
+  sessionFiles(sessionId: string): Promise<StoredFile[]>;
 }

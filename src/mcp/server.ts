@@ -18,7 +18,7 @@ export interface Rights {
 /** A server with the tools that the caller's key may use; others are not shown. */
 export function makeServer(deps: ToolDeps, rights: Rights): McpServer {
   const server = new McpServer({ name: "code-interpreter", title: "Code interpreter", version: VERSION });
-  const descriptions = describeTools(deps.limits, deps.interpreter.sessions !== null);
+  const descriptions = describeTools(deps.limits);
   if (rights.execute) {
     addExecutePython(server, deps, descriptions.executePython);
     addUploadFile(server, deps, descriptions.uploadFile);

@@ -1,6 +1,5 @@
 import type { McpServer, ServerContext } from "@modelcontextprotocol/server";
 import { z } from "zod";
-import { ServiceError } from "../../errors.ts";
 import { containerIdPattern } from "../../execution/ids.ts";
 import { executionRequestSchema } from "../../execution/request.ts";
 import type { Limits } from "../../limits.ts";
@@ -36,8 +35,8 @@ function schemaOf(limits: Limits) {
 
 async function execute(input: z.infer<ReturnType<typeof schemaOf>>, context: ServerContext, deps: ToolDeps) {
   const { interpreter, limits, organization, running } = deps;
-  const container = await sessionOf(input.session, deps);
-  const { session: _, ...body } = input;
+  const { session, ...body } = input;
+  const container = session === NEW ? await interpreter.openSession() : (session ?? null);
   const request = executionRequestSchema(limits).parse(container === null ? body : { ...body, container });
   const token = context.mcpReq._meta?.progressToken;
   const progress = token === undefined ? null : new Progress(token, context.mcpReq.notify);
@@ -57,10 +56,4 @@ async function execute(input: z.infer<ReturnType<typeof schemaOf>>, context: Ser
   } finally {
     progress?.close();
   }
-}
-
-async function sessionOf(wanted: string | undefined, { interpreter }: ToolDeps): Promise<string | null> {
-  if (wanted === undefined) return null;
-  if (interpreter.sessions === null) throw new ServiceError("container_not_found", { detail: "This service has no sessions." });
-  return wanted === NEW ? interpreter.sessions.open() : wanted;
 }

@@ -1,6 +1,5 @@
 import type { McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
-import { ServiceError } from "../../errors.ts";
 import { containerIdPattern, fileIdPattern } from "../../execution/ids.ts";
 import { answer, answered } from "../answer.ts";
 import type { FilesPage, StoredFile } from "../interpreter.ts";
@@ -32,8 +31,7 @@ function page(after: string | undefined, { interpreter, limits }: ToolDeps): Pro
 
 /** A session's files are bounded by its own limit, so there are no pages. */
 async function filesOf(session: string, { interpreter }: ToolDeps): Promise<FilesPage> {
-  if (interpreter.sessions === null) throw new ServiceError("container_not_found", { detail: "This service has no sessions." });
-  return { data: await interpreter.sessions.files(session), hasMore: false };
+  return { data: await interpreter.sessionFiles(session), hasMore: false };
 }
 
 function textOf({ data, hasMore }: FilesPage): string {

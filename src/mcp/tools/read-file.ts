@@ -34,8 +34,7 @@ async function fileOf({ file_id: id, session, path }: z.infer<typeof inputSchema
     if (file === null) throw new ServiceError("file_not_found", { detail: `There is no file ${id}; list_files tells which there are.` });
     return file;
   }
-  if (interpreter.sessions === null) throw new ServiceError("container_not_found", { detail: "This service has no sessions." });
-  const found = (await interpreter.sessions.files(session ?? "")).find((file) => file.name === path);
+  const found = (await interpreter.sessionFiles(session ?? "")).find((file) => file.name === path);
   if (found === undefined)
     throw new ServiceError("file_not_found", { detail: `The session has no file of this name; list_files tells which there are.` });
   return found;
