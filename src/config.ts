@@ -46,7 +46,12 @@ const variables = z.object({
   MODEL_DEFAULT: z.string().min(1).optional().describe("model of a request that names none; the first of MODEL_ALLOWED when unset"),
   MODEL_ALLOWED: z
     .string()
-    .transform((names) => names.split(",").map((name) => name.trim()).filter((name) => name !== ""))
+    .transform((names) =>
+      names
+        .split(",")
+        .map((name) => name.trim())
+        .filter((name) => name !== ""),
+    )
     .optional()
     .describe("models a request may name, with commas between; MODEL_DEFAULT alone when unset"),
   MODEL_SEES_IMAGES: flag.default(false).describe("the model takes images, so it is shown those that code produces"),

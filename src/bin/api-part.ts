@@ -8,6 +8,7 @@ import { KeyFile } from "../keys.ts";
 import { failFast } from "../queue/connection.ts";
 import { Producer } from "../queue/producer.ts";
 import { repeat } from "../queue/sweep.ts";
+import { makeAssistant } from "./assistant-part.ts";
 import type { Part, World } from "./process.ts";
 
 const SWEEP_FILES_MS = 10 * 60_000;
@@ -43,13 +44,16 @@ export async function startApi(world: World, files: Files, neighbours: Readiness
     ),
     ...(await neighbours()),
   });
+  const containers = producer.sessionsWith(files);
+  const assistant = makeAssistant({ config, redis, executions: producer, sessions: containers, files, log });
   const app = makeApp({
     limits,
     log,
     metrics,
     keys: new KeyFile(config.KEYS_FILE, (error) => log.error({ err: error }, "the key file can not be read; the old keys stay")),
     executions: producer,
-    containers: producer.sessionsWith(files),
+    containers,
+    assistant,
     files,
     rateLimit: makeRateLimit({ redis, prefix: config.REDIS_PREFIX, limits, metrics }),
     readiness,
@@ -63,7 +67,11 @@ export async function startApi(world: World, files: Files, neighbours: Readiness
     readiness,
     stop: async () => {
       stopSweep();
-      await close(server, limits.shutdownMsMax - CUT_MARGIN_MS);
+      // Responses end first: those in the background have no connection to wait for.
+      await Promise.all([
+        assistant.responses.stop(limits.shutdownMsMax - CUT_MARGIN_MS),
+        close(server, limits.shutdownMsMax - CUT_MARGIN_MS),
+      ]);
       await producer.close();
       redis.disconnect();
     },

@@ -3,7 +3,17 @@ import { randomBytes } from "node:crypto";
 /** Crockford's alphabet in lower case: no letter that reads like a digit. */
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
 
-const prefixes = { execution: "ci_", file: "file_", webhook: "whd_", key: "key_", response: "resp_", message: "msg_", functionCall: "fc_", assistant: "asst_", container: "cntr_" } as const;
+const prefixes = {
+  execution: "ci_",
+  file: "file_",
+  webhook: "whd_",
+  key: "key_",
+  response: "resp_",
+  message: "msg_",
+  functionCall: "fc_",
+  assistant: "asst_",
+  container: "cntr_",
+} as const;
 
 /** Returns a new unguessable id (120 random bits) with the prefix of its kind. */
 export function newId(kind: keyof typeof prefixes): string {

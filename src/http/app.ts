@@ -10,6 +10,11 @@ import { addMcp } from "./mcp.ts";
 import { measure } from "./measure.ts";
 import { makeOpenApi } from "./openapi.ts";
 import { requestId } from "./request-id.ts";
+import { assistantsDelete } from "./routes/assistants-delete.ts";
+import { assistantsGet } from "./routes/assistants-get.ts";
+import { assistantsListGet } from "./routes/assistants-list-get.ts";
+import { assistantsPost } from "./routes/assistants-post.ts";
+import { assistantsUpdatePost } from "./routes/assistants-update-post.ts";
 import { containerDelete } from "./routes/container-delete.ts";
 import { containerFileContentGet } from "./routes/container-file-content-get.ts";
 import { containerFileDelete } from "./routes/container-file-delete.ts";
@@ -30,6 +35,12 @@ import { fileDelete } from "./routes/file-delete.ts";
 import { fileGet } from "./routes/file-get.ts";
 import { filesListGet } from "./routes/files-list-get.ts";
 import { filesPost } from "./routes/files-post.ts";
+import { modelsListGet } from "./routes/models-list-get.ts";
+import { responsesCancelPost } from "./routes/responses-cancel-post.ts";
+import { responsesDelete } from "./routes/responses-delete.ts";
+import { responsesGet } from "./routes/responses-get.ts";
+import { responsesInputItemsGet } from "./routes/responses-input-items-get.ts";
+import { responsesPost } from "./routes/responses-post.ts";
 import { closeWhenStopping } from "./stopping.ts";
 
 /** The API as an Express app that does not listen yet. */
@@ -63,6 +74,17 @@ export function routesOf(deps: AppDeps): Route[] {
     executionEventsGet(deps),
     executionCancelPost(deps),
     executionDelete(deps),
+    responsesPost(deps),
+    responsesGet(deps),
+    responsesCancelPost(deps),
+    responsesDelete(deps),
+    responsesInputItemsGet(deps),
+    assistantsPost(deps),
+    assistantsListGet(deps),
+    assistantsGet(deps),
+    assistantsUpdatePost(deps),
+    assistantsDelete(deps),
+    modelsListGet(deps),
     filesPost(deps),
     filesListGet(deps),
     fileGet(deps),

@@ -4,6 +4,7 @@ import type { Caller, Scope } from "../keys.ts";
 import type { Limits } from "../limits.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
+import type { AssistantPart } from "./assistant-port.ts";
 import type { Containers, Executions } from "./ports.ts";
 
 /** Everything the HTTP side works with, made in `bin/` and passed down. */
@@ -14,6 +15,7 @@ export interface AppDeps {
   keys: { find(text: string): Caller | null };
   executions: Executions;
   containers: Containers;
+  assistant: AssistantPart;
   files: Files;
   rateLimit: { take(keyId: string): Promise<void> };
   /** What `/health/ready` reports, by name of the thing asked; ready when all are true. */

@@ -2,6 +2,7 @@ import { OpenAPIRegistry, OpenApiGeneratorV31 } from "@asteasolutions/zod-to-ope
 import { z } from "zod";
 import { containerIdPattern, executionIdPattern, fileIdPattern } from "../execution/ids.ts";
 import type { Limits } from "../limits.ts";
+import { addAssistantPaths } from "./openapi-assistant.ts";
 import { addContainerPaths } from "./openapi-containers.ts";
 import { addExecutionPaths } from "./openapi-executions.ts";
 import { addFilePaths } from "./openapi-files.ts";
@@ -28,6 +29,7 @@ export function makeOpenApi(options: { limits: Limits; publicUrl: string | undef
   addExecutionPaths(context);
   addFilePaths(context);
   addContainerPaths(context);
+  addAssistantPaths(context);
   addOpenPaths(context);
   return new OpenApiGeneratorV31(registry.definitions).generateDocument({
     openapi: "3.1.0",
@@ -40,6 +42,6 @@ export function makeOpenApi(options: { limits: Limits; publicUrl: string | undef
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },
     servers: [{ url: options.publicUrl ?? "/" }],
-    tags: [{ name: "executions" }, { name: "files" }, { name: "containers" }, { name: "operations" }],
+    tags: [{ name: "executions" }, { name: "files" }, { name: "containers" }, { name: "assistant" }, { name: "operations" }],
   });
 }

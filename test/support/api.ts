@@ -4,11 +4,12 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
+import { makeAssistant } from "../../src/bin/assistant-part.ts";
+import { ServiceError } from "../../src/errors.ts";
 import { FileCatalog } from "../../src/files/catalog.ts";
 import { Files } from "../../src/files/files.ts";
 import { FolderStore } from "../../src/files/folder-store.ts";
 import type { BlobStore } from "../../src/files/store.ts";
-import { ServiceError } from "../../src/errors.ts";
 import { makeApp } from "../../src/http/app.ts";
 import type { AppDeps } from "../../src/http/deps.ts";
 import { createKey, KeyFile, type Scope } from "../../src/keys.ts";
@@ -39,13 +40,24 @@ export async function startApi(options: ApiOptions) {
   const prefix = `t${Math.random().toString(36).slice(2, 10)}`;
   const files = new Files({ store, catalog: new FileCatalog(redis, prefix), limits, publicUrl: undefined });
   const problems: unknown[] = [];
+  const log = makeLog("silent");
+  const models = {
+    REDIS_PREFIX: prefix,
+    MODEL_BASE_URL: undefined,
+    MODEL_API_KEY: undefined,
+    MODEL_DEFAULT: undefined,
+    MODEL_ALLOWED: undefined,
+    MODEL_SEES_IMAGES: false,
+    MODEL_TOKENS_FIELD: "max_tokens",
+  } as const;
   const base: AppDeps = {
     limits,
-    log: makeLog("silent"),
+    log,
     metrics: makeMetrics(),
     keys: new KeyFile(keysFile, (error) => problems.push(error)),
     executions,
     containers: noContainers,
+    assistant: makeAssistant({ config: { ...models, limits }, redis, executions, sessions: noContainers, files, log }),
     files,
     rateLimit: { take: async () => {} },
     readiness: async () => ({ redis: true }),

@@ -19,13 +19,16 @@ export class FakeExecutions implements Executions {
   readonly #waiters = new Set<() => void>();
   /** Called for each accepted submission; by default the execution stays queued. */
   onSubmit: (id: string) => void = () => {};
+  /** Whether a session takes code; there are none by default. */
+  hasContainer: (id: string) => boolean = () => false;
   /** Thrown by the next call, once. */
   failNext: Error | null = null;
 
   async submit(submission: Submission) {
     this.#failIfTold();
     const { organization, request, idempotency } = submission;
-    if (request.container !== undefined) throw new ServiceError("container_not_found", { param: "container" });
+    if (request.container !== undefined && !this.hasContainer(request.container))
+      throw new ServiceError("container_not_found", { param: "container" });
     if (idempotency !== null) {
       const earlier = await this.replay(organization, idempotency);
       if (earlier !== null) return { execution: earlier, replayed: true };
@@ -38,7 +41,7 @@ export class FakeExecutions implements Executions {
       cause: null,
       evidence: {},
       code: request.code,
-      container_id: null,
+      container_id: request.container ?? null,
       outputs: [],
       usage: null,
       truncated: { stdout: false, stderr: false, outputs: false, files: false },

@@ -1,0 +1,95 @@
+import { randomBytes } from "node:crypto";
+import { z } from "zod";
+import { type Finish, type ModelEvent, ModelFailed, type TokenUsage } from "./model.ts";
+
+const tokens = z.number().int().nonnegative().nullish();
+const toolCall = z.object({
+  index: z.number().int().nonnegative().nullish(),
+  id: z.string().nullish(),
+  function: z
+    .object({ name: z.string().nullish(), arguments: z.union([z.string(), z.record(z.string(), z.unknown())]).nullish() })
+    .nullish(),
+});
+const said = z.object({ content: z.string().nullish(), refusal: z.string().nullish(), tool_calls: z.array(toolCall).nullish() });
+
+/** A chunk of a stream, or a whole answer of a server that does not stream: they differ in `delta` and `message`. */
+const chatChunk = z.object({
+  choices: z.array(z.object({ delta: said.nullish(), message: said.nullish(), finish_reason: z.string().nullish() })).nullish(),
+  usage: z
+    .object({
+      prompt_tokens: tokens,
+      completion_tokens: tokens,
+      prompt_tokens_details: z.object({ cached_tokens: tokens }).nullish(),
+      completion_tokens_details: z.object({ reasoning_tokens: tokens }).nullish(),
+    })
+    .nullish(),
+  error: z.unknown().optional(),
+});
+
+/** Reads the chunks of one turn. What a model's server may leave out (index, id, usage) is made up; what can not be read throws. */
+export class ChatChunks {
+  #callCount = 0;
+  /** The server's number of a call → ours. */
+  readonly #indexes = new Map<number, number>();
+  #finish: Finish | null = null;
+  #usage: TokenUsage | null = null;
+
+  push(text: string): ModelEvent[] {
+    const chunk = parse(text);
+    if (chunk.error !== undefined && chunk.error !== null) throw new ModelFailed("model_broken_answer");
+    if (chunk.usage) this.#usage = usageOf(chunk.usage);
+    const choice = chunk.choices?.[0];
+    if (choice === undefined) return [];
+    const delta = choice.delta ?? choice.message;
+    const events: ModelEvent[] = [];
+    if (delta?.content) events.push({ type: "text", delta: delta.content });
+    if (delta?.refusal) events.push({ type: "refusal", delta: delta.refusal });
+    for (const call of delta?.tool_calls ?? []) events.push(...this.#call(call));
+    if (choice.finish_reason) this.#finish = finishOf(choice.finish_reason);
+    return events;
+  }
+
+  /** The turn's end. Without a finish reason the stream was cut. */
+  end(): ModelEvent {
+    if (this.#finish === null) throw new ModelFailed("model_broken_answer");
+    return { type: "end", finish: this.#finish, usage: this.#usage };
+  }
+
+  #call(call: z.infer<typeof toolCall>): ModelEvent[] {
+    const events: ModelEvent[] = [];
+    const { name, arguments: fragment } = call.function ?? {};
+    // Servers that number nothing send each call whole; then a name begins a new one.
+    const begins = call.index == null ? Boolean(name) : !this.#indexes.has(call.index);
+    const index = begins ? this.#callCount++ : call.index == null ? this.#callCount - 1 : (this.#indexes.get(call.index) as number);
+    if (index < 0) throw new ModelFailed("model_broken_answer");
+    if (begins) {
+      if (call.index != null) this.#indexes.set(call.index, index);
+      events.push({ type: "call", index, id: call.id || `call_${randomBytes(12).toString("hex")}`, name: name ?? "" });
+    }
+    const delta = typeof fragment === "string" ? fragment : fragment == null ? "" : JSON.stringify(fragment);
+    if (delta !== "") events.push({ type: "arguments", index, delta });
+    return events;
+  }
+}
+
+function parse(text: string): z.infer<typeof chatChunk> {
+  try {
+    return chatChunk.parse(JSON.parse(text));
+  } catch {
+    // The error would quote the text.
+    throw new ModelFailed("model_broken_answer");
+  }
+}
+
+function finishOf(reason: string): Finish {
+  return reason === "length" || reason === "content_filter" ? reason : "stop";
+}
+
+function usageOf(usage: NonNullable<z.infer<typeof chatChunk>["usage"]>): TokenUsage {
+  return {
+    input: usage.prompt_tokens ?? 0,
+    inputCached: usage.prompt_tokens_details?.cached_tokens ?? 0,
+    output: usage.completion_tokens ?? 0,
+    outputReasoning: usage.completion_tokens_details?.reasoning_tokens ?? 0,
+  };
+}

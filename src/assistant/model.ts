@@ -1,0 +1,78 @@
+/** What the loop needs of a model: chat messages in, a turn out as it is written. */
+export type ChatPart = { type: "text"; text: string } | { type: "image_url"; image_url: { url: string; detail?: string } };
+
+export type ChatMessage =
+  | { role: "system"; content: string }
+  | { role: "user"; content: string | ChatPart[] }
+  | { role: "assistant"; content: string | null; tool_calls?: ChatToolCall[] }
+  | { role: "tool"; tool_call_id: string; content: string };
+
+export interface ChatToolCall {
+  id: string;
+  type: "function";
+  function: { name: string; arguments: string };
+}
+
+export interface ChatTool {
+  type: "function";
+  function: { name: string; description?: string; parameters?: unknown; strict?: boolean };
+}
+
+export type ChatToolChoice = "none" | "auto" | "required" | { type: "function"; function: { name: string } };
+
+export interface ModelRequest {
+  model: string;
+  messages: readonly ChatMessage[];
+  tools: readonly ChatTool[];
+  toolChoice: ChatToolChoice;
+  tokensMax: number;
+  /** Fields of the caller's request that the model's API knows by the same meaning: temperature, top_p, response_format, … */
+  passed: Readonly<Record<string, unknown>>;
+}
+
+export interface TokenUsage {
+  input: number;
+  inputCached: number;
+  output: number;
+  outputReasoning: number;
+}
+
+export type Finish = "stop" | "length" | "content_filter";
+
+/** One turn as it comes; `end` is last. Calls are numbered from 0 in the order they begin. */
+export type ModelEvent =
+  | { type: "text"; delta: string }
+  | { type: "refusal"; delta: string }
+  | { type: "call"; index: number; id: string; name: string }
+  | { type: "arguments"; index: number; delta: string }
+  | { type: "end"; finish: Finish; usage: TokenUsage | null };
+
+export interface Model {
+  /** Throws ModelFailed, or the signal's reason. */
+  stream(request: ModelRequest, signal: AbortSignal): AsyncIterable<ModelEvent>;
+}
+
+export const modelFailures = {
+  model_unavailable: "The model could not be reached or answered with a server error.",
+  model_rate_limited: "The model refused for its rate limit.",
+  model_timeout: "The model did not answer in time.",
+  model_refused: "The model's API refused the request.",
+  model_broken_answer: "The model's answer broke off or could not be read.",
+} as const;
+export type ModelFailure = keyof typeof modelFailures;
+
+/** The model failed us. Holds nothing of what it sent, since a body may echo keys and conversations. */
+export class ModelFailed extends Error {
+  override name = "ModelFailed";
+  readonly code: ModelFailure;
+  /** HTTP status of the refusal; null when there was none. */
+  readonly status: number | null;
+  readonly retryAfterMs: number | null;
+
+  constructor(code: ModelFailure, options: { status?: number; retryAfterMs?: number | null } = {}) {
+    super(`${code}${options.status === undefined ? "" : ` (HTTP ${options.status})`}`);
+    this.code = code;
+    this.status = options.status ?? null;
+    this.retryAfterMs = options.retryAfterMs ?? null;
+  }
+}

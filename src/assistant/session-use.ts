@@ -1,0 +1,89 @@
+import { ServiceError } from "../errors.ts";
+import type { Session } from "../execution/session.ts";
+import type { Sessions } from "./ports.ts";
+import { notes } from "./prompt.ts";
+
+export interface SessionWish {
+  organization: string;
+  /** The caller's own choice, which is never replaced; null for the service to choose. */
+  given: string | null;
+  /** That of the response before. */
+  previous: string | null;
+  memoryMb: number | null;
+  fileIds: readonly string[];
+}
+
+/**
+ * The one session of a response: made, or taken over from the response before, when code is first to run. One that has gone is
+ * replaced, unless the caller named it, and the model is told what is lost.
+ */
+export class SessionUse {
+  readonly #sessions: Sessions;
+  readonly #wish: SessionWish;
+  #id: string | null = null;
+  #lastId: string | null;
+  #note: string | null = null;
+
+  constructor(sessions: Sessions, wish: SessionWish) {
+    this.#sessions = sessions;
+    this.#wish = wish;
+    this.#lastId = wish.previous;
+  }
+
+  /** Returns the id of a session that takes code. Rejects with the ServiceError of sessions. */
+  async ensure(): Promise<string> {
+    if (this.#id !== null) return this.#id;
+    const { given } = this.#wish;
+    const id = given ?? (await this.#takeOver());
+    if (given !== null || id === this.#wish.previous) await this.#placeMissing(id);
+    this.#id = id;
+    this.#lastId = id;
+    return id;
+  }
+
+  /** Called when code found the session gone, for the next code to get another. */
+  forget(): void {
+    this.#id = null;
+  }
+
+  /** What the model must know of the session that its code ran in; told once. */
+  takeNote(): string | null {
+    const note = this.#note;
+    this.#note = null;
+    return note;
+  }
+
+  async #takeOver(): Promise<string> {
+    const { organization } = this.#wish;
+    const last = this.#lastId === null ? null : await this.#sessions.get(organization, this.#lastId);
+    if (last?.status === "active") return last.id;
+    if (this.#lastId === null) return (await this.#create(undefined)).id;
+    const isRestorable = last?.status === "expired" || last?.status === "lost";
+    this.#note = isRestorable ? notes.replacedWithFiles : notes.replacedEmpty;
+    if (!isRestorable) return (await this.#create(undefined)).id;
+    try {
+      return (await this.#create(last.id)).id;
+    } catch (error) {
+      // Its files may have gone in the meantime.
+      if (!(error instanceof ServiceError) || error.status >= 429) throw error;
+      this.#note = notes.replacedEmpty;
+      return (await this.#create(undefined)).id;
+    }
+  }
+
+  #create(restoreFrom: string | undefined): Promise<Session> {
+    const { organization, memoryMb, fileIds } = this.#wish;
+    return this.#sessions.create(organization, {
+      fileIds: [...fileIds],
+      ...(memoryMb === null ? {} : { memoryMb }),
+      ...(restoreFrom === undefined ? {} : { restoreFrom }),
+    });
+  }
+
+  async #placeMissing(id: string): Promise<void> {
+    const { organization, fileIds } = this.#wish;
+    if (fileIds.length === 0) return;
+    const there = new Set((await this.#sessions.listFiles(organization, id)).map((file) => file.id));
+    for (const fileId of fileIds) if (!there.has(fileId)) await this.#sessions.addFile(organization, id, { fileId });
+  }
+}

@@ -1,0 +1,84 @@
+import type { Redis } from "ioredis";
+import { RedisAssistantStore } from "../assistant/assistant-store.ts";
+import { Assistants } from "../assistant/assistants.ts";
+import { ModelClient } from "../assistant/model-client.ts";
+import type { Executions, Files as FilesPort, Sessions } from "../assistant/ports.ts";
+import { RedisResponseStore } from "../assistant/response-store.ts";
+import { Responses } from "../assistant/responses.ts";
+import type { ModelChoice } from "../assistant/settings.ts";
+import type { Config } from "../config.ts";
+import type { Files } from "../files/files.ts";
+import type { AssistantPart } from "../http/assistant-port.ts";
+import type { Log } from "../observe/log.ts";
+
+export interface AssistantOptions {
+  config: Pick<
+    Config,
+    | "REDIS_PREFIX"
+    | "MODEL_BASE_URL"
+    | "MODEL_API_KEY"
+    | "MODEL_DEFAULT"
+    | "MODEL_ALLOWED"
+    | "MODEL_SEES_IMAGES"
+    | "MODEL_TOKENS_FIELD"
+    | "limits"
+  >;
+  redis: Redis;
+  executions: Executions;
+  sessions: Sessions;
+  files: Files;
+  log: Log;
+}
+
+/** The assistant of an api process. Without a model it keeps assistants and shows earlier responses, and makes no new ones. */
+export function makeAssistant(options: AssistantOptions): AssistantPart {
+  const { config, redis, executions, sessions, log } = options;
+  const { limits, REDIS_PREFIX: prefix } = config;
+  const choice = modelChoiceOf(config);
+  const files = filesFor(options.files);
+  const assistantStore = new RedisAssistantStore({ redis, prefix });
+  const responses = new Responses({
+    model: choice === null ? null : { choice, client: modelClient(config) },
+    executions,
+    sessions,
+    files,
+    limits,
+    seesImages: config.MODEL_SEES_IMAGES,
+    store: new RedisResponseStore({ redis, prefix, limits }),
+    assistants: assistantStore,
+    log,
+  });
+  const assistants = new Assistants({ store: assistantStore, files, limits, models: choice?.allowed ?? null });
+  return { responses, assistants, models: choice?.allowed ?? [] };
+}
+
+function modelChoiceOf({ MODEL_BASE_URL, MODEL_DEFAULT, MODEL_ALLOWED = [] }: AssistantOptions["config"]): ModelChoice | null {
+  const fallback = MODEL_DEFAULT ?? MODEL_ALLOWED[0];
+  if (MODEL_BASE_URL === undefined || fallback === undefined) return null;
+  return { fallback, allowed: [...new Set([fallback, ...MODEL_ALLOWED])] };
+}
+
+function modelClient(config: AssistantOptions["config"]): ModelClient {
+  return new ModelClient({
+    baseUrl: config.MODEL_BASE_URL ?? "",
+    apiKey: config.MODEL_API_KEY,
+    tokensField: config.MODEL_TOKENS_FIELD,
+    limits: config.limits,
+  });
+}
+
+function filesFor(files: Files): FilesPort {
+  return {
+    getMany: files.getMany.bind(files),
+    save: (organization, name, bytes) =>
+      files.save(organization, { name, purpose: "user_data", executionId: null, bytesMax: bytes.byteLength }, once(bytes)),
+    read: async (organization, id) => {
+      const record = await files.get(organization, id);
+      return record === null ? null : files.read(record);
+    },
+  };
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}

@@ -1,0 +1,102 @@
+import { makeAssistant } from "../../../src/bin/assistant-part.ts";
+import type { Output } from "../../../src/execution/outputs.ts";
+import type { ExecutionEnd } from "../../../src/execution/result.ts";
+import type { LimitName } from "../../../src/limits.ts";
+import { type Api, startApi } from "../../support/api.ts";
+import type { FakeExecutions } from "../../support/fake-executions.ts";
+import { FakeSessions } from "../../support/fake-sessions.ts";
+import { type ModelServer, startModelServer } from "../../support/model-server.ts";
+import { startRedis, type TestRedis } from "../../support/redis.ts";
+
+export const MODEL_KEY = "sk-the-key-of-the-model";
+
+/** What a block of code comes to: its outputs, and how it ends; null leaves it running. */
+export type Ran = { outputs?: Output[]; end?: Partial<ExecutionEnd> } | null;
+
+export interface Rig {
+  redis: TestRedis;
+  model: ModelServer;
+  api: Api;
+  sessions: FakeSessions;
+  key: string;
+  foreignKey: string;
+  /** Code that ran, in order. */
+  ran: string[];
+  /** Answers for code; by default what it prints is its own text after `#`. */
+  onCode(code: string): Ran;
+  /** Another api process on the same Redis. */
+  second(): Promise<Api>;
+  stop(): Promise<void>;
+}
+
+export interface RigOptions {
+  limits?: Partial<Record<LimitName, number>>;
+  seesImages?: boolean;
+  withoutModel?: boolean;
+}
+
+/** The API with real Redis and files, a scripted model over HTTP, and executions and sessions in memory. */
+export async function startRig(options: RigOptions = {}): Promise<Rig> {
+  const redis = await startRedis();
+  const model = await startModelServer();
+  const sessions = new FakeSessions();
+  const apis: Api[] = [];
+  const prefix = "assistant-test";
+  const start = async () => {
+    const api = await startApi({
+      redisUrl: redis.url,
+      limits: options.limits ?? {},
+      deps: (deps, connection) => ({
+        assistant: makeAssistant({
+          config: {
+            REDIS_PREFIX: prefix,
+            MODEL_BASE_URL: options.withoutModel === true ? undefined : model.baseUrl,
+            MODEL_API_KEY: MODEL_KEY,
+            MODEL_DEFAULT: "scripted",
+            MODEL_ALLOWED: ["other"],
+            MODEL_SEES_IMAGES: options.seesImages ?? false,
+            MODEL_TOKENS_FIELD: "max_tokens",
+            limits: deps.limits,
+          },
+          redis: connection,
+          executions: deps.executions,
+          sessions,
+          files: deps.files,
+          log: deps.log,
+        }),
+      }),
+    });
+    api.executions.hasContainer = (id) => sessions.kept.get(id)?.session.status === "active";
+    api.executions.onSubmit = (id) => runFake(api.executions, id, rig);
+    apis.push(api);
+    return api;
+  };
+  const rig: Omit<Rig, "api" | "key" | "foreignKey"> = {
+    redis,
+    model,
+    sessions,
+    ran: [],
+    onCode: (code) => ({ outputs: [{ type: "text", stream: "stdout", text: code.split("#")[1]?.trim() ?? "" }] }),
+    second: start,
+    async stop() {
+      for (const api of apis) await api.close();
+      await model.stop();
+      await redis.stop();
+    },
+  };
+  const api = await start();
+  return Object.assign(rig, { api, key: await api.newKey("org_a"), foreignKey: await api.newKey("org_b") });
+}
+
+function runFake(executions: FakeExecutions, id: string, rig: Pick<Rig, "ran" | "onCode">): void {
+  const code = executions.stored.get(id)?.submission.request.code ?? "";
+  rig.ran.push(code);
+  // Once `submit` has answered, as in a queue.
+  setImmediate(() => {
+    executions.start(id);
+    const came = rig.onCode(code);
+    if (came === null) return;
+    for (const output of came.outputs ?? []) executions.output(id, output);
+    executions.end(id, came.end);
+  });
+}

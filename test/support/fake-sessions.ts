@@ -1,0 +1,63 @@
+import type { Sessions } from "../../src/assistant/ports.ts";
+import { newId } from "../../src/execution/ids.ts";
+import type { NewSession, Session } from "../../src/execution/session.ts";
+
+interface Kept {
+  session: Session;
+  fileIds: string[];
+}
+
+/** Sessions in memory, as the assistant sees them; a test ends them itself. */
+export class FakeSessions implements Sessions {
+  readonly kept = new Map<string, Kept>();
+  /** What `create` was called with. */
+  readonly created: NewSession[] = [];
+  /** Thrown by the next create, once. */
+  failNext: Error | null = null;
+
+  async create(organization: string, wanted: NewSession): Promise<Session> {
+    const failure = this.failNext;
+    this.failNext = null;
+    if (failure !== null) throw failure;
+    this.created.push(wanted);
+    const now = Date.now();
+    const session: Session = {
+      id: newId("container"),
+      organization,
+      name: "",
+      status: "active",
+      memoryMb: wanted.memoryMb ?? 512,
+      expiresAfterMinutes: 20,
+      createdAt: now,
+      lastActiveAt: now,
+      restoredFrom: wanted.restoreFrom ?? null,
+    };
+    const restored = wanted.restoreFrom === undefined ? [] : (this.kept.get(wanted.restoreFrom)?.fileIds ?? []);
+    this.kept.set(session.id, { session, fileIds: [...restored, ...(wanted.fileIds ?? [])] });
+    return session;
+  }
+
+  async get(organization: string, id: string): Promise<Session | null> {
+    const found = this.kept.get(id)?.session;
+    return found?.organization === organization ? found : null;
+  }
+
+  async addFile(_organization: string, id: string, file: { fileId: string }): Promise<void> {
+    this.#found(id).fileIds.push(file.fileId);
+  }
+
+  async listFiles(_organization: string, id: string) {
+    return this.#found(id).fileIds.map((fileId) => ({ id: fileId, name: fileId }));
+  }
+
+  end(id: string, status: Session["status"]): void {
+    const found = this.#found(id);
+    found.session = { ...found.session, status };
+  }
+
+  #found(id: string): Kept {
+    const found = this.kept.get(id);
+    if (found === undefined) throw new Error(`no session ${id}`);
+    return found;
+  }
+}
