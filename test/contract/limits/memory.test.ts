@@ -60,7 +60,7 @@ describe("memory", () => {
   });
 
   test("lowered by the request is the request's", async () => {
-    const code = 'block = b"x" * (90 << 20); print("fits")';
+    const code = 'block = b"x" * (96 << 20); print("fits")';
     expect((await under.run(code, { memoryMb: LIMIT_MB })).end.status).toBe("completed");
     expect((await under.run(code, { memoryMb: 96 })).end).toMatchObject(memoryEnd(96));
   });

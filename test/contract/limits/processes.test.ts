@@ -6,8 +6,8 @@ const PROCESSES_MAX = 16;
 /** The supervisor and the code's own process. */
 const OWN = 2;
 const OPEN_FILES_MAX = 128;
-/** Standard input, output, error, and the way out for results. */
-const OWN_FILES = 4;
+/** Standard input, output, error, the way out for results, and a spare for describing an error when all others are used. */
+const OWN_FILES = 5;
 
 let under: EngineUnderTest;
 beforeAll(async () => {
