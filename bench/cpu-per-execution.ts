@@ -12,7 +12,7 @@ const SETTLE_MS = 3_000;
 /** What does one execution cost in cpu time, and whom? */
 export const measure: Measure = async (world) => {
   const service = await startService(world);
-  const durationMs = world.pick(20_000, 5_000);
+  const durationMs = world.pick(16_000, 5_000);
   const bare = () => bareCycle(world, python(print));
   const execute = () => service.client.run(print);
   const engine: Pids = { dockerd: pidsOf("dockerd"), containerd: pidsOf("containerd"), bench: [process.pid] };

@@ -29,7 +29,7 @@ export const measure: Measure = async (world) => {
     world.tell("filling the queue");
     while (refused === 0) await sleep(REFUSED_PAUSE_MS);
     world.tell("measuring");
-    const durationMs = world.pick(60_000, 10_000);
+    const durationMs = world.pick(45_000, 10_000);
     const started = await endedSoFar(service.metricsUrl);
     const outcome = await atTimes(poissonArrivals({ perSecond: 1.5, durationMs, seed: world.seed }), () => service.client.run(print));
     const perSecond = ((await endedSoFar(service.metricsUrl)) - started) / (durationMs / 1000);

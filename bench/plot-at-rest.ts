@@ -10,7 +10,7 @@ export const measure: Measure = (world) =>
     text: "pandas and matplotlib plot to PNG at rest, every 2 s",
     code: plot,
     bare: () => bareCycle(world, pythonForPlots(plot)),
-    arrivals: () => regularArrivals({ everyMs: 2_000, durationMs: world.pick(24_000, 6_000) }),
+    arrivals: () => regularArrivals({ everyMs: 2_000, durationMs: world.pick(20_000, 6_000) }),
     blocks: world.pick(2, 1),
     ratioMax: 0.25,
   });

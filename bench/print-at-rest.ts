@@ -11,6 +11,6 @@ export const measure: Measure = (world) =>
     code: print,
     bare: () => bareCycle(world, python(print)),
     arrivals: (block) => poissonArrivals({ perSecond: 2, durationMs: world.pick(20_000, 5_000), seed: world.seed + block }),
-    blocks: world.pick(4, 1),
+    blocks: world.pick(3, 1),
     ratioMax: 0.15,
   });

@@ -9,7 +9,7 @@ export const measure: Measure = (world) =>
     text: "print(1), 16 clients back to back",
     code: print,
     bare: () => bareCycle(world, python(print)),
-    concurrencies: world.pick([2, 3, 4, 5, 6, 8], [2, 4]),
+    concurrencies: world.pick([2, 3, 4, 6, 8], [2, 4]),
     searchMs: world.pick(4_000, 2_000),
     warmUpMs: world.pick(2_000, 1_000),
     blockMs: world.pick(12_000, 4_000),
