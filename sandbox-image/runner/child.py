@@ -54,17 +54,22 @@ def run_as_child(source: str, descriptors: tuple[int, int, int, int], bounds: Ma
     standard input, output, error and the result channel; every other one is closed.
     """
     try:
-        _take_descriptors(descriptors)
-        _leave_supervisor()
-        _set_environment(bounds.get("env", {}))
-        _open_streams()
-        _set_interpreter(bounds.get("args", []))
+        become_python(descriptors, bounds)
         code = run_cell(source, Channel(CHANNEL_FD), dict(bounds))
     except BaseException as error:
         # Only our own mistakes come here: run_cell answers for what the code raises.
         os.write(2, f"the code could not be started: {type(error).__name__}: {error}\n".encode("utf-8", "replace")[:4096])
         os._exit(EX_SOFTWARE)
-    os._exit(_end_like_python(code))
+    os._exit(end_like_python(code))
+
+
+def become_python(descriptors: tuple[int, ...], bounds: Mapping[str, Any]) -> None:
+    """Makes of a fork of the supervisor what code finds when Python runs it: descriptors, environment, streams, arguments."""
+    _take_descriptors(descriptors)
+    _leave_supervisor()
+    _set_environment(bounds.get("env", {}))
+    _open_streams()
+    _set_interpreter(bounds.get("args", []))
 
 
 def set_dumpable(dumpable: bool) -> None:
@@ -78,11 +83,11 @@ def set_dumpable(dumpable: bool) -> None:
         raise OSError("prctl(PR_SET_DUMPABLE) failed")
 
 
-def _take_descriptors(descriptors: tuple[int, int, int, int]) -> None:
+def _take_descriptors(descriptors: tuple[int, ...]) -> None:
     out_of_the_way = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _DESCRIPTORS_MAX // 2) for fd in descriptors]
     for place, fd in enumerate(out_of_the_way):
-        os.dup2(fd, place, inheritable=place != CHANNEL_FD)
-    os.closerange(CHANNEL_FD + 1, _DESCRIPTORS_MAX)
+        os.dup2(fd, place, inheritable=place < CHANNEL_FD)
+    os.closerange(len(descriptors), _DESCRIPTORS_MAX)
 
 
 def _leave_supervisor() -> None:
@@ -154,7 +159,7 @@ def _reseed_numpy() -> None:
         random.seed()
 
 
-def _end_like_python(code: int) -> int:
+def end_like_python(code: int) -> int:
     """Waits for threads and runs exit handlers, as the interpreter does after the last line."""
     try:
         threading = sys.modules.get("threading")

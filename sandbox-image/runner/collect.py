@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 ENTRIES_MAX = 10_000
 SKIPPED_MAX = 64
 CHUNK_BYTES = 256 * 1024
+COARSE_CLOCK_NS = 20_000_000
 _IGNORED_FOLDERS = frozenset(("__pycache__",))
 _OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -50,6 +51,9 @@ class Collection:
         self._deadline = time.monotonic() + bounds["collect_timeout_ms"] / 1000
         self._entries = 0
         self._found: list[Found] = []
+        # Every file that was met, as it was then; with `whole` these are all there are.
+        self.met: dict[str, Mark] = {}
+        self.whole = True
         self.skipped: list[dict[str, str]] = []
         self.truncated = False
 
@@ -99,6 +103,22 @@ class Collection:
             left -= len(data)
             yield data
 
+    def settle(self) -> dict[str, Mark]:
+        """
+        Returns what the next cell's files are compared with. Files written just now are made to look a little older,
+        so that any later write shows, however coarse the kernel's clock.
+        """
+        newest = time.time_ns() - COARSE_CLOCK_NS
+        for name, (inode, size, modified) in self.met.items():
+            if modified > newest:
+                aged = modified - COARSE_CLOCK_NS
+                try:
+                    os.utime(f"{self._folder}/{name}", ns=(aged, aged), follow_symlinks=False)
+                except (OSError, ValueError):
+                    continue
+                self.met[name] = (inode, size, aged)
+        return self.met
+
     def wait_s(self) -> float:
         """Returns how much time is left."""
         return max(0.0, self._deadline - time.monotonic())
@@ -107,6 +127,7 @@ class Collection:
         try:
             fd = os.open(name, _OPEN_FLAGS | os.O_DIRECTORY, dir_fd=parent)
         except OSError:
+            self.whole = False
             self._skip(prefix or "/", "the folder can not be opened")
             return
         try:
@@ -115,9 +136,11 @@ class Collection:
                     self._entries += 1
                     if self._entries > ENTRIES_MAX or self.wait_s() == 0:
                         self.truncated = True
+                        self.whole = False
                         return
                     self._visit(entry, fd, prefix + entry.name, depth)
         except OSError:
+            self.whole = False
             self._skip(prefix or "/", "the folder can not be read")
         finally:
             os.close(fd)
@@ -140,7 +163,8 @@ class Collection:
             self._skip(path, "it is a symbolic link" if S_ISLNK(status.st_mode) else "it is no regular file")
             return
         mark = self._marks.get(path)
-        if mark == (status.st_ino, status.st_size, status.st_mtime_ns):
+        self.met[path] = (status.st_ino, status.st_size, status.st_mtime_ns)
+        if mark == self.met[path]:
             return
         problem = name_problem(path)
         if problem is not None:

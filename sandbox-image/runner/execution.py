@@ -88,7 +88,7 @@ class Execution:
         stdin_read, stdin_write = os.pipe()
         stdout_read, stdout_write = os.pipe()
         stderr_read, stderr_write = os.pipe()
-        ours, theirs = _socket_pair()
+        ours, theirs = socket_pair()
         self._started_at = time.monotonic()
         self._deadline = self._started_at + self._bounds["timeout_ms"] / 1000
         self._pid = os.fork()
@@ -102,7 +102,7 @@ class Execution:
             os.close(fd)
         for fd in (stdin_write, stdout_read, stderr_read, ours):
             os.set_blocking(fd, False)
-        self._pidfd = _open_pidfd(self._pid)
+        self._pidfd = open_pidfd(self._pid)
         self.stdout = Stream(protocol.STDOUT, stdout_read, self._bounds["stdout_kept_bytes"])
         self.stderr = Stream(protocol.STDERR, stderr_read, self._bounds["stderr_kept_bytes"])
         self._channel = ours
@@ -148,7 +148,7 @@ class Execution:
                 self.over = True
                 return
         if self._kill_at is None and now >= self._deadline:
-            self._stop("timeout", 0)
+            self._reach_deadline()
         if self._kill_at is not None and now >= self._kill_at:
             if self._flush_asked:
                 self.over = True
@@ -176,7 +176,9 @@ class Execution:
         for fd in (self.stdout.fd, self.stderr.fd, self._channel, self._stdin_fd, self._pidfd):
             if fd >= 0:
                 os.close(fd)
-        exit_code, signal = _explain(self._status)
+        return self._facts(*_explain(self._status), run_s)
+
+    def _facts(self, exit_code: int | None, signal: str | None, run_s: float) -> dict[str, object]:
         return {
             "end": self._end or self._natural_end(exit_code),
             "exit_code": exit_code,
@@ -197,6 +199,13 @@ class Execution:
         if exit_code == 0:
             return "ok"
         return "exception" if self._errors else "exit"
+
+    def _reach_deadline(self) -> None:
+        self._stop("timeout", 0)
+
+    def _reach_output_limit(self) -> None:
+        self._end = "output"
+        self.over = True
 
     def _stop(self, end: str, grace_s: float) -> None:
         if self._end is None:
@@ -229,8 +238,7 @@ class Execution:
         if kept:
             self._outbox.put(protocol.encode(stream.kind, None, kept))
         if self.stdout.bytes + self.stderr.bytes >= self._bounds["output_stop_bytes"] and self._end is None:
-            self._end = "output"
-            self.over = True
+            self._reach_output_limit()
         return len(data)
 
     def _empty_stream(self, stream: Stream) -> None:
@@ -266,6 +274,8 @@ class Execution:
         return False
 
     def _forward(self, frame: protocol.Frame) -> None:
+        if frame.kind == protocol.CELL_END:
+            return
         if frame.kind == protocol.ERROR and not frame.oversize:
             self._errors += 1
             if self._errors <= ERROR_FRAMES_MAX:
@@ -329,12 +339,12 @@ class Execution:
                 self._status = status
 
 
-def _socket_pair() -> tuple[int, int]:
+def socket_pair() -> tuple[int, int]:
     ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
     return ours.detach(), theirs.detach()
 
 
-def _open_pidfd(pid: int) -> int:
+def open_pidfd(pid: int) -> int:
     try:
         return os.pidfd_open(pid)
     except OSError:

@@ -1,4 +1,4 @@
-"""Files that the worker places in the working folder before the code runs."""
+"""Files that the worker places in the working folder: before the code runs, and between the cells of a session."""
 
 from __future__ import annotations
 
@@ -12,46 +12,121 @@ Mark = tuple[int, int, int]
 _AGE_NS = 2_000_000_000
 
 
+_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+# Hidden, so that what is left of a broken transfer is never collected.
+_UNFINISHED = ".unfinished-input"
+
+
 class InputFiles:
-    """Receives files one after another; `marks` then tells the untouched ones from those the code wrote."""
+    """
+    Receives files one after another; `marks` then tells the untouched ones from those the code wrote.
+
+    A file is written under another name and takes its place whole, so that whatever code left under the name, a link
+    or a pipe, is replaced and never followed. What can not be placed is read past, and told in `problems`.
+    """
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
+        self._open = False
         self._fd = -1
+        self._parent = -1
         self._name = ""
         self.marks: dict[str, Mark] = {}
+        self.problems: list[dict[str, str]] = []
 
     def begin(self, name: object) -> None:
-        """Creates the file and its folders. Raises ValueError for a name that is none, OSError when it can not be made."""
-        if self._fd >= 0:
+        """Raises ValueError for a name that is none."""
+        if self._open:
             raise ValueError("a file begins inside another")
         if not isinstance(name, str) or name_problem(name) is not None:
             raise ValueError("not the name of a file")
-        path = self._folder
-        *parents, last = name.split("/")
-        for parent in parents:
-            path = f"{path}/{parent}"
-            try:
-                os.mkdir(path, 0o755)
-            except FileExistsError:
-                pass
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        self._fd = os.open(f"{path}/{last}", flags, 0o644)
+        self._open = True
         self._name = name
+        try:
+            self._parent = self._open_parent(name, create=True)
+            try:
+                os.unlink(_UNFINISHED, dir_fd=self._parent)
+            except FileNotFoundError:
+                pass
+            self._fd = os.open(_UNFINISHED, _FILE_FLAGS, 0o644, dir_fd=self._parent)
+        except OSError as error:
+            self._give_up(error)
 
     def write(self, data: bytes) -> None:
-        if self._fd < 0:
+        if not self._open:
             raise ValueError("a chunk of no file")
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._fd, view) :]
-
-    def end(self) -> None:
         if self._fd < 0:
+            return
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self._fd, view) :]
+        except OSError as error:
+            self._give_up(error)
+
+    def end(self, complete: bool = True) -> None:
+        if not self._open:
             raise ValueError("the end of no file")
-        status = os.fstat(self._fd)
-        modified = status.st_mtime_ns - _AGE_NS
-        os.utime(self._fd, ns=(modified, modified))
-        self.marks[self._name] = (status.st_ino, status.st_size, modified)
-        os.close(self._fd)
-        self._fd = -1
+        self._open = False
+        if self._fd < 0:
+            return
+        try:
+            if complete:
+                status = os.fstat(self._fd)
+                modified = status.st_mtime_ns - _AGE_NS
+                os.utime(self._fd, ns=(modified, modified))
+                os.rename(_UNFINISHED, self._name.rpartition("/")[2], src_dir_fd=self._parent, dst_dir_fd=self._parent)
+                self.marks[self._name] = (status.st_ino, status.st_size, modified)
+            else:
+                os.unlink(_UNFINISHED, dir_fd=self._parent)
+        except OSError as error:
+            self._give_up(error)
+        self._close()
+
+    def remove(self, name: object) -> None:
+        """Deletes a file; one that is not there is no problem, one that can not be deleted is told."""
+        if not isinstance(name, str) or name_problem(name) is not None:
+            raise ValueError("not the name of a file")
+        self.marks.pop(name, None)
+        try:
+            parent = self._open_parent(name, create=False)
+            try:
+                os.unlink(name.rpartition("/")[2], dir_fd=parent)
+            finally:
+                os.close(parent)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            self.problems.append({"name": name, "reason": f"it could not be deleted: {error.strerror}"})
+
+    def _open_parent(self, name: str, create: bool) -> int:
+        """Opens the folder of a file part after part, so that none on the way can be a link."""
+        fd = os.open(self._folder, _FOLDER_FLAGS)
+        for part in name.split("/")[:-1]:
+            try:
+                if create:
+                    try:
+                        os.mkdir(part, 0o755, dir_fd=fd)
+                    except FileExistsError:
+                        pass
+                below = os.open(part, _FOLDER_FLAGS, dir_fd=fd)
+            finally:
+                os.close(fd)
+            fd = below
+        return fd
+
+    def _give_up(self, error: OSError) -> None:
+        self.problems.append({"name": self._name, "reason": f"it could not be placed: {error.strerror}"})
+        if self._parent >= 0:
+            try:
+                os.unlink(_UNFINISHED, dir_fd=self._parent)
+            except OSError:
+                pass
+        self._close()
+
+    def _close(self) -> None:
+        for fd in (self._fd, self._parent):
+            if fd >= 0:
+                os.close(fd)
+        self._fd = self._parent = -1

@@ -15,6 +15,8 @@ class Meter:
         self._root = root
         self._unified = os.path.exists(root + "/cgroup.controllers")
         self._cpu_ns_before = self._cpu_ns()
+        self._oom_kills_before = self._oom_kills()
+        self._refused_before = self._refused()
 
     def cpu_ms(self) -> int | None:
         now = self._cpu_ns()
@@ -28,9 +30,15 @@ class Meter:
         return _whole_number(text)
 
     def oom_kills(self) -> int | None:
-        return _field(self._read("memory.events" if self._unified else "memory/memory.oom_control"), "oom_kill")
+        return _grown(self._oom_kills(), self._oom_kills_before)
 
     def processes_refused(self) -> int | None:
+        return _grown(self._refused(), self._refused_before)
+
+    def _oom_kills(self) -> int | None:
+        return _field(self._read("memory.events" if self._unified else "memory/memory.oom_control"), "oom_kill")
+
+    def _refused(self) -> int | None:
         return _field(self._read("pids.events" if self._unified else "pids/pids.events"), "max")
 
     def _cpu_ns(self) -> int | None:
@@ -62,6 +70,10 @@ def disk_full(folders: tuple[str, ...]) -> bool:
         if status.f_bavail == 0 or (status.f_files > 0 and status.f_favail == 0):
             return True
     return False
+
+
+def _grown(now: int | None, before: int | None) -> int | None:
+    return None if now is None else now - (before or 0)
 
 
 def _whole_number(text: str) -> int | None:

@@ -23,17 +23,18 @@ PREAMBLE = b"\n#code-interpreter/1\n"
 HEADER = Struct(">BII")
 
 # From the worker.
-IN_FILE, IN_CHUNK, IN_FILE_END, IN_STDIN, IN_RUN, IN_INTERRUPT, IN_CLOSE, IN_PRELOAD = range(0x01, 0x09)
-IN_KINDS = frozenset(range(0x01, 0x09))
+IN_FILE, IN_CHUNK, IN_FILE_END, IN_STDIN, IN_RUN, IN_INTERRUPT, IN_CLOSE, IN_PRELOAD, IN_REMOVE = range(0x01, 0x0A)
+IN_KINDS = frozenset(range(0x01, 0x0A))
 
 # To the worker.
 READY, PRELOADED, STDOUT, STDERR, DISPLAY, ERROR, FILE, CHUNK, FILE_END, DONE = range(0x41, 0x4B)
-# What the code's own process may say over its channel.
-CELL_KINDS = frozenset((DISPLAY, ERROR))
+# What the code's own process may say over its channel; only in a session that its cell has ended, {cell, exit_code}.
+CELL_END = 0x4B
+CELL_KINDS = frozenset((DISPLAY, ERROR, CELL_END))
 
 KIND_NAMES = {
     "file": IN_FILE, "chunk": IN_CHUNK, "file_end": IN_FILE_END, "stdin": IN_STDIN,
-    "run": IN_RUN, "interrupt": IN_INTERRUPT, "close": IN_CLOSE, "preload": IN_PRELOAD,
+    "run": IN_RUN, "interrupt": IN_INTERRUPT, "close": IN_CLOSE, "preload": IN_PRELOAD, "remove": IN_REMOVE,
 }  # fmt: skip
 OUT_KIND_NAMES = {
     "ready": READY, "preloaded": PRELOADED, "stdout": STDOUT, "stderr": STDERR, "display": DISPLAY,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from runner.collect import Collection
     from runner.execution import Execution
+    from runner.session import Process
 
 WORKING_FOLDER = "/mnt/data"
 READ_BYTES = 256 * 1024
@@ -67,6 +68,7 @@ class Supervisor:
         self._program_stdin = b""
         self._execution: Execution | None = None
         self._has_run = False
+        self._session: Process | None = None
 
     def greet(self) -> None:
         version = ".".join(map(str, sys.version_info[:3]))
@@ -87,7 +89,7 @@ class Supervisor:
         while True:
             execution = self._execution
             if execution is None:
-                self._poll([], None)
+                self._wait_for_work()
                 continue
             ready = self._poll(execution.interests(), execution.wait_s())
             execution.react(ready)
@@ -95,6 +97,14 @@ class Supervisor:
             if execution.over:
                 self._end_run(execution)
                 self._execution = None
+
+    def _wait_for_work(self) -> None:
+        """Between cells a session's process may die: then the sandbox is of no more use, and the worker is to know."""
+        session = self._session
+        if session is None or session.pidfd < 0:
+            self._poll([], None)
+        elif self._poll([(session.pidfd, select.POLLIN)], None):
+            self._close()
 
     def _poll(self, wanted: list[tuple[int, int]], wait_s: float | None) -> dict[int, int]:
         """Waits for the worker and for `wanted`; serves the worker, and returns what of `wanted` is ready."""
@@ -129,7 +139,9 @@ class Supervisor:
         elif kind == protocol.IN_CHUNK:
             self._inputs.write(frame.body)
         elif kind == protocol.IN_FILE_END:
-            self._inputs.end()
+            self._inputs.end(frame.head.get("complete") is not False)
+        elif kind == protocol.IN_REMOVE:
+            self._inputs.remove(frame.head.get("name"))
         elif kind == protocol.IN_STDIN:
             self._program_stdin = frame.body
         elif kind == protocol.IN_RUN:
@@ -149,14 +161,24 @@ class Supervisor:
         self._outbox.put(protocol.encode(protocol.PRELOADED, answer))
 
     def _run(self, head: dict[str, Any], code: bytes) -> None:
-        if self._has_run:
-            raise protocol.WireError("a sandbox runs once")
+        if self._execution is not None or (self._has_run and self._session is None):
+            raise protocol.WireError("a sandbox runs once, and a session one cell at a time")
         self._has_run = True
+        if self._inputs.problems and head.get("session") is not True:
+            raise protocol.WireError("an input file can not be placed")
         self._meter = self._make_meter()
         self._bounds = head
-        execution = self._make_execution(head, self._outbox)
+        execution = self._make_cell(head) if head.get("session") is True else self._make_execution(head, self._outbox)
         execution.start(code.decode("utf-8", "replace"), self._program_stdin)
+        self._program_stdin = b""
         self._execution = execution
+
+    def _make_cell(self, head: dict[str, Any]) -> Execution:
+        from runner import session
+
+        if self._session is None:
+            self._session = session.Process(head)
+        return session.CellExecution(head, self._outbox, self._session)
 
     def _end_run(self, execution: Execution) -> None:
         """Reports the end of the code: what is left of its output, its files, and the facts."""
@@ -169,6 +191,10 @@ class Supervisor:
         except Exception:
             # Never lose the facts of a run to something that its files did to us.
             collection.truncated = True
+        if self._session is not None:
+            facts["removed_files"] = self._move_marks(collection)
+            collection.skipped[:0] = self._inputs.problems
+            self._inputs.problems = []
         meter = self._meter
         counted = {"cpu_ms": meter.cpu_ms(), "memory_peak_bytes": meter.memory_peak_bytes()}
         # Without a cgroup in sight, what the kernel counted for the processes themselves.
@@ -182,6 +208,12 @@ class Supervisor:
             skipped_files=collection.skipped,
         )
         self._outbox.put(protocol.encode(protocol.DONE, facts))
+
+    def _move_marks(self, collection: Collection) -> list[str]:
+        """Makes the files as they are now what the next cell's are compared with; returns those that are gone."""
+        before = self._inputs.marks
+        self._inputs.marks = collection.settle() if collection.whole else {**before, **collection.settle()}
+        return [name for name in before if name not in self._inputs.marks]
 
     def _send_files(self, collection: Collection) -> None:
         for found, fd in collection.files():

@@ -9,7 +9,7 @@ import type { Sandbox } from "../../src/engine/sandbox.ts";
 import { newId } from "../../src/execution/ids.ts";
 import type { Output } from "../../src/execution/outputs.ts";
 import type { ExecutionEnd } from "../../src/execution/result.ts";
-import type { Engine, RunPorts } from "../../src/execution/run.ts";
+import type { Engine, RunPorts, SessionEngine } from "../../src/execution/run.ts";
 import { type Limits, makeLimits } from "../../src/limits.ts";
 import { type Log, makeLog } from "../../src/observe/log.ts";
 import { makeMetrics, type Metrics } from "../../src/observe/metrics.ts";
@@ -50,7 +50,7 @@ export interface Ran {
 
 /** Real sandboxes of the real image on a real engine, without a queue: what a worker has, and a look behind it. */
 export interface EngineUnderTest {
-  engine: Engine;
+  engine: Engine & SessionEngine;
   pool: RecordingPool;
   docker: EngineClient;
   metrics: Metrics;

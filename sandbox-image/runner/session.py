@@ -1,0 +1,150 @@
+"""A process that lives from cell to cell, and the supervision of one cell in it."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+
+import _signal  # type: ignore[import-not-found]
+import _socket
+
+from runner import protocol
+from runner.cells import serve_cells
+from runner.child import EX_SOFTWARE
+from runner.execution import INTERRUPT_GRACE_S, READ_BYTES, Execution, Stream, open_pidfd, socket_pair
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from runner.outbox import Outbox
+
+
+class Process:
+    """The forked process of a session: its pipes stay open, and what it writes between cells waits in them."""
+
+    def __init__(self, bounds: Mapping[str, Any]) -> None:
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        self.stdout, stdout = os.pipe()
+        self.stderr, stderr = os.pipe()
+        self.channel, channel = socket_pair()
+        ours, cells = socket_pair()
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                serve_cells((nothing, stdout, stderr, channel, cells), bounds)
+            finally:
+                # Nothing may return from here into the supervisor's loop.
+                os._exit(EX_SOFTWARE)
+        for fd in (nothing, stdout, stderr, channel, cells):
+            os.close(fd)
+        for fd in (self.stdout, self.stderr, self.channel):
+            os.set_blocking(fd, False)
+        self.cells = _socket.socket(fileno=ours)
+        self.cells.setblocking(False)
+        self.pidfd = open_pidfd(self.pid)
+        self.parser = protocol.FrameParser(
+            protocol.CELL_KINDS, bounds["display_bytes"], bounds["display_bytes"], skip_oversize=True
+        )
+        self.cells_begun = 0
+        self.alive = True
+
+
+class CellExecution(Execution):
+    """One cell in a living process. At its limits it is interrupted first, and the process killed only if it does not yield."""
+
+    def __init__(self, bounds: Mapping[str, Any], outbox: Outbox, process: Process) -> None:
+        super().__init__(bounds, outbox)
+        self._process = process
+        self._parser = process.parser
+        self._unsent = b""
+        self._stdin_read = -1
+        self._exit_code: int | None = None
+
+    def start(self, source: str, stdin: bytes) -> None:
+        process = self._process
+        process.cells_begun += 1
+        self._started_at = time.monotonic()
+        self._deadline = self._started_at + self._bounds["timeout_ms"] / 1000
+        self._pid = process.pid
+        self._pidfd = process.pidfd
+        self.stdout = Stream(protocol.STDOUT, process.stdout, self._bounds["stdout_kept_bytes"])
+        self.stderr = Stream(protocol.STDERR, process.stderr, self._bounds["stderr_kept_bytes"])
+        self._channel = process.channel
+        self._stdin_read, self._stdin_fd = os.pipe()
+        os.set_blocking(self._stdin_fd, False)
+        self._stdin = stdin
+        head = {**self._bounds, "cell": process.cells_begun}
+        self._unsent = protocol.encode(protocol.IN_RUN, head, source.encode("utf-8", "replace"))
+        self._send_cell()
+        self._feed()
+
+    def interests(self) -> list[tuple[int, int]]:
+        wanted = super().interests()
+        if self._unsent:
+            wanted.append((self._process.cells.fileno(), select.POLLOUT))
+        return wanted
+
+    def react(self, ready: Mapping[int, int]) -> None:
+        if self._unsent and self._process.cells.fileno() in ready:
+            self._send_cell()
+        super().react(ready)
+        if self._channel < 0:
+            # Without its channel the process can not say when a cell ends.
+            self.over = True
+
+    def finish(self) -> dict[str, object]:
+        if self._exit_code is None or self._status is not None or self._channel < 0:
+            return self._finish_dead()
+        for stream in (self.stdout, self.stderr):
+            self._empty_stream(stream)
+        if self._stdin_fd >= 0:
+            os.close(self._stdin_fd)
+        # The code may have closed one of them for good.
+        self._process.stdout, self._process.stderr = self.stdout.fd, self.stderr.fd
+        run_s = time.monotonic() - self._started_at
+        return {**self._facts(self._exit_code, None, run_s), "session_alive": True}
+
+    def _finish_dead(self) -> dict[str, object]:
+        self._process.alive = False
+        self._process.cells.close()
+        if self._stdin_read >= 0:
+            os.close(self._stdin_read)
+        return {**super().finish(), "session_alive": False}
+
+    def _send_cell(self) -> None:
+        """Sends the cell as far as its process takes it, the reading end of its standard input with the first bytes."""
+        cells = self._process.cells
+        try:
+            while self._unsent:
+                if self._stdin_read >= 0:
+                    rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, self._stdin_read.to_bytes(4, "little"))]
+                    count = cells.sendmsg([self._unsent[:READ_BYTES]], rights)
+                    os.close(self._stdin_read)
+                    self._stdin_read = -1
+                else:
+                    count = cells.send(self._unsent[:READ_BYTES])
+                self._unsent = self._unsent[count:]
+        except BlockingIOError:
+            return
+        except OSError:
+            # It has died; its end is about to be noticed.
+            self._unsent = b""
+
+    def _forward(self, frame: protocol.Frame) -> None:
+        if frame.kind != protocol.CELL_END:
+            super()._forward(frame)
+        elif frame.head.get("cell") == self._process.cells_begun:
+            code = frame.head.get("exit_code")
+            self._exit_code = code & 0xFF if isinstance(code, int) else 0
+            self.over = True
+
+    def _reach_deadline(self) -> None:
+        self._signal_child(_signal.SIGINT)
+        self._stop("timeout", INTERRUPT_GRACE_S)
+
+    def _reach_output_limit(self) -> None:
+        self._signal_child(_signal.SIGINT)
+        self._stop("output", INTERRUPT_GRACE_S)
