@@ -13,6 +13,24 @@ const TMPFS_INODES = 16_384;
 /** Above a worker's own score, so that a machine short of memory gives up sandboxes first. */
 const OOM_SCORE_ADJUSTMENT = 500;
 const MIB = 1024 * 1024;
+/** What the kernel tells about the host through /proc and /sys: the engine's own list, and two that it leaves out. */
+const MASKED_PATHS = [
+  "/proc/acpi",
+  "/proc/asound",
+  "/proc/interrupts",
+  "/proc/kcore",
+  "/proc/keys",
+  "/proc/key-users",
+  "/proc/latency_stats",
+  "/proc/sched_debug",
+  "/proc/scsi",
+  "/proc/timer_list",
+  "/proc/timer_stats",
+  "/sys/devices/virtual/powercap",
+  "/sys/firmware",
+  "/sys/kernel/vmcoreinfo",
+];
+const READONLY_PATHS = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
 export interface ProfileOptions {
   image: string;
@@ -62,6 +80,8 @@ export function containerOptions(spec: SandboxSpec, options: ProfileOptions): Co
         { Name: "fsize", Soft: limits.workingFolderMbMax * MIB, Hard: limits.workingFolderMbMax * MIB },
         { Name: "core", Soft: 0, Hard: 0 },
       ],
+      MaskedPaths: [...MASKED_PATHS],
+      ReadonlyPaths: [...READONLY_PATHS],
       LogConfig: { Type: "none", Config: {} },
       // Removed by name in `finally`: automatic removal would race with reading how the sandbox ended.
       AutoRemove: false,
