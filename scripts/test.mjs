@@ -67,6 +67,7 @@ async function prepare(chosen, context) {
   }
   const made = await setup({ dataFolder: dataFolderOf(process.env) });
   await ensureTestTools();
+  if (chosen.some((suite) => suite.name === "e2e")) await ensureBrowser();
   const { runtimes } = await ensureRuntimes(made);
   Object.assign(context, { engine: made.engine, image: made.image });
   Object.assign(context.env, { SANDBOX_IMAGE: made.image, DOCKER_HOST: made.host, SANDBOX_RUNTIMES: runtimes.join(",") });
@@ -89,6 +90,21 @@ async function ensureTestTools() {
     if (!canInstall()) return { note: `missing: ${packages.join(", ")}; tests that need them fail or say that they are skipped` };
     await installPackages(packages, { progress, why: "Tests need tools." });
     return { note: packages.join(", ") };
+  });
+}
+
+/** Only one page's tests need a browser, so they alone are skipped where there is none. */
+async function ensureBrowser() {
+  if (findCommand("chromium")) return;
+  await step("browser of the tests", async (progress) => {
+    const missing = (why) => ({ note: `no chromium (${why}); tests of the playground are skipped` });
+    if (!canInstall()) return missing("not root, or no apt");
+    try {
+      await installPackages(["chromium"], { progress, why: "The playground is tested in a browser." });
+      return { note: "chromium" };
+    } catch (error) {
+      return missing(error.message.split("\n")[0]);
+    }
   });
 }
 

@@ -9,6 +9,7 @@ import { addHealth } from "./health.ts";
 import { addMcp } from "./mcp.ts";
 import { measure } from "./measure.ts";
 import { makeOpenApi } from "./openapi.ts";
+import { addPlayground } from "./playground.ts";
 import { requestId } from "./request-id.ts";
 import { assistantsDelete } from "./routes/assistants-delete.ts";
 import { assistantsGet } from "./routes/assistants-get.ts";
@@ -53,6 +54,7 @@ export function makeApp(deps: AppDeps): Express {
   addHealth(app, deps);
   addHealth(app, deps, "/v1");
   addDocs(app, makeOpenApi(deps));
+  addPlayground(app);
   addMcp(app, [authenticate(deps.keys), limitRate(deps)], deps);
   app.use("/v1", authenticate(deps.keys), limitRate(deps));
   const routes = routesOf(deps);

@@ -1,0 +1,132 @@
+import { byId } from "./dom.js";
+import { coloured } from "./highlight.js";
+
+const INDENT = "    ";
+
+/** A text area with line numbers, colours, indentation and one line that can be marked. */
+export class Editor {
+  #area = byId("code");
+  #gutter = byId("editor").querySelector(".gutter");
+  #colours = byId("editor").querySelector(".colours");
+  #mark = byId("editor").querySelector(".mark");
+  #lines = 0;
+  #markedLine = null;
+  #leaving = false;
+
+  constructor({ onChange }) {
+    this.#area.addEventListener("input", () => {
+      this.mark(null);
+      this.#draw();
+      onChange(this.code);
+    });
+    this.#area.addEventListener("scroll", () => this.#follow());
+    this.#area.addEventListener("keydown", (event) => this.#key(event));
+    new ResizeObserver(() => this.#follow()).observe(this.#area);
+    this.#draw();
+  }
+
+  get code() {
+    return this.#area.value;
+  }
+
+  set code(text) {
+    this.#area.value = text;
+    this.#area.scrollTop = 0;
+    this.mark(null);
+    this.#draw();
+  }
+
+  /** Marks a line, from 1; null takes the mark away. */
+  mark(line) {
+    this.#markedLine = line === null || line > this.#lines ? null : line;
+    this.#mark.hidden = this.#markedLine === null;
+    for (const number of this.#gutter.children) number.classList.remove("marked");
+    if (this.#markedLine !== null) this.#gutter.children[line - 1]?.classList.add("marked");
+    this.#follow();
+  }
+
+  /** Puts the caret at the start of a line, from 1, and shows it. */
+  goTo(line) {
+    const start =
+      this.code
+        .split("\n")
+        .slice(0, line - 1)
+        .join("\n").length + (line > 1 ? 1 : 0);
+    this.#area.focus();
+    this.#area.setSelectionRange(start, start);
+    this.#area.scrollTop = Math.max(0, (line - 4) * this.#lineHeight());
+  }
+
+  focus() {
+    this.#area.focus();
+  }
+
+  #draw() {
+    this.#colours.replaceChildren(...coloured(this.code), "\n");
+    const lines = this.code.split("\n").length;
+    if (lines !== this.#lines) {
+      this.#gutter.replaceChildren(
+        ...Array.from({ length: lines }, (_, index) => {
+          const number = document.createElement("div");
+          number.textContent = String(index + 1);
+          return number;
+        }),
+      );
+      this.#lines = lines;
+    }
+    this.#follow();
+  }
+
+  #follow() {
+    const { scrollTop, scrollLeft } = this.#area;
+    this.#gutter.style.transform = `translateY(${-scrollTop}px)`;
+    this.#colours.style.transform = `translate(${-scrollLeft}px, ${-scrollTop}px)`;
+    if (this.#markedLine !== null) {
+      const top = Number.parseFloat(getComputedStyle(this.#area).paddingTop) + (this.#markedLine - 1) * this.#lineHeight() - scrollTop;
+      this.#mark.style.transform = `translateY(${top}px)`;
+    }
+  }
+
+  #lineHeight() {
+    return Number.parseFloat(getComputedStyle(this.#area).lineHeight);
+  }
+
+  #key(event) {
+    // Tab is for code, so Escape lets the next one move on as it does elsewhere.
+    if (event.key === "Escape") this.#leaving = true;
+    else if (event.key === "Tab" && !this.#leaving && !event.ctrlKey && !event.metaKey && !event.altKey) {
+      event.preventDefault();
+      this.#indent(event.shiftKey);
+    } else if (event.key === "Enter" && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.isComposing) {
+      event.preventDefault();
+      this.#newLine();
+    } else if (event.key !== "Shift") this.#leaving = false;
+  }
+
+  #newLine() {
+    const before = this.code.slice(0, this.#area.selectionStart).split("\n").pop();
+    const indent = /^[ \t]*/.exec(before)[0];
+    this.#insert(`\n${indent}${/:\s*(#.*)?$/.test(before) ? INDENT : ""}`);
+  }
+
+  #indent(back) {
+    const { selectionStart: start, selectionEnd: end } = this.#area;
+    const from = this.code.lastIndexOf("\n", start - 1) + 1;
+    if (!back && start === end) return this.#insert(INDENT.slice((start - from) % INDENT.length));
+    const lines = this.code.slice(from, end).split("\n");
+    const changed = lines.map((line) => (back ? line.replace(/^ {1,4}|^\t/, "") : line === "" ? line : INDENT + line));
+    this.#area.setSelectionRange(from, end);
+    this.#insert(changed.join("\n"));
+    if (start === end) {
+      const caret = Math.max(from, start - (lines[0].length - changed[0].length));
+      this.#area.setSelectionRange(caret, caret);
+    } else this.#area.setSelectionRange(from, from + changed.join("\n").length);
+  }
+
+  /** Through the browser's own editing, so that it can be undone. */
+  #insert(text) {
+    if (document.execCommand("insertText", false, text)) return;
+    this.#area.setRangeText(text, this.#area.selectionStart, this.#area.selectionEnd, "end");
+    this.#area.dispatchEvent(new Event("input"));
+  }
+}

@@ -1,0 +1,62 @@
+import { byId } from "./dom.js";
+
+const STORED_AS = "code-interpreter-key";
+
+/** The key of this tab; empty when none was given. */
+export function currentKey() {
+  return sessionStorage.getItem(STORED_AS) ?? "";
+}
+
+/** The public part of a key: it names the key in `keys list` and is no secret. */
+export function currentKeyId() {
+  return /^ci_sk_([0-9a-z]+)_/.exec(currentKey())?.[1] ?? "none";
+}
+
+/** Wires the dialog; `onChange` is called with every new key once the service has accepted it. */
+export function setUpKey(onChange) {
+  const dialog = byId("key-dialog");
+  const input = byId("key-input");
+  const problem = byId("key-problem");
+  const show = () => {
+    byId("key-open").textContent = currentKey() === "" ? "Enter key" : "Key";
+    byId("key-open").classList.toggle("wanted", currentKey() === "");
+  };
+  byId("key-open").addEventListener("click", () => askForKey());
+  byId("key-forget").addEventListener("click", () => {
+    sessionStorage.removeItem(STORED_AS);
+    input.value = "";
+    dialog.close();
+    show();
+    onChange();
+  });
+  byId("key-form").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const text = input.value.trim();
+    const refused = await problemOf(text);
+    problem.textContent = refused ?? "";
+    if (refused !== null) return input.select();
+    sessionStorage.setItem(STORED_AS, text);
+    input.value = "";
+    dialog.close();
+    show();
+    onChange();
+  });
+  show();
+}
+
+/** Opens the dialog, with a sentence on why if there is one. */
+export function askForKey(why = "") {
+  byId("key-problem").textContent = why;
+  byId("key-dialog").showModal();
+  byId("key-input").focus();
+}
+
+async function problemOf(key) {
+  if (!/^[\x21-\x7e]+$/.test(key)) return "A key has no spaces or letters of other alphabets.";
+  const headers = { authorization: `Bearer ${key}` };
+  const response = await fetch("/v1/files?limit=1", { headers, cache: "no-store", credentials: "omit" }).catch(() => null);
+  if (response === null) return "The service can not be reached.";
+  if (response.status === 401) return "The service does not know this key.";
+  if (response.status === 403) return "This key may not read results; the page needs the scopes execute and read.";
+  return null;
+}

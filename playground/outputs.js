@@ -1,0 +1,95 @@
+import { chartData } from "./chart.js";
+import { byId, make } from "./dom.js";
+import { errorPart, filePart, htmlPart, imagePart, labelledText, tablePart, textPart } from "./output-parts.js";
+import { forgetAddresses } from "./stored-file.js";
+
+/** The outputs of one execution, drawn as they come. */
+export class Outputs {
+  #place = byId("outputs");
+  #onLine;
+  #outputs = [];
+  #live = null;
+
+  constructor({ onLine }) {
+    this.#onLine = onLine;
+  }
+
+  clear() {
+    this.#outputs = [];
+    this.#live = null;
+    forgetAddresses();
+    this.#place.replaceChildren();
+    byId("nothing").hidden = false;
+  }
+
+  /** One more; text in pieces that belong together. */
+  add(output) {
+    byId("nothing").hidden = true;
+    const last = this.#outputs.at(-1);
+    if (output.type === "text" && last?.type === "text" && last.stream === output.stream) {
+      last.text += output.text;
+      // Added as a node of its own: text that was drawn is not drawn again.
+      this.#live.append(output.text);
+      this.#keepEndInView();
+    } else if (output.type === "chart" && last?.type === "image") this.#addChart(output);
+    else {
+      this.#outputs.push({ ...output });
+      this.#live = this.#draw(output, []);
+      this.#place.append(this.#live);
+    }
+  }
+
+  /** The whole of an execution, in place of what came live. */
+  show(outputs) {
+    this.#outputs = [];
+    const parts = [];
+    for (const output of outputs) {
+      const last = this.#outputs.at(-1);
+      if (output.type === "chart" && last?.type === "image") {
+        last.charts.push(output);
+        continue;
+      }
+      this.#outputs.push({ ...output, charts: [] });
+    }
+    for (const output of this.#outputs) parts.push(this.#draw(output, output.charts));
+    this.#place.replaceChildren(...parts);
+    byId("nothing").hidden = true;
+    if (parts.length === 0) this.#place.append(make("p", { className: "hint" }, "The code ran without output."));
+  }
+
+  #addChart(chart) {
+    const image = this.#outputs.at(-1);
+    image.charts = [...(image.charts ?? []), chart];
+    const drawn = this.#draw(image, image.charts);
+    this.#live.replaceWith(drawn);
+    this.#live = drawn;
+  }
+
+  #draw(output, charts) {
+    switch (output.type) {
+      case "text":
+        return textPart(output);
+      case "image":
+        return imagePart(output, charts);
+      case "table":
+        return tablePart(output);
+      case "chart":
+        return chartData(output);
+      case "json":
+        return labelledText("JSON", JSON.stringify(output.data, null, 2));
+      case "html":
+        return htmlPart(output);
+      case "file":
+        return filePart(output);
+      case "error":
+        return errorPart(output, this.#onLine);
+      default:
+        return labelledText({ result: "Result", latex: "LaTeX", markdown: "Markdown" }[output.type] ?? output.type, output.text ?? "");
+    }
+  }
+
+  #keepEndInView() {
+    const scroller = byId("right");
+    if (scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 160) scroller.scrollTop = scroller.scrollHeight;
+  }
+}

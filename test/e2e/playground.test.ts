@@ -1,0 +1,255 @@
+import { existsSync } from "node:fs";
+import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { prepareService, type ServiceProcess, type TestService } from "../support/service.ts";
+
+const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((path) => existsSync(path));
+
+let prepared: TestService;
+let service: ServiceProcess;
+let key: string;
+let browser: Browser;
+let context: BrowserContext;
+let page: Page;
+/** Everything the page complained of: errors of its scripts and what its policy refused. */
+let complaints: string[];
+
+beforeAll(async () => {
+  if (executablePath === undefined) return;
+  prepared = await prepareService();
+  service = await prepared.start("all");
+  key = await prepared.key("org_page");
+  browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
+});
+afterAll(async () => {
+  await browser?.close();
+  await prepared?.stop();
+});
+beforeEach(async ({ skip }) => {
+  skip(executablePath === undefined, "there is no Chromium here (Debian package chromium)");
+  context = await browser.newContext();
+  page = await open(context);
+});
+afterEach(async () => {
+  await context?.close();
+  expect(complaints).toEqual([]);
+});
+
+async function open(of: BrowserContext): Promise<Page> {
+  const opened = await of.newPage();
+  complaints = [];
+  opened.setDefaultTimeout(20_000);
+  opened.on("pageerror", (error) => complaints.push(error.message));
+  opened.on("console", (message) => {
+    if (message.type() === "error") complaints.push(message.text());
+  });
+  opened.on("request", (request) => {
+    if (!request.url().startsWith(service.url) && !request.url().startsWith("blob:")) complaints.push(`asked ${request.url()}`);
+  });
+  await opened.goto(`${service.url}/playground`);
+  return opened;
+}
+
+async function signIn(): Promise<void> {
+  await page.getByLabel("Key", { exact: true }).fill(key);
+  await page.keyboard.press("Enter");
+  await page.locator("#key-dialog").waitFor({ state: "hidden" });
+}
+
+async function run(code: string): Promise<void> {
+  await page.getByLabel("Python code").fill(code);
+  await page.keyboard.press("Control+Enter");
+  await page.locator("#run-status .badge:not(.in_progress)").waitFor();
+  await page.locator("#run:enabled").waitFor();
+}
+
+/** A string, because these tests are not compiled with the types of a browser. */
+const inPage = (expression: string) => page.evaluate<unknown>(expression);
+const outputs = () => page.getByRole("log", { name: "Output" });
+const badge = () => page.locator("#run-status .badge").innerText();
+
+describe("key", () => {
+  test("is asked for, checked, and kept for this tab only", async () => {
+    await page.getByLabel("Key", { exact: true }).fill("ci_sk_wrong");
+    await page.getByRole("button", { name: "Use key" }).click();
+    await expect.poll(() => page.getByRole("alert").innerText()).toContain("does not know this key");
+    expect(complaints.splice(0)).toEqual([expect.stringContaining("401")]);
+    await signIn();
+    await page.reload();
+    expect(await page.locator("#key-dialog").isVisible()).toBe(false);
+    expect(await inPage("JSON.stringify([{ ...localStorage }, document.cookie])")).not.toContain("ci_sk_");
+    const other = await open(context);
+    await other.locator("#key-dialog").waitFor();
+  });
+});
+
+describe("run", () => {
+  beforeEach(signIn);
+
+  test("prints while the code still runs, and Stop ends it with what was printed", async () => {
+    await page.getByLabel("Python code").fill("import time\nprint('first', flush=True)\ntime.sleep(25)");
+    await page.getByRole("button", { name: "Run" }).click();
+    await expect.poll(() => outputs().innerText()).toContain("first");
+    expect(await badge()).toBe("Running");
+    await page.keyboard.press("Control+.");
+    await expect.poll(badge).toBe("Cancelled");
+    expect(await outputs().innerText()).toContain("first");
+  });
+
+  test("shows the figure, behind a switch its data, the table and the phases", async () => {
+    await run(
+      "import pandas as pd, matplotlib.pyplot as plt\nplt.plot([1, 2, 3], [4, 5, 6.25])\npd.DataFrame({'name': ['Ada'], 'age': [36]})",
+    );
+    expect(await badge()).toBe("Completed");
+    const picture = outputs().locator("img");
+    await expect.poll(() => picture.evaluate((image) => (image as unknown as { naturalWidth: number }).naturalWidth)).toBeGreaterThan(100);
+    await outputs().getByRole("button", { name: "Data" }).click();
+    expect(await outputs().locator(".chart-data").innerText()).toContain("6.25");
+    expect(await picture.isVisible()).toBe(false);
+    expect(
+      await outputs()
+        .getByRole("region", { name: /^Table/ })
+        .innerText(),
+    ).toContain("Ada");
+    const said = await page.locator("#run-status").innerText();
+    expect(said).toMatch(/queue .*sandbox .*code .*files .*time .* of 30 s.*memory .* of 512 MiB/s);
+  });
+
+  test("marks the line of an exception in the editor and leads there", async () => {
+    await run("x = 1\n\n1 / 0\n");
+    expect(await badge()).toBe("Failed");
+    expect(await page.locator("#editor .gutter .marked").innerText()).toBe("3");
+    expect(await page.locator("#editor .mark").isVisible()).toBe(true);
+    await outputs().getByRole("button", { name: "line 3" }).click();
+    expect(await page.getByLabel("Python code").evaluate((area) => (area as unknown as { selectionStart: number }).selectionStart)).toBe(7);
+  });
+
+  test("gives dropped files to the code and saves what it writes", async () => {
+    await page.locator("#file-input").setInputFiles([{ name: "in.txt", mimeType: "text/plain", buffer: Buffer.from("hello") }]);
+    await run("open('out.txt', 'w').write(open('in.txt').read().upper())");
+    const saved = page.waitForEvent("download");
+    await outputs().getByRole("button", { name: "Save out.txt" }).click();
+    const stream = await (await saved).createReadStream();
+    expect((await stream.toArray()).join("")).toBe("HELLO");
+  });
+
+  test("a time limit is said with its value", async () => {
+    await page.getByText("Options").click();
+    await page.getByLabel("Time limit, seconds").fill("0.5");
+    await run("while True: pass");
+    expect(await badge()).toBe("Stopped by a limit");
+    expect(await page.locator("#run-status").innerText()).toContain("time limit of 500 ms");
+  });
+
+  test("what the service refuses is said in its words", async () => {
+    await page.getByText("Options").click();
+    await page.getByLabel("Memory, MiB").fill("1");
+    await run("1");
+    expect(await page.locator("#run-status").innerText()).toContain("memory_mb");
+    expect(complaints.splice(0)).toEqual([expect.stringContaining("422")]);
+  });
+
+  test("HTML of the code runs no script, asks for nothing and sees nothing of the page", async () => {
+    const html = `<b>bold</b><script>parent.document.title = "x"</script><img src="${service.url}/v1/files" onerror="parent.document.title = 'x'"><iframe src="/docs"></iframe>`;
+    await run(`from IPython.display import HTML, display\ndisplay(HTML(${JSON.stringify(html)}))`);
+    const frame = outputs().locator("iframe");
+    expect(await frame.getAttribute("sandbox")).toBe("");
+    await expect.poll(() => frame.contentFrame().locator("b").innerText()).toBe("bold");
+    expect(await page.title()).toMatch(/^Playground/);
+    const refused = complaints.splice(0);
+    expect(refused.filter((text) => !/Content Security Policy|Blocked script execution/.test(text))).toEqual([]);
+    expect(refused.length).toBeGreaterThan(0);
+  });
+
+  test("keeps variables in a session and says when it is over", async () => {
+    await page.getByLabel("Session").selectOption("new");
+    await run("x = 41");
+    await run("x += 1\nprint(x)");
+    expect(await outputs().innerText()).toContain("42");
+    await page.getByRole("button", { name: "End session" }).click();
+    await expect.poll(() => page.getByLabel("Session").inputValue()).toBe("");
+    await run("x");
+    expect(await outputs().innerText()).toContain("NameError");
+  });
+
+  test("remembers runs of this key and shows them again; another key does not see them", async () => {
+    await run("print('remember me')");
+    await run("print('later')");
+    await page.getByRole("button", { name: "History" }).click();
+    await page.getByRole("button", { name: /remember me/ }).click();
+    await expect.poll(() => outputs().innerText()).toBe("remember me");
+    expect(await page.getByLabel("Python code").inputValue()).toBe("print('remember me')");
+    await page.getByRole("button", { name: "Key", exact: true }).click();
+    await page.getByLabel("Key", { exact: true }).fill(await prepared.key("org_other"));
+    await page.keyboard.press("Enter");
+    await page.locator("#key-dialog").waitFor({ state: "hidden" });
+    await page.getByRole("button", { name: "History" }).click();
+    expect(await page.locator("#history-list").innerText()).toBe("Nothing yet.");
+  });
+});
+
+describe("keyboard and screens", () => {
+  test("the coloured text under the caret is the code, whatever is typed", async () => {
+    await signIn();
+    for (const code of [
+      'f"a{b}" + r\'\\d\' # "x"\n@d\ndef f(): pass',
+      '"""open\n# \'text',
+      "'unclosed\nx = 1_0.5e3j",
+      "<b>&amp;</b>\n\n",
+    ]) {
+      await page.getByLabel("Python code").fill(code);
+      expect(await page.locator(".colours").evaluate((pre) => pre.textContent)).toBe(`${code}\n`);
+    }
+  });
+
+  test("Tab indents, Enter keeps the indentation, Escape and Tab leave the editor", async () => {
+    await signIn();
+    const area = page.getByLabel("Python code");
+    await area.fill("");
+    await area.focus();
+    await page.keyboard.type("if True:\nprint(1)");
+    expect(await area.inputValue()).toBe("if True:\n    print(1)");
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Shift+Tab");
+    expect(await area.inputValue()).toMatch(/^if True:\n(print\(1\)| {4}print\(1\))/);
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("Tab");
+    expect(await inPage("document.activeElement?.id")).not.toBe("code");
+  });
+
+  test.each([
+    [360, 740],
+    [820, 1180],
+    [1280, 800],
+  ])("nothing sticks out sideways at %i × %i", async (width, height) => {
+    await page.setViewportSize({ width, height });
+    await signIn();
+    await run("print('x' * 500)\nimport pandas as pd\npd.DataFrame([range(60)])");
+    expect(await inPage("document.documentElement.scrollWidth - document.documentElement.clientWidth")).toBe(0);
+    expect(await page.getByRole("button", { name: "Run" }).isVisible()).toBe(true);
+  });
+
+  test("every control has a name", async () => {
+    await signIn();
+    const nameless = await page.locator("button, input, select, textarea, a, img").evaluateAll((elements) =>
+      elements
+        .map(
+          (element) =>
+            element as unknown as {
+              labels?: { length: number };
+              ariaLabel: string | null;
+              innerText: string;
+              alt?: string;
+              id: string;
+              outerHTML: string;
+            },
+        )
+        .filter(
+          ({ labels, ariaLabel, innerText, alt, id }) =>
+            !labels?.length && !ariaLabel && !innerText && alt === undefined && id !== "file-input",
+        )
+        .map(({ outerHTML }) => outerHTML),
+    );
+    expect(nameless).toEqual([]);
+  });
+});
