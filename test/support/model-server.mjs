@@ -76,7 +76,8 @@ async function answer(turn, body, response) {
   }
   let sent = 0;
   for (const delta of deltasOf(turn, calls)) {
-    if (turn.cutAfter === sent) return response.destroy();
+    // What was written still arrives; the end of the stream does not.
+    if (turn.cutAfter === sent) return response.socket.end();
     if (turn.slowMs) await delay(turn.slowMs);
     send(response, { choices: [{ index: 0, delta, finish_reason: null }] });
     sent += 1;

@@ -1,8 +1,10 @@
+import { expect } from "vitest";
 import { makeAssistant } from "../../../src/bin/assistant-part.ts";
 import type { Output } from "../../../src/execution/outputs.ts";
 import type { ExecutionEnd } from "../../../src/execution/result.ts";
 import type { LimitName } from "../../../src/limits.ts";
 import { type Api, startApi } from "../../support/api.ts";
+import { call, eventsOf } from "../../support/call.ts";
 import type { FakeExecutions } from "../../support/fake-executions.ts";
 import { FakeSessions } from "../../support/fake-sessions.ts";
 import { type ModelServer, startModelServer } from "../../support/model-server.ts";
@@ -47,6 +49,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
       redisUrl: redis.url,
       limits: options.limits ?? {},
       deps: (deps, connection) => ({
+        keys: apis[0]?.deps.keys ?? deps.keys,
         assistant: makeAssistant({
           config: {
             REDIS_PREFIX: prefix,
@@ -100,3 +103,27 @@ function runFake(executions: FakeExecutions, id: string, rig: Pick<Rig, "ran" | 
     executions.end(id, came.end);
   });
 }
+
+// biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
+export type Body = any;
+
+export const TOOL = { type: "code_interpreter" } as const;
+
+/** POST /v1/responses, the answer held against the API document. */
+export async function respond(rig: Rig, body: object, key = rig.key): Promise<{ status: number; headers: Headers; body: Body }> {
+  return call(rig.api.url, "POST /v1/responses", { key, body, as: "/v1/responses" });
+}
+
+/** The events of a streamed response. */
+export async function streamOf(rig: Rig, body: object): Promise<Body[]> {
+  const answer = await respond(rig, { ...body, stream: true });
+  expect(answer.status).toBe(200);
+  return eventsOf(answer.body).map((event) => event.data);
+}
+
+/** Names of events, neighbours of one name told once. */
+export function names(events: readonly Body[]): string[] {
+  return events.map((event) => event.type.replace(/^response\./, "")).filter((name, index, all) => name !== all[index - 1]);
+}
+
+export const text = (value: string) => ({ type: "text", stream: "stdout", text: value }) as const;
