@@ -2,6 +2,8 @@ import type { Output } from "../execution/outputs.ts";
 import type { Execution } from "../execution/result.ts";
 import type { Limits } from "../limits.ts";
 
+const MIB = 1024 * 1024;
+
 /** What an execution came to, as text for the model: outputs in their order, then how it ended, in words, all within the bound. */
 export function toolText(execution: Execution, limits: Limits): string {
   const parts = execution.outputs.map((output) => textOf(output, limits)).filter((text) => text !== "");
@@ -62,6 +64,8 @@ function truncationNotes({ truncated, skipped_files }: Execution): string[] {
 function endNote(execution: Execution, limits: Limits): string {
   const { cause, evidence, status } = execution;
   const gone = status !== "completed" && isSessionGone(execution) ? " Variables and imports are gone." : "";
+  // A session may have been made with less than the most.
+  const memoryMb = evidence.limit === "memory_bytes" ? Math.round((evidence.limit_value ?? 0) / MIB) : limits.memoryMbMax;
   switch (cause) {
     case null:
     case "exception":
@@ -73,7 +77,7 @@ function endNote(execution: Execution, limits: Limits): string {
     case "timeout":
       return `[Stopped: the code ran longer than ${(evidence.limit_value ?? limits.runTimeoutMsMax) / 1000} seconds.${gone}]`;
     case "memory":
-      return `[Stopped: the code needed more memory than the ${limits.memoryMbMax} MiB there are.${gone}]`;
+      return `[Stopped: the code needed more memory than the ${memoryMb} MiB there are.${gone}]`;
     case "processes":
       return `[Stopped: more than ${limits.processesMax} processes and threads.${gone}]`;
     case "disk":
@@ -90,5 +94,5 @@ function endNote(execution: Execution, limits: Limits): string {
 
 export function isSessionGone(execution: Execution): boolean {
   const { cause, evidence } = execution;
-  return cause === "worker_lost" || cause === "sandbox_lost" || (evidence as { session_alive?: boolean }).session_alive === false;
+  return cause === "worker_lost" || cause === "sandbox_lost" || evidence.session_alive === false;
 }
