@@ -17,6 +17,7 @@ const questions = [
   "fairness",
   "files",
   "worker-memory",
+  "session-cell",
 ] as const;
 
 const help = `Measures the service, and in the same run what it is compared with.

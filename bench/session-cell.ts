@@ -1,0 +1,83 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { round, summarize } from "./harness/numbers.ts";
+import { startService } from "./harness/service.ts";
+import type { Measure, World } from "./harness/world.ts";
+
+const CELL = "x += 1; print(x)";
+const RATIO_MAX = 2;
+
+/** What does the next cell of a session take over HTTP, beside the same cell in a bare IPython kernel on this machine? */
+export const measure: Measure = async (world) => {
+  const kernel = await startKernel(world);
+  const service = await startService(world);
+  const ours: number[] = [];
+  const bare: number[] = [];
+  try {
+    const made = await service.client.call("POST", "/v1/containers", "{}");
+    if (made.status !== 200) throw new Error(`no container: HTTP ${made.status}`);
+    const { id: container } = JSON.parse(made.body.toString("utf8")) as { id: string };
+    await service.client.run("x = 0", { container });
+    const cells = async (count: number) => {
+      const taken: number[] = [];
+      for (let at = 0; at < count; at++) {
+        const started = performance.now();
+        await service.client.run(CELL, { container });
+        taken.push(performance.now() - started);
+      }
+      return taken;
+    };
+    const count = world.pick(100, 20);
+    await cells(count);
+    await kernel.cells(count);
+    // In turns, so that what else the machine does hits both.
+    for (let block = 0; block < world.pick(10, 2); block++) {
+      world.tell(`block ${block + 1}`);
+      ours.push(...(await cells(count)));
+      bare.push(...(await kernel.cells(count)));
+    }
+  } finally {
+    await service.stop();
+    await kernel.stop();
+  }
+  const [oursSummary, bareSummary] = [summarize(ours, 0), summarize(bare, 0)];
+  const ratio = round(oursSummary.p50 / bareSummary.p50);
+  return [
+    {
+      question: `next cell of a session: ${CELL}`,
+      unit: "ms p50",
+      ours: oursSummary.p50,
+      baseline: bareSummary.p50,
+      ratio,
+      target: `≤ ${RATIO_MAX}`,
+      met: ratio <= RATIO_MAX,
+      detail: { ours: oursSummary, baseline: bareSummary },
+      notes: [`${oursSummary.count} of ours over HTTP: p99 ${oursSummary.p99} ms; IPython kernel over jupyter_client: p99 ${bareSummary.p99} ms`],
+    },
+  ];
+};
+
+/** Debian's own: python3-ipykernel, python3-jupyter-client. */
+async function startKernel(world: World) {
+  const child = spawn("/usr/bin/python3", [join(world.root, "bench/harness/ipython-kernel.py")], { stdio: ["pipe", "pipe", "inherit"] });
+  const ended = once(child, "exit");
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const answer = async (): Promise<unknown> => {
+    const { value, done } = await lines.next();
+    if (done === true) throw new Error("no IPython kernel; Debian: apt-get install python3-ipykernel python3-jupyter-client");
+    return JSON.parse(value);
+  };
+  await answer();
+  return {
+    async cells(count: number): Promise<number[]> {
+      child.stdin.write(`${count}\n`);
+      return (await answer()) as number[];
+    },
+    async stop(): Promise<void> {
+      child.stdin.end();
+      await ended;
+    },
+  };
+}
