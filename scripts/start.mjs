@@ -139,6 +139,7 @@ function introduce({ url, dataFolder, logFile }) {
 ${proof.answer}
 
 API     ${url}/v1        docs  ${url}/docs
+Page    ${url}/playground        MCP   ${url}/mcp
 Key     in ${here("key")}; more with: npx code-interpreter keys create --org org_example
 Log     ${path.relative(process.cwd(), logFile)}
 

@@ -6,7 +6,14 @@ const folder = fileURLToPath(new URL("../../playground/", import.meta.url));
 
 /** Every file of the page; anything else in the folder is not served. */
 export const playgroundFiles = [
-  "style.css",
+  "theme.css",
+  "page.css",
+  "editor.css",
+  "inputs.css",
+  "run-status.css",
+  "outputs.css",
+  "dialogs.css",
+  "small-screens.css",
   "main.js",
   "api.js",
   "dom.js",
