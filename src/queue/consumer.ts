@@ -109,8 +109,7 @@ export class Consumer {
     });
     this.#worker.on("stalled", (id: string) => this.#stop(id, "lock_lost"));
     this.#worker.on("failed", (job) => {
-      if (job !== undefined)
-        this.#endFailed(job.data).catch((error: unknown) => log.error({ err: error }, "a failed job could not be ended"));
+      if (job !== undefined) this.#endFailed(job.data);
     });
     this.#webhooks = new Webhooks({
       ...this.#world,
@@ -190,6 +189,7 @@ export class Consumer {
       sessionsMax,
       concurrency,
       runCell: async (job, cells) => void (await this.#run(job, cells)),
+      cellFailed: (job) => this.#endFailed(job),
       onHeld: (count) => {
         this.#worker.concurrency = Math.max(1, Math.min(concurrency, sandboxesMax - count));
       },
@@ -201,9 +201,14 @@ export class Consumer {
   }
 
   /** BullMQ gave the job up, after too many lost locks or an error of ours: its caller hears of it all the same. */
-  async #endFailed({ id, organization }: JobData): Promise<void> {
+  #endFailed(job: JobData): void {
+    const { log } = this.#deps;
+    this.#endLost(job).catch((error: unknown) => log.error({ err: error }, "a failed job could not be ended"));
+  }
+
+  async #endLost({ id, organization, session }: JobData): Promise<void> {
     const { keys } = this.#world;
-    const end = endOfLostWorker();
+    const end = endOfLostWorker(session === undefined);
     const ended = await endScript.run(this.#redis, keys.base, [organization, id, end.status, "worker_lost", JSON.stringify(end), ""]);
     if (Number(ended) === 0) return;
     const stored = await decodeRecord(organization, await this.#redis.callBuffer("HGETALL", keys.record(organization, id)));

@@ -23,6 +23,8 @@ export interface SessionHostDeps {
   concurrency: number;
   /** Runs a cell as any execution, so that a cancel or a stop reaches it. */
   runCell(job: JobData, engine: Pick<Engine, "run">): Promise<void>;
+  /** A cell could not be run for a fault of ours, and its caller is to hear of it. */
+  cellFailed(job: JobData): void;
   /** Called when the count of sandboxes that sessions hold has changed. */
   onHeld(count: number): void;
 }
@@ -69,6 +71,9 @@ export class SessionHost {
       lockDuration: world.limits.retentionMsMax,
       removeOnComplete: { count: 0 },
       removeOnFail: { count: 0 },
+    });
+    this.#worker.on("failed", (job) => {
+      if (job?.data.op === "cell") deps.cellFailed(job.data);
     });
     this.#worker.on("error", (error: Error) => world.log.warn({ error: error.message }, "the session queue failed"));
   }
@@ -206,9 +211,9 @@ export class SessionHost {
       if (live.waiting > 0) continue;
       const old = Date.now() - live.openedAt > limits.sessionLifetimeMsMax;
       if (old) await sessionEndScript.run(redis, keys.base, [live.organization, live.id, "expired"]);
-      const verdict = old ? "close" : String(await sessionIdleScript.run(redis, keys.base, [live.organization, live.id]));
-      if (verdict !== "close" || live.waiting > 0) continue;
-      this.#forget(live, "expired");
+      const verdict = old ? "expired" : String(await sessionIdleScript.run(redis, keys.base, [live.organization, live.id]));
+      if (verdict === "keep") continue;
+      this.#forget(live, verdict === "expired" ? "expired" : "lost");
       await live.session.close();
     }
   }

@@ -79,14 +79,14 @@ end_session(ARGV[1], ARGV[2], ARGV[3])
 return 1
 `);
 
-/** What its worker does about a session that runs nothing. ARGV: org, id. Returns 'keep' or 'close'. */
+/** What its worker does about a session that runs nothing. ARGV: org, id. Returns 'keep', 'expired', or 'lost' for one whose record says that it is over. */
 export const sessionIdleScript = new Script(`${prelude}
 local org, id = ARGV[1], ARGV[2]
 local state = redis.call('HMGET', session_key(org, id), 'status', 'last_active_at', 'minutes')
-if state[1] ~= 'active' then return 'close' end
+if state[1] ~= 'active' then return 'lost' end
 if now - tonumber(state[2]) < tonumber(state[3]) * 60000 then return 'keep' end
 end_session(org, id, 'expired')
-return 'close'
+return 'expired'
 `);
 
 /** ARGV: org, id. Forgets a session; returns {status, worker or ''} as it was, or nil. */
