@@ -3,20 +3,30 @@ import { byId, make } from "./dom.js";
 import { errorPart, filePart, htmlPart, imagePart, labelledText, tablePart, textPart } from "./output-parts.js";
 import { forgetAddresses } from "./stored-file.js";
 
+/** Who is this near to the end of the output follows it. */
+const NEAR_END_PX = 160;
+
 /** The outputs of one execution, drawn as they come. */
 export class Outputs {
   #place = byId("outputs");
+  #scroller = byId("right");
   #onLine;
   #outputs = [];
   #live = null;
+  #following = false;
 
   constructor({ onLine }) {
     this.#onLine = onLine;
+    this.#scroller.addEventListener("scroll", () => {
+      const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
+      this.#following = scrollTop > 0 && scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
+    });
   }
 
   clear() {
     this.#outputs = [];
     this.#live = null;
+    this.#following = false;
     forgetAddresses();
     this.#place.replaceChildren();
     byId("nothing").hidden = false;
@@ -29,8 +39,9 @@ export class Outputs {
     if (output.type === "text" && last?.type === "text" && last.stream === output.stream) {
       last.text += output.text;
       // Added as a node of its own: text that was drawn is not drawn again.
+      const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
       this.#live.append(output.text);
-      this.#keepEndInView();
+      if (scrollHeight - scrollTop - clientHeight < NEAR_END_PX) this.#showEnd();
     } else if (output.type === "chart" && last?.type === "image") this.#addChart(output);
     else {
       this.#outputs.push({ ...output });
@@ -54,7 +65,8 @@ export class Outputs {
     for (const output of this.#outputs) parts.push(this.#draw(output, output.charts));
     this.#place.replaceChildren(...parts);
     byId("nothing").hidden = true;
-    if (parts.length === 0) this.#place.append(make("p", { className: "hint" }, "The code ran without output."));
+    if (parts.length === 0) this.#place.append(make("p", { className: "hint" }, "There is no output."));
+    if (this.#following) this.#showEnd();
   }
 
   #addChart(chart) {
@@ -88,8 +100,7 @@ export class Outputs {
     }
   }
 
-  #keepEndInView() {
-    const scroller = byId("right");
-    if (scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 160) scroller.scrollTop = scroller.scrollHeight;
+  #showEnd() {
+    this.#scroller.scrollTop = this.#scroller.scrollHeight;
   }
 }

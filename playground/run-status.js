@@ -58,6 +58,7 @@ export class RunStatus {
       make("div", { className: "bar live", ariaHidden: "true" }, fill),
     );
     this.#place.hidden = false;
+    this.#place.classList.add("live");
     this.#said.textContent = "Running …";
     const tick = () => {
       const ms = performance.now() - started;
@@ -92,6 +93,7 @@ export class RunStatus {
 
   #stopClock() {
     clearInterval(this.#timer);
+    this.#place.classList.remove("live");
   }
 }
 

@@ -50,6 +50,8 @@ export class SessionSwitch {
 
   #drawEnd() {
     byId("session-end").hidden = this.#select.value === NONE || this.#select.value === NEW;
+    // A session has the memory it was made with.
+    byId("memory").disabled = this.#select.value !== NONE;
   }
 
   async #end() {

@@ -1,9 +1,10 @@
 import { ServiceError } from "../errors.ts";
 import type { ExecutionRequest } from "../execution/request.ts";
 import type { Execution, ExecutionEvent } from "../execution/result.ts";
+import { isFinal } from "../execution/status.ts";
 import { mimeTypeOf } from "../files/mime.ts";
 import { BlobTooLarge } from "../files/store.ts";
-import type { Interpreter } from "../mcp/interpreter.ts";
+import { CALL_LABEL, type Interpreter } from "../mcp/interpreter.ts";
 import type { AppDeps } from "./deps.ts";
 import { uploadPurposes } from "./file-view.ts";
 import { chunksOf } from "./inline-files.ts";
@@ -15,6 +16,11 @@ export function interpreterOf(organization: string, deps: AppDeps): Interpreter 
   const { files, limits } = deps;
   return {
     execute: (request, onEvent, signal) => execute(deps, { organization, request }, onEvent, signal),
+    async cancelLabelled(label) {
+      const { data } = await deps.executions.list(organization, { limit: limits.listPageMax, order: "desc" });
+      const found = data.find((execution) => execution.metadata[CALL_LABEL] === label && !isFinal(execution.status));
+      if (found !== undefined) await deps.executions.cancel(organization, found.id);
+    },
     async storeFile(name, bytes) {
       ensureNotStopping(deps.stopping);
       const file = { name, purpose: uploadPurposes[0], executionId: null, bytesMax: limits.fileUploadBytesMax };

@@ -16,6 +16,9 @@ export interface FilesPage {
   hasMore: boolean;
 }
 
+/** Under this name an execution's metadata says which call it was made for. */
+export const CALL_LABEL = "mcp_call";
+
 /**
  * What the tools need of the service, for one organization: a foreign id is not there. Calls reject with
  * ServiceError for what a caller has to be told.
@@ -23,6 +26,8 @@ export interface FilesPage {
 export interface Interpreter {
   /** Runs to its end, or rejects when `signal` aborts; then the execution has been cancelled. */
   execute(request: ExecutionRequest, onEvent: (event: ExecutionEvent) => void, signal: AbortSignal): Promise<Execution>;
+  /** Cancels the running execution whose metadata has this label, wherever it runs; nothing when there is none. */
+  cancelLabelled(label: string): Promise<void>;
   storeFile(name: string, bytes: Uint8Array): Promise<StoredFile>;
   /** Newest first; rejects with file_not_found when `after` names none. */
   listFiles(page: { after?: string | undefined; limit: number }): Promise<FilesPage>;

@@ -4,7 +4,7 @@ import { z } from "zod";
 import type { Limits } from "../limits.ts";
 import type { Log } from "../observe/log.ts";
 import type { Interpreter } from "./interpreter.ts";
-import { RunningCalls } from "./running-calls.ts";
+import { type CallName, labelOf, RunningCalls } from "./running-calls.ts";
 import { makeServer, type Rights } from "./server.ts";
 
 /** Who sent a request, as far as the tools need to know. */
@@ -33,11 +33,17 @@ export function makeMcpService({ limits, log }: { limits: Limits; log: Log }): M
     // The package's words on a refused request hold what the client sent.
     { onerror: (error) => log.debug({ name: error.name }, "an MCP request was refused") },
   );
+  /** The call may run in another process, whose execution we then cancel by what it bears. */
+  async function cancel(call: CallName, { interpreter, rights }: McpCaller): Promise<void> {
+    const label = labelOf(call);
+    if (label === null || !rights.execute || running.cancel(label)) return;
+    await interpreter.cancelLabelled(label);
+  }
   return {
     async fetch(request, body, caller) {
       const mcpSession = request.headers.get("mcp-session-id");
       const cancelled = cancelledRequest.safeParse(body);
-      if (cancelled.success) running.cancel({ organization: caller.organization, mcpSession, id: cancelled.data.params.requestId });
+      if (cancelled.success) await cancel({ organization: caller.organization, mcpSession, id: cancelled.data.params.requestId }, caller);
       const authInfo = { token: "", clientId: "", scopes: [], extra: { caller } };
       const response = await handler.fetch(request, { authInfo, parsedBody: body });
       if (response.ok && isInitializeRequest(body)) response.headers.set("Mcp-Session-Id", randomUUID());

@@ -124,13 +124,20 @@ describe("run", () => {
     expect(await page.getByLabel("Python code").evaluate((area) => (area as unknown as { selectionStart: number }).selectionStart)).toBe(7);
   });
 
-  test("gives dropped files to the code and saves what it writes", async () => {
-    await page.locator("#file-input").setInputFiles([{ name: "in.txt", mimeType: "text/plain", buffer: Buffer.from("hello") }]);
-    await run("open('out.txt', 'w').write(open('in.txt').read().upper())");
+  test("gives dropped and chosen files to the code and saves what it writes", async () => {
+    const dataTransfer = await page.evaluateHandle(
+      '(() => { const held = new DataTransfer(); held.items.add(new File(["hello"], "in.txt")); return held; })()',
+    );
+    await page.dispatchEvent("body", "dragenter", { dataTransfer });
+    expect(await page.getByText("Drop files").isVisible()).toBe(true);
+    await page.dispatchEvent("body", "drop", { dataTransfer });
+    expect(await page.getByText("Drop files").isVisible()).toBe(false);
+    await page.locator("#file-input").setInputFiles([{ name: "chosen.txt", mimeType: "text/plain", buffer: Buffer.from(" there") }]);
+    await run("open('out.txt', 'w').write((open('in.txt').read() + open('chosen.txt').read()).upper())");
     const saved = page.waitForEvent("download");
     await outputs().getByRole("button", { name: "Save out.txt" }).click();
     const stream = await (await saved).createReadStream();
-    expect((await stream.toArray()).join("")).toBe("HELLO");
+    expect((await stream.toArray()).join("")).toBe("HELLO THERE");
   });
 
   test("a time limit is said with its value", async () => {

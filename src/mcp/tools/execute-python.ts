@@ -5,7 +5,9 @@ import { executionRequestSchema } from "../../execution/request.ts";
 import type { Limits } from "../../limits.ts";
 import { answered } from "../answer.ts";
 import { contentOf } from "../content.ts";
+import { CALL_LABEL } from "../interpreter.ts";
 import { Progress } from "../progress.ts";
+import { labelOf } from "../running-calls.ts";
 import type { ToolDeps } from "../tool-deps.ts";
 
 /** The word for a session that is to be opened. */
@@ -37,12 +39,16 @@ async function execute(input: z.infer<ReturnType<typeof schemaOf>>, context: Ser
   const { interpreter, limits, organization, running } = deps;
   const { session, ...body } = input;
   const container = session === NEW ? await interpreter.openSession() : (session ?? null);
-  const request = executionRequestSchema(limits).parse(container === null ? body : { ...body, container });
+  const label = labelOf({ organization, mcpSession: context.http?.req?.headers.get("mcp-session-id") ?? null, id: context.mcpReq.id });
+  const request = executionRequestSchema(limits).parse({
+    ...body,
+    ...(container === null ? {} : { container }),
+    ...(label === null ? {} : { metadata: { [CALL_LABEL]: label } }),
+  });
   const token = context.mcpReq._meta?.progressToken;
   const progress = token === undefined ? null : new Progress(token, context.mcpReq.notify);
-  const call = { organization, mcpSession: context.http?.req?.headers.get("mcp-session-id") ?? null, id: context.mcpReq.id };
   try {
-    const execution = await running.track(call, context.mcpReq.signal, (signal) =>
+    const execution = await running.track(label, context.mcpReq.signal, (signal) =>
       interpreter.execute(request, (event) => progress?.take(event), signal),
     );
     const content = await contentOf(execution, interpreter, limits);

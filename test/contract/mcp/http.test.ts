@@ -200,6 +200,25 @@ describe("who may", () => {
     await call.body?.cancel();
   });
 
+  test("a call is cancelled through another process than the one that serves it", async () => {
+    const first = await start();
+    const second = await start({ deps: () => ({ executions: first.executions, keys: first.deps.keys }) });
+    first.executions.onSubmit = (id) => first.executions.start(id);
+    const headers = {
+      authorization: `Bearer ${await first.newKey("org_a")}`,
+      "content-type": "application/json",
+      accept: "application/json, text/event-stream",
+      "mcp-session-id": "one",
+    };
+    const post = (api: Api, body: object) =>
+      fetch(`${api.url}/mcp`, { method: "POST", headers, body: JSON.stringify({ jsonrpc: "2.0", ...body }) });
+    const call = post(first, { id: "x", method: "tools/call", params: { name: "execute_python", arguments: { code: "1" } } });
+    await vi.waitFor(() => expect(first.executions.stored.size).toBe(1));
+    await post(second, { method: "notifications/cancelled", params: { requestId: "x" } });
+    expect([...first.executions.stored.values()][0]?.execution.status).toBe("cancelled");
+    await (await call).body?.cancel();
+  });
+
   test("a key sees the tools of its scopes only", async () => {
     const api = await start();
     const names = async (scope: "execute" | "read") =>
