@@ -1,4 +1,4 @@
-import { DelayedError, type Job, Queue, WaitingError, Worker } from "bullmq";
+import { type Job, Queue, WaitingError, Worker } from "bullmq";
 import type { Redis } from "ioredis";
 import type { Engine, SessionEngine, StopReason } from "../execution/run.ts";
 import { disconnect, patient, untilReady } from "./connection.ts";
@@ -57,8 +57,6 @@ const READY_TIMEOUT_MS = 2_000;
 /** After the hard deadline: stopped runs destroy their sandboxes, then connections are cut whatever they do. */
 const STOPPED_RUNS_MS = 10_000;
 const CLOSE_MS = 2_000;
-/** A worker without room for a session asks again after this time; another one may have taken it by then. */
-const NO_ROOM_DELAY_MS = 250;
 
 /** The queue as a worker process sees it: takes executions, runs them on the engine, stores their ends. */
 export class Consumer {
@@ -152,7 +150,7 @@ export class Consumer {
   }
 
   async #process(job: Job<JobData>, token: string | undefined): Promise<void> {
-    if (job.name === OPEN_JOB) return this.#openSession(job, token);
+    if (job.name === OPEN_JOB) return this.#sessions?.open(job.data);
     // An earlier run of it here lost its lock without hearing of it.
     this.#stop(job.data.id, "lock_lost");
     if ((await this.#run(job.data, this.#deps.engine)) !== "give_back") return;
@@ -171,12 +169,6 @@ export class Consumer {
       this.#runs.delete(run);
       if (this.#runs.size === 0) this.#idle?.();
     }
-  }
-
-  async #openSession(job: Job<JobData>, token: string | undefined): Promise<void> {
-    if (await this.#sessions?.open(job.data)) return;
-    await job.moveToDelayed(Date.now() + NO_ROOM_DELAY_MS, token);
-    throw new DelayedError();
   }
 
   #makeHost({ engine, sessionsMax, sandboxesMax }: SessionCapacity): SessionHost {

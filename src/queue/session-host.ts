@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "bullmq";
 import type { Redis } from "ioredis";
 import type { Engine, EngineSession, SessionEngine } from "../execution/run.ts";
@@ -8,7 +9,14 @@ import { keepCheckpoint } from "./session-checkpoint.ts";
 import { type SessionJob, SessionQueues } from "./session-jobs.ts";
 import { endOfLostSession, endSessionsOf } from "./session-loss.ts";
 import { decodeIndex, decodeSession } from "./session-record.ts";
-import { sessionActivateScript, sessionEndScript, sessionIdleScript, sessionStartScript } from "./session-scripts.ts";
+import {
+  roomiestWorkerScript,
+  sessionActivateScript,
+  sessionEndScript,
+  sessionIdleScript,
+  sessionRoomScript,
+  sessionStartScript,
+} from "./session-scripts.ts";
 import { Slots } from "./slots.ts";
 import { repeat } from "./sweep.ts";
 
@@ -42,6 +50,7 @@ interface Live {
 /** Jobs taken from the queue, most of them waiting for their session's turn; the records bound how many there are. */
 const TAKEN_MAX = 256;
 const IDLE_CHECK_MS = 1_000;
+const NO_ROOM_MS = 200;
 
 /** The sessions that this worker has: one sandbox each, one thing after another in each, side by side. */
 export class SessionHost {
@@ -82,28 +91,23 @@ export class SessionHost {
     const { log } = this.#deps.world;
     this.#worker.run().catch((error: unknown) => log.error({ err: error }, "the session queue loop failed"));
     this.#stopSweep = repeat(IDLE_CHECK_MS, log, () => this.#closeIdle());
+    this.#report();
     await this.#worker.waitUntilReady();
   }
 
-  /** Makes a session out of a job of the shared queue; false when this worker has no room, and another one is to do it. */
-  async open({ organization, id }: JobData): Promise<boolean> {
-    if (this.#closing || this.#held() >= this.#deps.sessionsMax) return false;
-    const { redis, keys } = this.#deps.world;
-    this.#opening += 1;
-    try {
-      const record = decodeSession(organization, await sessionStartScript.run(redis, keys.base, [organization, id]));
-      if (record !== null) await this.#open(record);
-    } finally {
-      this.#opening -= 1;
-      this.#report();
-    }
-    return true;
+  /** Makes a session out of a job of the shared queue. Without room it is handed to a worker that has some, or waits here. */
+  async open({ organization, id }: JobData): Promise<void> {
+    if (await this.#openWithRoom(organization, id)) return;
+    // Beside the shared queue, where it would keep executions from running.
+    const worker = (await this.#roomiest()) ?? this.#deps.workerId;
+    await this.#queues.add(worker, { v: 1, op: "open", organization, session: id });
   }
 
   /** Takes nothing more; what waits for its turn ends unrun. */
   async stopTaking(): Promise<void> {
     this.#closing = true;
     this.#stopSweep();
+    this.#report();
     await this.#worker.close().catch(() => undefined);
   }
 
@@ -115,6 +119,40 @@ export class SessionHost {
     await Promise.all(live.map(({ session }) => session.close()));
     await endSessionsOf({ ...world, queues: this.#queues }, workerId);
     await this.#queues.close();
+  }
+
+  /** False when there is no room. */
+  async #openWithRoom(organization: string, id: string): Promise<boolean> {
+    if (this.#room() <= 0) return false;
+    const { redis, keys } = this.#deps.world;
+    this.#opening += 1;
+    this.#report();
+    try {
+      const record = decodeSession(organization, await sessionStartScript.run(redis, keys.base, [organization, id]));
+      if (record !== null) await this.#open(record);
+    } finally {
+      this.#opening -= 1;
+      this.#report();
+    }
+    return true;
+  }
+
+  /** Until here or elsewhere there is room, or nobody waits for it any more. */
+  async #openInTime(organization: string, id: string): Promise<void> {
+    const { world, workerId } = this.#deps;
+    while ((await world.redis.hget(world.keys.session(organization, id), "status")) === "starting") {
+      if (await this.#openWithRoom(organization, id)) return;
+      const other = await this.#roomiest();
+      if (other !== null && other !== workerId) return this.#queues.add(other, { v: 1, op: "open", organization, session: id });
+      if (this.#closing) return;
+      await sleep(NO_ROOM_MS);
+    }
+  }
+
+  async #roomiest(): Promise<string | null> {
+    const { redis, keys } = this.#deps.world;
+    const worker = await roomiestWorkerScript.run(redis, keys.base, []);
+    return worker === null ? null : String(worker);
   }
 
   async #open(record: Session): Promise<void> {
@@ -149,6 +187,7 @@ export class SessionHost {
   }
 
   async #take(job: SessionJob): Promise<void> {
+    if (job.op === "open") return this.#openInTime(job.organization, job.session);
     const live = this.#live.get(job.session);
     const found = live?.organization === job.organization ? live : undefined;
     if (job.op === "cell") {
@@ -236,13 +275,17 @@ export class SessionHost {
     return this.#live.get(live.id) === live;
   }
 
-  #held(): number {
-    return this.#live.size + this.#opening;
+  #room(): number {
+    return this.#closing ? 0 : this.#deps.sessionsMax - this.#live.size - this.#opening;
   }
 
   #report(): void {
-    this.#deps.world.metrics.sessionsLive.set(this.#live.size);
-    this.#deps.onHeld(this.#live.size);
+    const { world, workerId, onHeld } = this.#deps;
+    world.metrics.sessionsLive.set(this.#live.size);
+    onHeld(this.#live.size);
+    sessionRoomScript
+      .run(world.redis, world.keys.base, [workerId, this.#room()])
+      .catch((error: unknown) => world.log.debug({ err: error }, "room for sessions was not told"));
   }
 }
 

@@ -10,6 +10,7 @@ export const OPEN_JOB = "session";
 /** What the owner of a session is asked to do, one after another. */
 export type SessionJob =
   | (JobData & { session: string; op: "cell" })
+  | { v: 1; op: "open"; organization: string; session: string }
   | { v: 1; op: "put"; organization: string; session: string; name: string; fileId: string }
   | { v: 1; op: "remove"; organization: string; session: string; name: string }
   | { v: 1; op: "close"; organization: string; session: string };

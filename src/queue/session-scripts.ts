@@ -126,6 +126,23 @@ if state[1] == 'active' then keep_session(org, id, state[2], retention) end
 return refused
 `);
 
+/** ARGV: worker, how many more sessions it takes; none takes it off. */
+export const sessionRoomScript = new Script(`${prelude}
+local room = base .. ':session-room'
+if tonumber(ARGV[2]) > 0 then redis.call('ZADD', room, ARGV[2], ARGV[1]) else redis.call('ZREM', room, ARGV[1]) end
+redis.call('PEXPIRE', room, day)
+`);
+
+/** Returns the living worker with the most room for sessions, or nil; the dead are taken off. */
+export const roomiestWorkerScript = new Script(`${prelude}
+local room = base .. ':session-room'
+for _, worker in ipairs(redis.call('ZREVRANGE', room, 0, -1)) do
+  if redis.call('PTTL', base .. ':worker:' .. worker) >= heartbeat_fresh then return worker end
+  redis.call('ZREM', room, worker)
+end
+return nil
+`);
+
 /** Workers of sessions that have not been heard of for a while. */
 export const silentWorkersScript = new Script(`${prelude}
 local silent = {}
