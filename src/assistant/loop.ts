@@ -43,7 +43,6 @@ export function runLoop(
   run: {
     response: StoredResponse;
     writer: OutputWriter;
-    previousContainer: string | null;
     fileIds: readonly string[];
     signal: AbortSignal;
   },
@@ -79,7 +78,8 @@ class Loop {
     this.#session = new SessionUse(world.sessions, {
       organization: response.organization,
       given: response.settings.container,
-      previous: run.previousContainer,
+      previous: response.containerId,
+      placedFileIds: response.placedFileIds,
       memoryMb: response.settings.memoryMb,
       fileIds: run.fileIds,
     });
@@ -230,6 +230,7 @@ class Loop {
     try {
       const id = await this.#session.ensure();
       this.#response.containerId = id;
+      this.#response.placedFileIds = this.#session.placedFileIds;
       return id;
     } catch (error) {
       throw failureOf(error);

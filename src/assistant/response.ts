@@ -75,6 +75,8 @@ export interface StoredResponse {
   input: Item[];
   output: OutputItem[];
   containerId: string | null;
+  /** Files that were placed in the container, by this response or those before it. */
+  placedFileIds: string[];
   failure: { code: FailureCode; message: string } | null;
   incomplete: IncompleteReason | null;
   usage: TokenUsage;

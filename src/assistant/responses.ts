@@ -31,6 +31,7 @@ export class Responses {
   readonly #deps: ResponsesDeps;
   readonly #running = new Map<string, RunningResponse>();
   readonly #heartbeat: NodeJS.Timeout;
+  #isStopping = false;
 
   constructor(deps: ResponsesDeps) {
     this.#deps = deps;
@@ -54,9 +55,10 @@ export class Responses {
     const input = await inputItemsOf(request.input, { ...this.#deps, organization, field });
     ensureCallsPaired([...history, ...input], field);
     ensureFits([...history, ...input], limits.responseBytesMax);
-    const fileIds = [...new Set([...settings.fileIds, ...fileIdsIn([...history, ...input])])];
-    await this.#ensureFiles(organization, settings.fileIds);
+    await this.#ensureFiles(organization, settings.fileIds, assistant);
+    const fileIds = [...new Set([...settings.fileIds, ...(await this.#thoseLeft(organization, fileIdsIn(history))), ...fileIdsIn(input)])];
     const createdAt = Date.now();
+    const containerId = settings.container ?? previous?.containerId ?? null;
     const response: StoredResponse = {
       id: newId("response"),
       organization,
@@ -70,14 +72,17 @@ export class Responses {
       history,
       input,
       output: [],
-      containerId: settings.container ?? previous?.containerId ?? null,
+      containerId,
+      placedFileIds: containerId === previous?.containerId ? previous.placedFileIds : [],
       failure: null,
       incomplete: null,
       usage: { input: 0, inputCached: 0, output: 0, outputReasoning: 0 },
     };
+    // While all that was looked up, others came, or the process began to stop.
     this.#ensureRoom(organization);
+    if (this.#isStopping) throw new ServiceError("shutting_down");
     if (echo.store) await store.create(response);
-    const run = { response, previousContainer: previous?.containerId ?? null, fileIds };
+    const run = { response, fileIds };
     const running = new RunningResponse({ ...this.#deps, model: model.client }, run, { store: echo.store ? store : null, log });
     this.#running.set(response.id, running);
     void running.done.finally(() => this.#running.delete(response.id));
@@ -151,6 +156,7 @@ export class Responses {
 
   /** Lets running responses end, then stops them. */
   async stop(patienceMs: number): Promise<void> {
+    this.#isStopping = true;
     const running = [...this.#running.values()];
     const timer = setTimeout(() => {
       for (const one of running) one.abort("shutdown");
@@ -202,10 +208,21 @@ export class Responses {
     if (session.status === "lost") throw new ServiceError("container_lost", { param });
   }
 
-  async #ensureFiles(organization: string, ids: readonly string[]): Promise<void> {
+  async #ensureFiles(organization: string, ids: readonly string[], assistant: StoredAssistant | null): Promise<void> {
     const found = await this.#deps.files.getMany(organization, ids);
-    const missing = found.indexOf(null);
-    if (missing !== -1) throw invalid("file_ids", `there is no file ${ids[missing]}`);
+    const missing = ids[found.indexOf(null)];
+    if (missing === undefined) return;
+    if (assistant?.fileIds.includes(missing)) {
+      const hours = this.#deps.limits.retentionMsMax / 3_600_000;
+      throw invalid("assistant_id", `the assistant's file ${missing} is gone; files are kept for ${hours} hours, so give it another`);
+    }
+    throw invalid("file_ids", `there is no file ${missing}`);
+  }
+
+  /** Files of an earlier message may have been deleted since: the conversation goes on without them. */
+  async #thoseLeft(organization: string, ids: readonly string[]): Promise<string[]> {
+    const found = await this.#deps.files.getMany(organization, ids);
+    return ids.filter((_, index) => found[index] !== null);
   }
 
   #ensureRoom(organization: string): void {

@@ -24,7 +24,7 @@ export class RunningResponse {
 
   constructor(
     world: LoopWorld,
-    run: { response: StoredResponse; previousContainer: string | null; fileIds: readonly string[] },
+    run: { response: StoredResponse; fileIds: readonly string[] },
     keeping: { store: ResponseStore | null; log: Log },
   ) {
     this.response = run.response;
@@ -52,10 +52,7 @@ export class RunningResponse {
     }
   }
 
-  async #run(
-    world: LoopWorld,
-    run: { response: StoredResponse; previousContainer: string | null; fileIds: readonly string[] },
-  ): Promise<void> {
+  async #run(world: LoopWorld, run: { response: StoredResponse; fileIds: readonly string[] }): Promise<void> {
     const { response } = this;
     const writer = new OutputWriter(response, (event) => this.#tell(event));
     writer.responseIs("created");

@@ -7,8 +7,9 @@ export interface SessionWish {
   organization: string;
   /** The caller's own choice, which is never replaced; null for the service to choose. */
   given: string | null;
-  /** That of the response before. */
+  /** That of the response before, and the files it was given: code may have changed them since, so they are not placed again. */
   previous: string | null;
+  placedFileIds: readonly string[];
   memoryMb: number | null;
   fileIds: readonly string[];
 }
@@ -23,11 +24,15 @@ export class SessionUse {
   #id: string | null = null;
   #lastId: string | null;
   #note: string | null = null;
+  /** The session is a new one, which has all files from the start. */
+  #made = false;
+  #placed: Set<string>;
 
   constructor(sessions: Sessions, wish: SessionWish) {
     this.#sessions = sessions;
     this.#wish = wish;
     this.#lastId = wish.previous;
+    this.#placed = new Set(wish.placedFileIds);
   }
 
   /** Returns the id of a session that takes code. Rejects with the ServiceError of sessions. */
@@ -35,10 +40,15 @@ export class SessionUse {
     if (this.#id !== null) return this.#id;
     const { given } = this.#wish;
     const id = given ?? (await this.#takeOver());
-    if (given !== null || id === this.#wish.previous) await this.#placeMissing(id);
+    if (!this.#made) await this.#placeMissing(id);
+    this.#placed = new Set([...this.#placed, ...this.#wish.fileIds]);
     this.#id = id;
     this.#lastId = id;
     return id;
+  }
+
+  get placedFileIds(): string[] {
+    return [...this.#placed];
   }
 
   /** Called when code found the session gone, for the next code to get another. */
@@ -71,17 +81,24 @@ export class SessionUse {
     }
   }
 
-  #create(restoreFrom: string | undefined): Promise<Session> {
+  async #create(restoreFrom: string | undefined): Promise<Session> {
     const { organization, memoryMb, fileIds } = this.#wish;
-    return this.#sessions.create(organization, {
-      fileIds: [...fileIds],
+    const session = await this.#sessions.create(organization, {
+      fileIds: restoreFrom === undefined ? [...fileIds] : this.#newFiles(),
       ...(memoryMb === null ? {} : { memoryMb }),
       ...(restoreFrom === undefined ? {} : { restoreFrom }),
     });
+    this.#made = true;
+    return session;
+  }
+
+  #newFiles(): string[] {
+    return this.#wish.fileIds.filter((id) => !this.#placed.has(id));
   }
 
   async #placeMissing(id: string): Promise<void> {
-    const { organization, fileIds } = this.#wish;
+    const { organization, previous } = this.#wish;
+    const fileIds = id === previous ? this.#newFiles() : this.#wish.fileIds;
     if (fileIds.length === 0) return;
     const there = new Set((await this.#sessions.listFiles(organization, id)).map((file) => file.id));
     for (const fileId of fileIds) if (!there.has(fileId)) await this.#sessions.addFile(organization, id, { fileId });

@@ -108,6 +108,17 @@ describe("a response of an assistant", () => {
     expect(rig.sessions.created.at(-1)?.fileIds).toEqual([file.id]);
   });
 
+  test("whose file is gone is refused, and told that files do not last as assistants do", async () => {
+    const saved = await rig.api.files.save("org_a", { name: "old.csv", purpose: "user_data", executionId: null, bytesMax: 10 }, [
+      Buffer.from("x"),
+    ] as never);
+    const { id } = await create({ tools: [TOOL], file_ids: [saved.id] });
+    await rig.api.files.delete("org_a", saved.id);
+    const { status, body } = await respond(rig, { assistant_id: id, inputs: "x" });
+    expect([status, body.error.param]).toEqual([422, "assistant_id"]);
+    expect(body.detail).toContain("24 hours");
+  });
+
   test("is overridden by the request", async () => {
     const { id } = await create({ model: "other", instructions: "Be brief.", tools: [{ ...TOOL, mode: "on" }] });
     const { body } = await respond(rig, {

@@ -162,6 +162,63 @@ describe("files", () => {
     expect(rig.sessions.kept.get(first.body.container_id)?.fileIds).toEqual([late.id]);
   });
 
+  test("are placed once: what code made of them stays", async () => {
+    const file = await upload("once.csv");
+    const inputs = (turns: string) => [
+      {
+        role: "user",
+        content: [
+          { type: "text", text: turns },
+          { type: "file", file_id: file.id },
+        ],
+      },
+    ];
+    const first = await respond(rig, { tools: [TOOL], inputs: inputs(runs()) });
+    const kept = rig.sessions.kept.get(first.body.container_id);
+    kept?.fileIds.splice(0, 1, newId("file"));
+    const second = await respond(rig, { tools: [TOOL], inputs: inputs(runs()), previous_response_id: first.body.id });
+    expect(kept?.fileIds).not.toContain(file.id);
+    rig.sessions.end(first.body.container_id, "expired");
+    await respond(rig, { tools: [TOOL], inputs: runs(), previous_response_id: second.body.id });
+    expect(rig.sessions.created.at(-1)).toMatchObject({ restoreFrom: first.body.container_id, fileIds: [] });
+  });
+
+  test("of a message that no code followed are placed when code runs", async () => {
+    const first = await respond(rig, { tools: [TOOL], inputs: runs() });
+    const file = await upload("later.csv");
+    const inputs = [
+      {
+        role: "user",
+        content: [
+          { type: "text", text: script({ text: "noted" }) },
+          { type: "file", file_id: file.id },
+        ],
+      },
+    ];
+    const second = await respond(rig, { tools: [TOOL], inputs, previous_response_id: first.body.id });
+    expect(rig.sessions.kept.get(first.body.container_id)?.fileIds).toEqual([]);
+    await respond(rig, { tools: [TOOL], inputs: runs(), previous_response_id: second.body.id });
+    expect(rig.sessions.kept.get(first.body.container_id)?.fileIds).toEqual([file.id]);
+  });
+
+  test("of an earlier message that were deleted since do not end the conversation", async () => {
+    const file = await upload("gone.csv");
+    const inputs = [
+      {
+        role: "user",
+        content: [
+          { type: "text", text: script({ text: "noted" }) },
+          { type: "file", file_id: file.id },
+        ],
+      },
+    ];
+    const first = await respond(rig, { tools: [TOOL], inputs });
+    await rig.api.files.delete("org_a", file.id);
+    const second = await respond(rig, { tools: [TOOL], inputs: runs(), previous_response_id: first.body.id });
+    expect(second.body.status).toBe("completed");
+    expect(rig.sessions.created.at(-1)?.fileIds).toEqual([]);
+  });
+
   test("sent inline are stored", async () => {
     const part = {
       type: "input_file",
