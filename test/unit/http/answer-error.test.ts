@@ -16,6 +16,7 @@ const promised: Array<[ErrorCode, number, string]> = [
   ["invalid_key", 401, "The API key is not known"],
   ["missing_scope", 403, "The API key lacks the scope for this call"],
   ["foreign_organization", 403, "The API key belongs to another organization"],
+  ["origin_not_allowed", 403, "The web page that sent this may not use the service"],
   ["route_not_found", 404, "There is no such path"],
   ["execution_not_found", 404, "There is no such execution"],
   ["file_not_found", 404, "There is no such file"],
