@@ -54,7 +54,9 @@ export const measure: Measure = async (world) => {
       target: `≤ ${RATIO_MAX}`,
       met: ratio <= RATIO_MAX,
       detail: { ours: oursSummary, baseline: bareSummary },
-      notes: [`${oursSummary.count} of ours over HTTP: p99 ${oursSummary.p99} ms; IPython kernel over jupyter_client: p99 ${bareSummary.p99} ms`],
+      notes: [
+        `${oursSummary.count} of ours over HTTP: p99 ${oursSummary.p99} ms; IPython kernel over jupyter_client: p99 ${bareSummary.p99} ms`,
+      ],
     },
   ];
 };

@@ -89,7 +89,8 @@ export class Pool {
   async discard(sandbox: Sandbox): Promise<void> {
     this.#inUse -= 1;
     this.#ofSessions.delete(sandbox.id);
-    const gone = this.#track(this.#destroyAfterAnswer(sandbox));
+    const gone = this.#destroyAfterAnswer(sandbox);
+    this.#track(gone);
     this.#refillSoon();
     await gone;
   }
@@ -286,9 +287,10 @@ export class Pool {
     this.#preloadNext();
   }
 
-  #track(work: Promise<void>): Promise<void> {
+  /** Work that a closing pool waits for; it never rejects. */
+  #track(work: Promise<void>): void {
     this.#work.add(work);
-    return work.finally(() => this.#work.delete(work));
+    void work.finally(() => this.#work.delete(work));
   }
 
   #report(): void {

@@ -2,8 +2,8 @@ import type { CellEnd, EngineSession, RunInput, RunPorts } from "../execution/ru
 import type { Limits } from "../limits.ts";
 import type { Log } from "../observe/log.ts";
 import type { Pool } from "./pool.ts";
-import { SandboxRun } from "./sandbox-run.ts";
 import type { Sandbox } from "./sandbox.ts";
+import { SandboxRun } from "./sandbox-run.ts";
 import { sendFile } from "./send-file.ts";
 
 export interface SessionOptions {

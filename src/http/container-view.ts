@@ -16,7 +16,9 @@ export const containerObject = z.object({
   created_at: unixSeconds,
   last_active_at: unixSeconds,
   name: z.string(),
-  status: z.enum(sessionStatuses).describe("`active` takes cells; `expired` was idle for too long; `lost` went with its worker or its code"),
+  status: z
+    .enum(sessionStatuses)
+    .describe("`active` takes cells; `expired` was idle for too long; `lost` went with its worker or its code"),
   expires_after: z.object({ anchor: z.literal("last_active_at"), minutes: z.number().int() }),
   memory_limit: z.string().describe("`512m`, `4g`"),
   network_policy: z.object({ type: z.literal("disabled") }),

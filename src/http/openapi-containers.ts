@@ -52,7 +52,10 @@ export function addContainerPaths(context: PathContext): void {
     security,
     summary: "List containers",
     request: { query: z.object({ ...pageQuery(limits, containerIdPattern), name: z.string().optional() }) },
-    responses: { 200: jsonResponse("A page.", listOf(shown)), ...errorResponses(["container_not_found", "invalid_field", "unknown_field"]) },
+    responses: {
+      200: jsonResponse("A page.", listOf(shown)),
+      ...errorResponses(["container_not_found", "invalid_field", "unknown_field"]),
+    },
   });
 
   registry.registerPath({

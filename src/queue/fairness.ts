@@ -2,8 +2,8 @@ import type { Queue } from "bullmq";
 import type { Redis } from "ioredis";
 import type { Keys } from "./keys.ts";
 import type { JobData } from "./run-job.ts";
-import { OPEN_JOB } from "./session-jobs.ts";
 import { rebaseScript } from "./scripts.ts";
+import { OPEN_JOB } from "./session-jobs.ts";
 
 /** BullMQ takes priorities up to 2^21; half of it leaves room for what is added while the base moves. */
 export const REBASE_AT = 2 ** 20;

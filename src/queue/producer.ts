@@ -15,10 +15,10 @@ import { tellEnded } from "./ended.ts";
 import { readEvents } from "./event-reader.ts";
 import { hashIdempotencyKey, type Keys, makeKeys, queueNames } from "./keys.ts";
 import { decodeRecord, endWithoutResult, type StoredExecution, toExecution } from "./record.ts";
+import { cancelScript, deleteScript, replayScript, submitScript } from "./scripts.ts";
 import { SessionQueues } from "./session-jobs.ts";
 import { endSessionsOfTheSilent } from "./session-loss.ts";
 import { notActive, Sessions, type StoredFiles } from "./sessions.ts";
-import { cancelScript, deleteScript, replayScript, submitScript } from "./scripts.ts";
 import { endOverdue, repeat } from "./sweep.ts";
 import { Wakeups } from "./wakeups.ts";
 

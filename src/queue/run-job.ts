@@ -55,7 +55,10 @@ export async function runJob(world: RunWorld, job: JobData, stop: AbortSignal): 
 
 type Verdict = "run" | "ended" | "gone" | "cancelled" | "deadline" | "worker_lost";
 
-async function start(world: RunWorld, { id, organization, session }: JobData): Promise<{ verdict: Verdict; stored: StoredExecution | null }> {
+async function start(
+  world: RunWorld,
+  { id, organization, session }: JobData,
+): Promise<{ verdict: Verdict; stored: StoredExecution | null }> {
   const { redis, keys, limits } = world;
   const cancelled = { status: "cancelled", cause: "cancelled", retrySafe: true } as const;
   const ends = [

@@ -170,7 +170,8 @@ export class SessionHost {
       }
       const live: Live = { organization, id, session: opened, openedAt: Date.now(), tail: Promise.resolve(), waiting: 0 };
       this.#live.set(id, live);
-      const onEnded = () => void this.#drop(live, "lost").catch((error: unknown) => world.log.warn({ err: error }, "a lost session was not marked"));
+      const onEnded = () =>
+        void this.#drop(live, "lost").catch((error: unknown) => world.log.warn({ err: error }, "a lost session was not marked"));
       if (opened.ended.aborted) onEnded();
       else opened.ended.addEventListener("abort", onEnded, { once: true });
     } catch (error) {
@@ -240,7 +241,19 @@ export class SessionHost {
   }
 
   #filePorts(organization: string, id: string) {
-    const input = { id, organization, attempt: 1, code: "", args: [], stdin: "", env: {}, timeoutMs: 1, memoryMb: 1, files: [], session: id };
+    const input = {
+      id,
+      organization,
+      attempt: 1,
+      code: "",
+      args: [],
+      stdin: "",
+      env: {},
+      timeoutMs: 1,
+      memoryMb: 1,
+      files: [],
+      session: id,
+    };
     return this.#deps.world.ports(input, async () => undefined);
   }
 

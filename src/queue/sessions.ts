@@ -5,8 +5,8 @@ import { containerIdPattern, newId } from "../execution/ids.ts";
 import type { NewSession, Session, SessionFile } from "../execution/session.ts";
 import type { Limits } from "../limits.ts";
 import type { Keys } from "./keys.ts";
-import { decodeIndex, decodeSession, encodeIndex, type IndexEntry } from "./session-record.ts";
 import { OPEN_JOB, type SessionQueues } from "./session-jobs.ts";
+import { decodeIndex, decodeSession, encodeIndex, type IndexEntry } from "./session-record.ts";
 import {
   sessionCreateScript,
   sessionDeleteScript,
@@ -57,7 +57,11 @@ export class Sessions {
   async create(organization: string, wanted: NewSession = {}): Promise<Session> {
     const { limits } = this.#deps;
     const id = newId("container");
-    const memoryMb = bounded(wanted.memoryMb ?? limits.memoryMbMax, "memory_limit", { min: limits.memoryMbMin, max: limits.memoryMbMax, unit: "MiB" });
+    const memoryMb = bounded(wanted.memoryMb ?? limits.memoryMbMax, "memory_limit", {
+      min: limits.memoryMbMin,
+      max: limits.memoryMbMax,
+      unit: "MiB",
+    });
     const minutes = bounded(wanted.expiresAfterMinutes ?? limits.sessionIdleMinutesDefault, "expires_after.minutes", {
       min: 1,
       max: limits.sessionIdleMinutesMax,
@@ -83,7 +87,10 @@ export class Sessions {
       watch.close();
     }
     await this.#ask(() => sessionDeleteScript.run(this.#deps.redis, this.#deps.keys.base, [organization, id]));
-    throw new ServiceError("container_unavailable", { detail: "No worker had room for the container; come again later.", retryAfterSeconds: 10 });
+    throw new ServiceError("container_unavailable", {
+      detail: "No worker had room for the container; come again later.",
+      retryAfterSeconds: 10,
+    });
   }
 
   /** Null for one that never was or has been forgotten; one whose worker is gone is `lost`. */
@@ -234,8 +241,10 @@ export class Sessions {
 
   async #restorable(organization: string, id: string): Promise<SessionFile[]> {
     const from = await this.get(organization, id);
-    if (from === null) throw new ServiceError("container_not_found", { param: "restore_from", detail: "`restore_from` names no container." });
-    if (from.status !== "expired" && from.status !== "lost") throw invalid("restore_from", "must name a container that has expired or was lost");
+    if (from === null)
+      throw new ServiceError("container_not_found", { param: "restore_from", detail: "`restore_from` names no container." });
+    if (from.status !== "expired" && from.status !== "lost")
+      throw invalid("restore_from", "must name a container that has expired or was lost");
     return this.listFiles(organization, id);
   }
 

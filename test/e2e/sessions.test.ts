@@ -22,7 +22,10 @@ async function as(organization: string) {
   const call = async (method: string, path: string, body?: unknown): Promise<{ status: number; json: Json; text: string }> => {
     const api = apis[turn++ % apis.length] as ServiceProcess;
     const answer = await client(api.url, key).call(method, path, body);
-    const template = path.replace(/\?.*/, "").replace(/(cntr|ci)_[0-9a-z]+/, "{id}").replace(/\/files\/file_[0-9a-z]+/, "/files/{file_id}");
+    const template = path
+      .replace(/\?.*/, "")
+      .replace(/(cntr|ci)_[0-9a-z]+/, "{id}")
+      .replace(/\/files\/file_[0-9a-z]+/, "/files/{file_id}");
     expectMatchesOpenApi(method, template, answer.status, answer.headers.get("content-type"), answer.json);
     return answer;
   };
@@ -69,7 +72,9 @@ describe("a container", () => {
     expect([first.status, first.json.status, first.json.container_id]).toEqual([200, "completed", id]);
     expect(text(await cell(id, "x += 1; print(x, open('a.txt').read())"))).toBe("42 hello");
     const { json: files } = await call("GET", `/v1/containers/${id}/files`);
-    expect(files.data).toMatchObject([{ object: "container.file", path: "/mnt/data/a.txt", bytes: 5, source: "assistant", container_id: id }]);
+    expect(files.data).toMatchObject([
+      { object: "container.file", path: "/mnt/data/a.txt", bytes: 5, source: "assistant", container_id: id },
+    ]);
     expect((await call("GET", `/v1/containers/${id}/files/${files.data[0].id}/content`)).text).toBe("hello");
     expect((await call("GET", "/v1/containers?name=analysis")).json.data).toMatchObject([{ id, status: "active", memory_limit: "512m" }]);
     expect((await call("DELETE", `/v1/containers/${id}`)).json).toEqual({ id, object: "container.deleted", deleted: true });
@@ -95,7 +100,9 @@ describe("a container", () => {
     const bytes = randomBytes(300_000);
     const put = await upload(id, "data.bin", bytes);
     expect(put.json).toMatchObject({ path: "/mnt/data/data.bin", bytes: 300_000, source: "user" });
-    const [output] = (await cell(id, "import hashlib\nprint(hashlib.sha256(open('data.bin','rb').read()).hexdigest())\nopen('made.txt','w').write('m')")).json.outputs;
+    const [output] = (
+      await cell(id, "import hashlib\nprint(hashlib.sha256(open('data.bin','rb').read()).hexdigest())\nopen('made.txt','w').write('m')")
+    ).json.outputs;
     const record = (await call("GET", `/v1/containers/${id}/files/${put.json.id}`)).json;
     expect(record.id).toBe(put.json.id);
     expect(output.text).toMatch(/^[0-9a-f]{64}$/);
@@ -127,7 +134,9 @@ describe("a container", () => {
     const owner = await as("org_owner");
     const other = await as("org_other");
     const id = await owner.make();
-    const file = (await owner.cell(id, "open('secret.txt', 'w').write('s')")).json.outputs.find((output: Json) => output.type === "file").file_id;
+    const file = (await owner.cell(id, "open('secret.txt', 'w').write('s')")).json.outputs.find(
+      (output: Json) => output.type === "file",
+    ).file_id;
     const calls: Array<[string, string, unknown?]> = [
       ["GET", `/v1/containers/${id}`],
       ["DELETE", `/v1/containers/${id}`],
@@ -186,7 +195,13 @@ describe("a worker that goes", () => {
     workers = [await service.start("worker", env)];
     await until(running, "execution.ended");
     const { json } = await call("GET", `/v1/executions/${running}`);
-    expect(json).toMatchObject({ status: "errored", cause: "worker_lost", retry_safe: false, attempt: 1, evidence: { session_alive: false } });
+    expect(json).toMatchObject({
+      status: "errored",
+      cause: "worker_lost",
+      retry_safe: false,
+      attempt: 1,
+      evidence: { session_alive: false },
+    });
     const after = await cell(id, "1");
     expect([after.status, after.json.code]).toEqual([410, "container_lost"]);
   });

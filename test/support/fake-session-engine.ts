@@ -33,7 +33,9 @@ export class FakeSession implements EngineSession {
       const finish = (end: Partial<CellEnd> = {}) => resolve({ ...completedEnd(input.code), removedFiles: [], ...end });
       const stopped = (alive: boolean, status: "cancelled" | "errored") =>
         finish({ status, cause: alive ? "cancelled" : "worker_lost", evidence: { session_alive: alive }, outcome: "ran_partly" });
-      stop.addEventListener("abort", () => (stop.reason === "cancelled" ? stopped(true, "cancelled") : stopped(false, "errored")), { once: true });
+      stop.addEventListener("abort", () => (stop.reason === "cancelled" ? stopped(true, "cancelled") : stopped(false, "errored")), {
+        once: true,
+      });
       this.cells.push({ input, stop, finish });
       this.#engine.tell();
       if (this.#engine.immediate) finish();

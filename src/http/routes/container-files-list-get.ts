@@ -20,7 +20,8 @@ export function containerFilesListGet(deps: AppDeps): Route {
         const files = await deps.containers.listFiles(callerOf(response).organization, containerIdOf(request));
         if (order === "desc") files.reverse();
         const start = after === undefined ? 0 : files.findIndex((file) => file.id === after) + 1;
-        if (after !== undefined && start === 0) throw new ServiceError("file_not_found", { param: "after", detail: "`after` names no file." });
+        if (after !== undefined && start === 0)
+          throw new ServiceError("file_not_found", { param: "after", detail: "`after` names no file." });
         const data = files.slice(start, start + limit).map(viewOfContainerFile);
         response.json(listBody({ data, hasMore: files.length > start + limit }));
       },

@@ -25,7 +25,10 @@ export function containerRequestSchema(limits: Limits) {
       .regex(/^[1-9][0-9]{0,5}[mg]$/, "must be a number of `m` or `g`")
       .optional()
       .describe(`at most ${limits.memoryMbMax}m, which is the default`),
-    network_policy: z.strictObject({ type: z.literal("disabled") }).optional().describe("there is no network"),
+    network_policy: z
+      .strictObject({ type: z.literal("disabled") })
+      .optional()
+      .describe("there is no network"),
     restore_from: z
       .string()
       .regex(containerIdPattern, "must be a container id")

@@ -31,16 +31,41 @@ async function begin() {
       for await (const part of bytes) parts.push(Uint8Array.from(part));
       const file_id = newId("file");
       stored.set(file_id, Buffer.concat(parts));
-      return { file_id, url: `/v1/files/${file_id}`, mime_type: "text/plain", bytes: stored.get(file_id)?.length ?? 0, sha256: "0".repeat(64) };
+      return {
+        file_id,
+        url: `/v1/files/${file_id}`,
+        mime_type: "text/plain",
+        bytes: stored.get(file_id)?.length ?? 0,
+        sha256: "0".repeat(64),
+      };
     },
     emit: async (output) => emit(output),
   });
   const cell = (
     code: string,
-    options: { timeoutMs?: number; stdin?: string; args?: string[]; env?: Record<string, string>; stop?: AbortSignal; emit?: (output: Output) => void } = {},
+    options: {
+      timeoutMs?: number;
+      stdin?: string;
+      args?: string[];
+      env?: Record<string, string>;
+      stop?: AbortSignal;
+      emit?: (output: Output) => void;
+    } = {},
   ) => {
     const { timeoutMs = 10_000, stdin = "", args = [], env = {} } = options;
-    const input = { id: newId("execution"), organization: "org", attempt: 1, code, args, stdin, env, timeoutMs, memoryMb: 512, files: [], session: id };
+    const input = {
+      id: newId("execution"),
+      organization: "org",
+      attempt: 1,
+      code,
+      args,
+      stdin,
+      env,
+      timeoutMs,
+      memoryMb: 512,
+      files: [],
+      session: id,
+    };
     return session.run(input, ports(options.emit), options.stop ?? never);
   };
   return { session, cell, stored, ports };
@@ -70,7 +95,11 @@ describe("cells of a session", () => {
 
   test("have their own arguments, standard input and time; the environment stays", async () => {
     const { cell } = await begin();
-    const first = await cell("import sys, os\nprint(sys.argv[1:], sys.stdin.read(), os.environ['A'])", { args: ["x"], stdin: "in 1", env: { A: "1" } });
+    const first = await cell("import sys, os\nprint(sys.argv[1:], sys.stdin.read(), os.environ['A'])", {
+      args: ["x"],
+      stdin: "in 1",
+      env: { A: "1" },
+    });
     expect(text(first)).toBe("['x'] in 1 1");
     expect(text(await cell("print(sys.argv[1:], repr(input()), os.environ['A'])", { stdin: "in 2\n" }))).toBe("[] 'in 2' 1");
     expect(error(await cell("input()"))).toMatchObject({ name: "EOFError" });
@@ -80,7 +109,11 @@ describe("cells of a session", () => {
 
   test("tell files as created, modified and gone, against what the cell before left", async () => {
     const { cell } = await begin();
-    expect(files(await cell("for n in 'abc': open(n + '.txt', 'w').write(n)"))).toEqual(["created a.txt", "created b.txt", "created c.txt"]);
+    expect(files(await cell("for n in 'abc': open(n + '.txt', 'w').write(n)"))).toEqual([
+      "created a.txt",
+      "created b.txt",
+      "created c.txt",
+    ]);
     const second = await cell("import os\nopen('b.txt', 'w').write('B')\nos.remove('c.txt')\nopen('d.txt', 'w').write('d')");
     expect(files(second)).toEqual(["modified b.txt", "created d.txt"]);
     expect(second.removedFiles).toEqual(["c.txt"]);
@@ -92,7 +125,9 @@ describe("cells of a session", () => {
     const { session, cell, stored, ports } = await begin();
     stored.set("file_1", Buffer.from("from outside"));
     await session.putFile("in/a.txt", "file_1", ports());
-    const first = await cell("import os\nprint(open('in/a.txt').read())\nos.remove('in/a.txt'); os.symlink('/etc/passwd', 'in/a.txt'); os.mkfifo('pipe')");
+    const first = await cell(
+      "import os\nprint(open('in/a.txt').read())\nos.remove('in/a.txt'); os.symlink('/etc/passwd', 'in/a.txt'); os.mkfifo('pipe')",
+    );
     expect([text(first), first.removedFiles]).toEqual(["from outside", ["in/a.txt"]]);
     await session.putFile("in/a.txt", "file_1", ports());
     await session.putFile("pipe", "file_1", ports());
@@ -117,7 +152,9 @@ describe("cells of a session", () => {
 
   test("get what background threads printed since the cell before", async () => {
     const { cell } = await begin();
-    await cell("import threading\ngo = threading.Event()\ndef late():\n  go.wait(); print('from the thread', flush=True); done.set()\ndone = threading.Event()\nthreading.Thread(target=late, daemon=True).start()");
+    await cell(
+      "import threading\ngo = threading.Event()\ndef late():\n  go.wait(); print('from the thread', flush=True); done.set()\ndone = threading.Event()\nthreading.Thread(target=late, daemon=True).start()",
+    );
     expect(text(await cell("go.set(); _ = done.wait(5); print('cell')"))).toBe("from the thread\ncell");
   });
 
@@ -148,7 +185,11 @@ describe("variables survive", () => {
     await cell("x = 1");
     const failed = await cell("1/0");
     expect(failed).toMatchObject({ status: "failed", cause: "exception", evidence: { session_alive: true } });
-    expect(await cell("import sys; sys.exit(3)")).toMatchObject({ status: "failed", cause: "exit", evidence: { exit_code: 3, session_alive: true } });
+    expect(await cell("import sys; sys.exit(3)")).toMatchObject({
+      status: "failed",
+      cause: "exit",
+      evidence: { exit_code: 3, session_alive: true },
+    });
     expect(error(await cell("def"))).toMatchObject({ name: "SyntaxError" });
     expect(await alive(cell)).toBe("1");
   });
@@ -167,7 +208,10 @@ describe("variables survive", () => {
   test("a cancel, when the code yields", async () => {
     const { cell } = await begin();
     const stop = new AbortController();
-    const end = await cell("x = 1\nprint('here', flush=True)\nwhile True: pass", { stop: stop.signal, emit: () => stop.abort("cancelled") });
+    const end = await cell("x = 1\nprint('here', flush=True)\nwhile True: pass", {
+      stop: stop.signal,
+      emit: () => stop.abort("cancelled"),
+    });
     expect(end).toMatchObject({ status: "cancelled", cause: "cancelled", evidence: { session_alive: true }, retry_safe: false });
     expect(text(end)).toBe("here");
     expect(await alive(cell)).toBe("1");
@@ -193,7 +237,9 @@ describe("variables survive", () => {
 describe("a session ends, and says so", () => {
   test("when code does not yield at its time limit", async () => {
     const { session, cell } = await begin();
-    const end = await cell("print('before', flush=True)\nwhile True:\n  try:\n    while True: pass\n  except BaseException: pass", { timeoutMs: 300 });
+    const end = await cell("print('before', flush=True)\nwhile True:\n  try:\n    while True: pass\n  except BaseException: pass", {
+      timeoutMs: 300,
+    });
     expect(end).toMatchObject({ status: "incomplete", cause: "timeout", evidence: { session_alive: false } });
     expect(text(end)).toBe("before");
     expect(session.ended.aborted).toBe(true);

@@ -19,7 +19,9 @@ const ORG = "org_a";
 const keys = makeKeys("ci");
 
 /** An api side and one worker with fake sandboxes that says that it lives. */
-async function prepare(options: { limits?: Partial<Record<LimitName, number>>; workers?: number; sessionsMax?: number; beat?: boolean } = {}) {
+async function prepare(
+  options: { limits?: Partial<Record<LimitName, number>>; workers?: number; sessionsMax?: number; beat?: boolean } = {},
+) {
   const rig = await makeRig(options.limits ?? {});
   rigs.push(rig);
   const known = new Map<string, { id: string; name: string; bytes: number }>();
@@ -49,7 +51,11 @@ async function prepare(options: { limits?: Partial<Record<LimitName, number>>; w
   return { rig, sessions, engine, known, deleted, workers, addWorker, cell, run };
 }
 
-const codeOf = (promise: Promise<unknown>) => promise.then(() => "none", (error: ServiceError) => error.code);
+const codeOf = (promise: Promise<unknown>) =>
+  promise.then(
+    () => "none",
+    (error: ServiceError) => error.code,
+  );
 
 describe("a session", () => {
   test("is active once it is made, on a worker with room, with its files in place", async () => {
@@ -128,7 +134,16 @@ describe("a session", () => {
     const { id } = await sessions.create(ORG);
     const output = (name: string) => {
       known.set(`file_${name}`, { id: `file_${name}`, name, bytes: 1 });
-      return { type: "file" as const, file_id: `file_${name}`, url: "", name, mime_type: "text/plain", bytes: 1, sha256: "0", change: "created" as const };
+      return {
+        type: "file" as const,
+        file_id: `file_${name}`,
+        url: "",
+        name,
+        mime_type: "text/plain",
+        bytes: 1,
+        sha256: "0",
+        change: "created" as const,
+      };
     };
     const ids = [await cell(id, "1"), await cell(id, "2")];
     await engine.until(() => engine.of(id).cells.length === 1);
