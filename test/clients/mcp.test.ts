@@ -147,3 +147,12 @@ test("stdio tells in one sentence that no service answers or that the key is wro
   );
   await expect(connectWith({ CODE_INTERPRETER_URL: service.url, CODE_INTERPRETER_KEY: "wrong" })).rejects.toThrow(/refuses \(401\)/);
 });
+
+test("a message too large for the service is refused in words over stdio, and the connection goes on", async () => {
+  const client = new Client({ name: "test", version: "1" });
+  opened.push(client);
+  await client.connect(transports.stdio());
+  const arguments_ = { name: "big.bin", base64: Buffer.alloc(14 * 1024 * 1024).toString("base64") };
+  await expect(client.callTool({ name: "upload_file", arguments: arguments_ })).rejects.toThrow(/refuses \(413\): .*16777216 bytes/);
+  expect((await client.listTools()).tools.length).toBeGreaterThan(0);
+});

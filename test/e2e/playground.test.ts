@@ -31,7 +31,8 @@ beforeEach(async ({ skip }) => {
   page = await open(context);
 });
 afterEach(async () => {
-  await context?.close();
+  if (executablePath === undefined) return;
+  await context.close();
   expect(complaints).toEqual([]);
 });
 

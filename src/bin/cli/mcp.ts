@@ -12,7 +12,7 @@ const INTERNAL_ERROR = -32_603;
  * MCP over standard input and output for clients that start their servers: each message goes to the service's own
  * /mcp, so that tools, limits and texts are the service's. Resolves when the client has closed its end.
  */
-export function mcp(service: Service, transport: Transport = new StdioServerTransport()): Promise<void> {
+export function mcp(service: Service, transport: Transport = standardStreams()): Promise<void> {
   const relay = new Relay(service, transport);
   return new Promise((resolve, reject) => {
     transport.onclose = () => {
@@ -22,6 +22,13 @@ export function mcp(service: Service, transport: Transport = new StdioServerTran
     transport.onmessage = (message) => void relay.take(message as Message);
     transport.start().catch(reject);
   });
+}
+
+/** The service bounds a message and says so; here it must only not end the connection. */
+const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
+
+function standardStreams(): Transport {
+  return new StdioServerTransport(process.stdin, process.stdout, { maxBufferSize: MESSAGE_BYTES_MAX });
 }
 
 type Id = string | number;
