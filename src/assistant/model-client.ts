@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Limits } from "../limits.ts";
+import type { Metrics } from "../observe/metrics.ts";
 import { ChatChunks } from "./chat-chunks.ts";
 import { type Model, type ModelEvent, ModelFailed, type ModelRequest } from "./model.ts";
 import { readServerEvents } from "./server-events.ts";
@@ -10,6 +11,7 @@ export interface ModelClientOptions {
   apiKey: string | undefined;
   tokensField: "max_tokens" | "max_completion_tokens";
   limits: Limits;
+  metrics: Metrics;
 }
 
 const RETRY_FIRST_MS = 500;
@@ -29,11 +31,13 @@ export class ModelClient implements Model {
 
   async *stream(request: ModelRequest, signal: AbortSignal): AsyncGenerator<ModelEvent> {
     const { modelRetriesMax, modelCallTimeoutMsMax } = this.#options.limits;
+    const called = performance.now();
     const whole = AbortSignal.any([signal, AbortSignal.timeout(modelCallTimeoutMsMax)]);
     for (let attempt = 0; ; attempt += 1) {
       let begun = false;
       try {
         for await (const event of this.#attempt(request, whole)) {
+          if (!begun) this.#options.metrics.modelFirstByte.observe((performance.now() - called) / 1000);
           begun = true;
           yield event;
         }

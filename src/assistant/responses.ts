@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { ServiceError } from "../errors.ts";
 import { newId, responseIdPattern } from "../execution/ids.ts";
 import type { Log } from "../observe/log.ts";
+import type { Metrics } from "../observe/metrics.ts";
 import type { StoredAssistant } from "./assistant.ts";
 import { ensureCallsPaired, fileIdsIn, inputItemsOf } from "./input.ts";
 import type { Item } from "./items.ts";
@@ -20,6 +21,7 @@ export interface ResponsesDeps extends Omit<LoopWorld, "model"> {
   store: ResponseStore;
   assistants: AssistantStore;
   log: Log;
+  metrics: Metrics;
 }
 
 const RENEW_MS = 3_000;
@@ -41,7 +43,7 @@ export class Responses {
 
   /** Checks everything that can be known before, then starts. Rejects with ServiceError. */
   async create(organization: string, request: ResponseRequest): Promise<RunningResponse> {
-    const { model, limits, store, log } = this.#deps;
+    const { model, limits, store, log, metrics } = this.#deps;
     if (model === null) throw notConfigured();
     ensureOwn(organization, request);
     this.#ensureRoom(organization);
@@ -83,9 +85,13 @@ export class Responses {
     if (this.#isStopping) throw new ServiceError("shutting_down");
     if (echo.store) await store.create(response);
     const run = { response, fileIds };
-    const running = new RunningResponse({ ...this.#deps, model: model.client }, run, { store: echo.store ? store : null, log });
+    const running = new RunningResponse({ ...this.#deps, model: model.client }, run, { store: echo.store ? store : null, log, metrics });
     this.#running.set(response.id, running);
-    void running.done.finally(() => this.#running.delete(response.id));
+    metrics.responsesRunning.inc();
+    void running.done.finally(() => {
+      this.#running.delete(response.id);
+      metrics.responsesRunning.dec();
+    });
     return running;
   }
 

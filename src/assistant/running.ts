@@ -1,5 +1,6 @@
 import type { Limits } from "../limits.ts";
 import type { Log } from "../observe/log.ts";
+import type { Metrics } from "../observe/metrics.ts";
 import { type LoopWorld, ResponseFailed, runLoop } from "./loop.ts";
 import { ModelFailed, modelFailures } from "./model.ts";
 import { OutputWriter } from "./output-writer.ts";
@@ -18,6 +19,7 @@ export class RunningResponse {
   readonly #waiters = new Set<() => void>();
   readonly #store: ResponseStore | null;
   readonly #log: Log;
+  readonly #metrics: Metrics;
   #isDone = false;
   #logged = 0;
   #logging: Promise<void> = Promise.resolve();
@@ -25,11 +27,12 @@ export class RunningResponse {
   constructor(
     world: LoopWorld,
     run: { response: StoredResponse; fileIds: readonly string[] },
-    keeping: { store: ResponseStore | null; log: Log },
+    keeping: { store: ResponseStore | null; log: Log; metrics: Metrics },
   ) {
     this.response = run.response;
     this.#store = keeping.store;
     this.#log = keeping.log;
+    this.#metrics = keeping.metrics;
     this.done = this.#run(world, run).finally(() => {
       this.#isDone = true;
       this.#wake();
@@ -71,6 +74,7 @@ export class RunningResponse {
     }
     writer.endOpenItems();
     response.completedAt = Date.now();
+    this.#metrics.responses.inc({ status: response.status, failure: response.failure?.code ?? "none" });
     await this.#keepEnd(world.limits);
     writer.responseIs(endEventOf(response));
     await this.#logging;

@@ -45,7 +45,7 @@ export async function startApi(world: World, files: Files, neighbours: Readiness
     ...(await neighbours()),
   });
   const containers = producer.sessionsWith(files);
-  const assistant = makeAssistant({ config, redis, executions: producer, sessions: containers, files, log });
+  const assistant = makeAssistant({ config, redis, executions: producer, sessions: containers, files, log, metrics });
   const app = makeApp({
     limits,
     log,

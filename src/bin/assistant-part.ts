@@ -10,6 +10,7 @@ import type { Config } from "../config.ts";
 import type { Files } from "../files/files.ts";
 import type { AssistantPart } from "../http/assistant-port.ts";
 import type { Log } from "../observe/log.ts";
+import type { Metrics } from "../observe/metrics.ts";
 
 export interface AssistantOptions {
   config: Pick<
@@ -28,17 +29,18 @@ export interface AssistantOptions {
   sessions: Sessions;
   files: Files;
   log: Log;
+  metrics: Metrics;
 }
 
 /** The assistant of an api process. Without a model it keeps assistants and shows earlier responses, and makes no new ones. */
 export function makeAssistant(options: AssistantOptions): AssistantPart {
-  const { config, redis, executions, sessions, log } = options;
+  const { config, redis, executions, sessions, log, metrics } = options;
   const { limits, REDIS_PREFIX: prefix } = config;
   const choice = modelChoiceOf(config);
   const files = filesFor(options.files);
   const assistantStore = new RedisAssistantStore({ redis, prefix });
   const responses = new Responses({
-    model: choice === null ? null : { choice, client: modelClient(config) },
+    model: choice === null ? null : { choice, client: modelClient(config, metrics) },
     executions,
     sessions,
     files,
@@ -47,6 +49,7 @@ export function makeAssistant(options: AssistantOptions): AssistantPart {
     store: new RedisResponseStore({ redis, prefix, limits }),
     assistants: assistantStore,
     log,
+    metrics,
   });
   const assistants = new Assistants({ store: assistantStore, files, limits, models: choice?.allowed ?? null });
   return { responses, assistants, models: choice?.allowed ?? [] };
@@ -58,12 +61,13 @@ function modelChoiceOf({ MODEL_BASE_URL, MODEL_DEFAULT, MODEL_ALLOWED = [] }: As
   return { fallback, allowed: [...new Set([fallback, ...MODEL_ALLOWED])] };
 }
 
-function modelClient(config: AssistantOptions["config"]): ModelClient {
+function modelClient(config: AssistantOptions["config"], metrics: Metrics): ModelClient {
   return new ModelClient({
     baseUrl: config.MODEL_BASE_URL ?? "",
     apiKey: config.MODEL_API_KEY,
     tokensField: config.MODEL_TOKENS_FIELD,
     limits: config.limits,
+    metrics,
   });
 }
 

@@ -48,6 +48,12 @@ export function makeMetrics() {
     sessionsLive: gauge("sessions_live", "Sessions that this worker has, each with a sandbox of its own."),
     sessionsEnded: counter("sessions_ended_total", "Sessions that ended, by reason.", ["reason"]),
     webhooks: counter("webhook_deliveries_total", "Webhook delivery attempts, by result.", ["result"]),
+    responses: counter("responses_total", "Responses that ended, by status and failure.", ["status", "failure"]),
+    responsesRunning: gauge("responses_running", "Responses that run in this process now."),
+    modelFirstByte: histogram(
+      "model_first_event_seconds",
+      "Time from a call to the model to the first event of its answer, retries included.",
+    ),
     httpRequests: histogram("http_request_duration_seconds", "HTTP requests, by method, route and status.", ["method", "route", "status"]),
     httpInFlight: gauge("http_requests_in_flight", "HTTP requests being answered."),
   };

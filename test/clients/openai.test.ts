@@ -148,6 +148,22 @@ describe("responses", () => {
     expect(next.output[0]).toMatchObject({ outputs: [{ type: "logs", logs: "7" }] });
   });
 
+  test("a background response whose process is killed has failed, and says so at another process", async () => {
+    const doomed = await prepared.start("api", { MODEL_BASE_URL: model.baseUrl, MODEL_DEFAULT: "scripted" });
+    expect((await fetch(`${doomed.url}/health/ready`)).status).toBe(200);
+    const begun = new OpenAI({ baseURL: `${doomed.url}/v1`, apiKey: key });
+    const { id } = await begun.responses.create({ input: script({ text: "slowly", slowMs: 20_000 }), background: true });
+    expect((await client.responses.retrieve(id)).status).toBe("in_progress");
+    doomed.child.kill("SIGKILL");
+    const types: string[] = [];
+    for await (const event of await client.responses.retrieve(id, { stream: true })) types.push(event.type);
+    expect(types).toEqual(["response.created", "response.queued", "response.in_progress", "response.failed"]);
+    expect(await client.responses.retrieve(id)).toMatchObject({
+      status: "failed",
+      error: { code: "server_error", message: expect.stringContaining("gone") },
+    });
+  });
+
   test("inputItems lists the input; delete forgets", async () => {
     const { id } = await client.responses.create({ input: script({ text: "hi" }) });
     const items = [];

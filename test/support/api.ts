@@ -41,6 +41,7 @@ export async function startApi(options: ApiOptions) {
   const files = new Files({ store, catalog: new FileCatalog(redis, prefix), limits, publicUrl: undefined });
   const problems: unknown[] = [];
   const log = makeLog("silent");
+  const metrics = makeMetrics();
   const models = {
     REDIS_PREFIX: prefix,
     MODEL_BASE_URL: undefined,
@@ -53,11 +54,11 @@ export async function startApi(options: ApiOptions) {
   const base: AppDeps = {
     limits,
     log,
-    metrics: makeMetrics(),
+    metrics,
     keys: new KeyFile(keysFile, (error) => problems.push(error)),
     executions,
     containers: noContainers,
-    assistant: makeAssistant({ config: { ...models, limits }, redis, executions, sessions: noContainers, files, log }),
+    assistant: makeAssistant({ config: { ...models, limits }, redis, executions, sessions: noContainers, files, log, metrics }),
     files,
     rateLimit: { take: async () => {} },
     readiness: async () => ({ redis: true }),

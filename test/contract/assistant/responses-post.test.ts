@@ -295,6 +295,17 @@ test("a server that does not stream is understood", async () => {
   expect(rig.ran).toEqual(["# whole"]);
 });
 
+test("metrics count responses by how they ended, and hold nothing of what was said", async () => {
+  await respond(rig, { tools: [TOOL], inputs: script({ code: "print('private')" }, { text: "private" }), metadata: { secret: "private" } });
+  await respond(rig, { inputs: script({ status: 401 }) });
+  const text = await rig.api.deps.metrics.registry.metrics();
+  expect(text).toMatch(/code_interpreter_responses_total\{status="completed",failure="none"\} [1-9]/);
+  expect(text).toMatch(/code_interpreter_responses_total\{status="failed",failure="model_refused"\} 1/);
+  expect(text).toMatch(/code_interpreter_responses_running 0/);
+  expect(text).toMatch(/code_interpreter_model_first_event_seconds_count [1-9]/);
+  expect(text).not.toContain("private");
+});
+
 test("our stream tells what code puts out while it runs; OpenAI's does not", async () => {
   const turns = () => script({ code: "# live" }, { text: "ok" });
   const own = await streamOf(rig, { tools: [TOOL], inputs: turns() });

@@ -66,6 +66,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
           sessions,
           files: deps.files,
           log: deps.log,
+          metrics: deps.metrics,
         }),
       }),
     });
