@@ -1,187 +1,117 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { newId } from "../../../src/execution/ids.ts";
-import type { Output } from "../../../src/execution/outputs.ts";
-import type { CellEnd, EngineSession, RunPorts } from "../../../src/execution/run.ts";
+import type { CellEnd } from "../../../src/execution/run.ts";
 import { makeLimits } from "../../../src/limits.ts";
-import { type EngineUnderTest, startEngine } from "../../support/engine.ts";
+import { errorOf, filesOf, prepareSessions, type SessionsUnderTest, textOf } from "../../support/session.ts";
 
 const limits = makeLimits({ outputStopBytesMax: 4 * 1024 * 1024, sharedMemoryMbMax: 32, workingFolderMbMax: 100 });
-const never = new AbortController().signal;
-let under: EngineUnderTest;
+let under: SessionsUnderTest;
 beforeAll(async () => {
-  under = await startEngine({ limits, poolSize: 1 });
+  under = await prepareSessions(limits);
 });
+afterEach(() => under.closeSessions());
 afterAll(() => under.close());
-
-const open: EngineSession[] = [];
-afterEach(async () => {
-  for (const session of open.splice(0)) await session.close();
-});
-
-/** A session, its files kept in memory, and a short way to run cells in it. */
-async function begin() {
-  const id = newId("container");
-  const session = await under.engine.openSession({ id, memoryMb: limits.memoryMbMax }, never);
-  open.push(session);
-  const stored = new Map<string, Buffer>();
-  const ports = (emit: (output: Output) => void = () => undefined): RunPorts => ({
-    openFile: async (fileId) => one(stored.get(fileId)),
-    async saveFile(_file, bytes) {
-      const parts: Uint8Array[] = [];
-      for await (const part of bytes) parts.push(Uint8Array.from(part));
-      const file_id = newId("file");
-      stored.set(file_id, Buffer.concat(parts));
-      return {
-        file_id,
-        url: `/v1/files/${file_id}`,
-        mime_type: "text/plain",
-        bytes: stored.get(file_id)?.length ?? 0,
-        sha256: "0".repeat(64),
-      };
-    },
-    emit: async (output) => emit(output),
-  });
-  const cell = (
-    code: string,
-    options: {
-      timeoutMs?: number;
-      stdin?: string;
-      args?: string[];
-      env?: Record<string, string>;
-      stop?: AbortSignal;
-      emit?: (output: Output) => void;
-    } = {},
-  ) => {
-    const { timeoutMs = 10_000, stdin = "", args = [], env = {} } = options;
-    const input = {
-      id: newId("execution"),
-      organization: "org",
-      attempt: 1,
-      code,
-      args,
-      stdin,
-      env,
-      timeoutMs,
-      memoryMb: 512,
-      files: [],
-      session: id,
-    };
-    return session.run(input, ports(options.emit), options.stop ?? never);
-  };
-  return { session, cell, stored, ports };
-}
-
-async function* one(bytes: Buffer | undefined): AsyncGenerator<Uint8Array> {
-  if (bytes === undefined) throw new Error("no such file");
-  yield bytes;
-}
-
-const text = (end: CellEnd, stream = "stdout") =>
-  end.outputs.map((output) => (output.type === "text" && output.stream === stream ? output.text : "")).join("");
-const files = (end: CellEnd) => end.outputs.flatMap((output) => (output.type === "file" ? [`${output.change} ${output.name}`] : []));
-const error = (end: CellEnd) => end.outputs.find((output) => output.type === "error");
 
 describe("cells of a session", () => {
   test("share variables, imports and the working folder, and each has its own outputs", async () => {
-    const { cell } = await begin();
+    const { cell } = await under.begin();
     const first = await cell("import math\nx = 41\nopen('a.txt', 'w').write('one')\nprint('first')");
-    expect([first.status, text(first), files(first)]).toEqual(["completed", "first", ["created a.txt"]]);
+    expect([first.status, textOf(first), filesOf(first)]).toEqual(["completed", "first", ["created a.txt"]]);
     expect(first.evidence.session_alive).toBeUndefined();
     const second = await cell("x += 1\nprint(x, math.floor(1.5), open('a.txt').read())");
-    expect([second.status, text(second), files(second)]).toEqual(["completed", "42 1 one", []]);
+    expect([second.status, textOf(second), filesOf(second)]).toEqual(["completed", "42 1 one", []]);
     expect((await cell("x")).outputs).toEqual([{ type: "result", text: "42" }]);
     expect((await cell("_")).outputs).toEqual([{ type: "result", text: "42" }]);
   });
 
   test("have their own arguments, standard input and time; the environment stays", async () => {
-    const { cell } = await begin();
+    const { cell } = await under.begin();
     const first = await cell("import sys, os\nprint(sys.argv[1:], sys.stdin.read(), os.environ['A'])", {
       args: ["x"],
       stdin: "in 1",
       env: { A: "1" },
     });
-    expect(text(first)).toBe("['x'] in 1 1");
-    expect(text(await cell("print(sys.argv[1:], repr(input()), os.environ['A'])", { stdin: "in 2\n" }))).toBe("[] 'in 2' 1");
-    expect(error(await cell("input()"))).toMatchObject({ name: "EOFError" });
+    expect(textOf(first)).toBe("['x'] in 1 1");
+    expect(textOf(await cell("print(sys.argv[1:], repr(input()), os.environ['A'])", { stdin: "in 2\n" }))).toBe("[] 'in 2' 1");
+    expect(errorOf(await cell("input()"))).toMatchObject({ name: "EOFError" });
     const large = "z".repeat(300_000);
-    expect(text(await cell("print(len(sys.stdin.read()))", { stdin: large }))).toBe("300000");
+    expect(textOf(await cell("print(len(sys.stdin.read()))", { stdin: large }))).toBe("300000");
   });
 
   test("tell files as created, modified and gone, against what the cell before left", async () => {
-    const { cell } = await begin();
-    expect(files(await cell("for n in 'abc': open(n + '.txt', 'w').write(n)"))).toEqual([
+    const { cell } = await under.begin();
+    expect(filesOf(await cell("for n in 'abc': open(n + '.txt', 'w').write(n)"))).toEqual([
       "created a.txt",
       "created b.txt",
       "created c.txt",
     ]);
     const second = await cell("import os\nopen('b.txt', 'w').write('B')\nos.remove('c.txt')\nopen('d.txt', 'w').write('d')");
-    expect(files(second)).toEqual(["modified b.txt", "created d.txt"]);
+    expect(filesOf(second)).toEqual(["modified b.txt", "created d.txt"]);
     expect(second.removedFiles).toEqual(["c.txt"]);
     const third = await cell("pass");
-    expect([files(third), third.removedFiles]).toEqual([[], []]);
+    expect([filesOf(third), third.removedFiles]).toEqual([[], []]);
   });
 
   test("find the files that were put in between, over what code left under the name, and miss those that were removed", async () => {
-    const { session, cell, stored, ports } = await begin();
+    const { session, cell, stored, ports } = await under.begin();
     stored.set("file_1", Buffer.from("from outside"));
     await session.putFile("in/a.txt", "file_1", ports());
     const first = await cell(
       "import os\nprint(open('in/a.txt').read())\nos.remove('in/a.txt'); os.symlink('/etc/passwd', 'in/a.txt'); os.mkfifo('pipe')",
     );
-    expect([text(first), first.removedFiles]).toEqual(["from outside", ["in/a.txt"]]);
+    expect([textOf(first), first.removedFiles]).toEqual(["from outside", ["in/a.txt"]]);
     await session.putFile("in/a.txt", "file_1", ports());
     await session.putFile("pipe", "file_1", ports());
     const second = await cell("print(os.path.islink('in/a.txt'), open('in/a.txt').read(), open('pipe').read(), os.listdir('in'))");
-    expect([text(second), files(second)]).toEqual(["False from outside from outside ['a.txt']", []]);
+    expect([textOf(second), filesOf(second)]).toEqual(["False from outside from outside ['a.txt']", []]);
     await session.removeFile("in/a.txt");
     await session.removeFile("never-there.txt");
-    expect(text(await cell("print(os.listdir('in'))"))).toBe("[]");
+    expect(textOf(await cell("print(os.listdir('in'))"))).toBe("[]");
   });
 
   test("go on after a file whose bytes were gone half way, and after one that could not be placed, which the next cell says", async () => {
-    const { session, cell, stored, ports } = await begin();
+    const { session, cell, stored, ports } = await under.begin();
     await cell("import os\nos.mkdir('taken'); x = 1");
     await expect(session.putFile("gone.txt", "file_none", ports())).rejects.toThrow("input file");
     stored.set("file_1", Buffer.from("1"));
     await session.putFile("taken", "file_1", ports());
     const end = await cell("print(x, os.listdir('.'))");
-    expect(text(end)).toBe("1 ['taken']");
+    expect(textOf(end)).toBe("1 ['taken']");
     expect(end.skipped_files).toEqual([{ name: "taken", reason: expect.stringContaining("it could not be placed") }]);
     expect((await cell("1")).skipped_files).toEqual([]);
   });
 
   test("get what background threads printed since the cell before", async () => {
-    const { cell } = await begin();
+    const { cell } = await under.begin();
     await cell(
       "import threading\ngo = threading.Event()\ndef late():\n  go.wait(); print('from the thread', flush=True); done.set()\ndone = threading.Event()\nthreading.Thread(target=late, daemon=True).start()",
     );
-    expect(text(await cell("go.set(); _ = done.wait(5); print('cell')"))).toBe("from the thread\ncell");
+    expect(textOf(await cell("go.set(); _ = done.wait(5); print('cell')"))).toBe("from the thread\ncell");
   });
 
   test("may fork: the copy ends with its cell, and never takes the next one", async () => {
-    const { cell } = await begin();
+    const { cell } = await under.begin();
     await cell("import os\npid = os.fork()\nif pid: os.waitpid(pid, 0)");
-    expect(text(await cell("print('once')"))).toBe("once");
+    expect(textOf(await cell("print('once')"))).toBe("once");
   });
 
   test("may start processes that outlive their cell", async () => {
-    const { cell } = await begin();
+    const { cell } = await under.begin();
     await cell("import subprocess\np = subprocess.Popen(['sleep', '100'])");
-    expect(text(await cell("print(p.poll()); p.kill(); print(p.wait())"))).toBe("None\n-9");
+    expect(textOf(await cell("print(p.poll()); p.kill(); print(p.wait())"))).toBe("None\n-9");
   });
 
   test("may await at top level in one cell after another", async () => {
-    const { cell } = await begin();
+    const { cell } = await under.begin();
     await cell("import asyncio\nq = asyncio.Queue()\nawait q.put(1)");
     expect((await cell("await q.get()")).outputs).toEqual([{ type: "result", text: "1" }]);
   });
 });
 
 describe("variables survive", () => {
-  const alive = async (cell: (code: string) => Promise<CellEnd>) => text(await cell("print(x)"));
+  const alive = async (cell: (code: string) => Promise<CellEnd>) => textOf(await cell("print(x)"));
 
   test("an exception, an exit, a wrong syntax", async () => {
-    const { cell } = await begin();
+    const { cell } = await under.begin();
     await cell("x = 1");
     const failed = await cell("1/0");
     expect(failed).toMatchObject({ status: "failed", cause: "exception", evidence: { session_alive: true } });
@@ -190,58 +120,58 @@ describe("variables survive", () => {
       cause: "exit",
       evidence: { exit_code: 3, session_alive: true },
     });
-    expect(error(await cell("def"))).toMatchObject({ name: "SyntaxError" });
+    expect(errorOf(await cell("def"))).toMatchObject({ name: "SyntaxError" });
     expect(await alive(cell)).toBe("1");
   });
 
   test("a time limit, when the code yields", async () => {
-    const { cell } = await begin();
+    const { cell } = await under.begin();
     await cell("import asyncio; x = 1");
     for (const code of ["while True: pass", "import time; time.sleep(60)", "import asyncio; await asyncio.sleep(60)"]) {
       const end = await cell(`x += 1\n${code}`, { timeoutMs: 1_000 });
       expect(end).toMatchObject({ status: "incomplete", cause: "timeout", evidence: { session_alive: true } });
-      expect(error(end)).toMatchObject({ name: "KeyboardInterrupt" });
+      expect(errorOf(end)).toMatchObject({ name: "KeyboardInterrupt" });
     }
     expect(await alive(cell)).toBe("4");
   });
 
   test("a cancel, when the code yields", async () => {
-    const { cell } = await begin();
+    const { cell } = await under.begin();
     const stop = new AbortController();
     const end = await cell("x = 1\nprint('here', flush=True)\nwhile True: pass", {
       stop: stop.signal,
       emit: () => stop.abort("cancelled"),
     });
     expect(end).toMatchObject({ status: "cancelled", cause: "cancelled", evidence: { session_alive: true }, retry_safe: false });
-    expect(text(end)).toBe("here");
+    expect(textOf(end)).toBe("here");
     expect(await alive(cell)).toBe("1");
   });
 
   test("a flood of output, of which the head is kept", async () => {
-    const { cell } = await begin();
+    const { cell } = await under.begin();
     const flood = await cell("x = 1\nwhile True: print('y' * 1000)");
     expect(flood).toMatchObject({ status: "incomplete", cause: "output", evidence: { session_alive: true }, truncated: { stdout: true } });
-    expect(text(flood).length).toBeGreaterThan(1_000_000);
+    expect(textOf(flood).length).toBeGreaterThan(1_000_000);
     expect(await alive(cell)).toBe("1");
   });
 
   test("a child process that took too much memory", async () => {
-    const { cell } = await begin();
+    const { cell } = await under.begin();
     const end = await cell("x = 1\nimport subprocess\nsubprocess.run(['python3', '-c', 'b = bytearray(2**30)'])");
     expect(end).toMatchObject({ status: "incomplete", cause: "memory", evidence: { session_alive: true } });
     const next = await cell("print(x)");
-    expect([next.status, text(next)]).toEqual(["completed", "1"]);
+    expect([next.status, textOf(next)]).toEqual(["completed", "1"]);
   });
 });
 
 describe("a session ends, and says so", () => {
   test("when code does not yield at its time limit", async () => {
-    const { session, cell } = await begin();
+    const { session, cell } = await under.begin();
     const end = await cell("print('before', flush=True)\nwhile True:\n  try:\n    while True: pass\n  except BaseException: pass", {
       timeoutMs: 300,
     });
     expect(end).toMatchObject({ status: "incomplete", cause: "timeout", evidence: { session_alive: false } });
-    expect(text(end)).toBe("before");
+    expect(textOf(end)).toBe("before");
     expect(session.ended.aborted).toBe(true);
   });
 
@@ -251,22 +181,22 @@ describe("a session ends, and says so", () => {
     ["takes too much memory", "b = bytearray(2**30)", { status: "incomplete", cause: "memory" }],
     ["closes its descriptors", "import os; os.closerange(0, 100)", { evidence: { session_alive: false } }],
   ])("when code %s", async (_what, code, ending) => {
-    const { session, cell } = await begin();
+    const { session, cell } = await under.begin();
     expect(await cell(code)).toMatchObject({ ...ending, evidence: { session_alive: false } });
     expect(session.ended.aborted).toBe(true);
   });
 
   test("when its process dies between two cells", async () => {
-    const { session, cell } = await begin();
+    const { session, cell } = await under.begin();
     await cell("import os, threading, time\nthreading.Thread(target=lambda: (time.sleep(0.2), os._exit(1)), daemon=True).start()");
     await new Promise<void>((resolve) => session.ended.addEventListener("abort", () => resolve(), { once: true }));
   });
 
   test("when it is closed, and its sandbox is gone then", async () => {
-    const { session } = await begin();
+    const { session } = await under.begin();
     await session.close();
     expect(session.ended.aborted).toBe(true);
-    await under.pool.settled();
-    for (const sandbox of under.pool.taken) if (open.length === 0) expect(await under.exists(sandbox.id)).toBe(false);
+    await under.engine.pool.settled();
+    for (const sandbox of under.engine.pool.taken) expect(await under.engine.exists(sandbox.id)).toBe(false);
   });
 });

@@ -1,0 +1,177 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { makeLimits } from "../../src/limits.ts";
+import { filesOf, prepareSessions, type SessionsUnderTest, textOf } from "../support/session.ts";
+
+/** Hostile cells: whatever one leaves behind for the next can spoil its own session, and nothing else. */
+const limits = makeLimits();
+const GRACE_MS = limits.runKillGraceMs + 2_000;
+let under: SessionsUnderTest;
+beforeAll(async () => {
+  under = await prepareSessions(limits);
+});
+afterEach(() => under.closeSessions());
+afterAll(() => under.close());
+
+/** A frame of the runner's own language, as code would forge it. */
+const FRAME = `
+import json, os, struct
+def frame(kind, head):
+  head = json.dumps(head).encode()
+  return struct.pack('>BII', kind, len(head), 0) + head
+`;
+
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  const started = performance.now();
+  const value = await work;
+  expect(performance.now() - started).toBeLessThan(ms);
+  return value;
+}
+
+describe("a cell that ended", () => {
+  test("whose thread floods standard output holds up no other, and what is kept of it is bounded", async () => {
+    const { cell } = await under.begin();
+    await cell("import threading\ndef flood():\n  while True: print('z' * 500)\nthreading.Thread(target=flood, daemon=True).start()");
+    for (const number of [1, 2]) {
+      const end = await within(10_000, cell(`print('\\nmine ${number}')`));
+      expect(end.outputs.reduce((sum, output) => sum + ("text" in output ? output.text.length : 0), 0)).toBeLessThanOrEqual(
+        limits.stdoutKeptBytesMax,
+      );
+    }
+  });
+
+  test("whose thread displays and fails on adds to the next cell of its own session only", async () => {
+    const { cell } = await under.begin();
+    const other = await under.begin();
+    await cell(
+      "import threading, time\ndef late():\n  time.sleep(0.3); display('from the thread')\nt = threading.Thread(target=late); t.start()",
+    );
+    const second = await cell("t.join()");
+    expect(JSON.stringify(second.outputs)).toContain("from the thread");
+    expect((await other.cell("1 + 1")).outputs).toEqual([{ type: "result", text: "2" }]);
+  });
+
+  test("and reads the next cell away is stopped at that one's time limit, and the session says that it ended", async () => {
+    const { cell, session } = await under.begin();
+    await cell("import os, threading\ndef steal():\n  while True: os.read(4, 65536)\nthreading.Thread(target=steal, daemon=True).start()");
+    // The process itself may win the race for a cell; it can not win it for long.
+    let alive = true;
+    for (let turn = 0; turn < 20 && alive; turn++) {
+      const end = await within(500 + GRACE_MS, cell("1", { timeoutMs: 500 }));
+      alive = end.evidence.session_alive !== false;
+      if (!alive) expect(end.status).not.toBe("completed");
+    }
+    expect([alive, session.ended.aborted]).toEqual([false, true]);
+  });
+
+  test("and ignores interrupts does not make the next one immune to its time limit", async () => {
+    const { cell } = await under.begin();
+    await cell("import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); x = 1");
+    const end = await within(500 + GRACE_MS, cell("while True: pass", { timeoutMs: 500 }));
+    expect(end).toMatchObject({ status: "incomplete", cause: "timeout", evidence: { session_alive: true } });
+    const blocked = await cell("signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})\nwhile True: pass", { timeoutMs: 500 });
+    expect(blocked).toMatchObject({ status: "incomplete", cause: "timeout", evidence: { session_alive: false } });
+  });
+
+  test("and took the interpreter's output apart leaves a session that still ends its cells", async () => {
+    const { cell } = await under.begin();
+    await cell("import sys, builtins\nsys.stdout = None; sys.stderr = 5; del builtins.print; sys.modules.clear()");
+    const end = await within(10_000, cell("1", { timeoutMs: 3_000 }));
+    expect(["completed", "failed", "incomplete"]).toContain(end.status);
+  });
+});
+
+describe("a cell that forges", () => {
+  test("its own end is done at once, and its code is stopped with the next cell at the latest", async () => {
+    const { cell, session } = await under.begin();
+    const forged = await cell(`${FRAME}\nos.write(3, frame(0x4B, {'cell': 1, 'exit_code': 0}))\nimport time; time.sleep(60)`);
+    expect(forged.status).toBe("completed");
+    const end = await within(1_000 + GRACE_MS, cell("print('next')", { timeoutMs: 1_000 }));
+    expect(end.status === "completed" || end.evidence.session_alive !== undefined).toBe(true);
+    expect(session.ended.aborted).toBe(end.evidence.session_alive === false);
+  });
+
+  test("the ends of later cells, or one without sense, changes nothing", async () => {
+    const { cell } = await under.begin();
+    const heads = "[{'cell': 99, 'exit_code': 0}, {'cell': '1'}, {}, {'cell': None, 'exit_code': []}]";
+    const end = await cell(`${FRAME}\nfor head in ${heads}: os.write(3, frame(0x4B, head))\nprint('on')`);
+    expect([end.status, textOf(end)]).toEqual(["completed", "on"]);
+    expect(textOf(await cell("print('next')"))).toBe("next");
+  });
+
+  test("frames that are none ends its session, not the service's patience", async () => {
+    const { cell } = await under.begin();
+    const end = await within(10_000, cell("import os, time; os.write(3, b'\\xff' * 64); time.sleep(30)", { timeoutMs: 5_000 }));
+    expect(end.evidence.session_alive).toBe(false);
+  });
+});
+
+describe("what a cell plants in the working folder", () => {
+  test.each([
+    ["a link to a folder", "os.symlink('/tmp', 'in')"],
+    ["a link to nowhere", "os.symlink('/nowhere', 'in')"],
+    ["a pipe", "os.mkfifo('in')"],
+    ["a file", "open('in', 'w').close()"],
+    ["a folder nobody may enter", "os.mkdir('in', 0)"],
+    ["a folder in the way of an unfinished file", "os.makedirs('in/.unfinished-input/x')"],
+  ])("%s where a file's folder should be: it is not followed, and the next cell says so", async (_what, plant) => {
+    const { session, cell, stored, ports } = await under.begin();
+    await cell(`import os\n${plant}`);
+    stored.set("file_1", Buffer.from("x"));
+    await session.putFile("in/a.txt", "file_1", ports());
+    const end = await within(10_000, cell("print(os.path.exists('/tmp/a.txt'))"));
+    expect(textOf(end)).toBe("False");
+    expect(end.skipped_files.map((file) => file.name)).toContain("in/a.txt");
+  });
+
+  test.each([
+    ["a link to another file", "open('victim', 'w').write('safe'); os.symlink('victim', 'a.txt')"],
+    ["a hard link", "open('victim', 'w').write('safe'); os.link('victim', 'a.txt')"],
+    ["an unfinished file that is a link", "open('victim', 'w').write('safe'); os.symlink('victim', '.unfinished-input')"],
+    ["a pipe", "open('victim', 'w').write('safe'); os.mkfifo('a.txt')"],
+    ["a file nobody may write", "open('victim', 'w').write('safe'); open('a.txt', 'w').close(); os.chmod('a.txt', 0)"],
+  ])("%s where a file should be: it is replaced, and not written through", async (_what, plant) => {
+    const { session, cell, stored, ports } = await under.begin();
+    await cell(`import os\n${plant}`);
+    stored.set("file_1", Buffer.from("new"));
+    await session.putFile("a.txt", "file_1", ports());
+    const end = await within(10_000, cell("print(open('a.txt').read(), open('victim').read(), os.path.islink('a.txt'))"));
+    expect([textOf(end), end.skipped_files]).toEqual(["new safe False", []]);
+  });
+
+  test("a disk without room: the file is left out, said, and the session goes on", async () => {
+    const { session, cell, stored, ports } = await under.begin();
+    await cell("f = open('.hidden', 'wb')\ntry:\n  while True: f.write(bytes(1 << 20)); f.flush()\nexcept OSError: pass");
+    stored.set("file_1", Buffer.alloc(1 << 20));
+    await session.putFile("a.bin", "file_1", ports());
+    const end = await cell("import os; print(os.listdir('.'))");
+    expect(textOf(end)).toBe("['.hidden']");
+    expect(end.skipped_files).toEqual([{ name: "a.bin", reason: expect.stringContaining("No space left") }]);
+  });
+
+  test("a thread that swaps a file for a link while it is collected brings nothing of the system out", async () => {
+    const { cell, stored } = await under.begin();
+    await cell(
+      "import os, threading\ndef swap():\n  while True:\n    try:\n      os.symlink('/etc/passwd', 't'); os.rename('t', 'a'); open('t', 'w').close(); os.rename('t', 'a')\n    except OSError: pass\nthreading.Thread(target=swap, daemon=True).start()",
+    );
+    for (let turn = 0; turn < 10; turn++) await cell("pass");
+    expect([...stored.values()].filter((bytes) => bytes.includes("root:"))).toEqual([]);
+  });
+
+  test("files past the count: each cell brings at most so many, and the rest is said once", async () => {
+    const { cell } = await under.begin();
+    const end = await cell(`for n in range(${limits.filesOutCountMax + 5}): open(f'{n:03}', 'w').write('x')`);
+    expect([filesOf(end).length, end.truncated.files]).toEqual([limits.filesOutCountMax, true]);
+    const next = await cell("pass");
+    expect([filesOf(next), next.skipped_files]).toEqual([[], []]);
+  });
+});
+
+test("a session's sandbox shows nothing of another's: memory, files, processes, ipc", async () => {
+  const [one, other] = [await under.begin(), await under.begin()];
+  await one.cell(
+    "import os\nopen('/tmp/planted', 'w').write('x'); open('/dev/shm/planted', 'w').write('x'); open('planted', 'w').write('x'); os.environ['PLANTED'] = '1'; planted = 1",
+  );
+  const look =
+    "import os\nprint([p for p in ('/tmp/planted', '/dev/shm/planted', 'planted') if os.path.exists(p)], os.environ.get('PLANTED'), 'planted' in globals())";
+  expect(textOf(await other.cell(look))).toBe("[] None False");
+});
