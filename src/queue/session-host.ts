@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "bullmq";
 import type { Redis } from "ioredis";
 import type { Engine, EngineSession, SessionEngine } from "../execution/run.ts";
@@ -8,15 +7,8 @@ import type { JobData, RunWorld } from "./run-job.ts";
 import { keepCheckpoint } from "./session-checkpoint.ts";
 import { type SessionJob, SessionQueues } from "./session-jobs.ts";
 import { endOfLostSession, endSessionsOf } from "./session-loss.ts";
-import { decodeIndex, decodeSession } from "./session-record.ts";
-import {
-  roomiestWorkerScript,
-  sessionActivateScript,
-  sessionEndScript,
-  sessionIdleScript,
-  sessionRoomScript,
-  sessionStartScript,
-} from "./session-scripts.ts";
+import { filePorts, SessionOpening } from "./session-opening.ts";
+import { sessionEndScript, sessionIdleScript } from "./session-scripts.ts";
 import { Slots } from "./slots.ts";
 import { repeat } from "./sweep.ts";
 
@@ -50,7 +42,6 @@ interface Live {
 /** Jobs taken from the queue, most of them waiting for their session's turn; the records bound how many there are. */
 const TAKEN_MAX = 256;
 const IDLE_CHECK_MS = 1_000;
-const NO_ROOM_MS = 200;
 
 /** The sessions that this worker has: one sandbox each, one thing after another in each, side by side. */
 export class SessionHost {
@@ -59,7 +50,7 @@ export class SessionHost {
   readonly #slots: Slots;
   readonly #worker: Worker<SessionJob>;
   readonly #queues: SessionQueues;
-  #opening = 0;
+  readonly #opening: SessionOpening;
   #closing = false;
   #stopSweep: () => void = () => undefined;
 
@@ -68,6 +59,11 @@ export class SessionHost {
     const { world, redis, workerId, concurrency } = deps;
     this.#slots = new Slots(concurrency);
     this.#queues = new SessionQueues({ redis: world.redis, base: world.keys.base, log: world.log });
+    this.#opening = new SessionOpening({
+      ...{ world, workerId, engine: deps.engine, queues: this.#queues },
+      room: () => deps.sessionsMax - this.#live.size,
+      opened: (record, session) => this.#keep(record, session),
+    });
     this.#worker = new Worker<SessionJob>(sessionQueueName(workerId), (job) => this.#take(job.data), {
       connection: redis,
       prefix: world.keys.base,
@@ -95,19 +91,16 @@ export class SessionHost {
     await this.#worker.waitUntilReady();
   }
 
-  /** Makes a session out of a job of the shared queue. Without room it is handed to a worker that has some, or waits here. */
-  async open({ organization, id }: JobData): Promise<void> {
-    if (await this.#openWithRoom(organization, id)) return;
-    // Beside the shared queue, where it would keep executions from running.
-    const worker = (await this.#roomiest()) ?? this.#deps.workerId;
-    await this.#queues.add(worker, { v: 1, op: "open", organization, session: id });
+  /** Makes a session out of a job of the shared queue. */
+  open(job: JobData): Promise<void> {
+    return this.#opening.open(job);
   }
 
   /** Takes nothing more; what waits for its turn ends unrun. */
   async stopTaking(): Promise<void> {
     this.#closing = true;
     this.#stopSweep();
-    this.#report();
+    this.#opening.stop();
     await this.#worker.close().catch(() => undefined);
   }
 
@@ -121,74 +114,18 @@ export class SessionHost {
     await this.#queues.close();
   }
 
-  /** False when there is no room. */
-  async #openWithRoom(organization: string, id: string): Promise<boolean> {
-    if (this.#room() <= 0) return false;
-    const { redis, keys } = this.#deps.world;
-    this.#opening += 1;
+  #keep({ organization, id }: Session, session: EngineSession): void {
+    const { log } = this.#deps.world;
+    const live: Live = { organization, id, session, openedAt: Date.now(), tail: Promise.resolve(), waiting: 0 };
+    this.#live.set(id, live);
+    const onEnded = () => void this.#drop(live).catch((error: unknown) => log.warn({ err: error }, "a lost session was not marked"));
+    if (session.ended.aborted) onEnded();
+    else session.ended.addEventListener("abort", onEnded, { once: true });
     this.#report();
-    try {
-      const record = decodeSession(organization, await sessionStartScript.run(redis, keys.base, [organization, id]));
-      if (record !== null) await this.#open(record);
-    } finally {
-      this.#opening -= 1;
-      this.#report();
-    }
-    return true;
-  }
-
-  /** Until here or elsewhere there is room, or nobody waits for it any more. */
-  async #openInTime(organization: string, id: string): Promise<void> {
-    const { world, workerId } = this.#deps;
-    while ((await world.redis.hget(world.keys.session(organization, id), "status")) === "starting") {
-      if (await this.#openWithRoom(organization, id)) return;
-      const other = await this.#roomiest();
-      if (other !== null && other !== workerId) return this.#queues.add(other, { v: 1, op: "open", organization, session: id });
-      if (this.#closing) return;
-      await sleep(NO_ROOM_MS);
-    }
-  }
-
-  async #roomiest(): Promise<string | null> {
-    const { redis, keys } = this.#deps.world;
-    const worker = await roomiestWorkerScript.run(redis, keys.base, []);
-    return worker === null ? null : String(worker);
-  }
-
-  async #open(record: Session): Promise<void> {
-    const { world, engine, workerId } = this.#deps;
-    const { organization, id, memoryMb } = record;
-    let session: EngineSession | null = null;
-    try {
-      const opened = await engine.openSession({ id, memoryMb }, AbortSignal.timeout(world.limits.sandboxStartTimeoutMsMax));
-      session = opened;
-      await this.#placeFirstFiles(opened, record);
-      const activated = await sessionActivateScript.run(world.redis, world.keys.base, [organization, id, workerId]);
-      if (Number(activated) === 0) {
-        await opened.close();
-        return;
-      }
-      const live: Live = { organization, id, session: opened, openedAt: Date.now(), tail: Promise.resolve(), waiting: 0 };
-      this.#live.set(id, live);
-      const onEnded = () =>
-        void this.#drop(live, "lost").catch((error: unknown) => world.log.warn({ err: error }, "a lost session was not marked"));
-      if (opened.ended.aborted) onEnded();
-      else opened.ended.addEventListener("abort", onEnded, { once: true });
-    } catch (error) {
-      world.log.error({ session: id, err: error }, "a session could not be opened");
-      await session?.close();
-      await sessionEndScript.run(world.redis, world.keys.base, [organization, id, "lost"]);
-    }
-  }
-
-  async #placeFirstFiles(session: EngineSession, { organization, id }: Session): Promise<void> {
-    const { redis, keys } = this.#deps.world;
-    const index = decodeIndex(await redis.hgetall(keys.sessionFiles(organization, id)));
-    for (const [name, entry] of index) await session.putFile(name, entry.id, this.#filePorts(organization, id));
   }
 
   async #take(job: SessionJob): Promise<void> {
-    if (job.op === "open") return this.#openInTime(job.organization, job.session);
+    if (job.op === "open") return this.#opening.openInTime(job.organization, job.session);
     const live = this.#live.get(job.session);
     const found = live?.organization === job.organization ? live : undefined;
     if (job.op === "cell") {
@@ -222,7 +159,7 @@ export class SessionHost {
         run: async (input, ports, stop) => {
           const { removedFiles, ...end } = await live.session.run(input, ports, stop);
           await keepCheckpoint(world, live, { input, end, removedFiles });
-          if (end.evidence.session_alive === false) await this.#drop(live, "lost");
+          if (end.evidence.session_alive === false) await this.#drop(live);
           return end;
         },
       });
@@ -231,30 +168,13 @@ export class SessionHost {
 
   async #changeFile(live: Live, job: SessionJob & { op: "put" | "remove" }): Promise<void> {
     if (!this.#has(live)) return;
-    const { log } = this.#deps.world;
+    const { world } = this.#deps;
     try {
       if (job.op === "remove") await live.session.removeFile(job.name);
-      else await live.session.putFile(job.name, job.fileId, this.#filePorts(live.organization, live.id));
+      else await live.session.putFile(job.name, job.fileId, filePorts(world, live.organization, live.id));
     } catch (error) {
-      log.warn({ session: live.id, err: error }, "a file of a session could not be changed");
+      world.log.warn({ session: live.id, err: error }, "a file of a session could not be changed");
     }
-  }
-
-  #filePorts(organization: string, id: string) {
-    const input = {
-      id,
-      organization,
-      attempt: 1,
-      code: "",
-      args: [],
-      stdin: "",
-      env: {},
-      timeoutMs: 1,
-      memoryMb: 1,
-      files: [],
-      session: id,
-    };
-    return this.#deps.world.ports(input, async () => undefined);
   }
 
   async #closeIdle(): Promise<void> {
@@ -270,12 +190,12 @@ export class SessionHost {
     }
   }
 
-  async #drop(live: Live, reason: "lost"): Promise<void> {
+  async #drop(live: Live): Promise<void> {
     if (!this.#has(live)) return;
     const { redis, keys } = this.#deps.world;
-    this.#forget(live, reason);
+    this.#forget(live, "lost");
     await live.session.close();
-    await sessionEndScript.run(redis, keys.base, [live.organization, live.id, reason]);
+    await sessionEndScript.run(redis, keys.base, [live.organization, live.id, "lost"]);
   }
 
   #forget(live: Live, reason: "lost" | "expired" | "deleted"): void {
@@ -288,17 +208,11 @@ export class SessionHost {
     return this.#live.get(live.id) === live;
   }
 
-  #room(): number {
-    return this.#closing ? 0 : this.#deps.sessionsMax - this.#live.size - this.#opening;
-  }
-
   #report(): void {
-    const { world, workerId, onHeld } = this.#deps;
+    const { world, onHeld } = this.#deps;
     world.metrics.sessionsLive.set(this.#live.size);
     onHeld(this.#live.size);
-    sessionRoomScript
-      .run(world.redis, world.keys.base, [workerId, this.#room()])
-      .catch((error: unknown) => world.log.debug({ err: error }, "room for sessions was not told"));
+    this.#opening.tellRoom();
   }
 }
 
