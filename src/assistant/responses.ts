@@ -83,7 +83,8 @@ export class Responses {
     // While all that was looked up, others came, or the process began to stop.
     this.#ensureRoom(organization);
     if (this.#isStopping) throw new ServiceError("shutting_down");
-    if (echo.store) await store.create(response);
+    // It is queued for no longer than its first event takes, and nobody would store that it has begun.
+    if (echo.store) await store.create({ ...response, status: "in_progress" });
     const run = { response, fileIds };
     const running = new RunningResponse({ ...this.#deps, model: model.client }, run, { store: echo.store ? store : null, log, metrics });
     this.#running.set(response.id, running);

@@ -96,7 +96,7 @@ export class RunningResponse {
     this.#log[isOurs ? "error" : "warn"](
       {
         response: response.id,
-        code: response.failure.code,
+        failure: response.failure.code,
         ...(isOurs ? { err: error } : error instanceof ModelFailed ? { status: error.status } : {}),
       },
       "a response failed",
