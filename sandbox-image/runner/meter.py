@@ -60,16 +60,16 @@ class Meter:
             os.close(fd)
 
 
-def disk_full(folders: tuple[str, ...]) -> bool:
-    """Whether one of the folders has no free block or no free inode."""
+def full_folder(folders: tuple[str, ...]) -> str | None:
+    """The first of the folders that has no free block or no free inode."""
     for folder in folders:
         try:
             status = os.statvfs(folder)
         except OSError:
             continue
         if status.f_bavail == 0 or (status.f_files > 0 and status.f_favail == 0):
-            return True
-    return False
+            return folder
+    return None
 
 
 def _grown(now: int | None, before: int | None) -> int | None:

@@ -83,7 +83,7 @@ class Supervisor:
         self._make_execution = execution.Execution
         self._make_collection = collect.Collection
         self._make_meter = meter.Meter
-        self._disk_full = meter.disk_full
+        self._full_folder = meter.full_folder
 
     def loop(self) -> NoReturn:
         while True:
@@ -182,7 +182,7 @@ class Supervisor:
 
     def _end_run(self, execution: Execution) -> None:
         """Reports the end of the code: what is left of its output, its files, and the facts."""
-        full = self._disk_full(("/mnt/data", "/tmp"))
+        full = self._full_folder(("/mnt/data", "/tmp", "/dev/shm"))
         facts = execution.finish()
         started = time.monotonic()
         collection = self._make_collection(WORKING_FOLDER, self._inputs.marks, self._bounds)
@@ -203,7 +203,7 @@ class Supervisor:
             collect_ms=round((time.monotonic() - started) * 1000),
             oom_kills=meter.oom_kills(),
             processes_refused=meter.processes_refused(),
-            disk_full=full,
+            full_folder=full,
             files_truncated=collection.truncated,
             skipped_files=collection.skipped,
         )

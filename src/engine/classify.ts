@@ -1,5 +1,6 @@
 import type { Evidence } from "../execution/result.ts";
 import type { Cause, FinalStatus, Outcome } from "../execution/status.ts";
+import type { LimitName } from "../limits.ts";
 import type { RunEnd } from "../wire/frames.ts";
 import type { SandboxEnd } from "./sandbox.ts";
 
@@ -11,7 +12,8 @@ export interface DoneFacts {
   oomKills: number;
   processesRefused: number;
   memoryPeakBytes: number;
-  diskFull: boolean;
+  /** A folder without free blocks or inodes at the end. */
+  fullFolder: string | null;
   /** errno of the exception that ended the code, when it was an OSError. */
   errno: number | null;
 }
@@ -32,7 +34,8 @@ export interface Bounds {
   memoryMb: number;
   outputStopBytes: number;
   processes: number;
-  workingFolderMb: number;
+  /** MiB that each folder may hold, with the name of its limit. */
+  folders: Readonly<Record<string, { limit: LimitName; megabytes: number }>>;
 }
 
 export interface Verdict {
@@ -97,9 +100,10 @@ function classifyDone(facts: DoneFacts, bounds: Bounds): Verdict {
 
 function classifyFailure(facts: DoneFacts, end: "exception" | "exit" | "signal", kernel: Evidence, bounds: Bounds): Verdict {
   if (facts.oomKills > 0) return verdict("incomplete", "memory", "ran_partly", { ...kernel, ...memoryLimit(bounds) });
-  const noSpace = facts.errno === ENOSPC || facts.errno === EFBIG || facts.signal === "SIGXFSZ" || (facts.diskFull && end !== "signal");
+  const noSpace =
+    facts.errno === ENOSPC || facts.errno === EFBIG || facts.signal === "SIGXFSZ" || (facts.fullFolder !== null && end !== "signal");
   if (noSpace) {
-    return verdict("incomplete", "disk", "ran_partly", { ...kernel, limit: "workingFolderMbMax", limit_value: bounds.workingFolderMb });
+    return verdict("incomplete", "disk", "ran_partly", { ...kernel, ...folderLimit(facts.fullFolder, bounds) });
   }
   if (facts.processesRefused > 0 && (end !== "exception" || facts.errno === EAGAIN || facts.errno === null)) {
     return verdict("incomplete", "processes", "ran_partly", { ...kernel, limit: "processesMax", limit_value: bounds.processes });
@@ -126,6 +130,12 @@ function timeLimit(bounds: Bounds): Evidence {
 
 function memoryLimit(bounds: Bounds): Evidence {
   return { limit: "memory_bytes", limit_value: bounds.memoryMb * MIB };
+}
+
+/** Says nothing where no folder is full any more: then the error is known, and not which folder it was. */
+function folderLimit(folder: string | null, bounds: Bounds): Evidence {
+  const bound = folder !== null && Object.hasOwn(bounds.folders, folder) ? bounds.folders[folder] : undefined;
+  return bound === undefined ? {} : { limit: bound.limit, limit_value: bound.megabytes };
 }
 
 function outputLimit(bounds: Bounds): Evidence {

@@ -21,7 +21,7 @@ const doneHead = z.object({
   memory_peak_bytes: count,
   oom_kills: count,
   processes_refused: count,
-  disk_full: z.boolean().default(false),
+  full_folder: z.string().max(64).nullable().default(null),
   stdout_bytes: count,
   stderr_bytes: count,
   outputs_truncated: z.boolean().default(false),
@@ -47,7 +47,7 @@ export function doneFacts(done: DoneHead, errno: number | null): DoneFacts {
     oomKills: done.oom_kills,
     processesRefused: done.processes_refused,
     memoryPeakBytes: done.memory_peak_bytes,
-    diskFull: done.disk_full,
+    fullFolder: done.full_folder,
     errno,
   };
 }

@@ -44,7 +44,11 @@ export class SandboxRun {
       memoryMb: input.memoryMb,
       outputStopBytes: limits.outputStopBytesMax,
       processes: limits.processesMax,
-      workingFolderMb: limits.workingFolderMbMax,
+      folders: {
+        "/mnt/data": { limit: "workingFolderMbMax", megabytes: limits.workingFolderMbMax },
+        "/tmp": { limit: "tmpFolderMbMax", megabytes: limits.tmpFolderMbMax },
+        "/dev/shm": { limit: "sharedMemoryMbMax", megabytes: limits.sharedMemoryMbMax },
+      },
     };
   }
 

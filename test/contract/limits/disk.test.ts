@@ -11,7 +11,11 @@ let under: EngineUnderTest;
 beforeAll(async () => {
   under = await startEngine({
     limits: makeLimits({
-      workingFolderMbMax: WORKING_MB, tmpFolderMbMax: TMP_MB, sharedMemoryMbMax: SHARED_MB, fileOutBytesMax: 8 * MIB, filesOutBytesMax: 8 * MIB,
+      workingFolderMbMax: WORKING_MB,
+      tmpFolderMbMax: TMP_MB,
+      sharedMemoryMbMax: SHARED_MB,
+      fileOutBytesMax: 8 * MIB,
+      filesOutBytesMax: 8 * MIB,
       filesInBytesMax: 4 * MIB,
     }),
   });
@@ -24,20 +28,29 @@ with open("${path}", "wb") as file:
 print("written")`;
 
 describe.each([
-  ["the working folder", "/mnt/data/.filler", WORKING_MB],
-  ["/tmp", "/tmp/filler", TMP_MB],
-  ["/dev/shm", "/dev/shm/filler", SHARED_MB],
-])("%s", (_, path, megabytes) => {
-  test.each([["just below", megabytes * MIB - 1], ["at", megabytes * MIB]])("%s its limit takes it all", async (_where, bytes) => {
+  ["the working folder", "/mnt/data/.filler", WORKING_MB, "workingFolderMbMax"],
+  ["/tmp", "/tmp/filler", TMP_MB, "tmpFolderMbMax"],
+  ["/dev/shm", "/dev/shm/filler", SHARED_MB, "sharedMemoryMbMax"],
+])("%s", (_, path, megabytes, limit) => {
+  test.each([
+    ["just below", megabytes * MIB - 1],
+    ["at", megabytes * MIB],
+  ])("%s its limit takes it all", async (_where, bytes) => {
     const { end, text } = await under.run(fill(path, bytes));
     expect(end).toMatchObject({ status: "completed", evidence: {} });
     expect(text()).toBe("written");
   });
 
   test("above its limit ends the code, and keeps what came before", async () => {
-    const ran = await under.run(`print("before")\nwith open("small.txt", "w") as file: file.write("x")\n${fill(path, megabytes * MIB + 1)}`);
-    expect(ran.end).toMatchObject({ status: "incomplete", cause: "disk", outcome: "ran_partly", evidence: { exit_code: 1 } });
-    expect(ran.end.evidence.limit).toBeDefined();
+    const ran = await under.run(
+      `print("before")\nwith open("small.txt", "w") as file: file.write("x")\n${fill(path, megabytes * MIB + 1)}`,
+    );
+    expect(ran.end).toMatchObject({
+      status: "incomplete",
+      cause: "disk",
+      outcome: "ran_partly",
+      evidence: { exit_code: 1, limit, limit_value: megabytes },
+    });
     expect(ran.text()).toBe("before");
     expect(ran.files.get("small.txt")?.toString()).toBe("x");
     expect(ran.end.outputs).toContainEqual(expect.objectContaining({ type: "error", name: "OSError" }));
@@ -52,6 +65,8 @@ test("many files together are bounded like one", async () => {
 });
 
 test("a full disk that the code expects is no failure", async () => {
-  const { end } = await under.run(`try:\n    with open(".filler", "wb") as file: file.write(bytes(${WORKING_MB} << 20) + b"x")\nexcept OSError: print("enough")`);
+  const { end } = await under.run(
+    `try:\n    with open(".filler", "wb") as file: file.write(bytes(${WORKING_MB} << 20) + b"x")\nexcept OSError: print("enough")`,
+  );
   expect(end).toMatchObject({ status: "completed", cause: null });
 });

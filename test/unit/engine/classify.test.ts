@@ -1,7 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { type Bounds, classify, type DoneFacts } from "../../../src/engine/classify.ts";
 
-const bounds: Bounds = { runTimeoutMs: 30_000, memoryMb: 512, outputStopBytes: 1000, processes: 64, workingFolderMb: 128 };
+const bounds: Bounds = {
+  runTimeoutMs: 30_000,
+  memoryMb: 512,
+  outputStopBytes: 1000,
+  processes: 64,
+  folders: { "/tmp": { limit: "tmpFolderMbMax", megabytes: 64 } },
+};
 const facts = (changes: Partial<DoneFacts>): DoneFacts => ({
   end: "ok",
   exitCode: 0,
@@ -9,7 +15,7 @@ const facts = (changes: Partial<DoneFacts>): DoneFacts => ({
   oomKills: 0,
   processesRefused: 0,
   memoryPeakBytes: 1,
-  diskFull: false,
+  fullFolder: null,
   errno: null,
   ...changes,
 });
@@ -30,8 +36,8 @@ describe("the runner's word", () => {
     ["a child killed for memory, code raised", { end: "exception", exitCode: 1, oomKills: 1 }, ["incomplete", "memory"]],
     ["a full folder", { end: "exception", errno: 28 }, ["incomplete", "disk"]],
     ["a file over the size limit", { end: "signal", signal: "SIGXFSZ" }, ["incomplete", "disk"]],
-    ["a full folder whose error was wrapped", { end: "exception", diskFull: true }, ["incomplete", "disk"]],
-    ["a full folder that did not matter", { diskFull: true }, ["completed", null]],
+    ["a full folder whose error was wrapped", { end: "exception", fullFolder: "/tmp" }, ["incomplete", "disk"]],
+    ["a full folder that did not matter", { fullFolder: "/tmp" }, ["completed", null]],
     ["no more threads", { end: "exception", processesRefused: 2 }, ["incomplete", "processes"]],
     ["fork refused", { end: "exception", processesRefused: 1, errno: 11 }, ["incomplete", "processes"]],
     ["fork refused, but it fell over a missing file", { end: "exception", processesRefused: 1, errno: 2 }, ["failed", "exception"]],
@@ -42,6 +48,18 @@ describe("the runner's word", () => {
     ["an interrupt", { end: "interrupted" }, ["cancelled", "cancelled"]],
   ])("%s", (_, changes, expected) => {
     expect(done(changes)).toEqual(expected);
+  });
+
+  test.each([
+    ["/tmp", { limit: "tmpFolderMbMax", limit_value: 64 }],
+    ["/not/ours", {}],
+    ["__proto__", {}],
+    [null, {}],
+  ])("names the limit of the folder that is full: %s", (fullFolder, limit) => {
+    expect(classify({ kind: "done", facts: facts({ end: "exception", errno: 28, fullFolder }) }, bounds).evidence).toEqual({
+      exit_code: 0,
+      ...limit,
+    });
   });
 
   test("carries the kernel's evidence and the bound that was reached", () => {
