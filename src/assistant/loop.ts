@@ -1,4 +1,4 @@
-import { type ErrorCode, ServiceError } from "../errors.ts";
+import { ServiceError } from "../errors.ts";
 import type { Execution } from "../execution/result.ts";
 import type { Limits } from "../limits.ts";
 import { citationsOf, filesAmong } from "./citations.ts";
@@ -11,7 +11,7 @@ import type { Executions, Files, Sessions } from "./ports.ts";
 import { codeTooLong, codeTool, notes, TOOL_NAME, unknownTool } from "./prompt.ts";
 import type { FailureCode, IncompleteReason, StoredResponse } from "./response.ts";
 import { runCode } from "./run-code.ts";
-import { SessionUse } from "./session-use.ts";
+import { isSessionMissing, SessionUse } from "./session-use.ts";
 import { isSessionGone, toolText } from "./tool-text.ts";
 import { readTurn, type Turn, type WrittenCode } from "./turn.ts";
 
@@ -219,7 +219,7 @@ class Loop {
         return await runCode(this.#world.executions, this.#world.limits, { ...wanted, ...onOutput }, this.#signal);
       } catch (error) {
         this.#signal.throwIfAborted();
-        const isReplaceable = error instanceof ServiceError && goneCodes.has(error.code) && this.#response.settings.container === null;
+        const isReplaceable = isSessionMissing(error) && this.#response.settings.container === null;
         if (!isReplaceable || isSecond) throw failureOf(error);
         this.#session.forget();
       }
@@ -276,8 +276,6 @@ const itemStatuses = {
   cancelled: "incomplete",
   errored: "failed",
 } as const satisfies Record<Execution["status"], CodeCall["status"]>;
-
-const goneCodes = new Set<ErrorCode>(["container_not_found", "container_expired", "container_lost"]);
 
 const insistFailures = {
   code_not_run: "The model was told to run code before it answers, and did not. Use another model, or the mode auto.",

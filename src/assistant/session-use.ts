@@ -1,4 +1,4 @@
-import { ServiceError } from "../errors.ts";
+import { type ErrorCode, ServiceError } from "../errors.ts";
 import type { Session } from "../execution/session.ts";
 import type { Sessions } from "./ports.ts";
 import { notes } from "./prompt.ts";
@@ -38,9 +38,11 @@ export class SessionUse {
   /** Returns the id of a session that takes code. Rejects with the ServiceError of sessions. */
   async ensure(): Promise<string> {
     if (this.#id !== null) return this.#id;
-    const { given } = this.#wish;
-    const id = given ?? (await this.#takeOver());
-    if (!this.#made) await this.#placeMissing(id);
+    const id = await this.#open().catch((error: unknown) => {
+      if (this.#wish.given !== null || !isSessionMissing(error)) throw error;
+      // It ended between two looks at it; the second look finds another.
+      return this.#open();
+    });
     this.#placed = new Set([...this.#placed, ...this.#wish.fileIds]);
     this.#id = id;
     this.#lastId = id;
@@ -61,6 +63,12 @@ export class SessionUse {
     const note = this.#note;
     this.#note = null;
     return note;
+  }
+
+  async #open(): Promise<string> {
+    const id = this.#wish.given ?? (await this.#takeOver());
+    if (!this.#made) await this.#placeMissing(id);
+    return id;
   }
 
   async #takeOver(): Promise<string> {
@@ -103,4 +111,11 @@ export class SessionUse {
     const there = new Set((await this.#sessions.listFiles(organization, id)).map((file) => file.id));
     for (const fileId of fileIds) if (!there.has(fileId)) await this.#sessions.addFile(organization, id, { fileId });
   }
+}
+
+const missingCodes = new Set<ErrorCode>(["container_not_found", "container_expired", "container_lost"]);
+
+/** Whether a call failed because the session it was about takes nothing any more. */
+export function isSessionMissing(error: unknown): boolean {
+  return error instanceof ServiceError && missingCodes.has(error.code);
 }

@@ -95,7 +95,8 @@ function tellArguments(one: Open | undefined, delta: string, writer: OutputWrite
 
 function close(one: Open, writer: OutputWriter, turn: Turn): void {
   if (one.kind === "function") {
-    writer.endFunction(one.call, "completed");
+    // Cut by a bound, its arguments are not whole.
+    writer.endFunction(one.call, turn.finish === "stop" ? "completed" : "incomplete");
     turn.functions.push(one.call);
   }
   if (one.kind !== "code") return;

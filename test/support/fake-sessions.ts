@@ -1,4 +1,5 @@
 import type { Sessions } from "../../src/assistant/ports.ts";
+import { ServiceError } from "../../src/errors.ts";
 import { newId } from "../../src/execution/ids.ts";
 import type { NewSession, Session } from "../../src/execution/session.ts";
 
@@ -14,6 +15,8 @@ export class FakeSessions implements Sessions {
   readonly created: NewSession[] = [];
   /** Thrown by the next create, once. */
   failNext: Error | null = null;
+  /** What happens to a session while it is looked at. */
+  beforeList: (id: string) => void = () => {};
 
   async create(organization: string, wanted: NewSession): Promise<Session> {
     const failure = this.failNext;
@@ -43,10 +46,12 @@ export class FakeSessions implements Sessions {
   }
 
   async addFile(_organization: string, id: string, file: { fileId: string }): Promise<void> {
+    if (this.#found(id).session.status !== "active") throw new ServiceError("container_expired");
     this.#found(id).fileIds.push(file.fileId);
   }
 
   async listFiles(_organization: string, id: string) {
+    this.beforeList(id);
     return this.#found(id).fileIds.map((fileId) => ({ id: fileId, name: fileId }));
   }
 

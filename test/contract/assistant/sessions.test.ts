@@ -83,6 +83,25 @@ describe("container auto", () => {
     expect(told[1]).toContain("The earlier sandbox is gone");
   });
 
+  test("replaces one that expires while a file is placed in it", async () => {
+    const first = await respond(rig, { tools: [TOOL], inputs: runs() });
+    const file = await upload("late.csv");
+    rig.sessions.beforeList = (id) => rig.sessions.end(id, "expired");
+    const inputs = [
+      {
+        role: "user",
+        content: [
+          { type: "text", text: runs() },
+          { type: "file", file_id: file.id },
+        ],
+      },
+    ];
+    const second = await respond(rig, { tools: [TOOL], inputs, previous_response_id: first.body.id });
+    rig.sessions.beforeList = () => {};
+    expect(second.body.status).toBe("completed");
+    expect(rig.sessions.created.at(-1)).toMatchObject({ restoreFrom: first.body.container_id, fileIds: [file.id] });
+  });
+
   test("that can not be had fails the response with the reason", async () => {
     rig.sessions.failNext = new ServiceError("container_unavailable", { detail: "No worker had room." });
     const answer = await respond(rig, { tools: [TOOL], inputs: runs() });
