@@ -36,7 +36,7 @@ const ports: RunPorts = {
 async function open(script: Script, memoryMb = 512) {
   const factory = new FakeFactory(script);
   const log = makeLog("silent");
-  const sizes = { sizeMin: 0, sizeMax: 0, capacity: 4, startsMax: 2, idleMsMax: 60_000 };
+  const sizes = { sizeMin: 0, sizeMax: 0, capacity: 4, startsMax: 2, idleMsMax: 60_000, preloadMsMax: 10_000 };
   const pool = new Pool({ factory, spec: { memoryMb: 512 }, ...sizes, metrics: makeMetrics(), log });
   pools.push(pool);
   pool.open();
@@ -129,13 +129,5 @@ describe("a session", () => {
     expect(kinds(sandbox).slice(3)).toEqual(["file", "chunk", "file_end", "remove"]);
     const lost = await session.run(input({ files: [{ name: "a", file_id: "file_gone" }] }), ports, never);
     expect(lost).toMatchObject({ status: "errored", outcome: "never_started", evidence: { session_alive: true } });
-  });
-
-  test("at rest it is no work in the pool's eyes, and its age is none of the reaper's business until it is closed", async () => {
-    const { session, sandbox, pool } = await open(wellBehaved);
-    expect(pool.isOfSession(sandbox.id)).toBe(true);
-    await session.run(input(), ports, never);
-    await session.close();
-    expect(pool.isOfSession(sandbox.id)).toBe(false);
   });
 });
