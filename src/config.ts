@@ -85,8 +85,9 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     const text = set[variable];
     if (text === undefined) continue;
     const value = Number(text);
-    if (Number.isFinite(value) && value > 0) overrides[name] = value;
-    else problems.push(`${variable}: must be a positive number (is ${JSON.stringify(text)})`);
+    const whole = name === "cpuCores" || Number.isInteger(value);
+    if (Number.isFinite(value) && value > 0 && whole) overrides[name] = value;
+    else problems.push(`${variable}: must be a positive ${name === "cpuCores" ? "" : "whole "}number (is ${JSON.stringify(text)})`);
   }
   for (const variable of Object.keys(set).filter((name) => name.startsWith("LIMIT_"))) {
     const known = (Object.keys(limitDefaults) as LimitName[]).some((name) => limitVariable(name) === variable);

@@ -37,6 +37,8 @@ export const limitDefaults = {
   fileOutBytesMax: 32 * MIB,
   filesOutBytesMax: 64 * MIB,
   collectTimeoutMsMax: 10_000,
+  inputTimeoutMsMax: 20_000,
+  preloadTimeoutMsMax: 15_000,
   sandboxStartTimeoutMsMax: 20_000,
 
   // What a caller sends.
@@ -103,7 +105,9 @@ export const limitDefaults = {
   // What is kept, and how long an orderly stop may take.
   retentionMsMax: 24 * 60 * 60 * 1000,
   eventsRetentionMsMax: 60 * 60 * 1000,
-  shutdownMsMax: 45_000,
+  shutdownMsMax: 60_000,
+  // Left of it for destroying sandboxes and closing connections, once running work has ended.
+  shutdownMarginMs: 15_000,
 } as const;
 
 export type LimitName = keyof typeof limitDefaults;
@@ -129,8 +133,8 @@ const relations: ReadonlyArray<[claim: string, holds: (l: Limits) => boolean]> =
   ["codeBytesMax < requestBodyBytesMax", (l) => l.codeBytesMax < l.requestBodyBytesMax],
   ["queuePerOrganizationMax ≤ queueTotalMax", (l) => l.queuePerOrganizationMax <= l.queueTotalMax],
   [
-    "runTimeoutMsMax + runKillGraceMs + collectTimeoutMsMax < shutdownMsMax (an orderly stop outlasts the longest run)",
-    (l) => l.runTimeoutMsMax + l.runKillGraceMs + l.collectTimeoutMsMax < l.shutdownMsMax,
+    "runTimeoutMsMax + runKillGraceMs + collectTimeoutMsMax + shutdownMarginMs ≤ shutdownMsMax (an orderly stop outlasts the longest run)",
+    (l) => l.runTimeoutMsMax + l.runKillGraceMs + l.collectTimeoutMsMax + l.shutdownMarginMs <= l.shutdownMsMax,
   ],
   ["sessionIdleMinutesDefault ≤ sessionIdleMinutesMax", (l) => l.sessionIdleMinutesDefault <= l.sessionIdleMinutesMax],
   [

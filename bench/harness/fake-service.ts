@@ -30,6 +30,7 @@ await runProcess("fake", async (world) => {
     capacity: SANDBOXES,
     startsMax: CONCURRENCY,
     idleMsMax: 60 * 60_000,
+    preloadMsMax: limits.preloadTimeoutMsMax,
     metrics,
     log,
   });

@@ -9,7 +9,10 @@ await runProcess("all", async (world) => {
   const redis = failFast(world.config.REDIS_URL, world.log);
   const files = openFiles(world, redis);
   const worker = await startWorker(world, files);
-  const api = await startApi(world, files, worker.readiness);
+  const api = await startApi(world, files, worker.readiness).catch(async (error: unknown) => {
+    await worker.stop();
+    throw error;
+  });
   const operations = await startOperations(world, api.readiness);
   return {
     stop: async () => {

@@ -29,12 +29,18 @@ export async function runProcess(name: string, start: (world: World) => Promise<
   });
   const stopping = new AbortController();
   const signalled = firstSignal(log);
-  let part: Part;
+  let part: Part | "signalled";
   try {
-    part = await start({ config, log, metrics: makeMetrics(), stopping: stopping.signal });
+    const starting = start({ config, log, metrics: makeMetrics(), stopping: stopping.signal });
+    part = await Promise.race([starting, signalled.then(() => "signalled" as const)]);
   } catch (error) {
     log.fatal({ err: error }, "the start failed");
     process.exit(1);
+  }
+  if (part === "signalled") {
+    // What had begun ends with the process: sandboxes with their connection, their remains with the next reaper.
+    log.info("stopped before it had started");
+    process.exit(0);
   }
   log.info("started");
   await signalled;

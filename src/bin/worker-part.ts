@@ -21,8 +21,6 @@ const MIB = 1024 * 1024;
 const SANDBOX_MEMORY_SHARE = 0.75;
 const IDLE_MS_MAX = 30 * 60_000;
 const REAP_INTERVAL_MS = 60_000;
-/** Left of the shutdown bound for destroying the stock once running work has ended. */
-const STOP_MARGIN_MS = 15_000;
 
 export interface WorkerPart extends Part {
   readiness(): Promise<Record<string, boolean>>;
@@ -64,6 +62,7 @@ export async function startWorker(world: World, files: Files): Promise<WorkerPar
     capacity: capacity.sandboxes,
     startsMax: capacity.starts,
     idleMsMax: IDLE_MS_MAX,
+    preloadMsMax: limits.preloadTimeoutMsMax,
     metrics,
     log,
   });
@@ -85,14 +84,14 @@ export async function startWorker(world: World, files: Files): Promise<WorkerPar
   });
 
   const stop = async () => {
-    await consumer.drain(limits.shutdownMsMax - STOP_MARGIN_MS);
+    await consumer.drain(limits.shutdownMsMax - limits.shutdownMarginMs);
     await pool.close();
     await heartbeat.stop(workerId).catch((error: unknown) => log.warn({ err: error }, "the last heartbeat was not taken back"));
     redis.disconnect();
     client.close();
   };
   await heartbeat.start(workerId);
-  const keeps = { workerId, isOfSession: (id: string) => pool.isOfSession(id) };
+  const keeps = { workerId, knows: (id: string) => pool.knows(id) };
   const reap = () => reapSandboxes({ engine: client, metrics, log, isWorkerAlive: (id) => heartbeat.isAlive(id), keeps });
   await reap();
   pool.open();

@@ -44,35 +44,36 @@ export class DockerSandboxFactory implements SandboxFactory {
   async create(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
     const release = await this.#starts.acquire(signal);
     const bounded = AbortSignal.any([signal, AbortSignal.timeout(this.#options.limits.sandboxStartTimeoutMsMax)]);
+    // Named by us, so that it can be removed even when the engine's answer to "create" never arrives.
+    const name = `code-interpreter-${randomUUID()}`;
+    this.#options.metrics.sandboxesAlive.inc();
     try {
-      return await this.#start(spec, bounded);
+      return await this.#start(name, spec, bounded);
+    } catch (error) {
+      // Not waited for: with an engine that hangs, this would hold up who asked for long after it failed.
+      void this.#remove(name);
+      throw error;
     } finally {
       release();
     }
   }
 
-  async #start(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
+  async #start(name: string, spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
     const { engine, profile, limits, metrics, lifetimeMsMax } = this.#options;
     const deadline = Date.now() + lifetimeMsMax;
-    // Named by us, so that it can be removed even when the engine's answer to "create" never arrives.
-    const name = `code-interpreter-${randomUUID()}`;
-    metrics.sandboxesAlive.inc();
-    let stream: AttachedStream | null = null;
-    const remove = () => this.#remove(name);
+    const container = await engine.call("create", () =>
+      engine.control.createContainer({ name, ...containerOptions(spec, { ...profile, deadline }), abortSignal: signal }),
+    );
+    const socket = await engine.call("attach", () => attach(engine.stream.getContainer(container.id), signal));
+    const bounds = { headBytesMax: FRAME_HEAD_BYTES_MAX, bodyBytesMax: limits.displayBytesMax + FRAME_BODY_SLACK_BYTES };
+    const stream = new AttachedStream(socket, bounds, (direction, count) => metrics.sandboxBytes.inc({ direction }, count));
     try {
-      const container = await engine.call("create", () =>
-        engine.control.createContainer({ name, ...containerOptions(spec, { ...profile, deadline }), abortSignal: signal }),
-      );
-      const socket = await engine.call("attach", () => attach(engine.stream.getContainer(container.id)));
-      const bounds = { headBytesMax: FRAME_HEAD_BYTES_MAX, bodyBytesMax: limits.displayBytesMax + FRAME_BODY_SLACK_BYTES };
-      stream = new AttachedStream(socket, bounds, (direction, count) => metrics.sandboxBytes.inc({ direction }, count));
       await engine.call("start", () => container.start({ abortSignal: signal }));
-      const sandbox = new DockerSandbox(container, spec, stream, engine, remove);
+      const sandbox = new DockerSandbox(container, spec, stream, engine, () => this.#remove(name));
       await untilReady(sandbox, signal);
       return sandbox;
     } catch (error) {
-      stream?.close();
-      await remove();
+      stream.close();
       throw error;
     }
   }
@@ -106,9 +107,21 @@ export class DockerSandboxFactory implements SandboxFactory {
  * Attached before the start, so that no output is lost. The client sends the options as a request body too, which
  * some engines let slip into stdin: the runner drops whatever comes before the preamble.
  */
-async function attach(container: Container): Promise<Duplex> {
+function attach(container: Container, signal: AbortSignal): Promise<Duplex> {
   const options = { stream: true, hijack: true, stdin: true, stdout: true, stderr: true };
-  return (await container.attach(options)) as unknown as Duplex;
+  const attaching = container.attach(options) as unknown as Promise<Duplex>;
+  return new Promise((resolve, reject) => {
+    // This call has no timeout of its own, as a socket timeout would end a quiet stream; a socket that comes late is closed.
+    const giveUp = () => {
+      reject(signal.reason as Error);
+      attaching.then(
+        (late) => late.destroy(),
+        () => undefined,
+      );
+    };
+    signal.addEventListener("abort", giveUp, { once: true });
+    attaching.then(resolve, reject).finally(() => signal.removeEventListener("abort", giveUp));
+  });
 }
 
 async function untilReady(sandbox: DockerSandbox, signal: AbortSignal): Promise<void> {

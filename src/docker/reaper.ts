@@ -12,8 +12,8 @@ export interface ReaperOptions {
   log: Log;
   /** Whether the worker of that id has been heard of lately. Rejects when that can not be known. */
   isWorkerAlive: (workerId: string) => Promise<boolean>;
-  /** Whether a sandbox of this very worker is in use for longer than others may be: a session's. */
-  keeps?: { workerId: string; isOfSession: (sandboxId: string) => boolean };
+  /** What this very worker has in its stock or in use: its own to destroy, whatever the clock says. */
+  keeps?: { workerId: string; knows: (sandboxId: string) => boolean };
   /** Unix milliseconds. */
   now?: () => number;
 }
@@ -30,9 +30,9 @@ export async function reapSandboxes(options: ReaperOptions): Promise<number> {
   for (const container of found) {
     const worker = container.Labels[WORKER_LABEL] ?? "";
     const pastDeadline = Number(container.Labels[DEADLINE_LABEL]) < now();
-    // Another living worker knows itself which of its sandboxes are sessions.
+    // Another living worker knows itself which of its sandboxes it uses.
     if (pastDeadline && keeps !== undefined) {
-      const kept = worker === keeps.workerId ? keeps.isOfSession(container.Id) : await isWorkerAlive(worker);
+      const kept = worker === keeps.workerId ? keeps.knows(container.Id) : await isWorkerAlive(worker);
       if (kept) continue;
     }
     if (!pastDeadline) {

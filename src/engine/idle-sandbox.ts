@@ -34,17 +34,18 @@ export class IdleSandbox {
   }
 
   /** Imports the next module. Never rejects: what does not answer as it should is destroyed, and found dead by the next who looks. */
-  preloadNext(metrics: Metrics): Promise<void> {
+  preloadNext(metrics: Metrics, timeoutMs: number): Promise<void> {
     const module = preloadSteps[this.#preloaded];
     if (module === undefined || this.#preloading !== null) throw new Error("nothing to preload");
     this.#preloaded += 1;
-    this.#preloading = this.#preload(module, metrics).finally(() => {
+    this.#preloading = this.#preload(module, metrics, timeoutMs).finally(() => {
       this.#preloading = null;
     });
     return this.#preloading;
   }
 
-  async #preload(module: string, metrics: Metrics): Promise<void> {
+  async #preload(module: string, metrics: Metrics, timeoutMs: number): Promise<void> {
+    const tooLate = setTimeout(() => void this.sandbox.destroy(), timeoutMs);
     try {
       await this.sandbox.send({ kind: "preload", head: { module } });
       const answer = await this.sandbox.receive();
@@ -54,6 +55,8 @@ export class IdleSandbox {
     } catch {
       metrics.preloads.inc({ result: "failed" });
       await this.sandbox.destroy();
+    } finally {
+      clearTimeout(tooLate);
     }
   }
 }

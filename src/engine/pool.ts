@@ -17,6 +17,8 @@ export interface PoolOptions {
   startsMax: number;
   /** An idle sandbox is replaced at this age, well before the reaper would take it for forgotten. */
   idleMsMax: number;
+  /** An import that takes longer costs the sandbox. */
+  preloadMsMax: number;
   metrics: Metrics;
   log: Log;
 }
@@ -52,7 +54,7 @@ export class Pool {
   #existing = 0;
   #inUse = 0;
   #resting = 0;
-  readonly #ofSessions = new Set<string>();
+  readonly #known = new Set<string>();
   #failures = 0;
   #retryTimer: NodeJS.Timeout | null = null;
   #refillTimer: NodeJS.Timeout | null = null;
@@ -88,7 +90,6 @@ export class Pool {
   /** Destroys a taken sandbox and starts its replacement. Never throws. */
   async discard(sandbox: Sandbox): Promise<void> {
     this.#inUse -= 1;
-    this.#ofSessions.delete(sandbox.id);
     const gone = this.#destroyAfterAnswer(sandbox);
     this.#track(gone);
     this.#refillSoon();
@@ -96,8 +97,7 @@ export class Pool {
   }
 
   /** A taken sandbox waits for the next cell of its session: it keeps its memory, but no others from preloading. */
-  rest(sandbox: Sandbox): void {
-    this.#ofSessions.add(sandbox.id);
+  rest(): void {
     this.#inUse -= 1;
     this.#resting += 1;
     this.#preloadNext();
@@ -111,9 +111,9 @@ export class Pool {
     this.#report();
   }
 
-  /** Whether a session keeps it, however old it is. */
-  isOfSession(sandboxId: string): boolean {
-    return this.#ofSessions.has(sandboxId);
+  /** Whether it is in the stock or in use, however old it is. */
+  knows(sandboxId: string): boolean {
+    return this.#known.has(sandboxId);
   }
 
   /** Idle sandboxes that could be taken now. */
@@ -136,11 +136,21 @@ export class Pool {
     if (spec.memoryMb !== this.#options.spec.memoryMb) return { sandbox: await this.#startOutsideStock(spec, signal), warm: false };
     for (let idle = bestMatch(this.#idle, wantsPreloaded); idle !== null; idle = bestMatch(this.#idle, wantsPreloaded)) {
       this.#idle.splice(this.#idle.indexOf(idle), 1);
-      await idle.preloading;
+      await this.#settled(idle, signal);
       if (!idle.dead) return { sandbox: idle.sandbox, warm: true };
       this.#bury(idle);
     }
     return { sandbox: await this.#wait(signal), warm: false };
+  }
+
+  /** Waits for the import that goes on in a sandbox; who gives up leaves the sandbox to the stock. */
+  async #settled(idle: IdleSandbox, signal: AbortSignal): Promise<void> {
+    if (idle.preloading === null) return;
+    await Promise.race([idle.preloading, aborted(signal)]);
+    if (!signal.aborted) return;
+    if (this.#closing.signal.aborted) this.#track(this.#destroy(idle.sandbox));
+    else this.#idle.push(idle);
+    signal.throwIfAborted();
   }
 
   #wait(signal: AbortSignal): Promise<Sandbox> {
@@ -164,7 +174,9 @@ export class Pool {
   async #startOutsideStock(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
     this.#existing += 1;
     try {
-      return await this.#options.factory.create(spec, signal);
+      const sandbox = await this.#options.factory.create(spec, signal);
+      this.#known.add(sandbox.id);
+      return sandbox;
     } catch (error) {
       this.#existing -= 1;
       throw error;
@@ -225,6 +237,7 @@ export class Pool {
   }
 
   #admit(sandbox: Sandbox): void {
+    this.#known.add(sandbox.id);
     if (this.#closing.signal.aborted) {
       this.#track(this.#destroy(sandbox));
       return;
@@ -271,7 +284,7 @@ export class Pool {
     if (this.#idle.some((idle) => idle.preloading !== null)) return;
     const next = nextToPreload(this.#idle, this.#arrivals.heavyShare);
     if (next === null) return;
-    this.#track(next.preloadNext(this.#options.metrics).then(() => this.#preloadNext()));
+    this.#track(next.preloadNext(this.#options.metrics, this.#options.preloadMsMax).then(() => this.#preloadNext()));
     this.#report();
   }
 
@@ -282,6 +295,7 @@ export class Pool {
 
   async #destroy(sandbox: Sandbox): Promise<void> {
     await sandbox.destroy();
+    this.#known.delete(sandbox.id);
     this.#existing -= 1;
     this.#refill();
     this.#preloadNext();
@@ -303,4 +317,8 @@ export class Pool {
     poolSandboxes.set({ state: "resting" }, this.#resting);
     poolTarget.set(this.#closing.signal.aborted ? 0 : this.#target());
   }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }

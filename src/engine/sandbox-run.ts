@@ -31,6 +31,7 @@ export class SandboxRun {
   /** Written once: whatever happens first. */
   #first: FirstCause | null = null;
   #killTimer: NodeJS.Timeout | undefined;
+  #collecting = false;
   #codeSentAt: number | null = null;
   #done: DoneHead | null = null;
 
@@ -113,7 +114,8 @@ export class SandboxRun {
 
   /** Returns false when the run was stopped before its code was sent. */
   async #sendInput(sandbox: Sandbox): Promise<boolean> {
-    for (const file of this.#input.files) await sendFile(sandbox, file.name, this.#ports.openFile(file.file_id));
+    this.#killAfter(sandbox, this.#limits.inputTimeoutMsMax, { kind: "no_sandbox" });
+    for (const file of this.#input.files) await sendFile(sandbox, file.name, () => this.#ports.openFile(file.file_id));
     if (this.#first !== null) return false;
     if (this.#input.stdin !== "") await sandbox.send({ kind: "stdin", body: Buffer.from(this.#input.stdin, "utf8") });
     await sandbox.send({ kind: "run", head: runHead(this.#input, this.#limits), body: Buffer.from(this.#input.code, "utf8") });
@@ -146,8 +148,7 @@ export class SandboxRun {
       case "error":
         return this.#outputs.error(frame);
       case "file":
-        // The code has ended and its files come out: that has a clock of its own.
-        this.#killAfter(sandbox, this.#limits.collectTimeoutMsMax + this.#limits.runKillGraceMs, { kind: "deadline" });
+        this.#collectFrom(sandbox);
         return this.#outputs.file(frame, receive);
       default:
         throw new WireError(`${frame.kind} frame during a run`);
@@ -180,6 +181,13 @@ export class SandboxRun {
     }
     this.#killAfter(sandbox, this.#limits.runKillGraceMs, { kind: "stopped", reason });
     sandbox.send({ kind: "interrupt" }).catch(() => sandbox.destroy());
+  }
+
+  /** The code has ended and its files come out: that has one clock of its own, however many files are announced. */
+  #collectFrom(sandbox: Sandbox): void {
+    if (this.#collecting) return;
+    this.#collecting = true;
+    this.#killAfter(sandbox, this.#limits.collectTimeoutMsMax + this.#limits.runKillGraceMs, { kind: "deadline" });
   }
 
   #killAfter(sandbox: Sandbox, delayMs: number, cause: FirstCause): void {

@@ -34,6 +34,6 @@ export interface Sandbox {
 }
 
 export interface SandboxFactory {
-  /** Resolves with a sandbox whose runner is ready. Whatever was made is gone when it rejects. */
+  /** Resolves with a sandbox whose runner is ready. When it rejects, whatever was made is on its way out. */
   create(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox>;
 }

@@ -1,3 +1,4 @@
+import { WireError } from "../wire/frames.ts";
 import type { Sandbox } from "./sandbox.ts";
 
 const FILE_CHUNK_BYTES = 256 * 1024;
@@ -7,12 +8,14 @@ export class InputLost extends Error {
   override name = "InputLost";
 }
 
-/** Places a file in the working folder. Rejects with InputLost when its bytes can not be read. */
-export async function sendFile(sandbox: Sandbox, name: string, source: Promise<AsyncIterable<Uint8Array>>): Promise<void> {
-  const bytesOfFile = bytesOf(source);
+/**
+ * Places a file in the working folder; it is opened once its turn has come. Rejects with InputLost when its bytes can
+ * not be read, with WireError when the sandbox is lost meanwhile, even if the bytes never come.
+ */
+export async function sendFile(sandbox: Sandbox, name: string, open: () => Promise<AsyncIterable<Uint8Array>>): Promise<void> {
   await sandbox.send({ kind: "file", head: { name } });
   try {
-    for await (const bytes of bytesOfFile) {
+    for await (const bytes of untilLost(bytesOf(open), sandbox.lost)) {
       for (let offset = 0; offset < bytes.length; offset += FILE_CHUNK_BYTES) {
         await sandbox.send({ kind: "chunk", body: bytes.subarray(offset, offset + FILE_CHUNK_BYTES) });
       }
@@ -25,10 +28,28 @@ export async function sendFile(sandbox: Sandbox, name: string, source: Promise<A
   await sandbox.send({ kind: "file_end" });
 }
 
-async function* bytesOf(source: Promise<AsyncIterable<Uint8Array>>): AsyncGenerator<Uint8Array> {
+async function* bytesOf(open: () => Promise<AsyncIterable<Uint8Array>>): AsyncGenerator<Uint8Array> {
   try {
-    yield* await source;
+    yield* await open();
   } catch (error) {
     throw new InputLost("an input file can not be read", { cause: error });
+  }
+}
+
+async function* untilLost(source: AsyncGenerator<Uint8Array>, lost: AbortSignal): AsyncGenerator<Uint8Array> {
+  const sandboxLost = new Promise<"lost">((resolve) => {
+    if (lost.aborted) resolve("lost");
+    else lost.addEventListener("abort", () => resolve("lost"), { once: true });
+  });
+  try {
+    for (;;) {
+      const next = await Promise.race([source.next(), sandboxLost]);
+      if (next === "lost") throw new WireError("the sandbox's stream ended while its input was read");
+      if (next.done === true) return;
+      yield next.value;
+    }
+  } finally {
+    // Not waited for: a source that never gives a byte never closes either.
+    source.return(undefined).catch(() => undefined);
   }
 }

@@ -20,7 +20,7 @@ export async function openSession(
 ): Promise<EngineSession> {
   // What its cells will import can not be known, so it may as well have what there is.
   const taken = await options.pool.take({ memoryMb: spec.memoryMb }, true, signal);
-  options.pool.rest(taken.sandbox);
+  options.pool.rest();
   return new SandboxSession(options, spec, taken.sandbox);
 }
 
@@ -65,7 +65,7 @@ class SandboxSession implements EngineSession {
   }
 
   async putFile(name: string, fileId: string, ports: Pick<RunPorts, "openFile">): Promise<void> {
-    await sendFile(this.#sandbox, name, ports.openFile(fileId));
+    await sendFile(this.#sandbox, name, () => ports.openFile(fileId));
   }
 
   async removeFile(name: string): Promise<void> {
@@ -90,6 +90,6 @@ class SandboxSession implements EngineSession {
 
   #rest(): void {
     this.#resting = true;
-    this.#options.pool.rest(this.#sandbox);
+    this.#options.pool.rest();
   }
 }

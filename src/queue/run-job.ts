@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Redis } from "ioredis";
 import type { Output } from "../execution/outputs.ts";
 import type { ExecutionEnd } from "../execution/result.ts";
@@ -14,6 +15,9 @@ import { finishScript, startScript } from "./scripts.ts";
 
 /** Runs of one execution: the first and two after lost workers. Code that takes its worker down must not do so for ever. */
 export const ATTEMPTS_MAX = 3;
+/** Half a minute together. */
+const STORE_RETRIES = 9;
+const STORE_RETRY_MS = { first: 100, max: 5_000 };
 
 export interface RunWorld {
   redis: Redis;
@@ -49,7 +53,7 @@ export async function runJob(world: RunWorld, job: JobData, stop: AbortSignal): 
   if (stop.reason === "lock_lost") return "done";
   // A cell has changed its session: nobody can run it again.
   if (stop.reason === "shutdown" && wasStopped(end) && job.session === undefined) return "give_back";
-  await finish(world, stored, end);
+  await finish(world, stored, end, stop);
   return stored.webhookId === null ? "done" : "webhook_due";
 }
 
@@ -118,12 +122,25 @@ function wasStopped(end: ExecutionEnd): boolean {
   return stoppedCauses.has(end.cause);
 }
 
-async function finish(world: RunWorld, stored: StoredExecution, end: ExecutionEnd): Promise<void> {
-  const { redis, keys } = world;
+/**
+ * Stores the end. The run can not be repeated for less than it cost, so a Redis that refuses to write, full or read-only, is
+ * asked again for a while, as long as the job is still this worker's.
+ */
+async function finish(world: RunWorld, stored: StoredExecution, end: ExecutionEnd, stop: AbortSignal): Promise<void> {
+  const { redis, keys, log } = world;
   const { body, zipped } = await encodeEnd(end);
   const { organization, id, attempt } = stored;
-  const reply = await finishScript.run(redis, keys.base, [organization, id, attempt, end.status, end.cause ?? "", body, zipped]);
-  // Ignored: another attempt is the current one, or a cancel or deadline ended it first.
-  if (Number(reply) === 0) return;
-  tellEnded(world, { ...stored, status: end.status, end, completedAt: Number(reply) });
+  const args = [organization, id, attempt, end.status, end.cause ?? "", body, zipped];
+  for (let turn = 0; ; turn++) {
+    try {
+      const reply = await finishScript.run(redis, keys.base, args);
+      // Ignored: another attempt is the current one, or a cancel or deadline ended it first.
+      if (Number(reply) !== 0) tellEnded(world, { ...stored, status: end.status, end, completedAt: Number(reply) });
+      return;
+    } catch (error) {
+      if (turn === STORE_RETRIES || stop.reason === "lock_lost") throw error;
+      log.warn({ execution: id, turn, err: error }, "an end was not stored; trying again");
+      await sleep(Math.min(STORE_RETRY_MS.first * 2 ** turn, STORE_RETRY_MS.max));
+    }
+  }
 }

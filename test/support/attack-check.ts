@@ -26,7 +26,8 @@ export function attackProblems(attack: Attack, ran: Ran, limits: Limits, runtime
   if (attack.files !== null && !mayEndSandbox) {
     const kept = end.outputs.flatMap((output) => (output.type === "file" ? [output.name] : [])).sort();
     const wanted = [...attack.files].sort();
-    if (JSON.stringify(kept) !== JSON.stringify(wanted)) problems.push(`kept the files ${JSON.stringify(kept)}, not ${JSON.stringify(wanted)}`);
+    if (JSON.stringify(kept) !== JSON.stringify(wanted))
+      problems.push(`kept the files ${JSON.stringify(kept)}, not ${JSON.stringify(wanted)}`);
   }
   return [...problems, ...boundProblems(ran, limits)];
 }

@@ -44,8 +44,19 @@ const DEFAULT_TIMEOUT_MS = 5_000;
 /** Reads the header of one program. Throws, naming file and line, on anything it does not know. */
 export function parseAttack(file: string, code: string): Attack {
   const attack: Attack = {
-    file, code, title: "", verdicts: [], prints: [], neverPrints: ["breached"], files: [], inputs: [],
-    timeoutMs: DEFAULT_TIMEOUT_MS, memoryMb: null, twice: false, only: null, endsSandbox: null,
+    file,
+    code,
+    title: "",
+    verdicts: [],
+    prints: [],
+    neverPrints: ["breached"],
+    files: [],
+    inputs: [],
+    timeoutMs: DEFAULT_TIMEOUT_MS,
+    memoryMb: null,
+    twice: false,
+    only: null,
+    endsSandbox: null,
   };
   for (const line of code.split("\n")) {
     if (!line.startsWith("#")) break;
@@ -77,7 +88,8 @@ const readers: Record<string, (attack: Attack, value: string) => void> = {
   },
   files: (attack, value) => {
     const names = value === "*" ? null : (JSON.parse(value) as unknown);
-    if (names !== null && !(Array.isArray(names) && names.every((name) => typeof name === "string"))) throw new TypeError("not a list of names");
+    if (names !== null && !(Array.isArray(names) && names.every((name) => typeof name === "string")))
+      throw new TypeError("not a list of names");
     attack.files = names;
   },
   input: (attack, value) => {
@@ -111,7 +123,8 @@ function thereOnly(value: string): ThereOnly {
 
 function checkedVerdict(text: string): string {
   const [status, cause, ...rest] = text.split(" ");
-  const known = (statuses as readonly string[]).includes(status ?? "") && (cause === undefined || (causes as readonly string[]).includes(cause));
+  const known =
+    (statuses as readonly string[]).includes(status ?? "") && (cause === undefined || (causes as readonly string[]).includes(cause));
   if (!known || rest.length > 0) throw new TypeError(`no such verdict: ${text}`);
   return text;
 }

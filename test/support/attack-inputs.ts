@@ -58,7 +58,12 @@ function imageBomb(): Buffer {
   head.writeUInt32BE(side, 4);
   head.writeUInt8(1, 8);
   const pixels = deflateSync(Buffer.alloc(side * (1 + side / 8)));
-  return Buffer.concat([Buffer.from("\x89PNG\r\n\x1a\n", "latin1"), pngChunk("IHDR", head), pngChunk("IDAT", pixels), pngChunk("IEND", Buffer.alloc(0))]);
+  return Buffer.concat([
+    Buffer.from("\x89PNG\r\n\x1a\n", "latin1"),
+    pngChunk("IHDR", head),
+    pngChunk("IDAT", pixels),
+    pngChunk("IEND", Buffer.alloc(0)),
+  ]);
 }
 
 function pngChunk(kind: string, data: Buffer): Buffer {

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { DockerSandboxFactory } from "../../src/docker/factory.ts";
 import { connectEngine, type EngineClient, hasStatus } from "../../src/docker/engine-client.ts";
+import { DockerSandboxFactory } from "../../src/docker/factory.ts";
 import { WORKER_LABEL } from "../../src/docker/profile.ts";
 import { Pool, type Taken } from "../../src/engine/pool.ts";
 import { makeEngine } from "../../src/engine/run.ts";
@@ -12,7 +12,7 @@ import type { ExecutionEnd } from "../../src/execution/result.ts";
 import type { Engine, RunPorts, SessionEngine } from "../../src/execution/run.ts";
 import { type Limits, makeLimits } from "../../src/limits.ts";
 import { type Log, makeLog } from "../../src/observe/log.ts";
-import { makeMetrics, type Metrics } from "../../src/observe/metrics.ts";
+import { type Metrics, makeMetrics } from "../../src/observe/metrics.ts";
 
 /** The image, engine and runtimes under test, as the test command names them. */
 export const sandboxImage = process.env["SANDBOX_IMAGE"] ?? "code-interpreter-sandbox:dev";
@@ -145,7 +145,16 @@ function openPool(parts: PoolParts): RecordingPool {
   });
   const spec = { memoryMb: limits.memoryMbMax };
   const pool = new RecordingPool({
-    factory, spec, sizeMin: poolSize, sizeMax: poolSize, capacity: poolSize + 8, startsMax: 2, idleMsMax: 300_000, metrics, log,
+    factory,
+    spec,
+    sizeMin: poolSize,
+    sizeMax: poolSize,
+    capacity: poolSize + 8,
+    startsMax: 2,
+    idleMsMax: 300_000,
+    preloadMsMax: 10_000,
+    metrics,
+    log,
   });
   pool.open();
   return pool;

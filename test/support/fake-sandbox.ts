@@ -5,7 +5,7 @@ import { type InFrame, type OutFrame, type OutKind, WireError } from "../../src/
  * A sandbox that does what its script says, for faults that a real one can not be made to have. It passes the same
  * contract tests as the real one (test/contract/engine/sandbox.test.ts).
  */
-export type Script = (frame: InFrame, sandbox: FakeSandbox) => void;
+export type Script = (frame: InFrame, sandbox: FakeSandbox) => unknown;
 
 export class FakeSandbox implements Sandbox {
   readonly id: string;
@@ -32,7 +32,14 @@ export class FakeSandbox implements Sandbox {
   async send(frame: InFrame): Promise<void> {
     if (this.#lost.signal.aborted) throw new WireError("the sandbox's stream has ended");
     this.received.push(frame);
-    this.#script(frame, this);
+    const taken = this.#script(frame, this);
+    if (taken instanceof Promise) await Promise.race([taken, this.#lostWhileWriting()]);
+  }
+
+  #lostWhileWriting(): Promise<never> {
+    return new Promise((_, reject) => {
+      this.#lost.signal.addEventListener("abort", () => reject(new WireError("the sandbox's stream ended while it was written to")));
+    });
   }
 
   async receive(): Promise<OutFrame | null> {

@@ -55,7 +55,12 @@ describe("displays", () => {
     await outputs.display(frame("display", { type: "json", role: "display", data: nested(128) }));
     expect(outputs.truncated.outputs).toBe(false);
     await outputs.display({ ...frame("display", { type: "json" }), head: { type: "json", role: "display", data: nested(129) } });
-    await outputs.display({ kind: "display", head: { type: "json", role: "display", data: nested(200_000) }, body: Buffer.alloc(0), bytes: 400_000 });
+    await outputs.display({
+      kind: "display",
+      head: { type: "json", role: "display", data: nested(200_000) },
+      body: Buffer.alloc(0),
+      bytes: 400_000,
+    });
     expect(outputs.list()).toHaveLength(1);
     expect(outputs.truncated.outputs).toBe(true);
   });

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { Pool, type PoolOptions } from "../../../src/engine/pool.ts";
 import { makeLog } from "../../../src/observe/log.ts";
 import { makeMetrics } from "../../../src/observe/metrics.ts";
-import { FakeFactory, type FakeSandbox, wellBehaved } from "../../support/fake-sandbox.ts";
+import { FakeFactory, type FakeSandbox, type Script, wellBehaved } from "../../support/fake-sandbox.ts";
 
 const spec = { memoryMb: 512 };
 const never = new AbortController().signal;
@@ -18,6 +18,7 @@ function poolOf(factory: FakeFactory, changes: Partial<PoolOptions> = {}) {
     capacity: 8,
     startsMax: 4,
     idleMsMax: 60_000,
+    preloadMsMax: 10_000,
     metrics,
     log: makeLog("silent"),
     ...changes,
@@ -196,6 +197,24 @@ describe("preloading", () => {
     expect(preloaded(heavy.sandbox as FakeSandbox)).toBe(4);
     await pool.discard(light.sandbox);
     await pool.discard(heavy.sandbox);
+  });
+
+  test("that hangs costs the sandbox within its bound, and holds up nobody longer than they wish to wait", async () => {
+    const hangs: Script = (frame) => {
+      if (frame.kind !== "preload") throw new Error("only preloads are sent here");
+    };
+    const factory = new FakeFactory(hangs);
+    const { pool } = poolOf(factory, { sizeMin: 1, sizeMax: 1, preloadMsMax: 200 });
+    pool.open();
+    await vi.waitFor(() => expect(preloaded(factory.made[0] as FakeSandbox)).toBe(1));
+    const impatient = new AbortController();
+    const taking = pool.take(spec, true, impatient.signal);
+    impatient.abort(new Error("enough"));
+    await expect(taking).rejects.toThrow("enough");
+    await vi.waitFor(() => expect((factory.made[0] as FakeSandbox).destroyed).toBeGreaterThanOrEqual(1));
+    const { sandbox } = await pool.take(spec, false, never);
+    expect(sandbox.id).not.toBe("sandbox-1");
+    await pool.discard(sandbox);
   });
 
   test("that is answered with nonsense costs the sandbox, not the pool", async () => {

@@ -6,9 +6,16 @@ import type { RunInput, RunPorts } from "../../../src/execution/run.ts";
 import { makeLimits } from "../../../src/limits.ts";
 import { makeLog } from "../../../src/observe/log.ts";
 import { makeMetrics } from "../../../src/observe/metrics.ts";
+import { WireError } from "../../../src/wire/frames.ts";
 import { doneHead, FakeFactory, type FakeSandbox, type Script } from "../../support/fake-sandbox.ts";
 
-const limits = makeLimits({ sandboxStartTimeoutMsMax: 500, runKillGraceMs: 100, runTimeoutMsMax: 1_000 });
+const limits = makeLimits({
+  sandboxStartTimeoutMsMax: 500,
+  inputTimeoutMsMax: 500,
+  collectTimeoutMsMax: 200,
+  runKillGraceMs: 100,
+  runTimeoutMsMax: 1_000,
+});
 const pools: Pool[] = [];
 afterEach(async () => {
   for (const pool of pools.splice(0)) await pool.close();
@@ -24,6 +31,7 @@ function engineWith(script: Script, factory = new FakeFactory(script)) {
     capacity: 4,
     startsMax: 2,
     idleMsMax: 60_000,
+    preloadMsMax: 10_000,
     metrics: makeMetrics(),
     log,
   });
@@ -222,6 +230,63 @@ describe("a run", () => {
     const { engine } = engineWith(answers(ends()), factory);
     const end = await engine.run(input(), portsThatKeep().ports, new AbortController().signal);
     expect(end).toMatchObject({ status: "errored", cause: "sandbox_lost", outcome: "never_started" });
+  });
+
+  test.each([
+    [
+      "a sandbox that takes no input",
+      (async (frame) => {
+        if (frame.kind === "chunk") await new Promise(() => undefined);
+      }) satisfies Script,
+      "bytes",
+    ],
+    ["a store that never gives a byte", answers(ends()), "nothing"],
+  ])("gives up on %s, within the bound", async (_, script: Script, kind) => {
+    const { engine, factory } = engineWith(script);
+    const never = { [Symbol.asyncIterator]: () => ({ next: () => new Promise<IteratorResult<Uint8Array>>(() => undefined) }) };
+    const ports = portsThatKeep().ports;
+    const end = await engine.run(
+      input({ files: [{ name: "a", file_id: "file_1" }] }),
+      kind === "bytes" ? ports : { ...ports, openFile: async () => never },
+      new AbortController().signal,
+    );
+    expect(end).toMatchObject({ status: "errored", cause: "sandbox_lost", outcome: "never_started" });
+    expect((factory.made[0] as FakeSandbox).destroyed).toBeGreaterThanOrEqual(1);
+  });
+
+  test("opens an input file only when its turn has come, so that a lost sandbox leaves no failure behind", async () => {
+    let opened = 0;
+    const factory = new FakeFactory((frame, sandbox) => {
+      if (frame.kind === "file") {
+        sandbox.die();
+        throw new WireError("the sandbox's stream has ended");
+      }
+    });
+    const { engine } = engineWith(answers(ends()), factory);
+    const ports = {
+      ...portsThatKeep().ports,
+      openFile: () => {
+        opened += 1;
+        return Promise.reject(new Error("gone"));
+      },
+    };
+    const end = await engine.run(input({ files: [{ name: "a", file_id: "file_1" }] }), ports, new AbortController().signal);
+    expect(end).toMatchObject({ status: "errored", cause: "sandbox_lost", outcome: "never_started" });
+    expect(opened).toBe(0);
+  });
+
+  test("does not let announced files hold the sandbox for ever", async () => {
+    const endless = (sandbox: FakeSandbox) => {
+      const announce = setInterval(() => {
+        if (sandbox.destroyed > 0) clearInterval(announce);
+        else {
+          sandbox.says("file", { name: "a", change: "created" });
+          sandbox.says("file_end", { complete: true });
+        }
+      }, 20);
+    };
+    const { end } = await run(answers(endless));
+    expect(end).toMatchObject({ status: "incomplete", cause: "timeout" });
   });
 
   test("says that it never started when an input file is gone", async () => {
