@@ -9,8 +9,8 @@ import { giveUp, SetupError, say, step } from "./setup/say.mjs";
 import { freePort, hasEnded, isFree, lastLines, launchService, waitUntilReady } from "./setup/service.mjs";
 import { dataFolderOf, root, setup } from "./setup.mjs";
 
-/** The service stops within its own bound of 45 s; this is for one that does not. */
-const STOP_MS_MAX = 60_000;
+/** The service stops within its own bound of a minute; this is for one that does not. */
+const STOP_MS_MAX = 75_000;
 
 const SAME_SIGNAL_MS = 500;
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];

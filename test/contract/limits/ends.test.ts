@@ -35,7 +35,10 @@ describe("a cancelled execution", () => {
 
   test("that ignores being interrupted is killed within the grace, and keeps its text and files all the same", async () => {
     const startedAt = Date.now();
-    const ran = await stopped(`${working}while True:\n    try:\n        time.sleep(60)\n    except BaseException:\n        pass`, "cancelled");
+    const ran = await stopped(
+      `${working}while True:\n    try:\n        time.sleep(60)\n    except BaseException:\n        pass`,
+      "cancelled",
+    );
     expect(ran.end).toMatchObject({ status: "cancelled", cause: "cancelled" });
     expect(ran.text()).toBe("before");
     expect(ran.files.get("before.txt")?.toString()).toBe("whole");
@@ -61,7 +64,13 @@ describe("a sandbox", () => {
     const ran = await under.run(`${working}time.sleep(60)`, {
       onEmit: () => under.docker.control.getContainer(lastSandbox()).kill(),
     });
-    expect(ran.end).toMatchObject({ status: "errored", cause: "sandbox_lost", outcome: "ran_partly", retry_safe: true, evidence: { exit_code: 137 } });
+    expect(ran.end).toMatchObject({
+      status: "errored",
+      cause: "sandbox_lost",
+      outcome: "ran_partly",
+      retry_safe: true,
+      evidence: { exit_code: 137 },
+    });
     expect(ran.text()).toBe("before");
     await under.pool.settled();
     expect(await under.exists(lastSandbox())).toBe(false);

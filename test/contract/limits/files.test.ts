@@ -8,14 +8,19 @@ const FILES_BYTES = 2_500;
 
 let under: EngineUnderTest;
 beforeAll(async () => {
-  under = await startEngine({ limits: makeLimits({ filesOutCountMax: COUNT, fileOutBytesMax: FILE_BYTES, filesOutBytesMax: FILES_BYTES }) });
+  under = await startEngine({
+    limits: makeLimits({ filesOutCountMax: COUNT, fileOutBytesMax: FILE_BYTES, filesOutBytesMax: FILES_BYTES }),
+  });
 });
 afterAll(() => under.close());
 
 const write = (...sizes: number[]) => sizes.map((bytes, number) => `open("file-${number}", "wb").write(b"x" * ${bytes})`).join("; ");
 
 describe("the number of files", () => {
-  test.each([["just below", COUNT - 1], ["at", COUNT]])("%s its bound is kept", async (_, count) => {
+  test.each([
+    ["just below", COUNT - 1],
+    ["at", COUNT],
+  ])("%s its bound is kept", async (_, count) => {
     const { end, files } = await under.run(write(...Array<number>(count).fill(1)));
     expect([files.size, end.truncated.files, end.skipped_files]).toEqual([count, false, []]);
   });
@@ -30,7 +35,11 @@ describe("the number of files", () => {
 });
 
 describe("the bytes of one file", () => {
-  test.each([["none", 0], ["just below its bound", FILE_BYTES - 1], ["at its bound", FILE_BYTES]])("%s are kept to the last", async (_, bytes) => {
+  test.each([
+    ["none", 0],
+    ["just below its bound", FILE_BYTES - 1],
+    ["at its bound", FILE_BYTES],
+  ])("%s are kept to the last", async (_, bytes) => {
     const { end, files } = await under.run(write(bytes));
     expect(files.get("file-0")).toEqual(Buffer.alloc(bytes, "x"));
     expect(end).toMatchObject({ truncated: { files: false }, usage: { file_bytes: bytes } });
@@ -45,7 +54,10 @@ describe("the bytes of one file", () => {
 });
 
 describe("the bytes of all files", () => {
-  test.each([["just below", FILES_BYTES - 2_000 - 1], ["at", FILES_BYTES - 2_000]])("%s their bound are kept", async (_, bytes) => {
+  test.each([
+    ["just below", FILES_BYTES - 2_000 - 1],
+    ["at", FILES_BYTES - 2_000],
+  ])("%s their bound are kept", async (_, bytes) => {
     const { end, files } = await under.run(write(1_000, 1_000, bytes));
     expect([files.size, end.truncated.files, end.usage.file_bytes]).toEqual([3, false, 2_000 + bytes]);
   });

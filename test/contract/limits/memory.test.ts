@@ -11,7 +11,12 @@ let under: EngineUnderTest;
 beforeAll(async () => {
   under = await startEngine({
     limits: makeLimits({
-      memoryMbMax: LIMIT_MB, workingFolderMbMax: 64, tmpFolderMbMax: 16, sharedMemoryMbMax: 16, fileOutBytesMax: 1 * MIB, filesOutBytesMax: 1 * MIB,
+      memoryMbMax: LIMIT_MB,
+      workingFolderMbMax: 64,
+      tmpFolderMbMax: 16,
+      sharedMemoryMbMax: 16,
+      fileOutBytesMax: 1 * MIB,
+      filesOutBytesMax: 1 * MIB,
       filesInBytesMax: 8 * MIB,
     }),
   });
@@ -19,7 +24,10 @@ beforeAll(async () => {
 afterAll(() => under.close());
 
 const memoryEnd = (limitMb: number) => ({
-  status: "incomplete", cause: "memory", outcome: "ran_partly", evidence: { limit: "memory_bytes", limit_value: limitMb * MIB },
+  status: "incomplete",
+  cause: "memory",
+  outcome: "ran_partly",
+  evidence: { limit: "memory_bytes", limit_value: limitMb * MIB },
 });
 
 describe("memory", () => {
@@ -47,14 +55,17 @@ describe("memory", () => {
   });
 
   test("of a child alone is told, though the code itself ended well", async () => {
-    const ran = await under.run('import os\nchild = os.fork()\nif child == 0:\n    block = b"x" * (1 << 30)\nstatus = os.waitpid(child, 0)[1]\nprint("killed by", status)');
+    const ran = await under.run(
+      'import os\nchild = os.fork()\nif child == 0:\n    block = b"x" * (1 << 30)\nstatus = os.waitpid(child, 0)[1]\nprint("killed by", status)',
+    );
     expect(ran.end).toMatchObject({ ...memoryEnd(LIMIT_MB), evidence: { exit_code: 0, limit: "memory_bytes" } });
     expect(ran.end.evidence.oom_kills).toBeGreaterThanOrEqual(1);
     expect(ran.text()).toBe("killed by 9");
   });
 
   test("held by files counts as well", async () => {
-    const code = 'with open("held", "wb") as file:\n    for _ in range(60): file.write(bytes(1 << 20))\nblock = b"x" * (110 << 20)\nprint("after")';
+    const code =
+      'with open("held", "wb") as file:\n    for _ in range(60): file.write(bytes(1 << 20))\nblock = b"x" * (110 << 20)\nprint("after")';
     expect((await under.run(code.replace("range(60)", "range(0)"))).end.status).toBe("completed");
     expect((await under.run(code)).end).toMatchObject(memoryEnd(LIMIT_MB));
   });

@@ -16,8 +16,14 @@ let under: EngineUnderTest;
 beforeAll(async () => {
   under = await startEngine({
     limits: makeLimits({
-      outputsCountMax: OUTPUTS, displayBytesMax: DISPLAY_BYTES, displaysBytesMax: DISPLAYS_BYTES, tableRowsMax: ROWS, tableColumnsMax: COLUMNS,
-      chartPointsMax: POINTS, textValueBytesMax: VALUE_BYTES, tracebackLinesMax: TRACEBACK_LINES,
+      outputsCountMax: OUTPUTS,
+      displayBytesMax: DISPLAY_BYTES,
+      displaysBytesMax: DISPLAYS_BYTES,
+      tableRowsMax: ROWS,
+      tableColumnsMax: COLUMNS,
+      chartPointsMax: POINTS,
+      textValueBytesMax: VALUE_BYTES,
+      tracebackLinesMax: TRACEBACK_LINES,
     }),
   });
 });
@@ -30,7 +36,10 @@ function ofType<T extends Output["type"]>(ran: Ran, type: T): Array<Extract<Outp
 const html = (bytes: number) => `display({"text/html": "h" * ${bytes}}, raw=True)`;
 
 describe("the number of outputs", () => {
-  test.each([["just below", OUTPUTS - 1], ["at", OUTPUTS]])("%s its bound is kept", async (_, count) => {
+  test.each([
+    ["just below", OUTPUTS - 1],
+    ["at", OUTPUTS],
+  ])("%s its bound is kept", async (_, count) => {
     const ran = await under.run(`for _ in range(${count}): ${html(1)}`);
     expect(ofType(ran, "html")).toHaveLength(count);
     expect(ran.end).toMatchObject({ status: "completed", truncated: { outputs: false } });
@@ -83,7 +92,10 @@ describe("the bytes of outputs", () => {
 describe("a table", () => {
   const table = (rows: number, columns: number) => `import pandas\npandas.DataFrame({f"c{n}": range(${rows}) for n in range(${columns})})`;
 
-  test.each([["just below", ROWS - 1], ["at", ROWS]])("%s its bound of rows is whole", async (_, rows) => {
+  test.each([
+    ["just below", ROWS - 1],
+    ["at", ROWS],
+  ])("%s its bound of rows is whole", async (_, rows) => {
     const [shown] = ofType(await under.run(table(rows, 2)), "table");
     expect(shown).toMatchObject({ row_count: rows, truncated: false });
     expect(shown?.rows).toHaveLength(rows);
@@ -107,9 +119,13 @@ describe("a table", () => {
 });
 
 describe("a chart", () => {
-  const chart = (points: number) => `import matplotlib.pyplot as plt\nplt.figure(figsize=(1, 1), dpi=30)\nplt.plot(range(${points}))\nplt.show()`;
+  const chart = (points: number) =>
+    `import matplotlib.pyplot as plt\nplt.figure(figsize=(1, 1), dpi=30)\nplt.plot(range(${points}))\nplt.show()`;
 
-  test.each([["at", POINTS, false], ["above", POINTS + 1, true]] as const)("%s its bound of points", async (_, points, truncated) => {
+  test.each([
+    ["at", POINTS, false],
+    ["above", POINTS + 1, true],
+  ] as const)("%s its bound of points", async (_, points, truncated) => {
     const [shown] = ofType(await under.run(chart(points)), "chart");
     expect(shown?.truncated).toBe(truncated);
     expect(shown?.series[0]?.y?.length).toBeLessThanOrEqual(POINTS);

@@ -21,8 +21,14 @@ const forks = (count: number) =>
   `import os, time\nfor number in range(${count}):\n    if os.fork() == 0:\n        time.sleep(60)\n        os._exit(0)\n    print(number + 1)`;
 const lastLine = (text: string) => text.split("\n").at(-1);
 
-describe.each([["threads", threads], ["processes", forks]])("%s", (_, program) => {
-  test.each([["just below", PROCESSES_MAX - OWN - 1], ["at", PROCESSES_MAX - OWN]])("%s the limit all start", async (_where, count) => {
+describe.each([
+  ["threads", threads],
+  ["processes", forks],
+])("%s", (_, program) => {
+  test.each([
+    ["just below", PROCESSES_MAX - OWN - 1],
+    ["at", PROCESSES_MAX - OWN],
+  ])("%s the limit all start", async (_where, count) => {
     const { end, text } = await under.run(program(count));
     expect(end).toMatchObject({ status: "completed", evidence: {} });
     expect(lastLine(text())).toBe(String(count));
@@ -31,7 +37,10 @@ describe.each([["threads", threads], ["processes", forks]])("%s", (_, program) =
   test("above the limit are refused, which ends the code that does not expect it", async () => {
     const { end, text } = await under.run(`${program(PROCESSES_MAX - OWN + 1).replace("gate.wait)", "gate.wait, daemon=True)")}`);
     expect(end).toMatchObject({
-      status: "incomplete", cause: "processes", outcome: "ran_partly", evidence: { exit_code: 1, limit: "processesMax", limit_value: PROCESSES_MAX },
+      status: "incomplete",
+      cause: "processes",
+      outcome: "ran_partly",
+      evidence: { exit_code: 1, limit: "processesMax", limit_value: PROCESSES_MAX },
     });
     expect(end.evidence.processes_refused).toBeGreaterThanOrEqual(1);
     expect(lastLine(text())).toBe(String(PROCESSES_MAX - OWN));
@@ -40,7 +49,9 @@ describe.each([["threads", threads], ["processes", forks]])("%s", (_, program) =
 });
 
 test("a refused process that the code expects is no failure", async () => {
-  const { end } = await under.run(`import os, time\ntry:\n    while True:\n        if os.fork() == 0: time.sleep(60)\nexcept BlockingIOError:\n    print("enough")`);
+  const { end } = await under.run(
+    `import os, time\ntry:\n    while True:\n        if os.fork() == 0: time.sleep(60)\nexcept BlockingIOError:\n    print("enough")`,
+  );
   expect(end).toMatchObject({ status: "completed", cause: null });
 });
 
@@ -55,7 +66,9 @@ describe("open files", () => {
   test("above the limit are refused with the system's own error", async () => {
     const { end, text } = await under.run('import os\nfor number in range(1000):\n    os.open("/dev/null", 0)\n    print(number + 1)');
     expect(end).toMatchObject({ status: "failed", cause: "exception" });
-    expect(end.outputs).toContainEqual(expect.objectContaining({ type: "error", name: "OSError", value: expect.stringContaining("Too many open files") as unknown }));
+    expect(end.outputs).toContainEqual(
+      expect.objectContaining({ type: "error", name: "OSError", value: expect.stringContaining("Too many open files") as unknown }),
+    );
     expect(lastLine(text())).toBe(String(OPEN_FILES_MAX - OWN_FILES));
   });
 });

@@ -8,7 +8,9 @@ const STOP = 20_000;
 
 let under: EngineUnderTest;
 beforeAll(async () => {
-  under = await startEngine({ limits: makeLimits({ stdoutKeptBytesMax: STDOUT_KEPT, stderrKeptBytesMax: STDERR_KEPT, outputStopBytesMax: STOP }) });
+  under = await startEngine({
+    limits: makeLimits({ stdoutKeptBytesMax: STDOUT_KEPT, stderrKeptBytesMax: STDERR_KEPT, outputStopBytesMax: STOP }),
+  });
 });
 afterAll(() => under.close());
 
@@ -18,15 +20,25 @@ describe.each([
 ] as const)("%s", (stream, descriptor, kept) => {
   const other = stream === "stdout" ? "stderr" : "stdout";
 
-  test.each([["just below", kept - 1], ["at", kept]])("%s its bound is kept whole", async (_, bytes) => {
+  test.each([
+    ["just below", kept - 1],
+    ["at", kept],
+  ])("%s its bound is kept whole", async (_, bytes) => {
     const { end, text } = await under.run(`import os; os.write(${descriptor}, b"x" * ${bytes})`);
     expect(end).toMatchObject({ status: "completed", truncated: { stdout: false, stderr: false }, usage: { [`${stream}_bytes`]: bytes } });
     expect(text(stream)).toBe("x".repeat(bytes));
   });
 
-  test.each([["just above", kept + 1], ["far above", 10 * kept]])("%s its bound is counted, kept to the byte, and said to be cut", async (_, bytes) => {
+  test.each([
+    ["just above", kept + 1],
+    ["far above", 10 * kept],
+  ])("%s its bound is counted, kept to the byte, and said to be cut", async (_, bytes) => {
     const ran = await under.run(`import os; os.write(${descriptor}, b"x" * ${bytes}); os.write(${3 - descriptor}, b"beside")`);
-    expect(ran.end).toMatchObject({ status: "completed", truncated: { [stream]: true, [other]: false }, usage: { [`${stream}_bytes`]: bytes } });
+    expect(ran.end).toMatchObject({
+      status: "completed",
+      truncated: { [stream]: true, [other]: false },
+      usage: { [`${stream}_bytes`]: bytes },
+    });
     expect(ran.text(stream)).toBe("x".repeat(kept));
     expect(ran.text(other)).toBe("beside");
   });
@@ -44,11 +56,17 @@ describe("both together", () => {
     expect(end).toMatchObject({ status: "completed", usage: { stdout_bytes: STOP / 2, stderr_bytes: STOP / 2 - 1 } });
   });
 
-  test.each([["at", STOP / 2], ["above", STOP]])("%s the stop end the run", async (_, bytes) => {
+  test.each([
+    ["at", STOP / 2],
+    ["above", STOP],
+  ])("%s the stop end the run", async (_, bytes) => {
     const code = `import os, time\nwith open("before.txt", "w") as file: file.write("whole")\nos.write(1, b"x" * ${STOP / 2}); os.write(2, b"y" * ${bytes})\ntime.sleep(60)`;
     const ran = await under.run(code);
     expect(ran.end).toMatchObject({
-      status: "incomplete", cause: "output", outcome: "ran_partly", evidence: { limit: "outputStopBytesMax", limit_value: STOP },
+      status: "incomplete",
+      cause: "output",
+      outcome: "ran_partly",
+      evidence: { limit: "outputStopBytesMax", limit_value: STOP },
       truncated: { stdout: true, stderr: true },
     });
     expect(ran.text()).toBe("x".repeat(STDOUT_KEPT));

@@ -22,7 +22,11 @@ describe("wall time", () => {
   test("above the limit ends at the limit, neither earlier nor much later", async () => {
     const { end } = await under.run("import time; time.sleep(60)", { timeoutMs: LIMIT_MS });
     expect(end).toMatchObject({
-      status: "incomplete", cause: "timeout", outcome: "ran_partly", retry_safe: true, evidence: { limit: "timeout_ms", limit_value: LIMIT_MS },
+      status: "incomplete",
+      cause: "timeout",
+      outcome: "ran_partly",
+      retry_safe: true,
+      evidence: { limit: "timeout_ms", limit_value: LIMIT_MS },
     });
     expect(end.usage.run_ms).toBeGreaterThanOrEqual(LIMIT_MS);
     expect(end.usage.run_ms).toBeLessThan(LIMIT_MS + LATE_MS_MAX);
