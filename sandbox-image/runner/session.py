@@ -12,7 +12,7 @@ import _socket
 from runner import protocol
 from runner.cells import serve_cells
 from runner.child import EX_SOFTWARE
-from runner.execution import INTERRUPT_GRACE_S, READ_BYTES, Execution, Stream, open_pidfd, socket_pair
+from runner.execution import READ_BYTES, Execution, Stream, open_pidfd, socket_pair
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from runner.outbox import Outbox
+
+# An interrupted cell unwinds and describes where it was, on a machine that may be busy: variables are worth the wait.
+# Shorter than the worker's own patience after a time limit.
+YIELD_GRACE_S = 1.3
 
 
 class Process:
@@ -91,9 +95,9 @@ class CellExecution(Execution):
         if self._unsent and self._process.cells.fileno() in ready:
             self._send_cell()
         super().react(ready)
-        if self._channel < 0:
-            # Without its channel the process can not say when a cell ends.
-            self.over = True
+        if self._channel < 0 and self._kill_at is None:
+            # Without its channel the process can not say when a cell ends; it may be about to end itself.
+            self._kill_at = time.monotonic() + YIELD_GRACE_S
 
     def finish(self) -> dict[str, object]:
         if self._exit_code is None or self._status is not None or self._channel < 0:
@@ -141,10 +145,15 @@ class CellExecution(Execution):
             self._exit_code = code & 0xFF if isinstance(code, int) else 0
             self.over = True
 
+    def interrupt(self) -> None:
+        if self._end is None:
+            self._signal_child(_signal.SIGINT)
+            self._stop("interrupted", YIELD_GRACE_S)
+
     def _reach_deadline(self) -> None:
         self._signal_child(_signal.SIGINT)
-        self._stop("timeout", INTERRUPT_GRACE_S)
+        self._stop("timeout", YIELD_GRACE_S)
 
     def _reach_output_limit(self) -> None:
         self._signal_child(_signal.SIGINT)
-        self._stop("output", INTERRUPT_GRACE_S)
+        self._stop("output", YIELD_GRACE_S)
