@@ -5,7 +5,7 @@ import { makeApp } from "../http/app.ts";
 import { makeOperationsApp } from "../http/operations.ts";
 import { makeRateLimit } from "../http/rate-limit.ts";
 import { KeyFile } from "../keys.ts";
-import { failFast } from "../queue/connection.ts";
+import { failFast, untilReady } from "../queue/connection.ts";
 import { Producer } from "../queue/producer.ts";
 import { repeat } from "../queue/sweep.ts";
 import { makeAssistant } from "./assistant-part.ts";
@@ -15,6 +15,7 @@ const SWEEP_FILES_MS = 10 * 60_000;
 /** Left of the shutdown bound for closing what requests used, once they are answered or cut. */
 const CUT_MARGIN_MS = 5_000;
 const IDLE_CHECK_MS = 100;
+const REDIS_PATIENCE_MS = 2_000;
 
 /** What a peer hears whose bytes are no HTTP: there is no request to answer, so no request id either. */
 const NOT_HTTP = [
@@ -61,6 +62,8 @@ export async function startApi(world: World, files: Files, neighbours: Readiness
     stopping,
   });
   const stopSweep = repeat(SWEEP_FILES_MS, log, async () => void (await files.sweep()));
+  // So that the first caller is not told that the queue is away; when it really is, they are to hear just that.
+  await untilReady(redis, REDIS_PATIENCE_MS).catch((error: unknown) => log.warn({ err: error }, "listening without Redis"));
   const server = await listen(app, config.PORT, config.HOST);
   log.info({ url: `http://${config.HOST}:${portOf(server)}` }, "api listens");
   return {
