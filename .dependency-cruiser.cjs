@@ -51,7 +51,12 @@ module.exports = {
       from: { path: "^src/", pathNot: folders.map(place) },
       to: { path: `(^|/)node_modules/(@types/)?${library}/` },
     })),
-    { name: "no-dev-packages-in-src", severity: "error", from: { path: "^src/" }, to: { dependencyTypes: ["npm-dev"], dependencyTypesNot: ["type-only"] } },
+    {
+      name: "no-dev-packages-in-src",
+      severity: "error",
+      from: { path: "^src/" },
+      to: { dependencyTypes: ["npm-dev"], dependencyTypesNot: ["type-only"] },
+    },
   ],
   options: {
     doNotFollow: { path: "node_modules" },

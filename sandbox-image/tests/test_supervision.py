@@ -304,5 +304,5 @@ def test_a_sandbox_runs_once() -> None:
 
 def test_a_full_disk_is_said() -> None:
     result = run("try:\n    open('big', 'wb').write(bytes(64 << 20))\nexcept OSError as e: print(e.errno)")
-    assert result.stdout == "28\n" and result.done["disk_full"] is True
-    assert run("print(1)").done["disk_full"] is False
+    assert result.stdout == "28\n" and result.done["full_folder"] == "/mnt/data"
+    assert run("print(1)").done["full_folder"] is None

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { deadlineAfter } from "../execution/deadline.ts";
 import type { Limits } from "../limits.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { ChatChunks } from "./chat-chunks.ts";
@@ -30,9 +31,18 @@ export class ModelClient implements Model {
   }
 
   async *stream(request: ModelRequest, signal: AbortSignal): AsyncGenerator<ModelEvent> {
-    const { modelRetriesMax, modelCallTimeoutMsMax } = this.#options.limits;
+    const { modelCallTimeoutMsMax } = this.#options.limits;
+    const { signal: whole, clear } = deadlineAfter(modelCallTimeoutMsMax, signal);
+    try {
+      yield* this.#attempts(request, signal, whole);
+    } finally {
+      clear();
+    }
+  }
+
+  async *#attempts(request: ModelRequest, signal: AbortSignal, whole: AbortSignal): AsyncGenerator<ModelEvent> {
+    const { modelRetriesMax } = this.#options.limits;
     const called = performance.now();
-    const whole = AbortSignal.any([signal, AbortSignal.timeout(modelCallTimeoutMsMax)]);
     for (let attempt = 0; ; attempt += 1) {
       let begun = false;
       try {

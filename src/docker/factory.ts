@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Duplex } from "node:stream";
 import type { Container } from "dockerode";
 import type { Sandbox, SandboxEnd, SandboxFactory, SandboxSpec } from "../engine/sandbox.ts";
+import { deadlineAfter } from "../execution/deadline.ts";
 import type { Limits } from "../limits.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
@@ -34,6 +35,7 @@ export class DockerSandboxFactory implements SandboxFactory {
   readonly #options: DockerFactoryOptions;
   readonly #starts: Semaphore;
   readonly #removals: Semaphore;
+  readonly #leaving = new Set<Promise<void>>();
 
   constructor(options: DockerFactoryOptions) {
     this.#options = options;
@@ -43,19 +45,26 @@ export class DockerSandboxFactory implements SandboxFactory {
 
   async create(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
     const release = await this.#starts.acquire(signal);
-    const bounded = AbortSignal.any([signal, AbortSignal.timeout(this.#options.limits.sandboxStartTimeoutMsMax)]);
+    const bounded = deadlineAfter(this.#options.limits.sandboxStartTimeoutMsMax, signal);
     // Named by us, so that it can be removed even when the engine's answer to "create" never arrives.
     const name = `code-interpreter-${randomUUID()}`;
     this.#options.metrics.sandboxesAlive.inc();
     try {
-      return await this.#start(name, spec, bounded);
+      return await this.#start(name, spec, bounded.signal);
     } catch (error) {
-      // Not waited for: with an engine that hangs, this would hold up who asked for long after it failed.
-      void this.#remove(name);
+      // Not waited for here: with an engine that hangs, this would hold up who asked for long after it failed.
+      const leaving = this.#remove(name);
+      this.#leaving.add(leaving);
+      void leaving.finally(() => this.#leaving.delete(leaving));
       throw error;
     } finally {
+      bounded.clear();
       release();
     }
+  }
+
+  async settled(): Promise<void> {
+    await Promise.all(this.#leaving);
   }
 
   async #start(name: string, spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {

@@ -129,6 +129,7 @@ export class Pool {
     if (this.#upkeepTimer !== null) clearInterval(this.#upkeepTimer);
     for (const idle of this.#idle.splice(0)) this.#track(this.#destroy(idle.sandbox));
     while (this.#work.size > 0) await Promise.all(this.#work);
+    await this.#options.factory.settled();
     this.#report();
   }
 

@@ -1,3 +1,4 @@
+import { deadlineAfter } from "../execution/deadline.ts";
 import type { ExecutionEnd } from "../execution/result.ts";
 import type { Engine, RunInput, RunPorts, SessionEngine } from "../execution/run.ts";
 import type { Limits } from "../limits.ts";
@@ -26,12 +27,14 @@ async function runInSandbox(options: EngineOptions, input: RunInput, ports: RunP
   const run = new SandboxRun(input, ports, limits);
   const acquiring = performance.now();
   let taken: Taken;
+  const patience = deadlineAfter(limits.sandboxStartTimeoutMsMax, stop);
   try {
-    const patience = AbortSignal.any([stop, AbortSignal.timeout(limits.sandboxStartTimeoutMsMax)]);
-    taken = await pool.take({ memoryMb: input.memoryMb }, wantsPreloaded(input.code), patience);
+    taken = await pool.take({ memoryMb: input.memoryMb }, wantsPreloaded(input.code), patience.signal);
   } catch (error) {
     if (!stop.aborted) log.error({ execution: input.id, err: error }, "no sandbox for an execution");
     return run.neverStarted(stop, elapsedMs(acquiring));
+  } finally {
+    patience.clear();
   }
   run.usage.acquire_ms = elapsedMs(acquiring);
   run.usage.warm = taken.warm;

@@ -36,4 +36,6 @@ export interface Sandbox {
 export interface SandboxFactory {
   /** Resolves with a sandbox whose runner is ready. When it rejects, whatever was made is on its way out. */
   create(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox>;
+  /** Resolves when nothing of starts that failed is left on its way out. */
+  settled(): Promise<void>;
 }

@@ -117,4 +117,3 @@ export const display = z.discriminatedUnion("type", [
   markdownOutput,
   resultOutput,
 ]);
-

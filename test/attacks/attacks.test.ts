@@ -66,7 +66,10 @@ for (const runtime of runtimesWanted) {
 
         const after = await lane.run(canary);
         expect({ status: after.end.status, text: after.text(), stderr: after.text("stderr"), files: [...after.files] }).toEqual({
-          status: "completed", text: "42", stderr: "", files: [],
+          status: "completed",
+          text: "42",
+          stderr: "",
+          files: [],
         });
 
         await lane.pool.settled();
@@ -88,7 +91,11 @@ for (const runtime of runtimesWanted) {
 
     test("the canary notices a world that is not clean", () =>
       inLane(async (lane) => {
-        const dirty = ['open("/tmp/left", "w").close()', 'open("/dev/shm/left", "w").close()', "import os, time\nif os.fork() == 0: time.sleep(100)"];
+        const dirty = [
+          'open("/tmp/left", "w").close()',
+          'open("/dev/shm/left", "w").close()',
+          "import os, time\nif os.fork() == 0: time.sleep(100)",
+        ];
         for (const code of dirty) expect((await lane.run(`${code}\n${canary}`)).text()).not.toBe("42");
       }));
   });
@@ -104,7 +111,10 @@ function run(lane: EngineUnderTest, attack: Attack): Promise<Ran> {
 
 function linesInBoth(first: Ran, second: Ran): string[] {
   const seen = new Set(first.text().split("\n"));
-  return second.text().split("\n").filter((line) => seen.has(line));
+  return second
+    .text()
+    .split("\n")
+    .filter((line) => seen.has(line));
 }
 
 function split(all: Attack[], runtime: string): { here: Attack[]; elsewhere: Attack[] } {

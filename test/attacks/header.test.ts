@@ -18,9 +18,19 @@ test("a header names the attack, its verdicts and what must and must not be prin
 # ends the sandbox: runsc (its kernel dies with it)
 print("# verdict: not this one")`;
   expect(parseAttack("a.py", code)).toEqual({
-    file: "a.py", code, title: "tries it", verdicts: ["failed exit", "incomplete timeout"], prints: ["blocked", "twice"], neverPrints: ["breached", "secret"],
-    files: ["a.txt", "-rf"], inputs: [{ name: "bomb.zip", kind: "zip-bomb" }], timeoutMs: 1500, memoryMb: 128, twice: true,
-    only: { runtime: "runc", reason: "the other has a kernel of its own" }, endsSandbox: { runtime: "runsc", reason: "its kernel dies with it" },
+    file: "a.py",
+    code,
+    title: "tries it",
+    verdicts: ["failed exit", "incomplete timeout"],
+    prints: ["blocked", "twice"],
+    neverPrints: ["breached", "secret"],
+    files: ["a.txt", "-rf"],
+    inputs: [{ name: "bomb.zip", kind: "zip-bomb" }],
+    timeoutMs: 1500,
+    memoryMb: 128,
+    twice: true,
+    only: { runtime: "runc", reason: "the other has a kernel of its own" },
+    endsSandbox: { runtime: "runsc", reason: "its kernel dies with it" },
   });
 });
 

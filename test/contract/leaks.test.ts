@@ -41,7 +41,10 @@ const onWarning = (warning: Error) => warnings.push(warning);
 
 beforeAll(async () => {
   process.on("warning", onWarning);
-  under = await startEngine({ poolSize: POOL_SIZE, limits: makeLimits({ stdoutKeptBytesMax: 1_000, stderrKeptBytesMax: 1_000, outputStopBytesMax: 100_000 }) });
+  under = await startEngine({
+    poolSize: POOL_SIZE,
+    limits: makeLimits({ stdoutKeptBytesMax: 1_000, stderrKeptBytesMax: 1_000, outputStopBytesMax: 100_000 }),
+  });
 });
 afterAll(async () => {
   await under.close();

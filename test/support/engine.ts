@@ -15,9 +15,9 @@ import { type Log, makeLog } from "../../src/observe/log.ts";
 import { type Metrics, makeMetrics } from "../../src/observe/metrics.ts";
 
 /** The image, engine and runtimes under test, as the test command names them. */
-export const sandboxImage = process.env["SANDBOX_IMAGE"] ?? "code-interpreter-sandbox:dev";
-export const runtimesWanted = (process.env["SANDBOX_RUNTIMES"] ?? "runc").split(",").map((name) => name.trim());
-const dockerHost = process.env["DOCKER_HOST"] ?? "unix:///var/run/docker.sock";
+export const sandboxImage = process.env.SANDBOX_IMAGE ?? "code-interpreter-sandbox:dev";
+export const runtimesWanted = (process.env.SANDBOX_RUNTIMES ?? "runc").split(",").map((name) => name.trim());
+const dockerHost = process.env.DOCKER_HOST ?? "unix:///var/run/docker.sock";
 
 export interface EngineUnderTestOptions {
   runtime?: string;
@@ -88,7 +88,7 @@ export class RecordingPool extends Pool {
 export async function startEngine(options: EngineUnderTestOptions = {}): Promise<EngineUnderTest> {
   const { runtime = "runc", limits = makeLimits(), poolSize = 1 } = options;
   const metrics = makeMetrics();
-  const log = makeLog(process.env["TEST_LOG_LEVEL"] ?? "silent");
+  const log = makeLog(process.env.TEST_LOG_LEVEL ?? "silent");
   const docker = connectEngine({ host: options.host ?? dockerHost }, metrics);
   const workerId = `test-${randomUUID()}`;
   const pool = openPool({ docker, runtime, limits, poolSize, metrics, log, workerId });

@@ -113,6 +113,10 @@ export class FakeFactory implements SandboxFactory {
     return sandbox;
   }
 
+  async settled(): Promise<void> {
+    await this.#gate;
+  }
+
   /** Starts wait from now on until `release`. */
   hold(): void {
     this.#gate = new Promise((resolve) => {

@@ -50,7 +50,10 @@ export function executionsPost(deps: AppDeps): Route {
 function refuseOwnMemory(body: unknown): void {
   const { container, memory_mb } = body as { container?: unknown; memory_mb?: unknown };
   if (container === undefined || memory_mb === undefined) return;
-  throw new ServiceError("invalid_field", { detail: "`memory_mb`: must not be given with `container`, which has its own.", param: "memory_mb" });
+  throw new ServiceError("invalid_field", {
+    detail: "`memory_mb`: must not be given with `container`, which has its own.",
+    param: "memory_mb",
+  });
 }
 
 /** The longest an execution can take from acceptance to its stored result. */
