@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 # An interrupted cell unwinds and describes where it was, on a machine that may be busy: variables are worth the wait.
 # Shorter than the worker's own patience after a time limit.
 YIELD_GRACE_S = 1.3
+# What a program that replaced the process may take to end by itself.
+SILENT_GRACE_S = 5.0
 
 
 class Process:
@@ -97,7 +99,7 @@ class CellExecution(Execution):
         super().react(ready)
         if self._channel < 0 and self._kill_at is None:
             # Without its channel the process can not say when a cell ends; it may be about to end itself.
-            self._kill_at = time.monotonic() + YIELD_GRACE_S
+            self._kill_at = time.monotonic() + SILENT_GRACE_S
 
     def finish(self) -> dict[str, object]:
         if self._exit_code is None or self._status is not None or self._channel < 0:

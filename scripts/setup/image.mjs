@@ -117,7 +117,7 @@ function proxyArguments() {
 }
 
 export function isNetworkTrouble(text) {
-  return /temporary failure resolving|could not (resolve|connect)|network is unreachable|no route to host|connection timed out|failed to fetch/i.test(
+  return /temporary failure resolving|could not (resolve|connect)|network is unreachable|no route to host|connection timed out|failed to fetch|network bridge|docker0/i.test(
     text,
   );
 }
