@@ -124,41 +124,64 @@ export class ModelClient implements Model {
   }
 }
 
-/** One attempt's clock: runs only while we wait for the server, not while the server waits for us. */
+/**
+ * One attempt's clock: runs only while we wait for the server, not while the server waits for us. It lets go of what it waits
+ * for by itself, as a fetch whose answer has begun does not always hear of its signal any more.
+ */
 class Watch {
-  readonly #timeout = new AbortController();
-  readonly signal: AbortSignal;
+  readonly #outer: AbortSignal;
+  readonly #controller = new AbortController();
+  readonly #follow = () => this.#controller.abort(this.#outer.reason);
 
   constructor(outer: AbortSignal) {
-    this.signal = AbortSignal.any([outer, this.#timeout.signal]);
+    this.#outer = outer;
+    if (outer.aborted) this.#follow();
+    else outer.addEventListener("abort", this.#follow, { once: true });
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
   }
 
   async within<T>(ms: number, wait: () => Promise<T>): Promise<T> {
-    const timer = setTimeout(() => this.#timeout.abort(new ModelFailed("model_timeout")), ms);
+    const timer = setTimeout(() => this.#controller.abort(new ModelFailed("model_timeout")), ms);
+    let letGo: () => void = () => undefined;
+    const aborted = new Promise<never>((_, reject) => {
+      letGo = () => reject(this.signal.reason as Error);
+    });
+    this.signal.addEventListener("abort", letGo, { once: true });
     try {
-      return await wait();
+      this.signal.throwIfAborted();
+      return await Promise.race([wait(), aborted]);
     } catch (error) {
-      if (this.#timeout.signal.aborted) throw this.#timeout.signal.reason;
+      if (this.signal.aborted) throw this.signal.reason;
       throw error;
     } finally {
       clearTimeout(timer);
+      this.signal.removeEventListener("abort", letGo);
     }
   }
 
   /** Closes the connection, whatever is left on it. */
   end(): void {
-    this.#timeout.abort(new ModelFailed("model_broken_answer"));
+    this.#outer.removeEventListener("abort", this.#follow);
+    this.#controller.abort(new ModelFailed("model_broken_answer"));
   }
 }
 
 async function* watched(body: ReadableStream<Uint8Array>, watch: Watch, limits: Limits): AsyncGenerator<Uint8Array> {
   const reader = body.getReader();
   let ms = limits.modelFirstByteTimeoutMsMax;
-  for (;;) {
-    const { done, value } = await watch.within(ms, () => reader.read());
-    if (done) return;
-    ms = limits.modelIdleTimeoutMsMax;
-    yield value;
+  try {
+    for (;;) {
+      const { done, value } = await watch.within(ms, () => reader.read());
+      if (done) return;
+      ms = limits.modelIdleTimeoutMsMax;
+      yield value;
+    }
+  } finally {
+    // What is left on the connection is of no use; that it can not be cancelled says that it has ended.
+    reader.cancel().catch(() => undefined);
   }
 }
 
