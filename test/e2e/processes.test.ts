@@ -66,7 +66,7 @@ describe("api and workers as processes of their own", () => {
 describe("a wrong configuration", () => {
   test.each([
     [{ PORT: "eighty" }, /PORT: .* \(is "eighty"\)/],
-    [{ LIMIT_RUN_TIMEOUT_MS_MAX: "-1" }, /LIMIT_RUN_TIMEOUT_MS_MAX: must be a positive number/],
+    [{ LIMIT_RUN_TIMEOUT_MS_MAX: "-1" }, /LIMIT_RUN_TIMEOUT_MS_MAX: must be a positive whole number/],
     [{ LIMIT_MEMORY_MB_MAX: "200" }, /tmpfs counts as memory/],
     [{ LIMIT_NO_SUCH: "1" }, /LIMIT_NO_SUCH: there is no such limit/],
   ])("%j stops the start, naming variable, rule and value", (env, message) => {
