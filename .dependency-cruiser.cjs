@@ -15,6 +15,7 @@ const mayImport = {
   files: ["execution", ...shared],
   engine: ["wire", "execution", ...shared],
   docker: ["engine", "wire", "execution", ...shared],
+  oci: ["engine", "wire", "execution", ...shared],
   queue: ["execution", ...shared],
   assistant: ["execution", ...shared],
   mcp: ["execution", ...shared],

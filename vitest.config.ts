@@ -8,6 +8,16 @@ export default defineConfig({
     projects: [
       { test: { name: "unit", include: ["test/unit/**/*.test.ts"] } },
       { test: { name: "contract", include: ["test/contract/**/*.test.ts"], testTimeout: 30_000, hookTimeout: 60_000 } },
+      {
+        test: {
+          name: "oci",
+          include: ["oci", "contract/limits", "contract/engine", "attacks"]
+            .map((folder) => `test/${folder}/**/*.test.ts`)
+            .concat("test/contract/leaks.test.ts"),
+          env: { ENGINE: "oci" },
+          ...alone,
+        },
+      },
       { test: { name: "faults", include: ["test/faults/**/*.test.ts"], ...alone } },
       { test: { name: "attacks", include: ["test/attacks/**/*.test.ts"], ...alone } },
       { test: { name: "clients", include: ["test/clients/**/*.test.ts"], ...alone } },

@@ -4,6 +4,8 @@ import { parseArgs } from "node:util";
 import { ensureEngine, howToStop } from "./setup/docker.mjs";
 import { ensureImage, pruneImages, variants } from "./setup/image.mjs";
 import { ensureBuilt, ensureNodeModules } from "./setup/node-modules.mjs";
+import { ensureOciRuntime } from "./setup/oci.mjs";
+import { ensureRootfs } from "./setup/rootfs.mjs";
 import { giveUp, SetupError, say } from "./setup/say.mjs";
 
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
@@ -12,6 +14,7 @@ const help = `Makes this machine ready to run the service; needs Node 20 or newe
 
   node scripts/setup.mjs                    npm packages, build, Docker engine, sandbox image
   node scripts/setup.mjs image              only the engine and the image (npm run image)
+  node scripts/setup.mjs rootfs             what ENGINE=oci needs: npm packages, build, OCI runtime, root file system
       --variant default|full                full adds the packages of packages-full.txt (default: default)
       --prune                               also removes images of earlier inputs that no container uses
 
@@ -26,6 +29,15 @@ export async function setup({ dataFolder, variant = "default" }) {
   await ensureNodeModules(root);
   await ensureBuilt(root);
   return setupImage({ dataFolder, variant });
+}
+
+/** The setup of ENGINE=oci: no Docker, but an OCI runtime and the image's root file system. */
+export async function setupOci({ dataFolder, variant = "default", env = process.env }) {
+  ensureNode();
+  await ensureNodeModules(root);
+  await ensureBuilt(root);
+  const runtime = await ensureOciRuntime({ env });
+  return { runtime, rootfs: await ensureRootfs({ dataFolder, root, variant, env }) };
 }
 
 export async function setupImage({ dataFolder, variant = "default" }) {
@@ -51,8 +63,10 @@ async function main() {
   if (values.help) return console.log(help);
   if (!variants.includes(values.variant)) throw new SetupError(`--variant: must be one of ${variants.join(", ")}`);
   const [what, ...rest] = positionals;
-  if (rest.length > 0 || (what !== undefined && what !== "image")) throw new SetupError(`Unknown: ${positionals.join(" ")}\n\n${help}`);
+  if (rest.length > 0 || (what !== undefined && what !== "image" && what !== "rootfs"))
+    throw new SetupError(`Unknown: ${positionals.join(" ")}\n\n${help}`);
   const dataFolder = dataFolderOf(process.env);
+  if (what === "rootfs") return console.log((await setupOci({ dataFolder, variant: values.variant })).rootfs);
   const made = await (what === "image" ? setupImage : setup)({ dataFolder, variant: values.variant });
   if (values.prune) {
     const removed = await pruneImages({ engine: made.engine, root });

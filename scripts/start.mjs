@@ -7,7 +7,7 @@ import { startRedis } from "./setup/redis.mjs";
 import { endChild } from "./setup/run-command.mjs";
 import { giveUp, SetupError, say, step } from "./setup/say.mjs";
 import { freePort, hasEnded, isFree, lastLines, launchService, waitUntilReady } from "./setup/service.mjs";
-import { dataFolderOf, root, setup } from "./setup.mjs";
+import { dataFolderOf, root, setup, setupOci } from "./setup.mjs";
 
 /** The service stops within its own bound of a minute; this is for one that does not. */
 const STOP_MS_MAX = 75_000;
@@ -26,7 +26,8 @@ async function main() {
 
   const dataFolder = dataFolderOf(process.env);
   mkdirSync(dataFolder, { recursive: true });
-  const made = await setup({ dataFolder });
+  const oci = process.env.ENGINE === "oci";
+  const made = oci ? await setupOci({ dataFolder }) : await setup({ dataFolder });
   const ports = await choosePorts(process.env);
   const redis = await startRedis({ dataFolder });
   const env = {
@@ -34,8 +35,7 @@ async function main() {
     ...ports,
     DATA_DIR: dataFolder,
     REDIS_URL: redis.url,
-    SANDBOX_IMAGE: made.image,
-    DOCKER_HOST: made.host,
+    ...(oci ? { OCI_RUNTIME: made.runtime, SANDBOX_ROOTFS: made.rootfs } : { SANDBOX_IMAGE: made.image, DOCKER_HOST: made.host }),
   };
   const logFile = path.join(dataFolder, "service.log");
   const urlFile = path.join(dataFolder, "url");

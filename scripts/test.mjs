@@ -5,7 +5,7 @@ import { ensureRuntimes } from "./setup/gvisor.mjs";
 import { ensureBuilt, ensureNodeModules } from "./setup/node-modules.mjs";
 import { giveUp, SetupError, say, seconds, step } from "./setup/say.mjs";
 import { chooseSuites, suites } from "./setup/suites.mjs";
-import { dataFolderOf, root, setup } from "./setup.mjs";
+import { dataFolderOf, root, setup, setupOci } from "./setup.mjs";
 
 const help = `Runs the tests: npm test
 
@@ -59,6 +59,10 @@ async function main() {
 
 /** Makes ready what the chosen suites need and adds it to the context; returns the engine and image, if any needs them. */
 async function prepare(chosen, context) {
+  if (chosen.some((suite) => suite.needsOci)) {
+    const { runtime, rootfs } = await setupOci({ dataFolder: dataFolderOf(process.env) });
+    Object.assign(context.env, { OCI_RUNTIME: runtime, SANDBOX_ROOTFS: rootfs });
+  }
   if (!chosen.some((suite) => suite.needsEngine)) {
     await ensureNodeModules(root);
     await ensureBuilt(root);

@@ -34,6 +34,27 @@ const variables = z.object({
     .regex(/^[a-zA-Z0-9_.-]+$/)
     .default("runc")
     .describe("OCI runtime the engine starts sandboxes with: runc, crun, runsc"),
+  ENGINE: z.enum(["docker", "oci"]).default("docker").describe("what makes sandboxes: a Docker engine, or an OCI runtime alone"),
+  OCI_RUNTIME: z
+    .string()
+    .regex(/^[a-zA-Z0-9_./-]+$/)
+    .default("crun")
+    .describe("with ENGINE=oci, the program that makes containers: crun or runc"),
+  SANDBOX_ROOTFS: z.string().min(1).optional().describe("with ENGINE=oci, folder of the sandbox image's root file system"),
+  OCI_STATE_DIR: z
+    .string()
+    .min(1)
+    .default("/run/code-interpreter")
+    .describe("with ENGINE=oci, folder of running containers and the keeper's socket"),
+  KEEPER_SOCKET: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("with ENGINE=oci, a keeper that runs already; a worker that is root starts its own when unset"),
+  KEEPER_FAST_JOINS: flag
+    .default(true)
+    .describe("the keeper has the kernel favour moves between cgroups (favordynmods), on all of the host"),
+  KEEPER_OWNER_UID: count(0, 4_294_967_294).default(0).describe("account that may use the socket of a keeper"),
   WORKER_CONCURRENCY: count(1, 256).optional().describe("executions at once; from cores and memory when unset"),
   WORKER_MEMORY_MB: count(512, 4_194_304).optional().describe("memory for sandboxes, MiB; three quarters of the machine when unset"),
   POOL_SIZE_MIN: count(0, 64).default(2).describe("warm sandboxes kept at rest"),

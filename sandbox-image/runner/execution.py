@@ -14,10 +14,13 @@ from runner.child import EX_SOFTWARE, run_as_child
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from runner.outbox import Outbox
+
+    # Ends every process of the sandbox; what it is given takes the ends of children and says whether others live.
+    KillAll = Callable[[Callable[[], bool]], None]
 
 READ_BYTES = 64 * 1024
 # A pipe holds at most this much, whatever its writers ask for; so one emptying never lasts.
@@ -35,6 +38,25 @@ ERROR_FRAMES_MAX = 4
 _SIGNAL_NAMES = {
     number: name for name, number in vars(_signal).items() if name.startswith("SIG") and "_" not in name and isinstance(number, int)
 }
+
+
+def kill_everyone(reap_dead: Callable[[], bool]) -> None:
+    """
+    For the first process of a sandbox: kills every other one and waits for each, as orphans come to it.
+
+    One kill(-1) meets them all, since no fork completes while the signal is pending; it is repeated all the same.
+    """
+    deadline = time.monotonic() + KILL_ALL_S
+    pause = 0.0002
+    while time.monotonic() < deadline:
+        try:
+            os.kill(-1, _signal.SIGKILL)
+        except OSError:
+            pass
+        if not reap_dead():
+            return
+        time.sleep(pause)
+        pause = min(pause * 2, 0.02)
 
 
 class Stream:
@@ -63,9 +85,10 @@ class Execution:
     `check_clock()` at the latest after `wait_s()`, and once `over` is true `finish()`, which leaves no process alive.
     """
 
-    def __init__(self, bounds: Mapping[str, Any], outbox: Outbox) -> None:
+    def __init__(self, bounds: Mapping[str, Any], outbox: Outbox, kill_all: KillAll) -> None:
         self._bounds = bounds
         self._outbox = outbox
+        self._kill_all = kill_all
         self._end: str | None = None
         self._kill_at: float | None = None
         self._flush_asked = False
@@ -165,7 +188,7 @@ class Execution:
 
     def finish(self) -> dict[str, object]:
         """Kills whatever is left, takes what is left in the pipes, and returns how it ended."""
-        self._kill_all()
+        self._kill_all(self._reap_dead)
         run_s = time.monotonic() - self._started_at
         for stream in (self.stdout, self.stderr):
             self._empty_stream(stream)
@@ -305,24 +328,6 @@ class Execution:
                 os.kill(self._pid, number)
             except OSError:
                 pass
-
-    def _kill_all(self) -> None:
-        """
-        Kills every other process of the sandbox and waits for each: orphans come to us, the first process.
-
-        One kill(-1) meets them all, since no fork completes while the signal is pending; it is repeated all the same.
-        """
-        deadline = time.monotonic() + KILL_ALL_S
-        pause = 0.0002
-        while time.monotonic() < deadline:
-            try:
-                os.kill(-1, _signal.SIGKILL)
-            except OSError:
-                pass
-            if not self._reap_dead():
-                return
-            time.sleep(pause)
-            pause = min(pause * 2, 0.02)
 
     def _reap_dead(self) -> bool:
         """Takes the ends of all who have died; returns whether there are others."""

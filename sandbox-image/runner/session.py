@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from runner.execution import KillAll
     from runner.outbox import Outbox
 
 # An interrupted cell unwinds and describes where it was, on a machine that may be busy: variables are worth the wait.
@@ -61,8 +62,8 @@ class Process:
 class CellExecution(Execution):
     """One cell in a living process. At its limits it is interrupted first, and the process killed only if it does not yield."""
 
-    def __init__(self, bounds: Mapping[str, Any], outbox: Outbox, process: Process) -> None:
-        super().__init__(bounds, outbox)
+    def __init__(self, bounds: Mapping[str, Any], outbox: Outbox, kill_all: KillAll, process: Process) -> None:
+        super().__init__(bounds, outbox, kill_all)
         self._process = process
         self._parser = process.parser
         self._unsent = b""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
     from runner.collect import Collection
-    from runner.execution import Execution
+    from runner.execution import Execution, KillAll
     from runner.session import Process
 
 WORKING_FOLDER = "/mnt/data"
@@ -31,11 +31,14 @@ EX_DATAERR, EX_SOFTWARE, EX_IOERR = 65, 70, 74
 
 def serve() -> NoReturn:
     """Serves the worker on standard input and output until it closes; never returns."""
+    serve_as(Supervisor(0, _take_stdout()))
+
+
+def serve_as(supervisor: Supervisor) -> NoReturn:
     # The first process ignores every signal that it has no handler for, whoever in the sandbox sends it.
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     # Nothing here makes cycles, and a pass of the collector takes longer than most runs.
     gc.disable()
-    supervisor = Supervisor(0, _take_stdout())
     try:
         supervisor.greet()
         supervisor.prepare()
@@ -81,9 +84,15 @@ class Supervisor:
         child.set_dumpable(False)
         self._inputs = inputs.InputFiles(WORKING_FOLDER)
         self._make_execution = execution.Execution
+        self._kill_all = self._how_to_kill_all()
         self._make_collection = collect.Collection
         self._make_meter = meter.Meter
         self._full_folder = meter.full_folder
+
+    def _how_to_kill_all(self) -> KillAll:
+        from runner import execution
+
+        return execution.kill_everyone
 
     def loop(self) -> NoReturn:
         while True:
@@ -168,7 +177,7 @@ class Supervisor:
             raise protocol.WireError("an input file can not be placed")
         self._meter = self._make_meter()
         self._bounds = head
-        execution = self._make_cell(head) if head.get("session") is True else self._make_execution(head, self._outbox)
+        execution = self._make_cell(head) if head.get("session") is True else self._make_execution(head, self._outbox, self._kill_all)
         execution.start(code.decode("utf-8", "replace"), self._program_stdin)
         self._program_stdin = b""
         self._execution = execution
@@ -178,7 +187,7 @@ class Supervisor:
 
         if self._session is None:
             self._session = session.Process(head)
-        return session.CellExecution(head, self._outbox, self._session)
+        return session.CellExecution(head, self._outbox, self._kill_all, self._session)
 
     def _end_run(self, execution: Execution) -> None:
         """Reports the end of the code: what is left of its output, its files, and the facts."""

@@ -54,30 +54,35 @@ async function pull(engine, progress) {
   }
 }
 
-/** Installs a minimal Debian into a temporary folder and imports it. Takes root, as its files belong to root. */
+/** Installs a minimal Debian into a temporary folder and imports it. */
 async function bootstrap(engine, refusal, progress) {
-  if (process.getuid?.() !== 0) {
-    throw new SetupError(
-      `${BASE_IMAGE} can not be pulled: ${refusal}\nLet the engine reach a registry, load the image (docker load), or start setup as root to make it from Debian's packages.`,
-    );
-  }
-  if (!findCommand("debootstrap") || !findCommand("tar")) {
-    await installPackages(["debootstrap", "debian-archive-keyring", "tar"], {
-      progress,
-      why: `${BASE_IMAGE} can not be pulled (${refusal}), so debootstrap has to make it.`,
-    });
-  }
   const folder = mkdtempSync("/var/tmp/code-interpreter-base-");
   try {
-    const args = ["--variant=minbase", SUITE, folder, debianMirror()];
-    // Releases of debootstrap older than the suite have no script for it; all later Debian suites share sid's.
-    if (!hasSuiteScript()) args.push("/usr/share/debootstrap/scripts/sid");
-    await runCommand(findCommand("debootstrap"), args, { progress });
+    await debootstrapInto(folder, `${BASE_IMAGE} can not be pulled (${refusal})`, progress);
     progress("importing");
     await importFolder(engine, folder, progress);
   } finally {
     await removeTree(folder);
   }
+}
+
+/** Installs a minimal Debian into a folder. Takes root, as its files belong to root. */
+export async function debootstrapInto(folder, reason, progress) {
+  if (process.getuid?.() !== 0) {
+    throw new SetupError(
+      `${reason}.\nLet the engine reach a registry, load the image (docker load), or start setup as root to make it from Debian's packages.`,
+    );
+  }
+  if (!findCommand("debootstrap") || !findCommand("tar")) {
+    await installPackages(["debootstrap", "debian-archive-keyring", "tar"], {
+      progress,
+      why: `${reason}, so debootstrap has to make a Debian.`,
+    });
+  }
+  const args = ["--variant=minbase", SUITE, folder, debianMirror()];
+  // Releases of debootstrap older than the suite have no script for it; all later Debian suites share sid's.
+  if (!hasSuiteScript()) args.push("/usr/share/debootstrap/scripts/sid");
+  await runCommand(findCommand("debootstrap"), args, { progress });
 }
 
 function hasSuiteScript() {

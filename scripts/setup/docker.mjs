@@ -44,7 +44,7 @@ export function ensureEngine({ dataFolder, env = process.env }) {
 }
 
 /** The engine that answers at DOCKER_HOST or at one of the usual sockets; null when none does. */
-async function findEngine(env) {
+export async function findEngine(env) {
   const home = os.homedir();
   const sockets = [
     DEFAULT_SOCKET,

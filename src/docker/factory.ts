@@ -1,13 +1,14 @@
 import { randomUUID } from "node:crypto";
 import type { Duplex } from "node:stream";
 import type { Container } from "dockerode";
+import { FrameStream, type Unwrap } from "../engine/frame-stream.ts";
 import type { Sandbox, SandboxEnd, SandboxFactory, SandboxSpec } from "../engine/sandbox.ts";
 import { deadlineAfter } from "../execution/deadline.ts";
 import type { Limits } from "../limits.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { InFrame, OutFrame } from "../wire/frames.ts";
-import { AttachedStream } from "./attached-stream.ts";
+import { Demux } from "./demux.ts";
 import { type EngineClient, hasStatus } from "./engine-client.ts";
 import { containerOptions, type ProfileOptions } from "./profile.ts";
 import { Semaphore } from "./semaphore.ts";
@@ -75,7 +76,7 @@ export class DockerSandboxFactory implements SandboxFactory {
     );
     const socket = await engine.call("attach", () => attach(engine.stream.getContainer(container.id), signal));
     const bounds = { headBytesMax: FRAME_HEAD_BYTES_MAX, bodyBytesMax: limits.displayBytesMax + FRAME_BODY_SLACK_BYTES };
-    const stream = new AttachedStream(socket, bounds, (direction, count) => metrics.sandboxBytes.inc({ direction }, count));
+    const stream = new FrameStream(socket, bounds, (direction, count) => metrics.sandboxBytes.inc({ direction }, count), runnerOutput());
     try {
       await engine.call("start", () => container.start({ abortSignal: signal }));
       const sandbox = new DockerSandbox(container, spec, stream, engine, () => this.#remove(name));
@@ -133,6 +134,14 @@ function attach(container: Container, signal: AbortSignal): Promise<Duplex> {
   });
 }
 
+/** What the supervisor itself writes to stderr is of no use here and is never shown. */
+function runnerOutput(): Unwrap {
+  const demux = new Demux();
+  return function* (data) {
+    for (const slice of demux.push(data)) if (slice.stream !== "stderr") yield slice.data;
+  };
+}
+
 async function untilReady(sandbox: DockerSandbox, signal: AbortSignal): Promise<void> {
   const giveUp = () => sandbox.abandon();
   signal.addEventListener("abort", giveUp, { once: true });
@@ -150,12 +159,12 @@ class DockerSandbox implements Sandbox {
   readonly id: string;
   readonly spec: SandboxSpec;
   readonly #container: Container;
-  readonly #stream: AttachedStream;
+  readonly #stream: FrameStream;
   readonly #engine: EngineClient;
   readonly #remove: () => Promise<void>;
   #destroyed: Promise<void> | null = null;
 
-  constructor(container: Container, spec: SandboxSpec, stream: AttachedStream, engine: EngineClient, remove: () => Promise<void>) {
+  constructor(container: Container, spec: SandboxSpec, stream: FrameStream, engine: EngineClient, remove: () => Promise<void>) {
     this.id = container.id;
     this.spec = spec;
     this.#container = container;

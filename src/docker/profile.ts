@@ -1,4 +1,5 @@
 import type { ContainerCreateOptions, HostConfig } from "dockerode";
+import { MASKED_PATHS, READONLY_PATHS } from "../engine/masked-paths.ts";
 import type { SandboxSpec } from "../engine/sandbox.ts";
 import type { Limits } from "../limits.ts";
 
@@ -13,24 +14,6 @@ const TMPFS_INODES = 16_384;
 /** Above a worker's own score, so that a machine short of memory gives up sandboxes first. */
 const OOM_SCORE_ADJUSTMENT = 500;
 const MIB = 1024 * 1024;
-/** What the kernel tells about the host through /proc and /sys: the engine's own list, and two that it leaves out. */
-const MASKED_PATHS = [
-  "/proc/acpi",
-  "/proc/asound",
-  "/proc/interrupts",
-  "/proc/kcore",
-  "/proc/keys",
-  "/proc/key-users",
-  "/proc/latency_stats",
-  "/proc/sched_debug",
-  "/proc/scsi",
-  "/proc/timer_list",
-  "/proc/timer_stats",
-  "/sys/devices/virtual/powercap",
-  "/sys/firmware",
-  "/sys/kernel/vmcoreinfo",
-];
-const READONLY_PATHS = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
 export interface ProfileOptions {
   image: string;

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { attackProblems } from "../support/attack-check.ts";
 import { type Attack, parseAttack } from "../support/attack-header.ts";
 import { attackInput } from "../support/attack-inputs.ts";
-import { type EngineUnderTest, type Ran, runtimesRegistered, runtimesWanted, startEngine } from "../support/engine.ts";
+import { type EngineUnderTest, engineName, type Ran, runtimesRegistered, runtimesWanted, startEngine } from "../support/engine.ts";
 
 const ATTACKS_MIN = 60;
 /** Attacks that run at one time, each on a pool of its own. */
@@ -31,7 +31,8 @@ for (const runtime of runtimesWanted) {
   for (const { file, endsSandbox } of here.filter((attack) => attack.endsSandbox?.runtime === runtime)) {
     console.info(`${file} may end the whole sandbox under ${runtime}: ${endsSandbox?.reason}`);
   }
-  for (const { file, only } of elsewhere) console.info(`${file} is not run under ${runtime}, only under ${only?.runtime}: ${only?.reason}`);
+  for (const { file, only, onlyEngine } of elsewhere)
+    console.info(`${file} is not run under ${runtime}, only under ${(only ?? onlyEngine)?.runtime}: ${(only ?? onlyEngine)?.reason}`);
 
   describe.concurrent(`under ${runtime}`, { timeout: TEST_TIMEOUT_MS }, () => {
     const free: EngineUnderTest[] = [];
@@ -118,6 +119,9 @@ function linesInBoth(first: Ran, second: Ran): string[] {
 }
 
 function split(all: Attack[], runtime: string): { here: Attack[]; elsewhere: Attack[] } {
-  const holds = (attack: Attack) => attack.only === null || attack.only.runtime === runtime;
+  // crun and runc leave the sandbox to the same kernel.
+  const kernel = runtime === "crun" ? "runc" : runtime;
+  const holds = (attack: Attack) =>
+    (attack.only === null || attack.only.runtime === kernel) && (attack.onlyEngine === null || attack.onlyEngine.runtime === engineName);
   return { here: all.filter(holds), elsewhere: all.filter((attack) => !holds(attack)) };
 }

@@ -23,6 +23,6 @@ own = {"proc", "tmpfs", "devpts", "sysfs", "cgroup", "cgroup2", "mqueue", "overl
 for mount in mounts:
     kind = mount[mount.index("-") + 1]
     writable = "rw" in mount[5].split(",")
-    if kind not in own and (writable or mount[4] not in ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")):
+    if kind not in own and (writable or mount[4] not in ("/", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf")):
         found.append((kind, mount[4], mount[5]))
 print(f"breached: {found}" if found else "blocked")

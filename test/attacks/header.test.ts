@@ -15,6 +15,7 @@ test("a header names the attack, its verdicts and what must and must not be prin
 # memory_mb: 128
 # twice: every line differs
 # runtime: runc (the other has a kernel of its own)
+# engine: docker (the other forks)
 # ends the sandbox: runsc (its kernel dies with it)
 print("# verdict: not this one")`;
   expect(parseAttack("a.py", code)).toEqual({
@@ -30,6 +31,7 @@ print("# verdict: not this one")`;
     memoryMb: 128,
     twice: true,
     only: { runtime: "runc", reason: "the other has a kernel of its own" },
+    onlyEngine: { runtime: "docker", reason: "the other forks" },
     endsSandbox: { runtime: "runsc", reason: "its kernel dies with it" },
   });
 });

@@ -8,6 +8,10 @@ import signal
 
 print("before")
 for number in (signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU):
-    os.kill(1, number)
+    try:
+        os.kill(1, number)
+    except PermissionError:
+        # Under the OCI engine the first process is of another account.
+        pass
 os.kill(os.getpid(), signal.SIGSTOP)
 print("breached: nothing stopped")

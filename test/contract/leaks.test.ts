@@ -76,7 +76,7 @@ test("a closed pool leaves nothing at all", { timeout: TEST_TIMEOUT_MS }, async 
   await other.pool.close();
   expect(await other.containers()).toEqual([]);
   expect((await other.metrics.sandboxesAlive.get()).values[0]?.value).toBe(0);
-  other.docker.close();
+  await other.close();
 });
 
 async function runMany(count: number): Promise<void> {
@@ -104,7 +104,7 @@ async function runOne(kind: Kind): Promise<void> {
 /** Alone, so that the last sandbox taken is its own. */
 async function runKilled(): Promise<void> {
   const { end } = await under.run("print('started'); import time; time.sleep(60)", {
-    onEmit: () => under.docker.control.getContainer(under.pool.taken.at(-1)?.id ?? "").kill(),
+    onEmit: () => under.kill(under.pool.taken.at(-1)?.id ?? ""),
   });
   expect(end.cause).toBe("sandbox_lost");
 }

@@ -13,6 +13,7 @@ import { causes, statuses } from "../../src/execution/status.ts";
  *     # memory_mb: 256
  *     # twice: every line differs                              run two times, no line may be printed by both
  *     # runtime: runc (reason)                                 holds there only
+ *     # engine: docker (reason)                               holds under that engine only
  *     # ends the sandbox: runsc (reason)                       may lose the whole sandbox there, and what it printed with it
  *
  * Every program prints `breached: …` when it succeeds, and that is never allowed.
@@ -31,10 +32,12 @@ export interface Attack {
   memoryMb: number | null;
   twice: boolean;
   only: ThereOnly | null;
+  onlyEngine: ThereOnly | null;
   endsSandbox: ThereOnly | null;
 }
 
 interface ThereOnly {
+  /** Of a runtime, or an engine. */
   runtime: string;
   reason: string;
 }
@@ -56,6 +59,7 @@ export function parseAttack(file: string, code: string): Attack {
     memoryMb: null,
     twice: false,
     only: null,
+    onlyEngine: null,
     endsSandbox: null,
   };
   for (const line of code.split("\n")) {
@@ -109,6 +113,9 @@ const readers: Record<string, (attack: Attack, value: string) => void> = {
   },
   runtime: (attack, value) => {
     attack.only = thereOnly(value);
+  },
+  engine: (attack, value) => {
+    attack.onlyEngine = thereOnly(value);
   },
   "ends the sandbox": (attack, value) => {
     attack.endsSandbox = thereOnly(value);

@@ -1,8 +1,4 @@
-import { randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { connectEngine, type EngineClient, hasStatus } from "../../src/docker/engine-client.ts";
-import { DockerSandboxFactory } from "../../src/docker/factory.ts";
-import { WORKER_LABEL } from "../../src/docker/profile.ts";
+import { connectEngine } from "../../src/docker/engine-client.ts";
 import { Pool, type Taken } from "../../src/engine/pool.ts";
 import { makeEngine } from "../../src/engine/run.ts";
 import type { Sandbox } from "../../src/engine/sandbox.ts";
@@ -11,20 +7,28 @@ import type { Output } from "../../src/execution/outputs.ts";
 import type { ExecutionEnd } from "../../src/execution/result.ts";
 import type { Engine, RunPorts, SessionEngine } from "../../src/execution/run.ts";
 import { type Limits, makeLimits } from "../../src/limits.ts";
-import { type Log, makeLog } from "../../src/observe/log.ts";
+import { makeLog } from "../../src/observe/log.ts";
 import { type Metrics, makeMetrics } from "../../src/observe/metrics.ts";
+import type { Behind } from "./behind.ts";
+import { dockerBehind } from "./docker-behind.ts";
+import { ociBehind } from "./oci-behind.ts";
 
-/** The image, engine and runtimes under test, as the test command names them. */
+/** The engine, image and runtimes under test, as the test command names them. */
+export const engineName = process.env.ENGINE ?? "docker";
+const underOci = engineName === "oci";
 export const sandboxImage = process.env.SANDBOX_IMAGE ?? "code-interpreter-sandbox:dev";
-export const runtimesWanted = (process.env.SANDBOX_RUNTIMES ?? "runc").split(",").map((name) => name.trim());
+export const runtimesWanted = ((underOci ? process.env.OCI_RUNTIME : process.env.SANDBOX_RUNTIMES) || (underOci ? "crun" : "runc"))
+  .split(",")
+  .map((name) => name.trim());
+const sandboxRootfs = process.env.SANDBOX_ROOTFS ?? "";
 const dockerHost = process.env.DOCKER_HOST ?? "unix:///var/run/docker.sock";
 
 export interface EngineUnderTestOptions {
   runtime?: string;
   limits?: Limits;
   poolSize?: number;
-  /** Where the engine is; another address stands for one that is away. */
-  host?: string;
+  /** An engine that nobody answers for. */
+  away?: boolean;
 }
 
 export interface RunOptions {
@@ -52,13 +56,17 @@ export interface Ran {
 export interface EngineUnderTest {
   engine: Engine & SessionEngine;
   pool: RecordingPool;
-  docker: EngineClient;
   metrics: Metrics;
   limits: Limits;
   run(code: string, options?: RunOptions): Promise<Ran>;
-  /** Ids of all containers that carry our label. */
+  /** Ids of all containers that it has made and not removed. */
   containers(): Promise<string[]>;
   exists(containerId: string): Promise<boolean>;
+  /** Ends, or stops, every process of a container from outside. */
+  kill(containerId: string): Promise<void>;
+  pause(containerId: string): Promise<void>;
+  /** What an end from outside leaves as evidence. */
+  killedEvidence: object;
   close(): Promise<void>;
 }
 
@@ -86,63 +94,13 @@ export class RecordingPool extends Pool {
 }
 
 export async function startEngine(options: EngineUnderTestOptions = {}): Promise<EngineUnderTest> {
-  const { runtime = "runc", limits = makeLimits(), poolSize = 1 } = options;
+  const { runtime = runtimesWanted[0] ?? "runc", limits = makeLimits(), poolSize = 1, away = false } = options;
   const metrics = makeMetrics();
   const log = makeLog(process.env.TEST_LOG_LEVEL ?? "silent");
-  const docker = connectEngine({ host: options.host ?? dockerHost }, metrics);
-  const workerId = `test-${randomUUID()}`;
-  const pool = openPool({ docker, runtime, limits, poolSize, metrics, log, workerId });
-  const engine = makeEngine({ pool, limits, log });
-  return {
-    engine,
-    pool,
-    docker,
-    metrics,
-    limits,
-    run: (code, runOptions = {}) => runOnce(engine, limits, code, runOptions),
-    containers: () => labelled(docker, workerId),
-    exists: (containerId) => isThere(docker, containerId),
-    async close() {
-      await pool.settled();
-      await pool.close();
-      docker.close();
-    },
-  };
-}
-
-/** Names of the runtimes the engine under test has. */
-export async function runtimesRegistered(): Promise<string[]> {
-  const docker = connectEngine({ host: dockerHost }, makeMetrics());
-  try {
-    const info = (await docker.control.info()) as { Runtimes?: Record<string, unknown> };
-    return Object.keys(info.Runtimes ?? {});
-  } finally {
-    docker.close();
-  }
-}
-
-interface PoolParts {
-  docker: EngineClient;
-  runtime: string;
-  limits: Limits;
-  poolSize: number;
-  metrics: Metrics;
-  log: Log;
-  workerId: string;
-}
-
-function openPool(parts: PoolParts): RecordingPool {
-  const { docker, runtime, limits, poolSize, metrics, log, workerId } = parts;
-  const seccomp = runtime === "runsc" ? null : readFileSync(new URL("../../sandbox-image/seccomp.json", import.meta.url), "utf8");
-  const factory = new DockerSandboxFactory({
-    engine: docker,
-    profile: { image: sandboxImage, runtime, seccomp, limits, workerId },
-    limits,
-    metrics,
-    log,
-    startsMax: 2,
-    lifetimeMsMax: 600_000,
-  });
+  const behind: Behind = underOci
+    ? await ociBehind({ rootfs: sandboxRootfs, runtime, limits, metrics, log, ...(away ? { socket: "/nowhere/keeper.sock" } : {}) })
+    : dockerBehind({ host: away ? "unix:///nowhere/docker.sock" : dockerHost, image: sandboxImage, runtime, limits, metrics, log });
+  const { factory, containers, exists, kill, pause, killedEvidence } = behind;
   const spec = { memoryMb: limits.memoryMbMax };
   const pool = new RecordingPool({
     factory,
@@ -157,7 +115,36 @@ function openPool(parts: PoolParts): RecordingPool {
     log,
   });
   pool.open();
-  return pool;
+  const engine = makeEngine({ pool, limits, log });
+  return {
+    engine,
+    pool,
+    metrics,
+    limits,
+    run: (code, runOptions = {}) => runOnce(engine, limits, code, runOptions),
+    containers,
+    exists,
+    kill,
+    pause,
+    killedEvidence,
+    async close() {
+      await pool.settled();
+      await pool.close();
+      await behind.close();
+    },
+  };
+}
+
+/** Names of the runtimes the engine under test has. */
+export async function runtimesRegistered(): Promise<string[]> {
+  if (underOci) return runtimesWanted;
+  const docker = connectEngine({ host: dockerHost }, makeMetrics());
+  try {
+    const info = (await docker.control.info()) as { Runtimes?: Record<string, unknown> };
+    return Object.keys(info.Runtimes ?? {});
+  } finally {
+    docker.close();
+  }
 }
 
 async function runOnce(engine: Engine, limits: Limits, code: string, options: RunOptions): Promise<Ran> {
@@ -208,19 +195,4 @@ async function collect(source: AsyncIterable<Uint8Array>, bytesMax: number): Pro
     chunks.push(Uint8Array.from(chunk));
   }
   return Buffer.concat(chunks);
-}
-
-async function labelled(docker: EngineClient, workerId: string): Promise<string[]> {
-  const found = await docker.control.listContainers({ all: true, filters: { label: [`${WORKER_LABEL}=${workerId}`] } });
-  return found.map((container) => container.Id);
-}
-
-async function isThere(docker: EngineClient, containerId: string): Promise<boolean> {
-  try {
-    await docker.control.getContainer(containerId).inspect();
-    return true;
-  } catch (error) {
-    if (hasStatus(error, 404)) return false;
-    throw error;
-  }
 }

@@ -62,14 +62,14 @@ test.each(["lock_lost", "shutdown"] as const)("an execution stopped for %s loses
 describe("a sandbox", () => {
   test("killed from outside in the middle of a run is lost, and its text is kept", async () => {
     const ran = await under.run(`${working}time.sleep(60)`, {
-      onEmit: () => under.docker.control.getContainer(lastSandbox()).kill(),
+      onEmit: () => under.kill(lastSandbox()),
     });
     expect(ran.end).toMatchObject({
       status: "errored",
       cause: "sandbox_lost",
       outcome: "ran_partly",
       retry_safe: true,
-      evidence: { exit_code: 137 },
+      evidence: under.killedEvidence,
     });
     expect(ran.text()).toBe("before");
     await under.pool.settled();
@@ -80,7 +80,7 @@ describe("a sandbox", () => {
     await expect.poll(() => under.pool.idle, { timeout: 20_000 }).toBe(1);
     const given = new Set(under.pool.taken.map(({ id }) => id));
     const [idle] = (await under.containers()).filter((id) => !given.has(id));
-    await under.docker.control.getContainer(idle ?? "").kill();
+    await under.kill(idle ?? "");
     const { end, text } = await under.run("print(42)");
     expect(end.status).toBe("completed");
     expect(text()).toBe("42");
@@ -88,7 +88,7 @@ describe("a sandbox", () => {
   });
 
   test("that can not be had, as the engine is away, lets the execution never start", async () => {
-    const away = await startEngine({ host: "unix:///nowhere/docker.sock", limits: makeLimits({ sandboxStartTimeoutMsMax: 1_000 }) });
+    const away = await startEngine({ away: true, limits: makeLimits({ sandboxStartTimeoutMsMax: 1_000 }) });
     try {
       const { end } = await away.run("print(42)");
       expect(end).toMatchObject({ status: "errored", cause: "sandbox_lost", outcome: "never_started", retry_safe: true, outputs: [] });

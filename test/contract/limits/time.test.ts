@@ -59,7 +59,7 @@ while True:
   test("is kept by the worker where the runner itself has stopped", async () => {
     const { end, ...ran } = await under.run("import time; print('before'); time.sleep(60)", {
       timeoutMs: LIMIT_MS,
-      onEmit: () => under.docker.control.getContainer(under.pool.taken.at(-1)?.id ?? "").pause(),
+      onEmit: () => under.pause(under.pool.taken.at(-1)?.id ?? ""),
     });
     expect(end).toMatchObject({ status: "incomplete", cause: "timeout", evidence: { limit: "timeout_ms", limit_value: LIMIT_MS } });
     expect(ran.text()).toBe("before");

@@ -1,17 +1,19 @@
 import type { Duplex } from "node:stream";
 import { encodeFrame, type FrameBounds, FrameParser, type InFrame, type OutFrame, PREAMBLE, WireError } from "../wire/frames.ts";
-import { Demux } from "./demux.ts";
 
 /** Frames waiting for a reader, in body bytes, above which the sandbox is held back. */
 const HELD_BYTES_MAX = 1024 * 1024;
 
+/** Finds the runner's own bytes in what the vendor's stream brings. Throws on bytes that the vendor can not have sent. */
+export type Unwrap = (data: Buffer) => Iterable<Buffer>;
+
 /**
- * Frames over the attached stream of one container. The stream is read as it comes, so that its end is seen even
+ * Frames over the stream of one sandbox. The stream is read as it comes, so that its end is seen even
  * while nobody waits for a frame, and paused while too much waits.
  */
-export class AttachedStream {
+export class FrameStream {
   readonly #socket: Duplex;
-  readonly #demux = new Demux();
+  readonly #unwrap: Unwrap;
   readonly #parser: FrameParser;
   readonly #onBytes: (direction: "in" | "out", count: number) => void;
   readonly #lost = new AbortController();
@@ -20,14 +22,20 @@ export class AttachedStream {
   #failure: WireError | null = null;
   #wake: (() => void) | null = null;
 
-  constructor(socket: Duplex, bounds: FrameBounds, onBytes: (direction: "in" | "out", count: number) => void) {
+  constructor(
+    socket: Duplex,
+    bounds: FrameBounds,
+    onBytes: (direction: "in" | "out", count: number) => void,
+    unwrap: Unwrap = (data) => [data],
+  ) {
+    this.#unwrap = unwrap;
     this.#socket = socket;
     this.#parser = new FrameParser(bounds);
     this.#onBytes = onBytes;
     socket.on("data", (data: Buffer) => this.#take(data));
     socket.on("end", () => this.#end());
     socket.on("close", () => this.#end());
-    // An error ends the stream like any other end; what it meant is learnt from the container's own state.
+    // An error ends the stream like any other end; what it meant is learnt from the sandbox's own state.
     socket.on("error", () => this.#end());
     socket.write(PREAMBLE);
   }
@@ -81,16 +89,14 @@ export class AttachedStream {
     if (this.#lost.signal.aborted) return;
     this.#onBytes("out", data.length);
     try {
-      for (const slice of this.#demux.push(data)) {
-        // What the supervisor itself writes to stderr is of no use here and is never shown.
-        if (slice.stream === "stderr") continue;
-        for (const frame of this.#parser.push(slice.data)) {
+      for (const slice of this.#unwrap(data)) {
+        for (const frame of this.#parser.push(slice)) {
           this.#frames.push(frame);
           this.#heldBytes += frame.body.length;
         }
       }
     } catch (error) {
-      this.#failure = error instanceof WireError ? error : new WireError("the attach stream is malformed", { cause: error });
+      this.#failure = error instanceof WireError ? error : new WireError("the sandbox's stream is malformed", { cause: error });
       this.#socket.destroy();
       this.#end();
       return;

@@ -1,0 +1,260 @@
+"""The one program that runs as root: makes containers, lets the zygote fork into them, removes them.
+
+It is told sizes and ids, never a path, a name or an option. Its language, on a unix socket that only the service's
+account may open, is one request a connection:
+
+    b"C" + memory in MiB, 4 bytes big endian    makes a container and answers with lines of JSON:
+                                                {"id": …} once it stands, {"oom_killed": …} once it has ended,
+                                                {"refused": …} instead when there is none
+    b"A" + id, 32 bytes                         lets the zygote fork a runner into the container of that id; from here
+                                                on the connection is the runner's, and nothing of it passes through us
+    b"P" + id, 32 bytes                         the same, without the scientific stack: a smaller process forks sooner
+
+A container lives as long as its first connection. None is ever joined twice.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import os
+import select
+import socket
+import struct
+import sys
+import threading
+from typing import Any
+
+from cgroups import Cgroups
+from containers import Container, Runtime, kill
+from mounts import bind_read_only, favour_joining, hide_mixed_hierarchy, leave_host_mounts
+from seccomp import compile_profile
+from zygotes import Zygotes
+
+CREATE, ATTACH, ATTACH_PLAIN = b"C", b"A", b"P"
+ID_BYTES = 32
+REQUEST_TIMEOUT_S = 5.0
+BACKLOG = 256
+
+
+def main() -> None:
+    options = _parse_options()
+    setup = json.loads(sys.stdin.readline())
+    _own_folder(options.state)
+    leave_host_mounts()
+    if options.fast_joins:
+        favour_joining(f"{options.state}/cgroup2")
+    hide_mixed_hierarchy()
+    rootfs = f"{options.state}/rootfs"
+    bind_read_only(options.rootfs, rootfs)
+    keeper = Keeper(options, setup, rootfs)
+    listening = _listen(options.socket, options.owner)
+    print("ready", flush=True)
+    threading.Thread(target=_end_with_starter, args=(keeper,), daemon=True).start()
+    while True:
+        connection, _ = listening.accept()
+        threading.Thread(target=keeper.serve, args=(connection,), daemon=True).start()
+
+
+class Keeper:
+    def __init__(self, options: argparse.Namespace, setup: dict[str, Any], rootfs: str) -> None:
+        template = setup["config"]
+        template["root"]["path"] = rootfs
+        profile = template["linux"]["seccomp"]
+        program = compile_profile(profile)
+        self._bounds: dict[str, int] = setup["bounds"]
+        self._owner: int = options.owner
+        self._cgroups = Cgroups()
+        self._runtime = Runtime(options.runtime, options.state, template, program, self._cgroups)
+        self._runtime.remove_leftovers()
+        self._zygotes = {
+            ATTACH: Zygotes(rootfs, template, program, self._bounds, stack=True),
+            ATTACH_PLAIN: Zygotes(rootfs, template, program, self._bounds, stack=False),
+        }
+        self._containers: dict[str, Sandbox] = {}
+        self._lock = threading.Lock()
+
+    def serve(self, connection: socket.socket) -> None:
+        """Answers one connection; whatever goes wrong ends it and nothing else."""
+        try:
+            with connection:
+                _, peer, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+                if peer not in (0, self._owner):
+                    return
+                connection.settimeout(REQUEST_TIMEOUT_S)
+                # Nothing at all is how one asks whether we are there.
+                kind = connection.recv(1)
+                if kind == CREATE:
+                    self._create(connection, struct.unpack(">I", _receive(connection, 4))[0])
+                elif kind in self._zygotes:
+                    self._attach(connection, self._zygotes[kind], _receive(connection, ID_BYTES).decode("ascii", "replace"))
+        except OSError as error:
+            print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        for zygotes in self._zygotes.values():
+            zygotes.close()
+        self._runtime.remove_leftovers()
+
+    def _create(self, connection: socket.socket, memory_mb: int) -> None:
+        refusal = self._refusal(memory_mb)
+        if refusal is not None:
+            connection.sendall(_line({"refused": refusal}))
+            return
+        container = self._runtime.create(memory_mb)
+        sandbox = Sandbox(container, connection)
+        with self._lock:
+            self._containers[container.id] = sandbox
+        try:
+            connection.sendall(_line({"id": container.id}))
+            sandbox.watch()
+        finally:
+            with self._lock:
+                del self._containers[container.id]
+            sandbox.end()
+
+    def _refusal(self, memory_mb: int) -> str | None:
+        if not self._bounds["memory_mb_min"] <= memory_mb <= self._bounds["memory_mb_max"]:
+            return "memory"
+        with self._lock:
+            return "full" if len(self._containers) >= self._bounds["containers"] else None
+
+    def _attach(self, connection: socket.socket, zygotes: Zygotes, identity: str) -> None:
+        with self._lock:
+            sandbox = self._containers.get(identity)
+            if sandbox is None or sandbox.joined:
+                return
+            sandbox.joined = True
+        connection.settimeout(None)
+        try:
+            runner = zygotes.fork_into(connection.fileno(), sandbox.container, sandbox.end_request)
+        except OSError:
+            sandbox.take(-1)
+            raise
+        sandbox.take(runner)
+
+
+class Sandbox:
+    """One container and who watches it: ends when its owner's connection, its runner or its first process does."""
+
+    def __init__(self, container: Container, owner: socket.socket) -> None:
+        self.container = container
+        self.joined = False
+        self._owner = owner
+        self._runner = -1
+        self._runner_taken = os.eventfd(0)
+        self.end_request = os.eventfd(0)
+        self._over = False
+        self._lock = threading.Lock()
+
+    def take(self, runner: int) -> None:
+        """`runner` is a pidfd of the process that joined; -1 when none could."""
+        with self._lock:
+            if not self._over:
+                self._runner = runner
+                os.eventfd_write(self._runner_taken, 1)
+            elif runner >= 0:
+                # Its owner left while it was being born.
+                kill(runner)
+                os.close(runner)
+
+    def watch(self) -> None:
+        """Returns once the owner has gone; tells it before when the sandbox has ended by itself."""
+        owner = self._owner.fileno()
+        self._owner.settimeout(None)
+        while True:
+            # The runner has files to send after the first process has ended.
+            end = self._runner if self._runner >= 0 else self._runner_taken if self.joined else self.container.init
+            ready = _wait(owner, end, self._runner_taken, self.end_request)
+            if owner in ready:
+                return
+            if self.end_request in ready:
+                os.eventfd_read(self.end_request)
+                self.container.kill()
+            if self._runner_taken in ready:
+                os.eventfd_read(self._runner_taken)
+                if self._runner < 0:
+                    break
+            elif end in ready and (end == self._runner or not self.joined):
+                break
+        self.container.kill()
+        self._owner.sendall(_line({"oom_killed": self.container.oom_killed()}))
+        _wait(owner)
+
+    def end(self) -> None:
+        with self._lock:
+            self._over = True
+        if self._runner >= 0:
+            kill(self._runner)
+            os.close(self._runner)
+        self.container.kill()
+        os.close(self._runner_taken)
+        os.close(self.end_request)
+        self.container.remove()
+
+
+def _wait(*fds: int) -> list[int]:
+    poll = select.poll()
+    for fd in set(fds):
+        poll.register(fd, select.POLLIN)
+    return [fd for fd, _ in poll.poll()]
+
+
+def _parse_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--socket", required=True)
+    parser.add_argument("--owner", type=int, required=True, help="uid that may connect")
+    parser.add_argument("--rootfs", required=True)
+    parser.add_argument("--runtime", required=True)
+    parser.add_argument("--state", required=True, help="folder of the running containers")
+    parser.add_argument("--fast-joins", action="store_true", help="let the kernel favour moves between cgroups, on all of this host")
+    return parser.parse_args()
+
+
+def _own_folder(state: str) -> None:
+    """One keeper a folder, by a lock that it holds as long as it lives. Others may pass through it and read nothing: containers have to reach their root."""
+    os.makedirs(f"{state}/rootfs", mode=0o711, exist_ok=True)
+    os.chmod(state, 0o711)
+    os.chmod(f"{state}/rootfs", 0o711)
+    lock = os.open(f"{state}/lock", os.O_CREAT | os.O_RDWR, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _listen(path: str, owner: int) -> socket.socket:
+    if os.path.exists(path):
+        os.unlink(path)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    listening.bind(path)
+    os.umask(before)
+    os.chown(path, owner, -1)
+    listening.listen(BACKLOG)
+    return listening
+
+
+def _end_with_starter(keeper: Keeper) -> None:
+    """Whoever started us holds our standard input; with it we go, and leave nothing."""
+    while sys.stdin.buffer.raw.read(4096):  # type: ignore[attr-defined]
+        pass
+    keeper.close()
+    os._exit(0)
+
+
+def _receive(connection: socket.socket, count: int) -> bytes:
+    """Exactly so many bytes: those that follow are the runner's."""
+    data = b""
+    while len(data) < count:
+        part = connection.recv(count - len(data))
+        if not part:
+            raise ConnectionResetError("the request is not complete")
+        data += part
+    return data
+
+
+def _line(value: dict[str, Any]) -> bytes:
+    return json.dumps(value).encode() + b"\n"
+
+
+if __name__ == "__main__":
+    main()

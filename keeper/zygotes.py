@@ -1,0 +1,127 @@
+"""The zygote's life: started, renewed by number and age, replaced when it dies, asked for forks."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from typing import Any
+
+from containers import Container
+
+START_TIMEOUT_S = 60
+ANSWER_TIMEOUT_S = 10
+END_TIMEOUT_S = 2
+READY, JOINED = b"ready", b"joined"
+
+
+class Zygote:
+    """One process of the sandbox image with everything loaded that its forks need. Raises OSError once it is no more."""
+
+    def __init__(self, rootfs: str, setup: bytes, program: int, forks_max: int, age_s_max: int) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [*_own_interpreter(), f"{os.path.dirname(os.path.abspath(__file__))}/enter.py", rootfs, str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+            )
+        self._keeper = ours
+        self._forks_max = forks_max
+        self._age_s_max = age_s_max
+        self._started = time.monotonic()
+        self._forks = 0
+        ours.settimeout(START_TIMEOUT_S)
+        socket.send_fds(ours, [setup], [program])
+        if ours.recv(64) != READY:
+            raise OSError("the zygote did not start")
+        ours.settimeout(ANSWER_TIMEOUT_S)
+
+    @property
+    def worn(self) -> bool:
+        """Whether its address layout and hash seed have been in use for long enough."""
+        return self._forks >= self._forks_max or time.monotonic() - self._started > self._age_s_max
+
+    def fork(self, fds: list[int]) -> int:
+        self._forks += 1
+        socket.send_fds(self._keeper, [b"fork"], fds)
+        message, received, _, _ = socket.recv_fds(self._keeper, 64, 1)
+        if message != JOINED or len(received) != 1:
+            raise OSError("the zygote ended")
+        return received[0]
+
+    def close(self) -> None:
+        """It ends with its socket; what it forked lives on."""
+        self._keeper.close()
+        try:
+            self._process.wait(END_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+class Zygotes:
+    def __init__(self, rootfs: str, config: dict[str, Any], program: bytes, bounds: dict[str, int], *, stack: bool) -> None:
+        self._rootfs = rootfs
+        self._bounds = bounds
+        namespaces = [each["type"] for each in config["linux"]["namespaces"]]
+        self._setup = json.dumps({"process": config["process"], "namespaces": namespaces, "stack": stack}).encode()
+        self._program = os.memfd_create("seccomp")
+        os.write(self._program, program)
+        self._lock = threading.Lock()
+        self._renewing = False
+        self._current = self._start()
+
+    def fork_into(self, connection: int, container: Container, end: int) -> int:
+        """
+        Returns a pidfd of the runner that now serves `connection` in the container, and writes to `end` once it is over.
+
+        A zygote that dies is replaced while callers wait. If it died after the fork, the runner is found in the container.
+        """
+        with self._lock:
+            fds = [connection, container.init, end, *container.procs]
+            try:
+                runner = self._current.fork(fds)
+            except OSError as error:
+                print(f"the zygote is replaced: {error}", file=sys.stderr, flush=True)
+                self._replace(self._start())
+                joined = [pid for pid in container.members() if pid != container.pid]
+                runner = os.pidfd_open(joined[0]) if joined else self._current.fork(fds)
+            if self._current.worn and not self._renewing:
+                self._renewing = True
+                threading.Thread(target=self._renew, daemon=True).start()
+            return runner
+
+    def close(self) -> None:
+        with self._lock:
+            self._current.close()
+
+    def _renew(self) -> None:
+        """The old one serves until the new one stands."""
+        try:
+            fresh = self._start()
+        except OSError as error:
+            print(f"no new zygote: {error}", file=sys.stderr, flush=True)
+            return
+        finally:
+            self._renewing = False
+        with self._lock:
+            self._replace(fresh)
+
+    def _replace(self, fresh: Zygote) -> None:
+        self._current.close()
+        self._current = fresh
+
+    def _start(self) -> Zygote:
+        return Zygote(self._rootfs, self._setup, self._program, self._bounds["zygote_forks"], self._bounds["zygote_age_s"])
+
+
+def _own_interpreter() -> list[str]:
+    """The command that runs this very interpreter: its loader and libraries are named there, as they are not the host's."""
+    command = open("/proc/self/cmdline").read().split("\0")
+    return command[: command.index(sys.argv[0])]

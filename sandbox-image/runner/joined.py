@@ -1,0 +1,51 @@
+"""The runner outside of the process namespace that it watches: for engines that fork it into a made container.
+
+Here the code can not even name its supervisor. The container's own first process does nothing; its end is the end
+of every process inside.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+
+from runner.execution import KILL_ALL_S
+from runner.supervisor import Supervisor
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runner.execution import KillAll
+
+# What an event descriptor takes for one.
+_ONE = (1).to_bytes(8, "little")
+
+
+class JoinedSupervisor(Supervisor):
+    def __init__(self, stdin: int, stdout: int, init: int, end: int) -> None:
+        """`init` is a pidfd of the container's first process, `end` the event that asks the keeper to end it."""
+        super().__init__(stdin, stdout)
+        self._init = init
+        self._end = end
+
+    def _how_to_kill_all(self) -> KillAll:
+        return self._end_namespace
+
+    def _end_namespace(self, reap_dead: Callable[[], bool]) -> None:
+        """
+        Has the first process ended and waits for it: the kernel lets it go only after all others.
+
+        It is of another account, so neither we nor the code can signal it. Never kill(-1): outside of the namespace that
+        would reach for the processes of every other sandbox.
+        """
+        os.write(self._end, _ONE)
+        deadline = time.monotonic() + KILL_ALL_S
+        poll = select.poll()
+        poll.register(self._init, select.POLLIN)
+        while time.monotonic() < deadline:
+            # The code's own process is our child, and the first process waits for us to take its end.
+            alive = reap_dead()
+            if poll.poll(1 if alive else int((deadline - time.monotonic()) * 1000)) and not alive:
+                return

@@ -1,0 +1,94 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { Log } from "../observe/log.ts";
+import { OciSandboxFactory } from "../oci/factory.ts";
+import { type Keeper, type KeeperOptions, startKeeper } from "../oci/keeper.ts";
+import { pingKeeper } from "../oci/lease.ts";
+import type { World } from "./process.ts";
+import type { EngineSize, SandboxEngine } from "./sandbox-engine.ts";
+import { seccompProfile } from "./seccomp-profile.ts";
+
+const RESTART_PAUSE_MS = 1_000;
+
+/** Containers made by an OCI runtime without an engine, by the keeper of this machine or by one of our own. */
+export async function openOciEngine(world: World, size: EngineSize): Promise<SandboxEngine> {
+  const { config, log, metrics } = world;
+  const own = config.KEEPER_SOCKET === undefined ? await keepKeeper(keeperOptions(world, size.sandboxes), log) : null;
+  const socket = config.KEEPER_SOCKET ?? (own as OwnKeeper).socket;
+  const ping = () => pingKeeper(socket);
+  await ping();
+  return {
+    factory: new OciSandboxFactory({ socket, limits: config.limits, metrics }),
+    ownKernel: false,
+    description: {
+      engine: "oci",
+      why: "ENGINE=oci",
+      runtime: config.OCI_RUNTIME,
+      keeper: own === null ? `at ${socket}` : "started by this process, as root",
+    },
+    ping,
+    // What a worker leaves goes with its connections, and what a keeper leaves is removed when the next one starts.
+    reap: async () => {},
+    close: async () => own?.stop(),
+  };
+}
+
+export function keeperOptions({ config, log }: World, containersMax: number): KeeperOptions {
+  if (process.getuid?.() !== 0) {
+    throw new Error(
+      'KEEPER_SOCKET: making containers takes root; start "keeper" as root and name its socket here, or start the worker as root',
+    );
+  }
+  if (config.SANDBOX_ROOTFS === undefined) {
+    throw new Error(
+      'SANDBOX_ROOTFS: the root file system of the sandbox image is needed; "node scripts/setup.mjs rootfs" makes it and says where',
+    );
+  }
+  return {
+    rootfs: config.SANDBOX_ROOTFS,
+    runtime: config.OCI_RUNTIME,
+    state: config.OCI_STATE_DIR,
+    ownerUid: config.KEEPER_OWNER_UID,
+    fastJoins: config.KEEPER_FAST_JOINS,
+    // Those on their way out count until they are gone.
+    containersMax: 2 * containersMax,
+    seccomp: seccompProfile(),
+    limits: config.limits,
+    log,
+  };
+}
+
+interface OwnKeeper {
+  socket: string;
+  stop(): Promise<void>;
+}
+
+/** A keeper that is started again when it ends by itself; its sandboxes are lost, as when any engine ends. */
+async function keepKeeper(options: KeeperOptions, log: Log): Promise<OwnKeeper> {
+  let keeper: Keeper = await startKeeper(options);
+  const stopping = new AbortController();
+  const restart = async () => {
+    while (!stopping.signal.aborted) {
+      log.error("the keeper ended; it is started again");
+      try {
+        keeper = await startKeeper(options);
+        watch();
+        return;
+      } catch (error) {
+        log.error({ err: error }, "the keeper did not start");
+        await pause(RESTART_PAUSE_MS);
+      }
+    }
+  };
+  const watch = () =>
+    keeper.lost.addEventListener("abort", () => {
+      if (!stopping.signal.aborted) void restart();
+    });
+  watch();
+  return {
+    socket: keeper.socket,
+    stop: async () => {
+      stopping.abort();
+      await keeper.stop();
+    },
+  };
+}

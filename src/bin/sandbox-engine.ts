@@ -1,0 +1,29 @@
+import type { SandboxFactory } from "../engine/sandbox.ts";
+
+/** What a worker needs of the engine that makes its sandboxes, whichever it is. */
+export interface SandboxEngine {
+  readonly factory: SandboxFactory;
+  /** Whether its sandboxes have a kernel of their own, which shows and counts less. */
+  readonly ownKernel: boolean;
+  /** For the log: which engine, and with what. */
+  readonly description: Record<string, string>;
+  /** Rejects while the engine does not answer. */
+  ping(): Promise<unknown>;
+  /** Removes what nobody owns any more. */
+  reap(owners: Owners): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface Owners {
+  /** Whether the worker of that id has been heard of lately. Rejects when that can not be known. */
+  isWorkerAlive: (workerId: string) => Promise<boolean>;
+  /** Sandboxes that this worker still uses, whatever their deadline. */
+  keeps: { workerId: string; knows: (id: string) => boolean };
+}
+
+export interface EngineSize {
+  /** Sandboxes started at one time. */
+  starts: number;
+  /** Sandboxes that may exist at one time. */
+  sandboxes: number;
+}

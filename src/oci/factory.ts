@@ -1,0 +1,156 @@
+import { FrameStream } from "../engine/frame-stream.ts";
+import { wantsPreloaded } from "../engine/preload.ts";
+import type { Sandbox, SandboxEnd, SandboxFactory, SandboxSpec } from "../engine/sandbox.ts";
+import { deadlineAfter } from "../execution/deadline.ts";
+import type { Limits } from "../limits.ts";
+import type { Metrics } from "../observe/metrics.ts";
+import { type InFrame, type OutFrame, WireError } from "../wire/frames.ts";
+import { type Lease, takeLease } from "./lease.ts";
+
+/** The runner's heads are small but for tables and charts; a body is at most one display. */
+const FRAME_HEAD_BYTES_MAX = 8 * 1024 * 1024;
+const FRAME_BODY_SLACK_BYTES = 64 * 1024;
+const END_FACTS_TIMEOUT_MS = 5_000;
+
+export interface OciFactoryOptions {
+  /** The keeper's socket. */
+  socket: string;
+  limits: Limits;
+  metrics: Metrics;
+}
+
+/**
+ * Makes sandboxes out of containers of the keeper. One that stands ready is an empty container; the runner, with all
+ * modules loaded, is forked into it by the first frame.
+ */
+export class OciSandboxFactory implements SandboxFactory {
+  readonly #options: OciFactoryOptions;
+  readonly #leaving = new Set<Promise<void>>();
+
+  constructor(options: OciFactoryOptions) {
+    this.#options = options;
+  }
+
+  async create(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
+    const { socket, limits, metrics } = this.#options;
+    const bounded = deadlineAfter(limits.sandboxStartTimeoutMsMax, signal);
+    const stopTimer = metrics.engineCalls.startTimer({ operation: "create" });
+    try {
+      const lease = await takeLease(socket, spec.memoryMb, bounded.signal, (gone) => this.#letGo(gone));
+      metrics.sandboxesAlive.inc();
+      return new OciSandbox(lease, spec, this.#options);
+    } catch (error) {
+      metrics.engineErrors.inc({ operation: "create" });
+      throw error;
+    } finally {
+      bounded.clear();
+      stopTimer();
+    }
+  }
+
+  async settled(): Promise<void> {
+    await Promise.all(this.#leaving);
+  }
+
+  #letGo(gone: Promise<void>): void {
+    this.#leaving.add(gone);
+    void gone.finally(() => this.#leaving.delete(gone));
+  }
+}
+
+class OciSandbox implements Sandbox {
+  readonly id: string;
+  readonly spec: SandboxSpec;
+  readonly #lease: Lease;
+  readonly #options: OciFactoryOptions;
+  readonly #lost = new AbortController();
+  /** Frames that no runner sent: there is none yet when an empty container is asked to preload. */
+  readonly #answers: OutFrame[] = [];
+  #stream: FrameStream | null = null;
+  #greeted = false;
+  #destroyed: Promise<void> | null = null;
+
+  constructor(lease: Lease, spec: SandboxSpec, options: OciFactoryOptions) {
+    this.id = lease.id;
+    this.spec = spec;
+    this.#lease = lease;
+    this.#options = options;
+    lease.lost.addEventListener("abort", () => this.#abandon(), { once: true });
+    if (lease.lost.aborted) this.#abandon();
+  }
+
+  get lost(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  async send(frame: InFrame): Promise<void> {
+    if (frame.kind === "preload" && this.#stream === null) {
+      const { module } = frame.head as { module: string };
+      // A zygote has loaded it already.
+      this.#answers.push({ kind: "preloaded", head: { module, ok: true }, body: Buffer.alloc(0), bytes: 0 });
+      return;
+    }
+    // Code that comes first says which modules it wants; files that come first do not.
+    const plain = frame.kind === "run" && !wantsPreloaded(Buffer.from(frame.body ?? []).toString("utf8"));
+    await this.#opened(!plain).send(frame);
+  }
+
+  async receive(): Promise<OutFrame | null> {
+    const answer = this.#answers.shift();
+    if (answer !== undefined) return answer;
+    const stream = this.#opened(true);
+    if (!this.#greeted) {
+      const frame = await stream.receive();
+      if (frame === null) return null;
+      if (frame.kind !== "ready") throw new WireError(`the sandbox began with a ${frame.kind} frame`);
+      this.#greeted = true;
+    }
+    return stream.receive();
+  }
+
+  async end(): Promise<SandboxEnd> {
+    let timer: NodeJS.Timeout | undefined;
+    const tooLate = new Promise<null>((resolve) => {
+      timer = setTimeout(() => resolve(null), END_FACTS_TIMEOUT_MS);
+    });
+    const facts = await Promise.race([this.#lease.ended(), tooLate]);
+    clearTimeout(timer);
+    return { exitCode: null, oomKilled: facts?.oomKilled ?? false };
+  }
+
+  destroy(): Promise<void> {
+    this.#destroyed ??= this.#destroy();
+    return this.#destroyed;
+  }
+
+  async #destroy(): Promise<void> {
+    const { metrics } = this.#options;
+    const stopTimer = metrics.engineCalls.startTimer({ operation: "remove" });
+    this.#abandon();
+    try {
+      await this.#lease.release();
+    } finally {
+      stopTimer();
+      metrics.sandboxesAlive.dec();
+    }
+  }
+
+  #opened(preloaded: boolean): FrameStream {
+    if (this.#stream !== null) return this.#stream;
+    if (this.#lost.signal.aborted) throw new WireError("the sandbox has ended");
+    const { limits, metrics } = this.#options;
+    const bounds = { headBytesMax: FRAME_HEAD_BYTES_MAX, bodyBytesMax: limits.displayBytesMax + FRAME_BODY_SLACK_BYTES };
+    const stream = new FrameStream(this.#lease.attach(preloaded), bounds, (direction, count) =>
+      metrics.sandboxBytes.inc({ direction }, count),
+    );
+    stream.lost.addEventListener("abort", () => this.#lost.abort(), { once: true });
+    this.#stream = stream;
+    return stream;
+  }
+
+  /** The stream's end is the sandbox's end for whoever reads it. */
+  #abandon(): void {
+    this.#stream?.close();
+    this.#lost.abort();
+  }
+}

@@ -1,0 +1,24 @@
+# attack: ends, stops or resurrects the container's first process, and waits to see whether anything outlives its end
+# verdict: completed
+# prints: blocked
+import os
+import signal
+
+found = []
+for number in range(1, 65):
+    if number in (32, 33):
+        continue
+    try:
+        os.kill(1, number)
+        found.append(number)
+    except PermissionError:
+        pass
+    except OSError as error:
+        found.append((number, error.errno))
+try:
+    signal.pidfd_send_signal(os.pidfd_open(1), signal.SIGKILL)
+    found.append("pidfd")
+except OSError:
+    pass
+# As the first process of the Docker engine's sandboxes is of our own account, signals reach it there and do nothing.
+print("blocked" if open("/proc/1/stat").read().split()[2] in "SR" else f"breached: {found}")

@@ -1,0 +1,205 @@
+import { once } from "node:events";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { connect } from "node:net";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import type { Sandbox } from "../../src/engine/sandbox.ts";
+import { makeLimits } from "../../src/limits.ts";
+import { makeLog } from "../../src/observe/log.ts";
+import { makeMetrics } from "../../src/observe/metrics.ts";
+import type { RunHead } from "../../src/wire/frames.ts";
+import { ociBehind } from "../support/oci-behind.ts";
+
+const limits = makeLimits();
+const never = new AbortController().signal;
+const rootfs = process.env["SANDBOX_ROOTFS"] ?? "";
+const runtime = process.env["OCI_RUNTIME"] || "crun";
+const ZYGOTE_FORKS_MAX = 5;
+type Behind = Awaited<ReturnType<typeof ociBehind>>;
+
+let behind: Behind;
+beforeAll(async () => {
+  behind = await ociBehind({ rootfs, runtime, limits, metrics: makeMetrics(), log: makeLog("silent"), zygoteForksMax: ZYGOTE_FORKS_MAX });
+});
+afterAll(() => behind.close());
+
+const taken: Sandbox[] = [];
+afterEach(async () => {
+  for (const sandbox of taken.splice(0)) await sandbox.destroy();
+});
+
+async function take(memoryMb = 128): Promise<Sandbox> {
+  const sandbox = await behind.factory.create({ memoryMb }, never);
+  taken.push(sandbox);
+  return sandbox;
+}
+
+/** Runs code and returns what it printed; null when the sandbox was lost. */
+async function run(sandbox: Sandbox, code: string): Promise<string | null> {
+  await sandbox.send({ kind: "run", head: runHead, body: Buffer.from(code) });
+  let text = "";
+  for (let frame = await sandbox.receive(); frame !== null; frame = await sandbox.receive()) {
+    if (frame.kind === "stdout") text += frame.body.toString();
+    if (frame.kind === "done") return text.trim();
+  }
+  return null;
+}
+
+describe("a container", () => {
+  test("that waits holds one process of less than two MiB, and no interpreter", async () => {
+    const sandbox = await take();
+    const [pid, ...others] = processesOf(sandbox.id);
+    expect(others).toEqual([]);
+    await expect.poll(() => readFileSync(`/proc/${pid}/comm`, "utf8").trim()).toBe("sleep");
+    expect(Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1])).toBeLessThan(2_048);
+  });
+
+  test("is joined once", async () => {
+    const sandbox = await take();
+    expect(await run(sandbox, "print(1)")).toBe("1");
+    const again = connect(behind.keeper.socket);
+    again.write(`A${sandbox.id}`);
+    again.resume();
+    await once(again, "close");
+    expect(again.bytesRead).toBe(0);
+  });
+
+  test("of an id that was never given is not joined", async () => {
+    const guess = connect(behind.keeper.socket);
+    guess.write(`A${"0".repeat(32)}`);
+    guess.resume();
+    await once(guess, "close");
+    expect(guess.bytesRead).toBe(0);
+  });
+
+  test("has ids of the host that no other has", async () => {
+    const sandboxes = [await take(), await take(), await take()];
+    const first = sandboxes.map(
+      ({ id }) =>
+        readFileSync(`/proc/${processesOf(id)[0]}/uid_map`, "utf8")
+          .trim()
+          .split(/\s+/)[1],
+    );
+    expect(new Set(first).size).toBe(sandboxes.length);
+    for (const id of first) expect(Number(id)).toBeGreaterThanOrEqual(0x2000_0000);
+  });
+
+  test("leaves no folder, no group and no process", async () => {
+    const sandbox = await take();
+    expect(await run(sandbox, "import subprocess; subprocess.Popen(['sleep', '100']); print(1)")).toBe("1");
+    await sandbox.destroy();
+    expect(await behind.exists(sandbox.id)).toBe(false);
+  });
+});
+
+describe("the keeper", () => {
+  test("refuses memory beyond its bounds, and closes on what it does not understand", async () => {
+    await expect(behind.factory.create({ memoryMb: limits.memoryMbMax + 1 }, never)).rejects.toThrow("memory");
+    await expect(behind.factory.create({ memoryMb: limits.memoryMbMin - 1 }, never)).rejects.toThrow("memory");
+    const unknown = connect(behind.keeper.socket);
+    // It closes with bytes unread, which is a reset.
+    unknown.on("error", () => {});
+    unknown.write("Xrm -rf /");
+    unknown.resume();
+    await new Promise<void>((resolve) => unknown.once("close", () => resolve()));
+    expect(unknown.bytesRead).toBe(0);
+  });
+
+  test("listens to its owner alone", () => {
+    const { mode, uid } = statSync(behind.keeper.socket);
+    expect(mode & 0o777).toBe(0o600);
+    expect(uid).toBe(process.getuid?.());
+  });
+});
+
+describe("the zygote", () => {
+  test("that dies is replaced while executions wait, and none is lost", async () => {
+    const sandboxes = await Promise.all(Array.from({ length: 6 }, () => take()));
+    for (const pid of zygotes()) process.kill(pid, "SIGKILL");
+    const answers = await Promise.all(sandboxes.map((sandbox, index) => run(sandbox, `print(${index})`)));
+    expect(answers).toEqual(["0", "1", "2", "3", "4", "5"]);
+  });
+
+  test("that dies takes none of its executions along", async () => {
+    const sandbox = await take();
+    const answer = run(sandbox, "import time; time.sleep(1); print('still here')");
+    await expect.poll(() => processesOf(sandbox.id).length, { timeout: 10_000 }).toBeGreaterThan(2);
+    for (const pid of zygotes()) process.kill(pid, "SIGKILL");
+    expect(await answer).toBe("still here");
+  });
+
+  test("is renewed, so that a hash seed does not live for ever", async () => {
+    const seen = new Set<string | null>();
+    for (let execution = 0; execution < 6 * ZYGOTE_FORKS_MAX && seen.size < 2; execution++) {
+      const sandbox = await take();
+      seen.add(await run(sandbox, "print(hash('a text'))"));
+      await sandbox.destroy();
+    }
+    expect(seen.size).toBeGreaterThan(1);
+  });
+
+  test("shares no random state between two of its forks", async () => {
+    const code = "import numpy, random, secrets, uuid; print(random.random(), numpy.random.random(), secrets.token_hex(), uuid.uuid4())";
+    const answers = await Promise.all([0, 1, 2].map(async () => run(await take(), code)));
+    for (const place of [0, 1, 2, 3]) expect(new Set(answers.map((answer) => answer?.split(" ")[place])).size).toBe(3);
+  });
+});
+
+test("a keeper that ends leaves nothing, and its sandboxes are lost", async () => {
+  const other = await ociBehind({ rootfs, runtime, limits, metrics: makeMetrics(), log: makeLog("silent") });
+  const sandbox = await other.factory.create({ memoryMb: 128 }, never);
+  const { state } = other;
+  await other.keeper.stop();
+  await expect.poll(() => sandbox.lost.aborted).toBe(true);
+  await sandbox.destroy();
+  expect(readdirSync(`${state}/bundles`)).toEqual([]);
+  expect(groupsOf(sandbox.id)).toEqual([]);
+  await other.close();
+});
+
+/** Of this keeper: children of its process. */
+function zygotes(): number[] {
+  const found = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && parentOf(name) === behind.keeper.pid);
+  return found.filter((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("runner.zygote")).map(Number);
+}
+
+function parentOf(pid: string): number {
+  try {
+    return Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
+  } catch {
+    // It has ended since it was listed.
+    return 0;
+  }
+}
+
+function groupsOf(id: string): string[] {
+  const roots = ["", ...readdirSync("/sys/fs/cgroup")].map((name) => `/sys/fs/cgroup/${name}/code-interpreter/${id}`);
+  return roots.filter((folder) => existsSync(folder));
+}
+
+function processesOf(id: string): number[] {
+  return readFileSync(`${groupsOf(id)[0]}/cgroup.procs`, "utf8")
+    .split("\n")
+    .filter(Boolean)
+    .map(Number);
+}
+
+const runHead: RunHead = {
+  timeout_ms: 10_000,
+  args: [],
+  env: {},
+  stdout_kept_bytes: 1_000_000,
+  stderr_kept_bytes: 1_000_000,
+  output_stop_bytes: 10_000_000,
+  outputs_count: 100,
+  display_bytes: 1_000_000,
+  displays_bytes: 1_000_000,
+  table_rows: 100,
+  table_columns: 100,
+  chart_points: 100,
+  text_value_bytes: 100_000,
+  traceback_lines: 100,
+  files_count: 10,
+  file_bytes: 1_000_000,
+  files_bytes: 1_000_000,
+  collect_timeout_ms: 5_000,
+};

@@ -1,0 +1,53 @@
+import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { connectEngine, hasStatus } from "../../src/docker/engine-client.ts";
+import { DockerSandboxFactory } from "../../src/docker/factory.ts";
+import { WORKER_LABEL } from "../../src/docker/profile.ts";
+import type { Limits } from "../../src/limits.ts";
+import type { Log } from "../../src/observe/log.ts";
+import type { Metrics } from "../../src/observe/metrics.ts";
+import type { Behind } from "./behind.ts";
+
+export interface DockerBehindOptions {
+  host: string;
+  image: string;
+  runtime: string;
+  limits: Limits;
+  metrics: Metrics;
+  log: Log;
+}
+
+export function dockerBehind(options: DockerBehindOptions): Behind {
+  const { host, image, runtime, limits, metrics, log } = options;
+  const docker = connectEngine({ host }, metrics);
+  const workerId = `test-${randomUUID()}`;
+  const seccomp = runtime === "runsc" ? null : readFileSync(new URL("../../sandbox-image/seccomp.json", import.meta.url), "utf8");
+  return {
+    factory: new DockerSandboxFactory({
+      engine: docker,
+      profile: { image, runtime, seccomp, limits, workerId },
+      limits,
+      metrics,
+      log,
+      startsMax: 2,
+      lifetimeMsMax: 600_000,
+    }),
+    async containers() {
+      const found = await docker.control.listContainers({ all: true, filters: { label: [`${WORKER_LABEL}=${workerId}`] } });
+      return found.map((container) => container.Id);
+    },
+    async exists(id) {
+      try {
+        await docker.control.getContainer(id).inspect();
+        return true;
+      } catch (error) {
+        if (hasStatus(error, 404)) return false;
+        throw error;
+      }
+    },
+    kill: async (id) => void (await docker.control.getContainer(id).kill()),
+    pause: async (id) => void (await docker.control.getContainer(id).pause()),
+    killedEvidence: { exit_code: 137 },
+    close: async () => docker.close(),
+  };
+}

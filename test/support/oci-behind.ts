@@ -1,0 +1,94 @@
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import type { Sandbox } from "../../src/engine/sandbox.ts";
+import type { Limits } from "../../src/limits.ts";
+import type { Log } from "../../src/observe/log.ts";
+import type { Metrics } from "../../src/observe/metrics.ts";
+import { OciSandboxFactory } from "../../src/oci/factory.ts";
+import { type Keeper, startKeeper } from "../../src/oci/keeper.ts";
+import type { Behind } from "./behind.ts";
+
+const CGROUPS = "/sys/fs/cgroup";
+const CONTAINERS_MAX = 64;
+
+export interface OciBehindOptions {
+  rootfs: string;
+  runtime: string;
+  limits: Limits;
+  metrics: Metrics;
+  log: Log;
+  /** Another socket than the keeper's own stands for a keeper that is away. */
+  socket?: string;
+  zygoteForksMax?: number;
+}
+
+/** A keeper of its own, so that it can be asked what is left. */
+export async function ociBehind(options: OciBehindOptions): Promise<Behind & { keeper: Keeper; state: string }> {
+  const { rootfs, runtime, limits, metrics, log } = options;
+  const state = `/run/code-interpreter-test-${randomUUID()}`;
+  const seccomp = JSON.parse(readFileSync(new URL("../../sandbox-image/seccomp.json", import.meta.url), "utf8")) as object;
+  const worn = options.zygoteForksMax === undefined ? {} : { zygoteForksMax: options.zygoteForksMax };
+  const ownerUid = process.getuid?.() ?? 0;
+  const keeper = await startKeeper({
+    rootfs,
+    runtime,
+    state,
+    ownerUid,
+    fastJoins: true,
+    containersMax: CONTAINERS_MAX,
+    ...worn,
+    seccomp,
+    limits,
+    log,
+  });
+  const containers = () => [...new Set([...readdirSync(`${state}/bundles`), ...groupsIn(state)])];
+  const factory = new OciSandboxFactory({ socket: options.socket ?? keeper.socket, limits, metrics });
+  const made = new Map<string, Sandbox>();
+  return {
+    keeper,
+    state,
+    factory: {
+      settled: () => factory.settled(),
+      async create(spec, signal) {
+        const sandbox = await factory.create(spec, signal);
+        made.set(sandbox.id, sandbox);
+        return sandbox;
+      },
+    },
+    containers: async () => containers(),
+    exists: async (id) => containers().includes(id) || cgroupFolders(id).length > 0,
+    kill: async (id) => {
+      const lost = made.get(id)?.lost;
+      for (const pid of members(id)) process.kill(pid, "SIGKILL");
+      // The other engine's call, too, returns once its client can know.
+      if (lost !== undefined && !lost.aborted) await once(lost, "abort");
+    },
+    pause: async (id) => {
+      const [frozen] = cgroupFolders(id).filter((folder) => existsSync(`${folder}/freezer.state`));
+      if (frozen !== undefined) writeFileSync(`${frozen}/freezer.state`, "FROZEN");
+      else for (const folder of cgroupFolders(id)) writeFileSync(`${folder}/cgroup.freeze`, "1");
+    },
+    killedEvidence: {},
+    close: async () => {
+      await keeper.stop();
+      rmSync(state, { recursive: true });
+    },
+  };
+}
+
+/** What the runtime itself still knows of. */
+function groupsIn(state: string): string[] {
+  return existsSync(`${state}/runtime`) ? readdirSync(`${state}/runtime`).filter((name) => /^[0-9a-f]{32}$/.test(name)) : [];
+}
+
+function cgroupFolders(id: string): string[] {
+  const roots = ["", ...readdirSync(CGROUPS)].map((name) => `${CGROUPS}/${name}`);
+  return roots.map((root) => `${root}/code-interpreter/${id}`).filter((folder) => existsSync(folder));
+}
+
+function members(id: string): number[] {
+  const [folder] = cgroupFolders(id);
+  if (folder === undefined) throw new Error(`there is no sandbox ${id}`);
+  return readFileSync(`${folder}/cgroup.procs`, "utf8").split("\n").filter(Boolean).map(Number);
+}
