@@ -18,7 +18,7 @@ for name in os.listdir("/proc/self/fd"):
 if any("KEEPER" in name or "SOCKET" in name or "REDIS" in name or "KEY" in name for name in os.environ):
     found.append(dict(os.environ))
 words = open("/proc/self/cmdline", "rb").read() + open("/proc/self/environ", "rb").read()
-for secret in (b"redis", b"keeper.sock", b"/root/", b"/home/", b"/work"):
+for secret in (b"redis", b"keeper.sock", b"/root/", b"/home/", b"/srv/"):
     if secret in words:
         found.append(secret)
 for path in ("/proc/self/root/../../root/.bashrc", "/proc/self/cwd/../../../../var/lib/docker", "/proc/self/exe/../../../root"):

@@ -7,7 +7,7 @@ import os
 
 found = []
 for pattern in ("/host/*", "/hostfs/*", "/rootfs/*", "/var/lib/docker/*", "/var/lib/containerd/*", "/run/docker*", "/run/containerd*",
-                "/root/*", "/root/.*", "/home/*", "/work*", "/run/secrets/*", "/var/run/secrets/*", "/boot/*", "/srv/*",
+                "/root/*", "/root/.*", "/home/*", "/run/secrets/*", "/var/run/secrets/*", "/boot/*", "/srv/*",
                 "/proc/1/root/*", "/proc/1/cwd/*"):
     found += glob.glob(pattern)
 for path in ("/etc/shadow", "/etc/gshadow"):
