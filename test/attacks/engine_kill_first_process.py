@@ -1,6 +1,7 @@
 # attack: ends, stops or resurrects the container's first process, and waits to see whether anything outlives its end
 # verdict: completed
 # prints: blocked
+# ends the sandbox: runsc (its kernel hands signals to the first process, which ends the run that sent them)
 import os
 import signal
 

@@ -1,6 +1,7 @@
 # attack: leaves the container by the door through which a process of the host may have come in
 # verdict: completed
 # prints: blocked
+# runtime: runc (a kernel of its own may let it make and enter namespaces, which are not the host's)
 import ctypes
 import os
 
