@@ -60,7 +60,9 @@ for (const runtime of runtimesWanted) {
 
     test.each(here.map((attack) => [attack.file, attack] as const))("%s ends as it says and leaves nothing behind", (_, attack) =>
       inLane(async (lane) => {
-        const ran = await run(lane, attack);
+        const first = await run(lane, attack);
+        // Debian's gVisor gives up now and then with exit code 2, whatever runs in it: one more try tells that from the attack's doing.
+        const ran = kernelGaveUp(runtime, first) ? await run(lane, attack) : first;
         expect(attackProblems(attack, ran, lane.limits, runtime)).toEqual([]);
         if (attack.twice) expect(linesInBoth(ran, await run(lane, attack))).toEqual([]);
         const sandbox = lane.pool.taken.at(-1);
@@ -124,4 +126,10 @@ function split(all: Attack[], runtime: string): { here: Attack[]; elsewhere: Att
   const holds = (attack: Attack) =>
     (attack.only === null || attack.only.runtime === kernel) && (attack.onlyEngine === null || attack.onlyEngine.runtime === engineName);
   return { here: all.filter(holds), elsewhere: all.filter((attack) => !holds(attack)) };
+}
+
+function kernelGaveUp(runtime: string, { end }: Ran): boolean {
+  const gaveUp = runtime === "runsc" && end.cause === "sandbox_lost" && end.evidence.exit_code === 2;
+  if (gaveUp) console.warn("runsc: the kernel of a sandbox gave up with exit code 2; the program runs once more");
+  return gaveUp;
 }
