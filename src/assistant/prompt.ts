@@ -1,37 +1,9 @@
+import { importableNames } from "../execution/packages.ts";
 import type { Limits } from "../limits.ts";
 import type { ChatTool } from "./model.ts";
 
 /** The name the model calls the tool by. */
 export const TOOL_NAME = "code_interpreter";
-
-/** What the sandbox image holds, as Python imports it (sandbox-image/packages.txt). */
-export const packages = [
-  "numpy",
-  "pandas",
-  "scipy",
-  "matplotlib",
-  "seaborn",
-  "sklearn",
-  "sympy",
-  "statsmodels",
-  "networkx",
-  "PIL",
-  "openpyxl",
-  "xlsxwriter",
-  "lxml",
-  "bs4",
-  "html5lib",
-  "tabulate",
-  "docx",
-  "pypdf",
-  "reportlab",
-  "h5py",
-  "xarray",
-  "plotly",
-  "yaml",
-  "dateutil",
-  "pytz",
-] as const;
 
 /** The tool as the model is told of it: only what holds for this operator's limits. */
 export function codeTool(limits: Limits): ChatTool {
@@ -44,7 +16,7 @@ export function codeTool(limits: Limits): ChatTool {
         "leaves in the working folder /mnt/data, and errors with their traceback. Variables, imports and files stay for the next call of this",
         `conversation as long as its sandbox lives. Each call may take ${limits.runTimeoutMsMax / 1000} seconds and ${limits.memoryMbMax} MiB of memory.`,
         `At most ${limits.filesOutCountMax} files are returned of a call. There is no network and nothing can be installed. Beside the standard`,
-        `library there are: ${packages.join(", ")}.`,
+        `library there are: ${importableNames.join(", ")}.`,
       ].join(" "),
       parameters: {
         type: "object",

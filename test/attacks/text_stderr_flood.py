@@ -1,7 +1,6 @@
 # attack: floods stderr, line by line, from many threads
 # verdict: incomplete output | incomplete timeout
 # timeout_ms: 5000
-# ends the sandbox: runsc (its kernel may give up under many threads that write at once, and ends the sandbox)
 import sys
 import threading
 
