@@ -34,6 +34,7 @@ export async function startWorker(world: World, files: Files): Promise<WorkerPar
   );
   const sandboxes = await openSandboxEngine(world, workerId, capacity, IDLE_MS_MAX);
   const { factory, ownKernel } = sandboxes;
+  metrics.engineInfo.set({ engine: config.ENGINE }, 1);
   const pool = new Pool({
     factory,
     spec: { memoryMb: limits.memoryMbMax },

@@ -157,6 +157,7 @@ async function untilReady(sandbox: DockerSandbox, signal: AbortSignal): Promise<
 
 class DockerSandbox implements Sandbox {
   readonly id: string;
+  readonly engine = "docker";
   readonly spec: SandboxSpec;
   readonly #container: Container;
   readonly #stream: FrameStream;

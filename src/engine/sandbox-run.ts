@@ -22,6 +22,7 @@ export class SandboxRun {
     stderr_bytes: 0,
     file_bytes: 0,
     warm: false,
+    engine: null,
   };
   readonly #input: RunInput;
   readonly #ports: RunPorts;
@@ -55,6 +56,7 @@ export class SandboxRun {
 
   /** Returns the first cause of the end. The sandbox is its taker's to destroy. */
   async in(sandbox: Sandbox, stop: AbortSignal): Promise<FirstCause> {
+    this.usage.engine = sandbox.engine;
     const onStop = () => this.#stop(sandbox, stop.reason as StopReason);
     stop.addEventListener("abort", onStop, { once: true });
     if (stop.aborted) onStop();

@@ -1,3 +1,4 @@
+import type { EngineName } from "../execution/status.ts";
 import type { InFrame, OutFrame } from "../wire/frames.ts";
 
 /**
@@ -17,6 +18,8 @@ export interface SandboxEnd {
 
 export interface Sandbox {
   readonly id: string;
+  /** For the result alone: nothing here asks which it is. */
+  readonly engine: EngineName;
   readonly spec: SandboxSpec;
   /** Aborted once the stream has ended, for whatever reason: a sandbox whose stream has ended is dead. */
   readonly lost: AbortSignal;

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { output } from "./outputs.ts";
-import { causes, outcomes, statuses } from "./status.ts";
+import { causes, engines, outcomes, statuses } from "./status.ts";
 
 const milliseconds = z.number().int().nonnegative();
 const bytes = z.number().int().nonnegative();
@@ -16,6 +16,7 @@ export const usage = z.object({
   stderr_bytes: bytes.describe("written, of which a part may be kept"),
   file_bytes: bytes,
   warm: z.boolean().describe("the sandbox came ready from the pool"),
+  engine: z.enum(engines).nullable().describe("what made the sandbox; null when there was none"),
 });
 export type Usage = z.infer<typeof usage>;
 

@@ -24,6 +24,10 @@ export type Cause = (typeof causes)[number];
 export const outcomes = ["never_started", "ran", "ran_partly"] as const;
 export type Outcome = (typeof outcomes)[number];
 
+/** What makes sandboxes; the setting ENGINE and a result's `usage.engine` name the same. */
+export const engines = ["docker", "oci"] as const;
+export type EngineName = (typeof engines)[number];
+
 export function isFinal(status: Status): status is FinalStatus {
   return status !== "queued" && status !== "in_progress";
 }

@@ -23,6 +23,7 @@ export const executionExample = {
     stderr_bytes: 0,
     file_bytes: 0,
     warm: true,
+    engine: "docker",
   },
   truncated: { stdout: false, stderr: false, outputs: false, files: false },
   skipped_files: [],

@@ -42,6 +42,7 @@ export function makeMetrics() {
     preloads: counter("pool_preloads_total", "Modules preloaded into idle sandboxes, by result.", ["result"]),
     sandboxesAlive: gauge("sandboxes_alive", "Sandboxes that exist now, of this worker."),
     reaped: counter("sandboxes_reaped_total", "Left-over sandboxes that the reaper removed."),
+    engineInfo: gauge("engine_info", "1 for the engine that makes this worker's sandboxes.", ["engine"]),
     engineCalls: histogram("engine_call_seconds", "Calls to the container engine, by operation.", ["operation"]),
     engineErrors: counter("engine_errors_total", "Calls to the container engine that failed, by operation.", ["operation"]),
     sandboxBytes: counter("sandbox_bytes_total", "Bytes to and from sandboxes.", ["direction"]),

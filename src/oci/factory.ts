@@ -60,6 +60,7 @@ export class OciSandboxFactory implements SandboxFactory {
 
 class OciSandbox implements Sandbox {
   readonly id: string;
+  readonly engine = "oci";
   readonly spec: SandboxSpec;
   readonly #lease: Lease;
   readonly #options: OciFactoryOptions;

@@ -91,6 +91,7 @@ export function endWithoutResult(ending: {
       stderr_bytes: 0,
       file_bytes: 0,
       warm: false,
+      engine: null,
     },
     truncated: { stdout: false, stderr: false, outputs: false, files: false },
     skipped_files: [],

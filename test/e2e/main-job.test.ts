@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { engineName } from "../support/engine.ts";
 import { expectMatchesOpenApi } from "../support/openapi.ts";
 import { client, type Json, prepareService, type ServiceProcess, type TestService } from "../support/service.ts";
 
@@ -33,6 +34,7 @@ describe("an execution", () => {
     const execution = ran(await a.run({ code }));
     expect(execution.outputs).toEqual([{ type: "text", stream: "stdout", text: "$38,696.84" }]);
     expect(execution).toMatchObject({ status: "completed", cause: null, outcome: "ran", retry_safe: true, attempt: 1, code });
+    expect(execution.usage.engine).toBe(engineName);
   });
 
   test("gets files, arguments, environment and stdin, and gives files back", async () => {

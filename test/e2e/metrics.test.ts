@@ -30,6 +30,7 @@ test("what happened is counted by status and cause", async () => {
   expect(text).toMatch(/code_interpreter_executions_total\{status="completed",cause="none"\} 1/);
   expect(text).toMatch(/code_interpreter_executions_total\{status="failed",cause="exception"\} 1/);
   expect(text).toMatch(/code_interpreter_pool_takes_total\{start="warm"\} [1-9]/);
+  expect(text).toMatch(/code_interpreter_engine_info\{engine="(docker|oci)"\} 1/);
   expect(text).toMatch(/code_interpreter_queue_depth\{state="waiting"\} 0/);
 });
 

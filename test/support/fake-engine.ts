@@ -62,6 +62,7 @@ export function completedEnd(text = "hello"): ExecutionEnd {
       stderr_bytes: 0,
       file_bytes: 0,
       warm: true,
+      engine: "docker",
     },
     truncated: { stdout: false, stderr: false, outputs: false, files: false },
     skipped_files: [],

@@ -149,6 +149,7 @@ export class FakeExecutions implements Executions {
       stderr_bytes: 0,
       file_bytes: 0,
       warm: true,
+      engine: "docker" as const,
     };
     const { execution } = found;
     found.execution = { ...execution, status: "completed", outcome: "ran", retry_safe: false, usage, completed_at: Date.now(), ...end };

@@ -9,6 +9,7 @@ export type Script = (frame: InFrame, sandbox: FakeSandbox) => unknown;
 
 export class FakeSandbox implements Sandbox {
   readonly id: string;
+  readonly engine = "docker";
   readonly spec: SandboxSpec;
   readonly received: InFrame[] = [];
   destroyed = 0;

@@ -119,6 +119,12 @@ describe("a run", () => {
     expect((factory.made[0] as FakeSandbox).received.map((frame) => frame.kind)).toEqual(["file", "chunk", "file_end", "stdin", "run"]);
   });
 
+  test("names the engine of its sandbox, and none where it had none", async () => {
+    expect((await run(answers(ends()))).end.usage.engine).toBe("docker");
+    const stopped = AbortSignal.abort("cancelled");
+    expect((await run(answers(ends()), {}, stopped)).end.usage.engine).toBeNull();
+  });
+
   test("destroys its sandbox whatever happens", async () => {
     for (const script of [answers(ends()), answers((s) => s.die()), answers((s) => s.babble())]) {
       const { factory } = await run(script);
