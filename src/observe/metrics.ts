@@ -34,6 +34,7 @@ export function makeMetrics() {
     duration: histogram("execution_duration_seconds", "Time from acceptance to the stored result."),
     admissionsRefused: counter("admissions_refused_total", "Requests refused before the queue, by error code.", ["code"]),
     queueDepth: gauge("queue_depth", "Executions in the queue, by state.", ["state"]),
+    queueOldestWaiting: gauge("queue_oldest_waiting_seconds", "Age of what has waited longest for a worker; 0 when nothing waits."),
     dropped: counter("executions_dropped_total", "Executions ended unrun, by reason.", ["reason"]),
     poolSandboxes: gauge("pool_sandboxes", "Sandboxes of the warm pool, by state.", ["state"]),
     poolTarget: gauge("pool_target_sandboxes", "Warm sandboxes the pool aims to hold."),

@@ -2,7 +2,7 @@ import { type Job, Queue, WaitingError, Worker } from "bullmq";
 import type { Redis } from "ioredis";
 import type { Engine, SessionEngine, StopReason } from "../execution/run.ts";
 import { disconnect, patient, untilReady } from "./connection.ts";
-import { collectDepth, countJobs } from "./depth.ts";
+import { collectDepth } from "./depth.ts";
 import { tellEnded } from "./ended.ts";
 import { REBASE_AT, rebaseWhenDue } from "./fairness.ts";
 import { makeKeys, queueNames } from "./keys.ts";
@@ -114,7 +114,7 @@ export class Consumer {
       allowPrivate: deps.webhookAllowPrivate ?? false,
       backoffMs: timing.webhookBackoffMs,
     });
-    collectDepth(deps.metrics, () => countJobs(this.#queue));
+    collectDepth(deps.metrics, { queue: this.#queue, redis: this.#redis, base: this.#world.keys.base });
     this.#sessions = deps.sessions === undefined ? null : this.#makeHost(deps.sessions);
   }
 

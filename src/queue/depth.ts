@@ -1,5 +1,7 @@
 import type { Queue } from "bullmq";
+import type { Redis } from "ioredis";
 import type { Metrics } from "../observe/metrics.ts";
+import { oldestWaitingScript } from "./scripts.ts";
 
 export interface Depth {
   waiting: number;
@@ -12,17 +14,25 @@ export async function countJobs(queue: Queue): Promise<Depth> {
   return { waiting: (counts.wait ?? 0) + (counts.prioritized ?? 0), active: counts.active ?? 0 };
 }
 
-/** Lets the gauge ask at each scrape. With Redis away it keeps its last values: a scrape must not fail for it. */
-export function collectDepth(metrics: Metrics, depth: () => Promise<Depth>): void {
-  const collect = async () => {
-    try {
-      const { waiting, active } = await depth();
-      metrics.queueDepth.set({ state: "waiting" }, waiting);
-      metrics.queueDepth.set({ state: "active" }, active);
-    } catch {
-      // The absence itself is visible in health/ready and in the log.
-    }
-  };
-  // The registry asks every metric that has this method; its types know it only as a constructor option.
-  Object.assign(metrics.queueDepth, { collect });
+/** Age of what has waited longest for a worker, milliseconds; 0 when nothing waits. */
+async function oldestWaitingMs(redis: Redis, base: string): Promise<number> {
+  return Number(await oldestWaitingScript.run(redis, base, []));
+}
+
+/** Lets the gauges ask at each scrape. With Redis away they keep their last values: a scrape must not fail for it. */
+export function collectDepth(metrics: Metrics, source: { queue: Queue; redis: Redis; base: string }): void {
+  collectWith(metrics.queueDepth, async () => {
+    const { waiting, active } = await countJobs(source.queue);
+    metrics.queueDepth.set({ state: "waiting" }, waiting);
+    metrics.queueDepth.set({ state: "active" }, active);
+  });
+  collectWith(metrics.queueOldestWaiting, async () => {
+    metrics.queueOldestWaiting.set((await oldestWaitingMs(source.redis, source.base)) / 1000);
+  });
+}
+
+/** The registry asks every metric that has this method; its types know it only as a constructor option. */
+function collectWith(gauge: object, collect: () => Promise<void>): void {
+  // That Redis is away is visible in health/ready and in the log.
+  Object.assign(gauge, { collect: () => collect().catch(() => undefined) });
 }

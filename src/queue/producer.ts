@@ -78,7 +78,7 @@ export class Producer {
     this.#queue.on("error", (error) => deps.log.warn({ error: error.message }, "the queue failed"));
     this.#subscriber = withErrorHandler(deps.redis.duplicate(), deps.log);
     this.#wakeups = new Wakeups(this.#subscriber);
-    collectDepth(deps.metrics, () => this.depth());
+    collectDepth(deps.metrics, { queue: this.#queue, redis: deps.redis, base: this.#keys.base });
     const world = { ...deps, keys: this.#keys, queue: this.#queue };
     this.#stopSweep = repeat(SWEEP_MS, deps.log, () => endOverdue(world));
     this.#sessionQueues = new SessionQueues({ redis: deps.redis, base: this.#keys.base, log: deps.log });

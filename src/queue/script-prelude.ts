@@ -17,6 +17,7 @@ local day = 86400000
 local heartbeat_fresh = ${HEARTBEAT_ALIVE_MS - HEARTBEAT_SILENT_MS}
 local function stop_waiting(org, id)
   redis.call('ZREM', base .. ':waiting:' .. org, id)
+  redis.call('ZREM', base .. ':waiting-since', org .. '/' .. id)
   return redis.call('ZREM', base .. ':waiting', org .. '/' .. id)
 end
 local function is_final(status) return status ~= 'queued' and status ~= 'in_progress' end
@@ -77,6 +78,11 @@ local function take_place(org, id, class, wait_ms)
   redis.call('ZADD', mine, text(deadline), id)
   redis.call('PEXPIRE', mine, day + wait_ms)
   return deadline, tag, math.min(math.max(tag - moving, 1), 2097151)
+end
+-- For what any worker may take. What waits for its session's turn tells nothing of the workers there are.
+local function wait_for_worker(org, id)
+  redis.call('ZADD', base .. ':waiting-since', text(now), org .. '/' .. id)
+  redis.call('PEXPIRE', base .. ':waiting-since', day)
 end
 -- What a worker does with its place in the queue before anything else.
 local function leave_place(org, id, tag)

@@ -27,6 +27,7 @@ if ARGV[14] ~= '' then
   worker = owner
 end
 local deadline, tag, priority = take_place(org, id, ARGV[10], wait_ms)
+if ARGV[14] == '' then wait_for_worker(org, id) end
 local expires = now + retention
 redis.call('HSET', record_key(org, id), 'status', 'queued', 'request', ARGV[12], 'files', ARGV[13], 'created_at', text(now),
   'deadline_at', text(deadline), 'expires_at', text(expires), 'tag', text(tag), 'attempt', '0', 'webhook_id', ARGV[11],
@@ -158,4 +159,19 @@ return nil
 /** Waiting executions past their deadline, as organization/id, at most 100. */
 export const overdueScript = new Script(`${prelude}
 return redis.call('ZRANGEBYSCORE', base .. ':waiting', '-inf', text(now), 'LIMIT', 0, 100)
+`);
+
+/**
+ * Returns how long the one has waited that waits longest for a worker, milliseconds; 0 when none waits. A process of an
+ * older version takes things off the waiting set alone, so that set has the last word.
+ */
+export const oldestWaitingScript = new Script(`${prelude}
+local since = base .. ':waiting-since'
+for _ = 1, 1000 do
+  local first = redis.call('ZRANGE', since, 0, 0, 'WITHSCORES')
+  if not first[1] then return 0 end
+  if redis.call('ZSCORE', base .. ':waiting', first[1]) then return math.max(0, now - tonumber(first[2])) end
+  redis.call('ZREM', since, first[1])
+end
+return 0
 `);

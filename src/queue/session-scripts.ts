@@ -18,6 +18,7 @@ if redis.call('ZCARD', live) >= tonumber(ARGV[7]) then return {'many'} end
 local full = refusal(org, tonumber(ARGV[3]), tonumber(ARGV[4]))
 if full then return full end
 local deadline, tag, priority = take_place(org, id, 'normal', wait_ms)
+wait_for_worker(org, id)
 local record = session_key(org, id)
 redis.call('HSET', record, 'id', id, 'status', 'starting', 'name', ARGV[8], 'memory_mb', ARGV[9], 'minutes', ARGV[10],
   'restored_from', ARGV[11], 'created_at', text(now), 'deadline_at', text(deadline), 'tag', text(tag), 'retention_ms', ARGV[6])

@@ -200,4 +200,21 @@ describe("metrics", () => {
     const acquire = await rig.metric("execution_acquire_seconds", metrics);
     expect(acquire.some(({ labels }) => "start" in labels && labels.start === "warm")).toBe(true);
   });
+
+  test("tell the age of what waits longest for a worker, and forget what an older process took", async () => {
+    const age = async () => (await rig.metric("queue_oldest_waiting_seconds"))[0]?.value ?? Number.NaN;
+    expect(await age()).toBe(0);
+    await rig.producer.submit(newExecution());
+    const since = (await rig.plain.zrange("{ci}:waiting-since", 0, 0)) as [string];
+    await rig.plain.zincrby("{ci}:waiting-since", -30_000, since[0]);
+    await rig.producer.submit(newExecution({ organization: "org_b" }));
+    expect(await age()).toBeGreaterThanOrEqual(30);
+    await rig.plain.zrem("{ci}:waiting", since[0]);
+    expect(await age()).toBeLessThan(30);
+    const engine = new FakeEngine();
+    await rig.worker(engine);
+    await engine.started(1);
+    expect(await age()).toBe(0);
+    expect(await rig.plain.exists("{ci}:waiting-since")).toBe(0);
+  });
 });
