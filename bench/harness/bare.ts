@@ -15,7 +15,15 @@ export async function bareCycle(world: World, command: string[]): Promise<string
   const deadline = Date.now() + LIFETIME_MS;
   const options = containerOptions(
     { memoryMb: world.limits.memoryMbMax },
-    { image: world.image, runtime: "runc", seccomp: seccompProfile(world.root), limits: world.limits, workerId: "bench", deadline },
+    {
+      image: world.image,
+      runtime: "runc",
+      seccomp: seccompProfile(world.root),
+      limits: world.limits,
+      serviceId: "bench",
+      workerId: "bench",
+      deadline,
+    },
   );
   const container = await control.createContainer({ ...options, Entrypoint: command, Cmd: [] });
   try {

@@ -2,11 +2,11 @@ import { connectEngine, type EngineClient } from "../docker/engine-client.ts";
 import { DockerSandboxFactory } from "../docker/factory.ts";
 import { reapSandboxes } from "../docker/reaper.ts";
 import type { World } from "./process.ts";
-import type { EngineSize, SandboxEngine } from "./sandbox-engine.ts";
+import type { EngineSize, Owner, SandboxEngine } from "./sandbox-engine.ts";
 import { seccompProfile } from "./seccomp-profile.ts";
 
 /** Containers of a Docker engine. */
-export async function openDockerEngine(world: World, workerId: string, size: EngineSize, idleMsMax: number): Promise<SandboxEngine> {
+export async function openDockerEngine(world: World, owner: Owner, size: EngineSize, idleMsMax: number): Promise<SandboxEngine> {
   const { config, log, metrics } = world;
   const { limits } = config;
   const client = connectEngine({ host: config.DOCKER_HOST, certPath: config.DOCKER_CERT_PATH }, metrics);
@@ -20,7 +20,7 @@ export async function openDockerEngine(world: World, workerId: string, size: Eng
       // Without white space, as it goes to the engine with every container.
       seccomp: ownKernel ? null : JSON.stringify(seccompProfile()),
       limits,
-      workerId,
+      ...owner,
     },
     limits,
     metrics,
@@ -33,7 +33,7 @@ export async function openDockerEngine(world: World, workerId: string, size: Eng
     ownKernel,
     description: { engine: "docker", image: config.SANDBOX_IMAGE, runtime: config.SANDBOX_RUNTIME },
     ping: () => client.call("ping", () => client.control.ping()),
-    reap: async (owners) => void (await reapSandboxes({ engine: client, metrics, log, ...owners })),
+    reap: async (owners) => void (await reapSandboxes({ engine: client, metrics, log, serviceId: owner.serviceId, ...owners })),
     close: async () => client.close(),
   };
 }

@@ -21,6 +21,13 @@ export interface Owners {
   keeps: { workerId: string; knows: (id: string) => boolean };
 }
 
+/** Who makes sandboxes. */
+export interface Owner {
+  /** One for all workers of a Redis and prefix. */
+  serviceId: string;
+  workerId: string;
+}
+
 export interface EngineSize {
   /** Sandboxes started at one time. */
   starts: number;

@@ -32,7 +32,10 @@ export async function startWorker(world: World, files: Files): Promise<WorkerPar
     limits,
     { concurrency: config.WORKER_CONCURRENCY, poolSizeMax: config.POOL_SIZE_MAX },
   );
-  const sandboxes = await openSandboxEngine(world, workerId, capacity, IDLE_MS_MAX);
+  const redis = patient(config.REDIS_URL, log);
+  const heartbeat = new Heartbeat({ redis, prefix: config.REDIS_PREFIX, log });
+  const owner = { serviceId: await heartbeat.serviceId(), workerId };
+  const sandboxes = await openSandboxEngine(world, owner, capacity, IDLE_MS_MAX);
   const { factory, ownKernel } = sandboxes;
   metrics.engineInfo.set({ engine: config.ENGINE }, 1);
   const pool = new Pool({
@@ -48,8 +51,6 @@ export async function startWorker(world: World, files: Files): Promise<WorkerPar
     log,
   });
   const engine = makeEngine({ pool, limits, log });
-  const redis = patient(config.REDIS_URL, log);
-  const heartbeat = new Heartbeat({ redis, prefix: config.REDIS_PREFIX, log });
   const consumer = new Consumer({
     redisUrl: config.REDIS_URL,
     prefix: config.REDIS_PREFIX,

@@ -3,7 +3,8 @@ import { MASKED_PATHS, READONLY_PATHS } from "../engine/masked-paths.ts";
 import type { SandboxSpec } from "../engine/sandbox.ts";
 import type { Limits } from "../limits.ts";
 
-/** Labels by which the reaper finds what a worker left behind. */
+/** Labels by which the reaper finds what a worker left behind. Services may share an engine: each reaps its own. */
+export const SERVICE_LABEL = "code-interpreter.service";
 export const WORKER_LABEL = "code-interpreter.worker";
 export const DEADLINE_LABEL = "code-interpreter.deadline";
 
@@ -21,6 +22,7 @@ export interface ProfileOptions {
   /** The profile's JSON text, or null for a runtime that brings its own kernel. */
   seccomp: string | null;
   limits: Limits;
+  serviceId: string;
   workerId: string;
   /** Unix milliseconds after which the sandbox is nobody's. */
   deadline: number;
@@ -35,7 +37,11 @@ export function containerOptions(spec: SandboxSpec, options: ProfileOptions): Co
     Image: options.image,
     User: `${SANDBOX_UID}:${SANDBOX_UID}`,
     Hostname: "sandbox",
-    Labels: { [WORKER_LABEL]: options.workerId, [DEADLINE_LABEL]: String(options.deadline) },
+    Labels: {
+      [SERVICE_LABEL]: options.serviceId,
+      [WORKER_LABEL]: options.workerId,
+      [DEADLINE_LABEL]: String(options.deadline),
+    },
     AttachStdin: true,
     AttachStdout: true,
     AttachStderr: true,

@@ -25,7 +25,7 @@ export function dockerBehind(options: DockerBehindOptions): Behind {
   return {
     factory: new DockerSandboxFactory({
       engine: docker,
-      profile: { image, runtime, seccomp, limits, workerId },
+      profile: { image, runtime, seccomp, limits, serviceId: "tests", workerId },
       limits,
       metrics,
       log,

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { containerOptions, DEADLINE_LABEL, WORKER_LABEL } from "../../../src/docker/profile.ts";
+import { containerOptions, DEADLINE_LABEL, SERVICE_LABEL, WORKER_LABEL } from "../../../src/docker/profile.ts";
 import { makeLimits } from "../../../src/limits.ts";
 
 const options = containerOptions(
   { memoryMb: 256 },
-  { image: "sandbox:1", runtime: "runc", seccomp: "{}", limits: makeLimits(), workerId: "w1", deadline: 5 },
+  { image: "sandbox:1", runtime: "runc", seccomp: "{}", limits: makeLimits(), serviceId: "s1", workerId: "w1", deadline: 5 },
 );
 
 describe("the lockdown", () => {
@@ -45,6 +45,6 @@ describe("the lockdown", () => {
 
   test("ends with its worker's connection, and is found by the reaper", () => {
     expect([options.OpenStdin, options.StdinOnce]).toEqual([true, true]);
-    expect(options.Labels).toEqual({ [WORKER_LABEL]: "w1", [DEADLINE_LABEL]: "5" });
+    expect(options.Labels).toEqual({ [SERVICE_LABEL]: "s1", [WORKER_LABEL]: "w1", [DEADLINE_LABEL]: "5" });
   });
 });
