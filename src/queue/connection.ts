@@ -4,6 +4,11 @@ import type { Log } from "../observe/log.ts";
 /** A caller of the API is told within this time that Redis does not answer. */
 const FAIL_FAST_MS = 900;
 const RECONNECT_MS_MAX = 1_000;
+/**
+ * A connection whose other end vanished without a word is found by asking. A worker's commands are sent again on the
+ * next connection, so it must not take a Redis that is slow for one that is gone; the api's are not.
+ */
+const ASK = { failFast: { everyMs: 2_000, withinMs: FAIL_FAST_MS }, patient: { everyMs: 5_000, withinMs: 10_000 } } as const;
 
 /** For the api: a command that can not be sent now fails now, so that a caller gets a 503 and not silence. */
 export function failFast(url: string, log: Log): Redis {
@@ -38,7 +43,46 @@ export function withErrorHandler(redis: Redis, log: Log): Redis {
   redis.on("ready", () => {
     told = false;
   });
+  replaceWhenSilent(redis, redis.options.commandTimeout === undefined ? ASK.patient : ASK.failFast, log);
   return redis;
+}
+
+function replaceWhenSilent(redis: Redis, { everyMs, withinMs }: { everyMs: number; withinMs: number }, log: Log): void {
+  let asking = false;
+  const timer = setInterval(() => {
+    if (asking || redis.status !== "ready") return;
+    asking = true;
+    bounded(redis.ping(), withinMs)
+      .catch(() => {
+        if (redis.status !== "ready") return;
+        log.warn("a Redis connection fell silent; another one is opened");
+        redis.disconnect(true);
+      })
+      .finally(() => {
+        asking = false;
+      });
+  }, everyMs);
+  timer.unref();
+  redis.once("end", () => clearInterval(timer));
+}
+
+/** Rejects when the work takes longer; the work itself may go on. */
+async function bounded<T>(work: Promise<T>, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`Redis did not answer within ${ms} ms`)), ms);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Rejects unless Redis answers on this connection within `timeoutMs`. */
+export async function untilAnswers(redis: Redis, timeoutMs: number): Promise<void> {
+  await untilReady(redis, timeoutMs);
+  await bounded(redis.ping(), timeoutMs);
 }
 
 /** Resolves once commands can be sent; rejects after `timeoutMs`. */

@@ -1,7 +1,7 @@
 import { type Job, Queue, WaitingError, Worker } from "bullmq";
 import type { Redis } from "ioredis";
 import type { Engine, SessionEngine, StopReason } from "../execution/run.ts";
-import { disconnect, patient, untilReady } from "./connection.ts";
+import { disconnect, patient, untilAnswers } from "./connection.ts";
 import { collectDepth } from "./depth.ts";
 import { tellEnded } from "./ended.ts";
 import { REBASE_AT, rebaseWhenDue } from "./fairness.ts";
@@ -142,7 +142,7 @@ export class Consumer {
 
   /** Rejects when Redis can not be used now. */
   async ready(): Promise<void> {
-    await Promise.all([untilReady(this.#redis, READY_TIMEOUT_MS), untilReady(this.#control, READY_TIMEOUT_MS)]);
+    await Promise.all([untilAnswers(this.#redis, READY_TIMEOUT_MS), untilAnswers(this.#control, READY_TIMEOUT_MS)]);
   }
 
   running(): number {

@@ -20,6 +20,7 @@ import { SessionQueues } from "./session-jobs.ts";
 import { endSessionsOfTheSilent } from "./session-loss.ts";
 import { notActive, Sessions, type StoredFiles } from "./sessions.ts";
 import { endOverdue, repeat } from "./sweep.ts";
+import { confirmQueued, settleUnqueued } from "./unqueued.ts";
 import { Wakeups } from "./wakeups.ts";
 
 export interface Idempotency {
@@ -51,6 +52,8 @@ const PRIORITY_FIRST = 1;
 const SWEEP_MS = 1_000;
 const SILENT_SWEEP_MS = 2_000;
 const READY_TIMEOUT_MS = 800;
+/** A waiting caller rides out a Redis that is away for this long, as when it is started anew. */
+const ABSENCE_MS_MAX = 15_000;
 /** On top of the kill grace: removing a container under load, and storing the end. */
 const CANCEL_WAIT_MS = 15_000;
 
@@ -80,7 +83,11 @@ export class Producer {
     this.#wakeups = new Wakeups(this.#subscriber);
     collectDepth(deps.metrics, { queue: this.#queue, redis: deps.redis, base: this.#keys.base });
     const world = { ...deps, keys: this.#keys, queue: this.#queue };
-    this.#stopSweep = repeat(SWEEP_MS, deps.log, () => endOverdue(world));
+    const unqueued = { redis: deps.redis, keys: this.#keys, addJob: this.#addWhereItBelongs.bind(this) };
+    this.#stopSweep = repeat(SWEEP_MS, deps.log, async () => {
+      await endOverdue(world);
+      await settleUnqueued(unqueued);
+    });
     this.#sessionQueues = new SessionQueues({ redis: deps.redis, base: this.#keys.base, log: deps.log });
     this.#stopLossSweep = repeat(SILENT_SWEEP_MS, deps.log, () => endSessionsOfTheSilent({ ...world, queues: this.#sessionQueues }));
   }
@@ -125,8 +132,9 @@ export class Producer {
     if (kind === "replay") return { execution: await this.#replayed(organization, idempotency, reply[1], reply[2]), replayed: true };
     const createdAt = Number(reply[2]);
     const worker = String(reply[3]);
-    if (request.request.container === undefined) await this.#addJob(organization, id, Number(reply[1]));
-    else await this.#addCell(worker, { id, organization, session: request.request.container });
+    const session = request.request.container;
+    await this.#addWhereItBelongs(organization, id, Number(reply[1]), session === undefined ? null : { worker, session });
+    if (!(await this.#ask(() => confirmQueued(redis, this.#keys, organization, id)))) throw unavailable("withdrawn");
     const stored: StoredExecution = {
       id,
       organization,
@@ -184,12 +192,18 @@ export class Producer {
   async waitForEnd(organization: string, id: string, timeoutMs: number, signal?: AbortSignal): Promise<Execution> {
     const until = performance.now() + timeoutMs;
     const watch = await this.#ask(() => this.#wakeups.watch(this.#keys.wake(organization, id), "end"));
+    let seen = null as { execution: Execution; at: number } | null;
     try {
       for (;;) {
-        const execution = await this.get(organization, id);
+        const execution = await this.get(organization, id).catch((error: unknown) => {
+          // It goes on without us: who has waited so long waits out a short absence too.
+          if (seen === null || performance.now() - seen.at > ABSENCE_MS_MAX) throw error;
+          return seen.execution;
+        });
         if (execution === null) throw new ServiceError("execution_not_found");
         const left = until - performance.now();
         if (isFinal(execution.status) || left <= 0 || signal?.aborted === true) return execution;
+        if (execution !== seen?.execution) seen = { execution, at: performance.now() };
         await watch.next(left, signal);
       }
     } finally {
@@ -257,6 +271,11 @@ export class Producer {
     this.#stopLossSweep();
     disconnect(this.#subscriber);
     await Promise.all([this.#queue.close().catch(() => undefined), this.#sessionQueues.close()]);
+  }
+
+  async #addWhereItBelongs(organization: string, id: string, priority: number, cell: { worker: string; session: string } | null) {
+    if (cell === null) await this.#addJob(organization, id, priority);
+    else await this.#addCell(cell.worker, { id, organization, session: cell.session });
   }
 
   async #addJob(organization: string, id: string, priority: number): Promise<void> {

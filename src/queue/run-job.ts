@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Redis } from "ioredis";
 import type { Output } from "../execution/outputs.ts";
@@ -71,7 +72,7 @@ async function start(
     endWithoutResult({ ...cancelled, outcome: "ran_partly" }),
     endOfLostWorker(session === undefined),
   ];
-  const args = [organization, id, session === undefined ? ATTEMPTS_MAX : 1, ...ends.map((end) => JSON.stringify(end))];
+  const args = [organization, id, session === undefined ? ATTEMPTS_MAX : 1, ...ends.map((end) => JSON.stringify(end)), randomUUID()];
   const reply = (await startScript.run(redis, keys.base, args)) as unknown[];
   return { verdict: String(reply[0]) as Verdict, stored: await decodeRecord(organization, reply[1]) };
 }
@@ -130,7 +131,7 @@ async function finish(world: RunWorld, stored: StoredExecution, end: ExecutionEn
   const { redis, keys, log } = world;
   const { body, zipped } = await encodeEnd(end);
   const { organization, id, attempt } = stored;
-  const args = [organization, id, attempt, end.status, end.cause ?? "", body, zipped];
+  const args = [organization, id, attempt, end.status, end.cause ?? "", body, zipped, randomUUID()];
   for (let turn = 0; ; turn++) {
     try {
       const reply = await finishScript.run(redis, keys.base, args);

@@ -31,9 +31,12 @@ if ARGV[14] == '' then wait_for_worker(org, id) end
 local expires = now + retention
 redis.call('HSET', record_key(org, id), 'status', 'queued', 'request', ARGV[12], 'files', ARGV[13], 'created_at', text(now),
   'deadline_at', text(deadline), 'expires_at', text(expires), 'tag', text(tag), 'attempt', '0', 'webhook_id', ARGV[11],
-  'events_ms', ARGV[9], 'idempotency', idem, 'id', id)
+  'events_ms', ARGV[9], 'idempotency', idem, 'id', id, 'worker', worker)
 redis.call('PEXPIREAT', record_key(org, id), text(expires))
 add_to_list(base .. ':list:' .. org, id, retention, expires)
+-- Until its job is seen in the queue, see unqueued.ts.
+redis.call('ZADD', base .. ':unqueued', text(now), org .. '/' .. id)
+redis.call('PEXPIRE', base .. ':unqueued', day)
 if idem ~= '' then redis.call('SET', idem_key, sha .. ' ' .. id, 'PXAT', text(expires)) end
 return {'new', priority, text(now), worker}
 `);
@@ -48,16 +51,17 @@ return {string.sub(seen, 1, 64), record}
 `);
 
 /**
- * A worker takes an execution, or learns why it must not.
- * ARGV: org, id, attempts max, then end JSON for: deadline, cancelled unrun, cancelled partly, worker lost
+ * A worker takes an execution, or learns why it must not. Sent again, it answers as it did the first time.
+ * ARGV: org, id, attempts max, then end JSON for: deadline, cancelled unrun, cancelled partly, worker lost; name of this call
  * Returns {'gone'} · {'ended', record} · {'deadline' | 'cancelled' | 'worker_lost', record} · {'run', record}
  */
 export const startScript = new Script(`${prelude}
 local org, id = ARGV[1], ARGV[2]
 local record = record_key(org, id)
-local state = redis.call('HMGET', record, 'status', 'attempt', 'cancel', 'deadline_at', 'tag', 'started_at')
+local state = redis.call('HMGET', record, 'status', 'attempt', 'cancel', 'deadline_at', 'tag', 'started_at', 'taken_by')
 local status, attempt = state[1], tonumber(state[2])
 if not status then return {'gone'} end
+if status == 'in_progress' and state[7] == ARGV[8] then return {'run', redis.call('HGETALL', record)} end
 if is_final(status) then return {'ended', redis.call('HGETALL', record)} end
 leave_place(org, id, state[5])
 local dropped = nil
@@ -72,7 +76,7 @@ elseif attempt >= tonumber(ARGV[3]) then
   finish(org, id, 'errored', 'worker_lost', ARGV[7], '0')
 end
 if dropped then return {dropped, redis.call('HGETALL', record)} end
-redis.call('HSET', record, 'status', 'in_progress', 'attempt', attempt + 1)
+redis.call('HSET', record, 'status', 'in_progress', 'attempt', attempt + 1, 'taken_by', ARGV[8])
 if not state[6] then redis.call('HSET', record, 'started_at', text(now)) end
 append(org, id, 'started', attempt + 1)
 wake(org, id, '')
@@ -81,13 +85,18 @@ return {'run', redis.call('HGETALL', record)}
 
 /**
  * Stores how a run ended. A worker whose attempt is no longer the current one has lost its lock and stores nothing.
- * ARGV: org, id, attempt, status, cause or '', end, zipped. Returns the time of the end, or 0 when it was ignored.
+ * Sent again, as when the connection was cut before the answer came, it answers as it did the first time.
+ * ARGV: org, id, attempt, status, cause or '', end, zipped, name of this call.
+ * Returns the time of the end, or 0 when it was ignored.
  */
 export const finishScript = new Script(`${prelude}
 local org, id = ARGV[1], ARGV[2]
-if redis.call('HGET', record_key(org, id), 'attempt') ~= ARGV[3] then return 0 end
+local state = redis.call('HMGET', record_key(org, id), 'attempt', 'ended_by', 'completed_at')
+if state[2] == ARGV[8] then return state[3] end
+if state[1] ~= ARGV[3] then return 0 end
 local stored = finish(org, id, ARGV[4], ARGV[5], ARGV[6], ARGV[7])
 if stored == 0 then return 0 end
+redis.call('HSET', record_key(org, id), 'ended_by', ARGV[8])
 count_run()
 return text(now)
 `);

@@ -73,14 +73,18 @@ export async function accept(
   if (earlier !== null) return { execution: earlier, replayed: true };
   const context = { organization, files: deps.files, limits: deps.limits };
   const { files, storedIds } = await storeInputFiles(request, context);
-  let accepted = false;
+  let wanted = false;
   try {
     const submitted = await deps.executions.submit({ organization, request: withoutContents(request), files, idempotency });
-    accepted = !submitted.replayed;
-    if (accepted) await deps.files.own(organization, submitted.execution.id, storedIds);
+    wanted = !submitted.replayed;
+    if (wanted) await deps.files.own(organization, submitted.execution.id, storedIds);
     return submitted;
+  } catch (error) {
+    // With a key its record may be there, and is queued when the caller comes back; it will want its files.
+    wanted ||= idempotency !== null && error instanceof ServiceError && error.code === "queue_unavailable";
+    throw error;
   } finally {
-    if (!accepted) await dropFiles(storedIds, context);
+    if (!wanted) await dropFiles(storedIds, context);
   }
 }
 
