@@ -12,17 +12,24 @@ export interface TestRedis {
   readonly pid: number;
   /** Ends it and removes its folder. */
   stop(): Promise<void>;
-  /** Ends the server but keeps folder and socket path, so that `restart` brings it back empty. */
+  /** Ends the server but keeps folder and socket path, so that `restart` brings it back: empty, unless it is persistent. */
   kill(): Promise<void>;
   restart(): Promise<void>;
 }
 
 const START_TIMEOUT_MS = 10_000;
 
-export async function startRedis(): Promise<TestRedis> {
+export interface TestRedisOptions {
+  /** Keeps an append-only file, as the README asks for, so that it comes back with what it knew. */
+  persistent?: boolean;
+  /** Loaded into the server alone. */
+  env?: Record<string, string>;
+}
+
+export async function startRedis(options: TestRedisOptions = {}): Promise<TestRedis> {
   const folder = await mkdtemp(join(tmpdir(), "ci-redis-"));
   const url = join(folder, "redis.sock");
-  let server = await launch(folder, url);
+  let server = await launch(folder, url, options);
   const kill = async () => {
     if (server.exitCode !== null || server.signalCode !== null) return;
     const ended = once(server, "exit");
@@ -36,7 +43,7 @@ export async function startRedis(): Promise<TestRedis> {
     },
     kill,
     async restart() {
-      server = await launch(folder, url);
+      server = await launch(folder, url, options);
     },
     async stop() {
       await kill();
@@ -45,9 +52,12 @@ export async function startRedis(): Promise<TestRedis> {
   };
 }
 
-async function launch(folder: string, socket: string): Promise<ChildProcess> {
-  const flags = ["--port", "0", "--unixsocket", socket, "--dir", folder, "--save", "", "--appendonly", "no"];
-  const server = spawn("redis-server", [...flags, "--maxmemory-policy", "noeviction"], { stdio: "ignore" });
+async function launch(folder: string, socket: string, { persistent = false, env = {} }: TestRedisOptions): Promise<ChildProcess> {
+  const flags = ["--port", "0", "--unixsocket", socket, "--dir", folder, "--save", "", "--appendonly", persistent ? "yes" : "no"];
+  const server = spawn("redis-server", [...flags, "--maxmemory-policy", "noeviction"], {
+    stdio: "ignore",
+    env: { ...process.env, ...env },
+  });
   await once(server, "spawn");
   const client = new Redis({ path: socket, maxRetriesPerRequest: null, retryStrategy: () => 20 });
   client.on("error", () => undefined);

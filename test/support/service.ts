@@ -5,13 +5,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { createKey } from "../../src/keys.ts";
-import { startRedis, type TestRedis } from "./redis.ts";
+import { startRedis, type TestRedis, type TestRedisOptions } from "./redis.ts";
 
 /** What the service itself runs from; `npm test` builds it first. */
 const BUILT = new URL("../../dist/bin/", import.meta.url);
 const START_TIMEOUT_MS = 60_000;
 
+export type Command = "api" | "worker" | "all";
+
 export interface ServiceProcess {
+  readonly command: Command;
   readonly child: ChildProcess;
   /** Base URL of the API; empty for a worker. */
   readonly url: string;
@@ -20,12 +23,16 @@ export interface ServiceProcess {
   readonly log: string[];
   /** SIGTERM, then the exit code. */
   stop(): Promise<number | null>;
+  /** SIGKILL; resolves when it is gone. */
+  kill(): Promise<void>;
 }
 
 export interface TestService {
   readonly redis: TestRedis;
   readonly dataFolder: string;
-  start(command: "api" | "worker" | "all", env?: Record<string, string>): Promise<ServiceProcess>;
+  /** All that were started here, in that order, the ended ones too. */
+  readonly processes: readonly ServiceProcess[];
+  start(command: Command, env?: Record<string, string>): Promise<ServiceProcess>;
   /** A key with all scopes. */
   key(organization: string): Promise<string>;
   /** Ends every process that was started here. */
@@ -33,13 +40,14 @@ export interface TestService {
 }
 
 /** Real processes of the service with a Redis and a data folder of their own, on ports the kernel chooses. */
-export async function prepareService(): Promise<TestService> {
-  const redis = await startRedis();
+export async function prepareService(options: TestRedisOptions = {}): Promise<TestService> {
+  const redis = await startRedis(options);
   const dataFolder = await mkdtemp(join(tmpdir(), "ci-data-"));
   const started: ServiceProcess[] = [];
   return {
     redis,
     dataFolder,
+    processes: started,
     async start(command, env = {}) {
       const service = await launch(command, { REDIS_URL: redis.url, DATA_DIR: dataFolder, ...env });
       started.push(service);
@@ -54,7 +62,7 @@ export async function prepareService(): Promise<TestService> {
   };
 }
 
-async function launch(command: string, env: Record<string, string>): Promise<ServiceProcess> {
+async function launch(command: Command, env: Record<string, string>): Promise<ServiceProcess> {
   const child = spawn(process.execPath, [new URL(`${command}.js`, BUILT).pathname], {
     env: { SANDBOX_IMAGE: "code-interpreter-sandbox:dev", ...process.env, HOST: "127.0.0.1", PORT: "0", METRICS_PORT: "0", ...env },
     stdio: ["ignore", "ignore", "pipe"],
@@ -81,19 +89,23 @@ async function launch(command: string, env: Record<string, string>): Promise<Ser
       resolve();
     });
   });
+  const end = async (signal: NodeJS.Signals) => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, "exit");
+    child.kill(signal);
+    await ended;
+  };
   return {
+    command,
     child,
     url: urls.api,
     operationsUrl: urls.operations,
     log,
     async stop() {
-      if (child.exitCode === null && child.signalCode === null) {
-        const ended = once(child, "exit");
-        child.kill("SIGTERM");
-        await ended;
-      }
+      await end("SIGTERM");
       return child.exitCode;
     },
+    kill: () => end("SIGKILL"),
   };
 }
 

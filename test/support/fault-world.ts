@@ -1,0 +1,84 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { testEngineHost } from "./containers.ts";
+import { Ledger } from "./ledger.ts";
+import { type Checked, expectNothingLost } from "./nothing-lost.ts";
+import type { TestRedisOptions } from "./redis.ts";
+import { client, prepareService, type ServiceProcess, type TestService } from "./service.ts";
+import { startProxy, type TcpProxy } from "./tcp-proxy.ts";
+
+/** A service, what was asked of it, and proxies on the way to what it needs. */
+export interface FaultWorld extends TestService {
+  readonly ledger: Ledger;
+  /** The engine its workers use. */
+  readonly engineHost: string;
+  /** A way to Redis that the test can disturb, as a variable for `start`. */
+  proxiedRedis(): Promise<{ proxy: TcpProxy; env: { REDIS_URL: string } }>;
+  /** The same to the engine. */
+  proxiedEngine(): Promise<{ proxy: TcpProxy; env: { DOCKER_HOST: string } }>;
+  /** A caller of one organization. */
+  caller(service: ServiceProcess, organization?: string): Promise<Caller>;
+  /** Ends everything in order and asserts that nothing was lost and nothing is left; says what became of it all. */
+  settle(): Promise<Checked>;
+  /** For `afterEach`: ends what a failed test has left. */
+  close(): Promise<void>;
+}
+
+export interface Caller extends ReturnType<typeof client> {
+  readonly organization: string;
+}
+
+export async function prepareFaults(options: TestRedisOptions & { engineHost?: string } = {}): Promise<FaultWorld> {
+  const { engineHost = testEngineHost, ...redisOptions } = options;
+  // As the README asks for, so that a Redis that is killed comes back with what it knew.
+  const service = await prepareService({ persistent: true, ...redisOptions });
+  const ledger = new Ledger();
+  const proxies: TcpProxy[] = [];
+  const proxied = async (target: string) => {
+    const proxy = await startProxy(target);
+    proxies.push(proxy);
+    return proxy;
+  };
+  const keys = new Map<string, Promise<string>>();
+  const world: FaultWorld = {
+    ...service,
+    ledger,
+    engineHost,
+    start: (command, env = {}) => service.start(command, { DOCKER_HOST: engineHost, ...env }),
+    async proxiedRedis() {
+      const proxy = await proxied(service.redis.url);
+      return { proxy, env: { REDIS_URL: `redis://127.0.0.1:${proxy.port}` } };
+    },
+    async proxiedEngine() {
+      const proxy = await proxied(engineHost.replace(/^unix:\/\//, ""));
+      return { proxy, env: { DOCKER_HOST: `tcp://127.0.0.1:${proxy.port}` } };
+    },
+    async caller({ url }, organization = "org_a") {
+      const key = keys.get(organization) ?? service.key(organization);
+      keys.set(organization, key);
+      return { organization, ...client(url, await key) };
+    },
+    settle: () => expectNothingLost(world),
+    async close() {
+      for (const proxy of proxies) await proxy.close();
+      for (const process of service.processes) await process.kill();
+      await service.stop();
+    },
+  };
+  return world;
+}
+
+/** Asks until the answer is what is waited for; for what no event tells of. */
+export async function until<T>(what: string, ask: () => Promise<T | undefined | false> | T | undefined | false, ms = 30_000): Promise<T> {
+  const end = performance.now() + ms;
+  let last: unknown;
+  while (performance.now() < end) {
+    try {
+      const found = await ask();
+      if (found !== undefined && found !== false) return found;
+    } catch (error) {
+      last = error;
+    }
+    await sleep(50);
+  }
+  throw new Error(`${what}: not within ${ms} ms`, { cause: last });
+}

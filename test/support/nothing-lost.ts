@@ -1,0 +1,199 @@
+import { readdir } from "node:fs/promises";
+import { Redis } from "ioredis";
+import { expect } from "vitest";
+import { connectEngine } from "../../src/docker/engine-client.ts";
+import { reapSandboxes } from "../../src/docker/reaper.ts";
+import { makeLog } from "../../src/observe/log.ts";
+import { makeMetrics } from "../../src/observe/metrics.ts";
+import { decodeRecord, type StoredExecution } from "../../src/queue/record.ts";
+import { sandboxesOf } from "./containers.ts";
+import { type FaultWorld, until } from "./fault-world.ts";
+import type { Entry } from "./ledger.ts";
+import type { ServiceProcess } from "./service.ts";
+
+const PREFIX = "{ci}";
+/** BullMQ keeps one record about each queue itself, and a bounded stream of events. */
+const bullmqOwn = /^\{ci\}:(executions|webhooks|sessions-[^:]+):(meta|id|events|marker|stalled-check|pc)$/;
+const ENDS_MS = 90_000;
+const GONE_MS = 20_000;
+/** The reaper leaves young containers alone, as their worker's first heartbeat may be on its way. */
+const REAPER_CLOCK_AHEAD_MS = 5 * 60_000;
+
+export interface Checked {
+  /** Of those that ended, by status and cause. */
+  ended: Record<string, number>;
+  refused: Record<string, number>;
+  /** Runs that another worker began anew. */
+  repeated: number;
+  /** Left-over containers that the reaper had to remove. */
+  reaped: number;
+}
+
+/**
+ * What holds after every fault: each accepted execution ended exactly once with a true status, none of those that must
+ * not was run twice, the metrics count what the log tells, and when the service has stopped, no container, no
+ * key without expiry and no half of a file is left.
+ */
+export async function expectNothingLost(world: FaultWorld): Promise<Checked> {
+  const redis = new Redis({ path: world.redis.url });
+  const living = world.processes.filter(isAlive);
+  try {
+    await untilAllEnded(redis, world);
+    const serviceId = (await redis.get(`${PREFIX}:service`)) ?? "";
+    const ended: Record<string, number> = {};
+    let repeated = 0;
+    for (const entry of world.ledger.accepted.values()) {
+      const stored = await expectEndedOnce(redis, entry);
+      const ending = endingOf(stored);
+      ended[ending] = (ended[ending] ?? 0) + 1;
+      repeated += Math.max(0, stored.attempt - 1);
+    }
+    await expectNoWork(redis);
+    await expectMetricsTellTheLog(living);
+    expectLogTellsEachEndOnce(world);
+    for (const process of living) expect(await process.stop(), process.log.slice(-20).join("\n")).toBe(0);
+    const reaped = await expectNoContainers(world, serviceId);
+    expect(await lastingKeys(redis)).toEqual([]);
+    expect(await readdir(`${world.dataFolder}/blobs/incoming`).catch(() => [])).toEqual([]);
+    return { ended, refused: Object.fromEntries(world.ledger.refused), repeated, reaped };
+  } finally {
+    redis.disconnect();
+  }
+}
+
+export function isAlive({ child }: ServiceProcess): boolean {
+  return child.exitCode === null && child.signalCode === null;
+}
+
+/** Of all records, those of executions too whose caller was told that they were not accepted. */
+async function untilAllEnded(redis: Redis, world: FaultWorld): Promise<void> {
+  for (const { organization, id } of world.ledger.accepted.values()) {
+    expect(await redis.exists(recordKey(organization, id)), `the record of accepted ${id}`).toBe(1);
+  }
+  await until("every execution ends", async () => (await unended(redis)).length === 0, ENDS_MS).catch(async (error: unknown) => {
+    const lines = world.processes.flatMap(({ command, log }) => [`— ${command}`, ...log.slice(-12)]);
+    throw new Error(`not ended: ${(await unended(redis)).join(", ")}\n${lines.join("\n")}`, { cause: error });
+  });
+}
+
+async function unended(redis: Redis): Promise<string[]> {
+  const left: string[] = [];
+  for await (const page of redis.scanStream({ match: `${PREFIX}:record:*`, count: 1_000 })) {
+    const keys = page as string[];
+    if (keys.length === 0) continue;
+    const pipeline = redis.pipeline();
+    for (const key of keys) pipeline.hget(key, "status");
+    const states = (await pipeline.exec()) ?? [];
+    for (const [at, [, status]] of states.entries()) {
+      if (status === "queued" || status === "in_progress") left.push(`${keys[at]} is ${status}`);
+    }
+  }
+  return left;
+}
+
+async function expectEndedOnce(redis: Redis, { organization, id, endings, once }: Entry): Promise<StoredExecution> {
+  const stored = await decodeRecord(organization, await redis.callBuffer("HGETALL", recordKey(organization, id)));
+  if (stored === null) throw new Error(`the record of ${id} is gone`);
+  const ending = endingOf(stored);
+  const told = `${id} ended ${ending}, attempt ${stored.attempt}: ${JSON.stringify(stored.end?.evidence)}`;
+  expect(endings.includes(ending) || endings.includes(stored.status), told).toBe(true);
+  expect(stored.end?.status, told).toBe(stored.status);
+  const entries = await redis.xrange(`${PREFIX}:stream:${organization}:${id}`, "-", "+");
+  const events = entries.map(([, fields]) => fields[0]);
+  // A stream lives shorter than its record, and a clock that jumps can end it.
+  if (events.length > 0) {
+    expect(events.filter((kind) => kind === "ended").length, told).toBe(1);
+    expect(events.at(-1), told).toBe("ended");
+    expect(events.filter((kind) => kind === "started").length, told).toBe(stored.attempt);
+  }
+  if (once) expect(stored.attempt, told).toBeLessThanOrEqual(1);
+  return stored;
+}
+
+export function endingOf({ status, end }: StoredExecution): string {
+  return end?.cause === null || end === null ? status : `${status}/${end.cause}`;
+}
+
+async function expectNoWork(redis: Redis): Promise<void> {
+  const depth = async () => ({
+    waiting: await redis.zcard(`${PREFIX}:waiting`),
+    unqueued: await redis.zcard(`${PREFIX}:unqueued`),
+    jobs: (await redis.keys(`${PREFIX}:executions:*`)).filter((key) => !bullmqOwn.test(key)),
+  });
+  const nothing = { waiting: 0, unqueued: 0, jobs: [] };
+  let last: unknown;
+  await until(
+    "the queue is empty",
+    async () => {
+      last = await depth();
+      return JSON.stringify(last) === JSON.stringify(nothing);
+    },
+    GONE_MS,
+  ).catch(() => expect(last).toEqual(nothing));
+}
+
+/** A process counts each end that it writes a line about, and nothing else. */
+async function expectMetricsTellTheLog(living: readonly ServiceProcess[]): Promise<void> {
+  for (const process of living) {
+    const text = await (await fetch(`${process.operationsUrl}/metrics`)).text();
+    const counted = [...text.matchAll(/^code_interpreter_executions_total\{.*\} (\d+)$/gm)].reduce((sum, [, n]) => sum + Number(n), 0);
+    expect(counted, `executions that ${process.command} counts, and its log tells of`).toBe(endsIn(process).length);
+    expect(text).toMatch(/code_interpreter_queue_depth\{state="waiting"\} 0/);
+    expect(text).toMatch(/code_interpreter_queue_depth\{state="active"\} 0/);
+  }
+}
+
+/** A process that was killed may have stored an end and not have lived to tell of it; else each end is told, by one process. */
+function expectLogTellsEachEndOnce({ processes, ledger }: FaultWorld): void {
+  const told = processes.flatMap(endsIn);
+  expect(
+    told.filter((id, at) => told.indexOf(id) !== at),
+    "ends that were told twice",
+  ).toEqual([]);
+  if (processes.some(({ child }) => child.signalCode === "SIGKILL" || child.signalCode === "SIGABRT")) return;
+  const seen = new Set(told);
+  expect(
+    [...ledger.accepted.keys()].filter((id) => !seen.has(id)),
+    "ends that nobody told of",
+  ).toEqual([]);
+}
+
+function endsIn({ log }: ServiceProcess): string[] {
+  return log.filter((line) => line.includes('"execution ended"')).map((line) => (JSON.parse(line) as { execution: string }).execution);
+}
+
+async function expectNoContainers(world: FaultWorld, serviceId: string): Promise<number> {
+  const workers = world.processes.flatMap(({ log }) => log.flatMap((line) => /"workerId":"([^"]+)"/.exec(line)?.[1] ?? []));
+  const left = async () => (await Promise.all(workers.map((id) => sandboxesOf(id, world.engineHost)))).flat();
+  // Those of a killed worker end with its connection; what is left of them is the reaper's.
+  await until("no sandbox runs", async () => (await left()).every(({ State }) => State !== "running"), GONE_MS);
+  const found = await left();
+  if (found.length === 0) return 0;
+  const engine = connectEngine({ host: world.engineHost }, makeMetrics());
+  try {
+    await reapSandboxes({
+      engine,
+      metrics: makeMetrics(),
+      log: makeLog("silent"),
+      serviceId,
+      isWorkerAlive: async () => false,
+      now: () => Date.now() + REAPER_CLOCK_AHEAD_MS,
+    });
+  } finally {
+    engine.close();
+  }
+  expect((await left()).map(({ Names, Status }) => [Names, Status])).toEqual([]);
+  return found.length;
+}
+
+async function lastingKeys(redis: Redis): Promise<string[]> {
+  const lasting: string[] = [];
+  for await (const keys of redis.scanStream({ count: 1_000 })) {
+    for (const key of keys as string[]) if ((await redis.pttl(key)) === -1 && !bullmqOwn.test(key)) lasting.push(key);
+  }
+  return lasting;
+}
+
+function recordKey(organization: string, id: string): string {
+  return `${PREFIX}:record:${organization}:${id}`;
+}
