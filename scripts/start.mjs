@@ -196,7 +196,7 @@ process on loopback, and proves it with a calculation in a real sandbox. Ctrl-C 
 
 Variables
 ${await variablesText()}
-A limit is set with LIMIT_ and its name in capitals, as in LIMIT_RUN_TIMEOUT_MS_MAX=60000.`;
+A limit is set with LIMIT_ and its name in capitals, as in LIMIT_RUN_TIMEOUT_MS_MAX=10000.`;
 }
 
 /** The variables as the service itself describes them, once it has been built. */
