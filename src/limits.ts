@@ -66,9 +66,13 @@ export const limitDefaults = {
 
   // Sessions. One holds its sandbox, so their count is bounded by memory as well, see engine/capacity.ts.
   sessionsPerWorkerMax: 64,
+  // Clients of OpenAI's API ask for `1g`. Never below memoryMbMax, which is what a session has unless it asks.
+  sessionMemoryMbMax: 1024,
   sessionsPerOrganizationMax: 20,
   sessionIdleMinutesDefault: 20,
   sessionIdleMinutesMax: 60,
+  // A session that the service made by itself, for a response or an MCP client, gives way to others after this.
+  sessionGivesWayAfterMs: 60_000,
   sessionLifetimeMsMax: 24 * 60 * 60 * 1000,
   // From the call that makes one to its sandbox, the queue included.
   sessionStartTimeoutMsMax: 30_000,
@@ -115,7 +119,7 @@ export type Limits = Readonly<Record<LimitName, number>>;
 
 /** Relations that must hold between limits, each a sentence an operator can act on. */
 const relations: ReadonlyArray<[claim: string, holds: (l: Limits) => boolean]> = [
-  ["memoryMbMin ≤ memoryMbMax", (l) => l.memoryMbMin <= l.memoryMbMax],
+  ["memoryMbMin ≤ memoryMbMax ≤ sessionMemoryMbMax", (l) => l.memoryMbMin <= l.memoryMbMax && l.memoryMbMax <= l.sessionMemoryMbMax],
   [
     "workingFolderMbMax + tmpFolderMbMax + sharedMemoryMbMax < memoryMbMax (tmpfs counts as memory)",
     (l) => l.workingFolderMbMax + l.tmpFolderMbMax + l.sharedMemoryMbMax < l.memoryMbMax,
@@ -134,7 +138,11 @@ const relations: ReadonlyArray<[claim: string, holds: (l: Limits) => boolean]> =
   ["queuePerOrganizationMax ≤ queueTotalMax", (l) => l.queuePerOrganizationMax <= l.queueTotalMax],
   [
     "runTimeoutMsMax + runKillGraceMs + collectTimeoutMsMax + shutdownMarginMs ≤ shutdownMsMax (an orderly stop outlasts the longest run)",
-    (l) => l.runTimeoutMsMax + l.runKillGraceMs + l.collectTimeoutMsMax + l.shutdownMarginMs <= l.shutdownMsMax,
+    (l) => wholeRunMs(l) + l.shutdownMarginMs <= l.shutdownMsMax,
+  ],
+  [
+    "runTimeoutMsMax + runKillGraceMs + collectTimeoutMsMax < sessionGivesWayAfterMs (no session gives way while its code runs)",
+    (l) => wholeRunMs(l) < l.sessionGivesWayAfterMs,
   ],
   ["sessionIdleMinutesDefault ≤ sessionIdleMinutesMax", (l) => l.sessionIdleMinutesDefault <= l.sessionIdleMinutesMax],
   [
@@ -144,9 +152,21 @@ const relations: ReadonlyArray<[claim: string, holds: (l: Limits) => boolean]> =
   ["eventsRetentionMsMax ≤ retentionMsMax", (l) => l.eventsRetentionMsMax <= l.retentionMsMax],
 ];
 
+/** What a run may take in all, once it has begun. */
+const wholeRunMs = (l: Limits) => l.runTimeoutMsMax + l.runKillGraceMs + l.collectTimeoutMsMax;
+
+/** Limits that go up with others, so that who raises the one need not know of the other. */
+function following(l: Limits): Pick<Limits, "sessionMemoryMbMax" | "sessionGivesWayAfterMs"> {
+  return {
+    sessionMemoryMbMax: Math.max(l.sessionMemoryMbMax, l.memoryMbMax),
+    sessionGivesWayAfterMs: Math.max(l.sessionGivesWayAfterMs, wholeRunMs(l) + 1),
+  };
+}
+
 /** Returns the operator's limits, frozen. Throws with the broken relation in words. */
 export function makeLimits(overrides: Partial<Record<LimitName, number>> = {}): Limits {
-  const limits: Limits = Object.freeze({ ...limitDefaults, ...overrides });
+  const chosen = { ...limitDefaults, ...overrides };
+  const limits: Limits = Object.freeze({ ...chosen, ...following(chosen), ...overrides });
   for (const [claim, holds] of relations) {
     if (!holds(limits)) throw new RangeError(`limits contradict each other: ${claim}`);
   }

@@ -130,8 +130,9 @@ class Loop {
   }
 
   #request(isFirst: boolean): ModelRequest {
-    const { model, functions, functionChoice, tokensMax, passed } = this.#response.settings;
-    const tools: ChatTool[] = this.#takesCode ? [codeTool(this.#world.limits), ...functions] : functions;
+    const { limits } = this.#world;
+    const { model, memoryMb, functions, functionChoice, tokensMax, passed } = this.#response.settings;
+    const tools: ChatTool[] = this.#takesCode ? [codeTool(limits, memoryMb ?? limits.memoryMbMax), ...functions] : functions;
     let toolChoice: ModelRequest["toolChoice"] = "auto";
     if (this.#mustRunCode && this.#canForce) toolChoice = { type: "function", function: { name: TOOL_NAME } };
     else if (isFirst && functionChoice !== null)

@@ -5,8 +5,8 @@ import type { ChatTool } from "./model.ts";
 /** The name the model calls the tool by. */
 export const TOOL_NAME = "code_interpreter";
 
-/** The tool as the model is told of it: only what holds for this operator's limits. */
-export function codeTool(limits: Limits): ChatTool {
+/** The tool as the model is told of it: only what holds for this operator's limits and this session, which has `memoryMb`. */
+export function codeTool(limits: Limits, memoryMb: number): ChatTool {
   return {
     type: "function",
     function: {
@@ -14,7 +14,7 @@ export function codeTool(limits: Limits): ChatTool {
       description: [
         "Runs Python code in an isolated sandbox and returns what it prints, the value of its last expression, figures, tables, files it",
         "leaves in the working folder /mnt/data, and errors with their traceback. Variables, imports and files stay for the next call of this",
-        `conversation as long as its sandbox lives. Each call may take ${limits.runTimeoutMsMax / 1000} seconds and ${limits.memoryMbMax} MiB of memory.`,
+        `conversation as long as its sandbox lives. Each call may take ${limits.runTimeoutMsMax / 1000} seconds and ${memoryMb} MiB of memory.`,
         `At most ${limits.filesOutCountMax} files are returned of a call. There is no network and nothing can be installed. Beside the standard`,
         `library there are: ${importableNames.join(", ")}.`,
       ].join(" "),

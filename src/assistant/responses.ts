@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { ServiceError } from "../errors.ts";
 import { newId, responseIdPattern } from "../execution/ids.ts";
+import type { Session } from "../execution/session.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { StoredAssistant } from "./assistant.ts";
@@ -51,7 +52,8 @@ export class Responses {
     const previous = await this.#previous(organization, request);
     const { settings, echo } = settingsOf(request, assistant, { models: model.choice, limits });
     if (echo.background && !echo.store) throw invalid("background", "needs `store` to be true");
-    await this.#ensureContainer(organization, settings.container);
+    const containerId = settings.container ?? previous?.containerId ?? null;
+    const session = await this.#session(organization, containerId, settings.container !== null);
     const field = request.dialect === "own" ? "inputs" : "input";
     const history = previous === null ? [] : compacted([...previous.history, ...previous.input, ...previous.output]);
     const input = await inputItemsOf(request.input, { ...this.#deps, organization, field });
@@ -60,7 +62,6 @@ export class Responses {
     await this.#ensureFiles(organization, settings.fileIds, assistant);
     const fileIds = [...new Set([...settings.fileIds, ...(await this.#thoseLeft(organization, fileIdsIn(history))), ...fileIdsIn(input)])];
     const createdAt = Date.now();
-    const containerId = settings.container ?? previous?.containerId ?? null;
     const response: StoredResponse = {
       id: newId("response"),
       organization,
@@ -69,7 +70,8 @@ export class Responses {
       createdAt,
       completedAt: null,
       expiresAt: createdAt + limits.retentionMsMax,
-      settings,
+      // One that lives on keeps the memory that it was made with.
+      settings: { ...settings, memoryMb: session?.memoryMb ?? settings.memoryMb },
       echo,
       history,
       input,
@@ -206,13 +208,15 @@ export class Responses {
     return found;
   }
 
-  async #ensureContainer(organization: string, id: string | null): Promise<void> {
-    if (id === null) return;
-    const session = await this.#deps.sessions.get(organization, id);
+  /** The session to go on in, while it lives; rejects for one that was named and does not. */
+  async #session(organization: string, id: string | null, isNamed: boolean): Promise<Session | null> {
+    const session = id === null ? null : await this.#deps.sessions.get(organization, id);
+    if (session?.status === "active") return session;
+    if (!isNamed) return null;
     const param = "tools";
-    if (session === null) throw new ServiceError("container_not_found", { param });
-    if (session.status === "expired") throw new ServiceError("container_expired", { param });
-    if (session.status === "lost") throw new ServiceError("container_lost", { param });
+    if (session?.status === "expired") throw new ServiceError("container_expired", { param });
+    if (session?.status === "lost") throw new ServiceError("container_lost", { param });
+    throw new ServiceError("container_not_found", { param });
   }
 
   async #ensureFiles(organization: string, ids: readonly string[], assistant: StoredAssistant | null): Promise<void> {

@@ -92,6 +92,7 @@ export class SessionUse {
   async #create(restoreFrom: string | undefined): Promise<Session> {
     const { organization, memoryMb, fileIds } = this.#wish;
     const session = await this.#sessions.create(organization, {
+      givesWay: true,
       fileIds: restoreFrom === undefined ? [...fileIds] : this.#newFiles(),
       ...(memoryMb === null ? {} : { memoryMb }),
       ...(restoreFrom === undefined ? {} : { restoreFrom }),

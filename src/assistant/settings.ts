@@ -25,8 +25,8 @@ export function settingsOf(
   const code = offered.find((tool) => tool.type === "code_interpreter");
   const container = typeof code?.container === "object" ? code.container : null;
   const memoryMb = memoryMbOf(container?.memory_limit);
-  if (memoryMb !== null && memoryMb > limits.memoryMbMax) {
-    throw invalid("tools", `the container's memory_limit must be at most ${limits.memoryMbMax} MiB`);
+  if (memoryMb !== null && memoryMb > limits.sessionMemoryMbMax) {
+    throw invalid("tools", `the container's memory_limit must be at most ${limits.sessionMemoryMbMax} MiB`);
   }
   const functions = choice.mode === "none" ? [] : offered.filter((tool) => tool.type === "function").map(chatTool);
   const settings: Settings = {

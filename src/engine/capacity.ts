@@ -9,11 +9,11 @@ export interface Machine {
 export interface Capacity {
   /** Executions at once. */
   concurrency: number;
-  /** Sandboxes that may exist at once: in use, in the pool, on their way out. */
+  /** Sandboxes of the usual memory that may exist at once: in use, in the pool, on their way out. A larger one counts as several. */
   sandboxes: number;
   /** Sandboxes that sessions and executions may use together; the stock is beside them. */
   sandboxesInUse: number;
-  /** Sessions that may be held, so that there is always room for an execution as well. */
+  /** Sessions of the usual memory that may be held, so that there is always room for an execution as well. */
   sessions: number;
   /** Sandboxes started at once; more of them slow each other down. */
   starts: number;

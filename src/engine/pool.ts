@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { memoryUnits } from "../execution/memory-units.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { Arrivals } from "./arrivals.ts";
@@ -11,7 +12,7 @@ export interface PoolOptions {
   spec: SandboxSpec;
   sizeMin: number;
   sizeMax: number;
-  /** Sandboxes that may exist at one time, in use, idle and on their way in or out. */
+  /** Sandboxes that may exist at one time, in use, idle and on their way in or out; one with more memory than `spec` counts as several. */
   capacity: number;
   /** Sandboxes being started at one time. */
   startsMax: number;
@@ -173,13 +174,14 @@ export class Pool {
   }
 
   async #startOutsideStock(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
-    this.#existing += 1;
+    const units = this.#unitsOf(spec);
+    this.#existing += units;
     try {
       const sandbox = await this.#options.factory.create(spec, signal);
       this.#known.add(sandbox.id);
       return sandbox;
     } catch (error) {
-      this.#existing -= 1;
+      this.#existing -= units;
       throw error;
     }
   }
@@ -297,9 +299,13 @@ export class Pool {
   async #destroy(sandbox: Sandbox): Promise<void> {
     await sandbox.destroy();
     this.#known.delete(sandbox.id);
-    this.#existing -= 1;
+    this.#existing -= this.#unitsOf(sandbox.spec);
     this.#refill();
     this.#preloadNext();
+  }
+
+  #unitsOf({ memoryMb }: SandboxSpec): number {
+    return memoryUnits(memoryMb, this.#options.spec.memoryMb);
   }
 
   /** Work that a closing pool waits for; it never rejects. */

@@ -18,17 +18,20 @@ export interface Session {
   lastActiveAt: number;
   /** The session whose files it began with. */
   restoredFrom: string | null;
+  /** Made by the service for itself: once it is idle for a while it expires early where its room is needed. */
+  givesWay: boolean;
 }
 
 export interface NewSession {
   name?: string | undefined;
   /** Files placed in the working folder under their own names. */
   fileIds?: readonly string[] | undefined;
-  /** MiB; the operator's most by default. */
+  /** MiB; what an execution may have by default. */
   memoryMb?: number | undefined;
   expiresAfterMinutes?: number | undefined;
   /** An expired or lost session of the same organization whose files it begins with. */
   restoreFrom?: string | undefined;
+  givesWay?: boolean | undefined;
 }
 
 /** One file of a session as its index tells it; the bytes are in the file store under `id`. */

@@ -38,7 +38,7 @@ export function interpreterOf(organization: string, deps: AppDeps): Interpreter 
     readFile: (file, range) => files.read(file, range),
     openSession: async () => {
       ensureNotStopping(deps.stopping);
-      return (await deps.containers.create(organization, {})).id;
+      return (await deps.containers.create(organization, { givesWay: true })).id;
     },
     async sessionFiles(sessionId) {
       const found = await deps.containers.listFiles(organization, sessionId);

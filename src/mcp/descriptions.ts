@@ -8,7 +8,8 @@ export function describeTools(limits: Limits) {
   const sessions =
     "Without `session`, each call runs in a new container: variables and files of earlier calls are not there. " +
     "With `session` set to `new`, a session is opened and its id told; calls that name this id share variables, imports and files. " +
-    `A session ends after ${limits.sessionIdleMinutesDefault} minutes without use.`;
+    `A session ends after ${limits.sessionIdleMinutesDefault} minutes without use, and after ` +
+    `${limits.sessionGivesWayAfterMs / 1000} seconds when others need its room.`;
   return {
     executePython: [
       "Runs Python code in a locked-down container and returns what it prints, the value of its last expression, images, tables and files.",

@@ -63,7 +63,7 @@ export async function startKeeper(options: KeeperOptions): Promise<Keeper> {
   const spec = { memoryMb: limits.memoryMbMax, firstHostId: hasUserNamespaces() ? FIRST_HOST_ID : null, cgroupsPath: CGROUP };
   const bounds = {
     memory_mb_min: limits.memoryMbMin,
-    memory_mb_max: limits.memoryMbMax,
+    memory_mb_max: limits.sessionMemoryMbMax,
     containers: containersMax,
     zygote_forks: zygoteForksMax,
     zygote_age_s: ZYGOTE_AGE_S_MAX,

@@ -117,6 +117,13 @@ local function end_session(org, id, status)
   stop_waiting(org, id)
   wake(org, id, 'ended')
 end
+-- Expires a session that the service made for itself and nobody has used for a while; returns whether it did.
+local function give_way(org, id, idle_ms)
+  local state = redis.call('HMGET', session_key(org, id), 'status', 'gives_way', 'last_active_at')
+  if state[1] ~= 'active' or state[2] ~= '1' or now - tonumber(state[3]) < idle_ms then return false end
+  end_session(org, id, 'expired')
+  return true
+end
 -- Returns 'unknown', 'starting', 'expired', 'lost', or 'active' and the worker that has it; then its idle time begins anew.
 local function touch_session(org, id)
   local state = redis.call('HMGET', session_key(org, id), 'status', 'worker', 'minutes', 'retention_ms')

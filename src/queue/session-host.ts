@@ -1,5 +1,6 @@
 import { Worker } from "bullmq";
 import type { Redis } from "ioredis";
+import { memoryUnits } from "../execution/memory-units.ts";
 import type { Engine, EngineSession, SessionEngine } from "../execution/run.ts";
 import type { Session } from "../execution/session.ts";
 import { sessionQueueName } from "./keys.ts";
@@ -8,7 +9,7 @@ import { keepCheckpoint } from "./session-checkpoint.ts";
 import { type SessionJob, SessionQueues } from "./session-jobs.ts";
 import { endOfLostSession, endSessionsOf } from "./session-loss.ts";
 import { filePorts, SessionOpening } from "./session-opening.ts";
-import { sessionEndScript, sessionIdleScript } from "./session-scripts.ts";
+import { sessionEndScript, sessionGiveWayScript, sessionIdleScript } from "./session-scripts.ts";
 import { Slots } from "./slots.ts";
 import { repeat } from "./sweep.ts";
 
@@ -18,6 +19,7 @@ export interface SessionHostDeps {
   redis: Redis;
   engine: SessionEngine;
   workerId: string;
+  /** Sessions of the usual memory; a larger one counts as several. */
   sessionsMax: number;
   /** Cells at once. */
   concurrency: number;
@@ -25,7 +27,7 @@ export interface SessionHostDeps {
   runCell(job: JobData, engine: Pick<Engine, "run">): Promise<void>;
   /** A cell could not be run for a fault of ours, and its caller is to hear of it. */
   cellFailed(job: JobData): void;
-  /** Called when the count of sandboxes that sessions hold has changed. */
+  /** Called when the count of sandboxes that sessions hold has changed, in sandboxes of the usual memory. */
   onHeld(count: number): void;
 }
 
@@ -33,7 +35,11 @@ interface Live {
   organization: string;
   id: string;
   session: EngineSession;
+  /** Sandboxes of the usual memory that it counts as. */
+  units: number;
+  givesWay: boolean;
   openedAt: number;
+  usedAt: number;
   /** Settles when everything asked of it so far is done. */
   tail: Promise<void>;
   waiting: number;
@@ -61,7 +67,8 @@ export class SessionHost {
     this.#queues = new SessionQueues({ redis: world.redis, base: world.keys.base, log: world.log });
     this.#opening = new SessionOpening({
       ...{ world, workerId, engine: deps.engine, queues: this.#queues },
-      room: () => deps.sessionsMax - this.#live.size,
+      room: () => deps.sessionsMax - this.#held(),
+      makeRoom: () => this.#makeRoom(),
       opened: (record, session) => this.#keep(record, session),
     });
     this.#worker = new Worker<SessionJob>(sessionQueueName(workerId), (job) => this.#take(job.data), {
@@ -114,9 +121,11 @@ export class SessionHost {
     await this.#queues.close();
   }
 
-  #keep({ organization, id }: Session, session: EngineSession): void {
-    const { log } = this.#deps.world;
-    const live: Live = { organization, id, session, openedAt: Date.now(), tail: Promise.resolve(), waiting: 0 };
+  #keep({ organization, id, memoryMb, givesWay }: Session, session: EngineSession): void {
+    const { log, limits } = this.#deps.world;
+    const units = memoryUnits(memoryMb, limits.memoryMbMax);
+    const now = Date.now();
+    const live: Live = { organization, id, session, units, givesWay, openedAt: now, usedAt: now, tail: Promise.resolve(), waiting: 0 };
     this.#live.set(id, live);
     const onEnded = () => void this.#drop(live).catch((error: unknown) => log.warn({ err: error }, "a lost session was not marked"));
     if (session.ended.aborted) onEnded();
@@ -146,6 +155,7 @@ export class SessionHost {
     live.waiting += 1;
     const done = live.tail.then(work).finally(() => {
       live.waiting -= 1;
+      live.usedAt = Date.now();
     });
     live.tail = done.catch(() => undefined);
     return done;
@@ -184,9 +194,25 @@ export class SessionHost {
       const old = Date.now() - live.openedAt > limits.sessionLifetimeMsMax;
       if (old) await sessionEndScript.run(redis, keys.base, [live.organization, live.id, "expired"]);
       const verdict = old ? "expired" : String(await sessionIdleScript.run(redis, keys.base, [live.organization, live.id]));
-      if (verdict === "keep") continue;
+      if (verdict === "keep" || !this.#has(live)) continue;
       this.#forget(live, verdict === "expired" ? "expired" : "lost");
       await live.session.close();
+    }
+  }
+
+  /** Closes what is over already; if nothing is, the session that was used longest ago, of those that give way. */
+  async #makeRoom(): Promise<void> {
+    const before = this.#live.size;
+    await this.#closeIdle();
+    if (this.#live.size < before) return;
+    const { redis, keys, limits } = this.#deps.world;
+    const idle = [...this.#live.values()].filter((live) => live.givesWay && live.waiting === 0).sort((a, b) => a.usedAt - b.usedAt);
+    for (const live of idle) {
+      const args = [live.organization, live.id, limits.sessionGivesWayAfterMs];
+      if (Number(await sessionGiveWayScript.run(redis, keys.base, args)) === 0 || !this.#has(live)) continue;
+      this.#forget(live, "expired");
+      await live.session.close();
+      return;
     }
   }
 
@@ -204,6 +230,10 @@ export class SessionHost {
     this.#report();
   }
 
+  #held(): number {
+    return [...this.#live.values()].reduce((sum, { units }) => sum + units, 0);
+  }
+
   #has(live: Live): boolean {
     return this.#live.get(live.id) === live;
   }
@@ -211,7 +241,7 @@ export class SessionHost {
   #report(): void {
     const { world, onHeld } = this.#deps;
     world.metrics.sessionsLive.set(this.#live.size);
-    onHeld(this.#live.size);
+    onHeld(this.#held());
     this.#opening.tellRoom();
   }
 }

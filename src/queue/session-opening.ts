@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { memoryUnits } from "../execution/memory-units.ts";
 import type { EngineSession, SessionEngine } from "../execution/run.ts";
 import type { Session } from "../execution/session.ts";
 import type { JobData, RunWorld } from "./run-job.ts";
@@ -11,8 +12,10 @@ export interface SessionOpeningDeps {
   engine: SessionEngine;
   workerId: string;
   queues: SessionQueues;
-  /** How many more sessions this worker takes, those that are being opened not counted. */
+  /** How many more sessions of the usual memory this worker takes, those that are being opened not counted. */
   room(): number;
+  /** Lets one of the sessions here give way, if there is one that does. */
+  makeRoom(): Promise<void>;
   /** Takes over a session that is active. */
   opened(record: Session, session: EngineSession): void;
 }
@@ -45,6 +48,7 @@ export class SessionOpening {
       const other = await this.#roomiest();
       if (other !== null && other !== workerId) return queues.add(other, { v: 1, op: "open", organization, session: id });
       if (this.#stopped) return;
+      await this.#deps.makeRoom();
       await sleep(NO_ROOM_MS);
     }
   }
@@ -72,17 +76,19 @@ export class SessionOpening {
     return worker === null ? null : String(worker);
   }
 
-  /** False when there is no room. */
+  /** False when there is no room for as much memory as it is to have. */
   async #openWithRoom(organization: string, id: string): Promise<boolean> {
-    if (this.#room() <= 0) return false;
-    const { redis, keys } = this.#deps.world;
-    this.#opening += 1;
+    const { redis, keys, limits } = this.#deps.world;
+    const memoryMb = Number(await redis.hget(keys.session(organization, id), "memory_mb"));
+    const units = memoryUnits(memoryMb, limits.memoryMbMax);
+    if (this.#room() < units) return false;
+    this.#opening += units;
     this.tellRoom();
     try {
       const record = decodeSession(organization, await sessionStartScript.run(redis, keys.base, [organization, id]));
       if (record !== null) await this.#open(record);
     } finally {
-      this.#opening -= 1;
+      this.#opening -= units;
       this.tellRoom();
     }
     return true;

@@ -24,6 +24,7 @@ export function decodeSession(organization: string, reply: unknown): (Session & 
     createdAt: Number(text("created_at")),
     lastActiveAt: Number(text("last_active_at")),
     restoredFrom: text("restored_from") || null,
+    givesWay: text("gives_way") === "1",
     workerId: text("worker") || null,
   };
 }

@@ -5,8 +5,9 @@ import { prelude } from "./script-prelude.ts";
 
 /**
  * Admission as an execution has it, the organization's cap, a place in the shared queue, the record, its first files.
+ * At the organization's cap, the one of its sessions that was used longest ago and gives way makes room.
  * ARGV: org, id, total max, queue share max, wait ms, retention ms, sessions max, name, MiB, minutes, restored from or '',
- *       then file name and index entry by turns
+ *       gives way 1 or 0, idle ms after which one gives way, then file name and index entry by turns
  * Returns {'new', priority, now} · {'many'} · {'full', …} as submitScript
  */
 export const sessionCreateScript = new Script(`${prelude}
@@ -14,16 +15,23 @@ local org, id = ARGV[1], ARGV[2]
 local wait_ms, retention = tonumber(ARGV[5]), tonumber(ARGV[6])
 local live = live_key(org)
 redis.call('ZREMRANGEBYSCORE', live, '-inf', '(' .. text(now))
-if redis.call('ZCARD', live) >= tonumber(ARGV[7]) then return {'many'} end
 local full = refusal(org, tonumber(ARGV[3]), tonumber(ARGV[4]))
 if full then return full end
+local full_of_sessions = redis.call('ZCARD', live) >= tonumber(ARGV[7])
+for _, other in ipairs(full_of_sessions and redis.call('ZRANGE', live, 0, -1) or {}) do
+  if give_way(org, other, tonumber(ARGV[13])) then
+    full_of_sessions = false
+    break
+  end
+end
+if full_of_sessions then return {'many'} end
 local deadline, tag, priority = take_place(org, id, 'normal', wait_ms)
 wait_for_worker(org, id)
 local record = session_key(org, id)
 redis.call('HSET', record, 'id', id, 'status', 'starting', 'name', ARGV[8], 'memory_mb', ARGV[9], 'minutes', ARGV[10],
-  'restored_from', ARGV[11], 'created_at', text(now), 'deadline_at', text(deadline), 'tag', text(tag), 'retention_ms', ARGV[6])
+  'restored_from', ARGV[11], 'gives_way', ARGV[12], 'created_at', text(now), 'deadline_at', text(deadline), 'tag', text(tag), 'retention_ms', ARGV[6])
 local files = base .. ':session-files:' .. org .. ':' .. id
-for i = 12, #ARGV, 2 do redis.call('HSET', files, ARGV[i], ARGV[i + 1]) end
+for i = 14, #ARGV, 2 do redis.call('HSET', files, ARGV[i], ARGV[i + 1]) end
 keep_session(org, id, ARGV[10], retention)
 add_to_list(base .. ':session-list:' .. org, id, retention * 2, now + retention * 2)
 return {'new', priority, text(now)}
@@ -80,10 +88,16 @@ end_session(ARGV[1], ARGV[2], ARGV[3])
 return 1
 `);
 
-/** What its worker does about a session that runs nothing. ARGV: org, id. Returns 'keep', 'expired', or 'lost' for one whose record says that it is over. */
+/** Makes room at a worker that has none. ARGV: org, id, idle ms. Returns 1 when the session gave way, or 0 when it does not. */
+export const sessionGiveWayScript = new Script(`${prelude}
+return give_way(ARGV[1], ARGV[2], tonumber(ARGV[3])) and 1 or 0
+`);
+
+/** What its worker does about a session that runs nothing. ARGV: org, id. Returns 'keep', 'expired', or 'lost' for one that is over otherwise. */
 export const sessionIdleScript = new Script(`${prelude}
 local org, id = ARGV[1], ARGV[2]
 local state = redis.call('HMGET', session_key(org, id), 'status', 'last_active_at', 'minutes')
+if state[1] == 'expired' then return 'expired' end
 if state[1] ~= 'active' then return 'lost' end
 if now - tonumber(state[2]) < tonumber(state[3]) * 60000 then return 'keep' end
 end_session(org, id, 'expired')

@@ -59,7 +59,7 @@ export class Sessions {
     const id = newId("container");
     const memoryMb = bounded(wanted.memoryMb ?? limits.memoryMbMax, "memory_limit", {
       min: limits.memoryMbMin,
-      max: limits.memoryMbMax,
+      max: limits.sessionMemoryMbMax,
       unit: "MiB",
     });
     const minutes = bounded(wanted.expiresAfterMinutes ?? limits.sessionIdleMinutesDefault, "expires_after.minutes", {
@@ -70,7 +70,8 @@ export class Sessions {
     const files = await this.#firstFiles(organization, wanted);
     const watch = await this.#ask(() => this.#deps.wakeups.watch(this.#deps.keys.wake(organization, id), "end"));
     try {
-      const args = [wanted.name ?? "", memoryMb, minutes, wanted.restoreFrom ?? "", ...encodeIndex(files)];
+      const givesWay = [wanted.givesWay === true ? 1 : 0, limits.sessionGivesWayAfterMs];
+      const args = [wanted.name ?? "", memoryMb, minutes, wanted.restoreFrom ?? "", ...givesWay, ...encodeIndex(files)];
       await this.#submit(organization, id, args);
       const until = performance.now() + limits.sessionStartTimeoutMsMax;
       for (;;) {

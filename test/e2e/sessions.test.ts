@@ -169,8 +169,8 @@ describe("a container", () => {
     expect([refused.status, refused.json.code]).toEqual([429, "organization_containers_full"]);
     await call("DELETE", `/v1/containers/${ids[0]}`);
     await make();
-    const large = await call("POST", "/v1/containers", { memory_limit: "1g" });
-    expect([large.status, large.json.error.param, large.json.detail]).toEqual([422, "memory_limit", expect.stringContaining("512")]);
+    const large = await call("POST", "/v1/containers", { memory_limit: "4g" });
+    expect([large.status, large.json.error.param, large.json.detail]).toEqual([422, "memory_limit", expect.stringContaining("1024")]);
     const both = await call("POST", "/v1/executions", { container: ids[1], code: "1", memory_mb: 128 });
     expect([both.status, both.json.error.param]).toEqual([422, "memory_mb"]);
     for (const one of (await call("GET", "/v1/containers")).json.data) await call("DELETE", `/v1/containers/${one.id}`);

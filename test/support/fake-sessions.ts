@@ -34,6 +34,7 @@ export class FakeSessions implements Sessions {
       createdAt: now,
       lastActiveAt: now,
       restoredFrom: wanted.restoreFrom ?? null,
+      givesWay: wanted.givesWay ?? false,
     };
     const restored = wanted.restoreFrom === undefined ? [] : (this.kept.get(wanted.restoreFrom)?.fileIds ?? []);
     this.kept.set(session.id, { session, fileIds: [...restored, ...(wanted.fileIds ?? [])] });

@@ -24,7 +24,7 @@ export function containerRequestSchema(limits: Limits) {
       .string()
       .regex(/^[1-9][0-9]{0,5}[mg]$/, "must be a number of `m` or `g`")
       .optional()
-      .describe(`at most ${limits.memoryMbMax}m, which is the default`),
+      .describe(`at most ${limits.sessionMemoryMbMax}m; ${limits.memoryMbMax}m by default`),
     network_policy: z
       .strictObject({ type: z.literal("disabled") })
       .optional()

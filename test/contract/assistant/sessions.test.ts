@@ -111,7 +111,9 @@ describe("container auto", () => {
   test("takes memory_limit up to the operator's bound", async () => {
     const answer = await respond(rig, { tools: [{ ...TOOL, container: { type: "auto", memory_limit: "4g" } }], input: runs() });
     expect([answer.status, answer.body.error.code]).toEqual([422, "invalid_field"]);
-    expect(answer.body.detail).toContain("512 MiB");
+    expect(answer.body.detail).toContain("1024 MiB");
+    const taken = await respond(rig, { tools: [{ ...TOOL, container: { type: "auto", memory_limit: "1g" } }], input: runs() });
+    expect([taken.status, rig.sessions.created.at(-1)?.memoryMb]).toEqual([200, 1024]);
   });
 });
 

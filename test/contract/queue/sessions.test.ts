@@ -202,6 +202,29 @@ describe("there is no session", () => {
     expect((await sessions.create(ORG)).status).toBe("active");
   });
 
+  test("that the service made for itself gives way once it is idle: at the organization's share, and where no worker has room", async () => {
+    const quick = { runTimeoutMsMax: 50, runKillGraceMs: 50, collectTimeoutMsMax: 50, sessionGivesWayAfterMs: 400 };
+    const { sessions, engine, run } = await prepare({ sessionsMax: 3, limits: { ...quick, sessionsPerOrganizationMax: 3 } });
+    const kept = await sessions.create(ORG);
+    const first = await sessions.create(ORG, { givesWay: true });
+    const second = await sessions.create(ORG, { givesWay: true });
+    expect(await codeOf(sessions.create(ORG))).toBe("organization_containers_full");
+    await expect
+      .poll(() =>
+        sessions.create(ORG).then(
+          (made) => made.status,
+          () => "none",
+        ),
+      )
+      .toBe("active");
+    expect(await codeOf(run(first.id, "1"))).toBe("container_expired");
+    expect((await run(second.id, "1")).status).toBe("completed");
+    expect((await sessions.create("org_b")).status).toBe("active");
+    expect((await sessions.get(ORG, second.id))?.status).toBe("expired");
+    expect((await sessions.get(ORG, kept.id))?.status).toBe("active");
+    expect([engine.of(first.id).closed, engine.of(second.id).closed, engine.of(kept.id).closed]).toEqual([1, 1, 0]);
+  });
+
   test("where no worker has room in time, and nothing of it is left", async () => {
     const { sessions, rig } = await prepare({ sessionsMax: 1, limits: { sessionStartTimeoutMsMax: 700 } });
     await sessions.create(ORG);
@@ -218,13 +241,24 @@ describe("there is no session", () => {
   });
 
   test.each([
-    [{ memoryMb: 1024 }, "memory_limit"],
+    [{ memoryMb: 1025 }, "memory_limit"],
     [{ memoryMb: 1 }, "memory_limit"],
     [{ expiresAfterMinutes: 100_000 }, "expires_after.minutes"],
     [{ fileIds: ["file_none"] }, "file_ids.0"],
   ])("for %j, and the error names the field", async (wanted, param) => {
     const { sessions } = await prepare();
     await expect(sessions.create(ORG, wanted)).rejects.toMatchObject({ code: "invalid_field", param });
+  });
+
+  test("where there is room for less memory than it is to have: a large one counts as several", async () => {
+    const { sessions } = await prepare({ sessionsMax: 3, limits: { sessionStartTimeoutMsMax: 700 } });
+    const large = await sessions.create(ORG, { memoryMb: 1024 });
+    const { id } = await sessions.create(ORG);
+    expect(await codeOf(sessions.create(ORG))).toBe("container_unavailable");
+    await sessions.delete(ORG, id);
+    expect(await codeOf(sessions.create(ORG, { memoryMb: 1024 }))).toBe("container_unavailable");
+    await sessions.delete(ORG, large.id);
+    expect((await sessions.create(ORG, { memoryMb: 1024 })).memoryMb).toBe(1024);
   });
 
   test("a full worker leaves it to one with room", async () => {

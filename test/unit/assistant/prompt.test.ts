@@ -4,10 +4,10 @@ import { importableNames } from "../../../src/execution/packages.ts";
 import { makeLimits } from "../../../src/limits.ts";
 
 test("the model is told of every package, by the one list that is held against the image's", () => {
-  expect(codeTool(makeLimits()).function.description).toContain(`there are: ${importableNames.join(", ")}.`);
+  expect(codeTool(makeLimits(), 512).function.description).toContain(`there are: ${importableNames.join(", ")}.`);
 });
 
-test("the model is told the operator's own limits", () => {
-  const { description } = codeTool(makeLimits({ runTimeoutMsMax: 7_000, memoryMbMax: 768, filesOutCountMax: 3 })).function;
+test("the model is told the operator's own limits, and the memory of its session", () => {
+  const { description } = codeTool(makeLimits({ runTimeoutMsMax: 7_000, filesOutCountMax: 3 }), 768).function;
   for (const claim of ["7 seconds", "768 MiB", "At most 3 files"]) expect(description).toContain(claim);
 });

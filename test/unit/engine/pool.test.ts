@@ -152,6 +152,20 @@ describe("the warm pool", () => {
     await pool.discard(sandbox);
   });
 
+  test("counts a larger sandbox as several, so that all together fit into the memory", async () => {
+    const factory = new FakeFactory(wellBehaved);
+    const { pool } = poolOf(factory, { capacity: 3, sizeMin: 2, sizeMax: 2 });
+    const large = await pool.take({ memoryMb: 1024 }, false, never);
+    pool.open();
+    await untilIdle(pool, 1);
+    const small = await pool.take(spec, false, never);
+    const waiting = pool.take(spec, false, never);
+    expect(factory.made).toHaveLength(2);
+    await pool.discard(large.sandbox);
+    for (const { sandbox } of [small, await waiting]) await pool.discard(sandbox);
+    await untilIdle(pool, 2);
+  });
+
   test("leaves nothing behind when it closes, also not what is still starting", async () => {
     const factory = new FakeFactory(wellBehaved);
     const { pool } = poolOf(factory);
