@@ -10,7 +10,14 @@ const toolCall = z.object({
     .object({ name: z.string().nullish(), arguments: z.union([z.string(), z.record(z.string(), z.unknown())]).nullish() })
     .nullish(),
 });
-const said = z.object({ content: z.string().nullish(), refusal: z.string().nullish(), tool_calls: z.array(toolCall).nullish() });
+/** Text, or parts of which only text is for the reader: some models show their thinking in others. */
+const content = z.union([
+  z.string(),
+  z
+    .array(z.object({ type: z.string(), text: z.string().nullish() }))
+    .transform((parts) => parts.map((part) => (part.type === "text" ? (part.text ?? "") : "")).join("")),
+]);
+const said = z.object({ content: content.nullish(), refusal: z.string().nullish(), tool_calls: z.array(toolCall).nullish() });
 
 /** A chunk of a stream, or a whole answer of a server that does not stream: they differ in `delta` and `message`. */
 const chatChunk = z.object({
@@ -29,8 +36,8 @@ const chatChunk = z.object({
 /** Reads the chunks of one turn. What a model's server may leave out (index, id, usage) is made up; what can not be read throws. */
 export class ChatChunks {
   #callCount = 0;
-  /** The server's number of a call → ours. */
-  readonly #indexes = new Map<number, number>();
+  /** By the server's number of a call: ours, and the name it goes by. */
+  readonly #calls = new Map<number, { index: number; id: string }>();
   #finish: Finish | null = null;
   #usage: TokenUsage | null = null;
 
@@ -58,13 +65,16 @@ export class ChatChunks {
   #call(call: z.infer<typeof toolCall>): ModelEvent[] {
     const events: ModelEvent[] = [];
     const { name, arguments: fragment } = call.function ?? {};
-    // Servers that number nothing send each call whole; then a name begins a new one.
-    const begins = call.index == null ? Boolean(name) : !this.#indexes.has(call.index);
-    const index = begins ? this.#callCount++ : call.index == null ? this.#callCount - 1 : (this.#indexes.get(call.index) as number);
+    const known = call.index == null ? undefined : this.#calls.get(call.index);
+    // Servers that number nothing, or every call alike, send each call whole; then a name begins a new one.
+    const isAnother = Boolean(name) && (known === undefined || (Boolean(call.id) && call.id !== known.id));
+    const begins = isAnother || (call.index != null && known === undefined);
+    const index = begins ? this.#callCount++ : (known?.index ?? this.#callCount - 1);
     if (index < 0) throw new ModelFailed("model_broken_answer");
     if (begins) {
-      if (call.index != null) this.#indexes.set(call.index, index);
-      events.push({ type: "call", index, id: call.id || `call_${randomBytes(12).toString("hex")}`, name: name ?? "" });
+      const id = call.id || `call_${randomBytes(12).toString("hex")}`;
+      if (call.index != null) this.#calls.set(call.index, { index, id });
+      events.push({ type: "call", index, id, name: name ?? "" });
     }
     const delta = typeof fragment === "string" ? fragment : fragment == null ? "" : JSON.stringify(fragment);
     if (delta !== "") events.push({ type: "arguments", index, delta });

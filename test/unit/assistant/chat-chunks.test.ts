@@ -55,6 +55,31 @@ describe("a turn", () => {
     ]);
   });
 
+  test("may number all calls alike, as long as each comes with an id of its own", () => {
+    const call = (id: string, part: object) => chunk({ tool_calls: [{ index: 0, id, function: part }] });
+    const events = all(
+      call("a", { name: "f", arguments: "{" }),
+      call("a", { name: "f", arguments: "}" }),
+      call("b", { name: "f", arguments: "[]" }),
+      END,
+    );
+    expect(events.slice(0, -1)).toEqual([
+      { type: "call", index: 0, id: "a", name: "f" },
+      { type: "arguments", index: 0, delta: "{" },
+      { type: "arguments", index: 0, delta: "}" },
+      { type: "call", index: 1, id: "b", name: "f" },
+      { type: "arguments", index: 1, delta: "[]" },
+    ]);
+  });
+
+  test("may say its text in parts, of which those that are no text are left out", () => {
+    const parts = [
+      { type: "thinking", thinking: [{ type: "text", text: "hm" }] },
+      { type: "text", text: "hi" },
+    ];
+    expect(all(chunk({ content: parts }), END)[0]).toEqual({ type: "text", delta: "hi" });
+  });
+
   test.each([
     ["length", "length"],
     ["content_filter", "content_filter"],
