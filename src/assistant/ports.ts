@@ -48,6 +48,8 @@ export interface Files {
   read(organization: string, id: string): Promise<Readable | null>;
 }
 
+type RunningId = Pick<StoredResponse, "organization" | "id">;
+
 /** Responses and their events, kept for a while. The first end that is stored stays. */
 export interface ResponseStore {
   /** Stores a response that runs in this process. */
@@ -56,8 +58,10 @@ export interface ResponseStore {
   /** Stores the end; false when there was another end before, or the response was deleted. */
   finish(response: StoredResponse): Promise<boolean>;
   delete(organization: string, id: string): Promise<boolean>;
-  /** Says that the process which runs these is alive; returns those that somebody wants cancelled. */
-  renew(running: ReadonlyArray<{ organization: string; id: string }>): Promise<string[]>;
+  /** Says that the process which runs these is alive. */
+  renew(running: readonly RunningId[]): Promise<void>;
+  /** Those of them that somebody asked to cancel, at whatever process. */
+  wantedCancelled(running: readonly RunningId[]): Promise<string[]>;
   isAlive(organization: string, id: string): Promise<boolean>;
   requestCancel(organization: string, id: string): Promise<void>;
   appendEvents(organization: string, id: string, events: readonly ResponseEvent[]): Promise<void>;

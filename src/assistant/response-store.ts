@@ -62,14 +62,17 @@ export class RedisResponseStore implements ResponseStore {
     return deleted === 1;
   }
 
-  async renew(running: ReadonlyArray<{ organization: string; id: string }>): Promise<string[]> {
+  async renew(running: ReadonlyArray<{ organization: string; id: string }>): Promise<void> {
     const pipeline = this.#redis.pipeline();
-    for (const { organization, id } of running) {
-      pipeline.set(this.#key("response-lease", organization, id), "1", "PX", LEASE_MS);
-      pipeline.hget(this.#key("response", organization, id), "cancel");
-    }
+    for (const { organization, id } of running) pipeline.set(this.#key("response-lease", organization, id), "1", "PX", LEASE_MS);
+    await pipeline.exec();
+  }
+
+  async wantedCancelled(running: ReadonlyArray<{ organization: string; id: string }>): Promise<string[]> {
+    const pipeline = this.#redis.pipeline();
+    for (const { organization, id } of running) pipeline.hexists(this.#key("response", organization, id), "cancel");
     const replies = (await pipeline.exec()) ?? [];
-    return running.flatMap(({ id }, index) => (replies[index * 2 + 1]?.[1] === "1" ? [id] : []));
+    return running.flatMap(({ id }, index) => (replies[index]?.[1] === 1 ? [id] : []));
   }
 
   async isAlive(organization: string, id: string): Promise<boolean> {

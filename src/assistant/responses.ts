@@ -1,19 +1,16 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { ServiceError } from "../errors.ts";
-import { newId, responseIdPattern } from "../execution/ids.ts";
-import type { Session } from "../execution/session.ts";
+import { responseIdPattern } from "../execution/ids.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
-import type { StoredAssistant } from "./assistant.ts";
-import { ensureCallsPaired, fileIdsIn, inputItemsOf } from "./input.ts";
-import type { Item } from "./items.ts";
 import type { LoopWorld } from "./loop.ts";
 import type { Model } from "./model.ts";
 import type { AssistantStore, ResponseStore } from "./ports.ts";
+import { prepareResponse } from "./prepare-response.ts";
 import type { ResponseRequest } from "./request.ts";
 import { isEnded, type StoredResponse } from "./response.ts";
-import { endEventOf, RunningResponse, withFilesOnly } from "./running.ts";
-import { type ModelChoice, settingsOf } from "./settings.ts";
+import { endEventOf, RunningResponse } from "./running.ts";
+import type { ModelChoice } from "./settings.ts";
 import { type ResponseEvent, viewOfResponse } from "./views.ts";
 
 export interface ResponsesDeps extends Omit<LoopWorld, "model"> {
@@ -26,6 +23,8 @@ export interface ResponsesDeps extends Omit<LoopWorld, "model"> {
 }
 
 const RENEW_MS = 3_000;
+/** One small question to Redis for all that run here. */
+const CANCEL_CHECK_MS = 250;
 const POLL_MS = 200;
 const CANCEL_WAIT_MS = 20_000;
 
@@ -33,62 +32,30 @@ const CANCEL_WAIT_MS = 20_000;
 export class Responses {
   readonly #deps: ResponsesDeps;
   readonly #running = new Map<string, RunningResponse>();
-  readonly #heartbeat: NodeJS.Timeout;
+  readonly #timers: NodeJS.Timeout[];
   #isStopping = false;
 
   constructor(deps: ResponsesDeps) {
     this.#deps = deps;
-    this.#heartbeat = setInterval(() => void this.#renew(), RENEW_MS);
-    this.#heartbeat.unref();
+    this.#timers = [setInterval(() => void this.#renew(), RENEW_MS), setInterval(() => void this.#cancelWanted(), CANCEL_CHECK_MS)];
+    for (const timer of this.#timers) timer.unref();
   }
 
   /** Checks everything that can be known before, then starts. Rejects with ServiceError. */
   async create(organization: string, request: ResponseRequest): Promise<RunningResponse> {
-    const { model, limits, store, log, metrics } = this.#deps;
+    const { model, store, log, metrics } = this.#deps;
     if (model === null) throw notConfigured();
-    ensureOwn(organization, request);
     this.#ensureRoom(organization);
-    const assistant = await this.#assistant(organization, request);
-    const previous = await this.#previous(organization, request);
-    const { settings, echo } = settingsOf(request, assistant, { models: model.choice, limits });
-    if (echo.background && !echo.store) throw invalid("background", "needs `store` to be true");
-    const containerId = settings.container ?? previous?.containerId ?? null;
-    const session = await this.#session(organization, containerId, settings.container !== null);
-    const field = request.dialect === "own" ? "inputs" : "input";
-    const history = previous === null ? [] : compacted([...previous.history, ...previous.input, ...previous.output]);
-    const input = await inputItemsOf(request.input, { ...this.#deps, organization, field });
-    ensureCallsPaired([...history, ...input], field);
-    ensureFits([...history, ...input], limits.responseBytesMax);
-    await this.#ensureFiles(organization, settings.fileIds, assistant);
-    const fileIds = [...new Set([...settings.fileIds, ...(await this.#thoseLeft(organization, fileIdsIn(history))), ...fileIdsIn(input)])];
-    const createdAt = Date.now();
-    const response: StoredResponse = {
-      id: newId("response"),
-      organization,
-      dialect: request.dialect,
-      status: echo.background ? "queued" : "in_progress",
-      createdAt,
-      completedAt: null,
-      expiresAt: createdAt + limits.retentionMsMax,
-      // One that lives on keeps the memory that it was made with.
-      settings: { ...settings, memoryMb: session?.memoryMb ?? settings.memoryMb },
-      echo,
-      history,
-      input,
-      output: [],
-      containerId,
-      placedFileIds: containerId === previous?.containerId ? previous.placedFileIds : [],
-      failure: null,
-      incomplete: null,
-      usage: { input: 0, inputCached: 0, output: 0, outputReasoning: 0 },
-    };
+    const kept = { get: (id: string) => this.get(organization, id) };
+    const run = await prepareResponse({ ...this.#deps, models: model.choice }, kept, organization, request);
+    const { response } = run;
     // While all that was looked up, others came, or the process began to stop.
     this.#ensureRoom(organization);
     if (this.#isStopping) throw new ServiceError("shutting_down");
     // It is queued for no longer than its first event takes, and nobody would store that it has begun.
-    if (echo.store) await store.create({ ...response, status: "in_progress" });
-    const run = { response, fileIds };
-    const running = new RunningResponse({ ...this.#deps, model: model.client }, run, { store: echo.store ? store : null, log, metrics });
+    const isKept = response.echo.store;
+    if (isKept) await store.create({ ...response, status: "in_progress" });
+    const running = new RunningResponse({ ...this.#deps, model: model.client }, run, { store: isKept ? store : null, log, metrics });
     this.#running.set(response.id, running);
     metrics.responsesRunning.inc();
     void running.done.finally(() => {
@@ -172,7 +139,7 @@ export class Responses {
     }, patienceMs);
     await Promise.allSettled(running.map((one) => one.done));
     clearTimeout(timer);
-    clearInterval(this.#heartbeat);
+    for (const one of this.#timers) clearInterval(one);
   }
 
   #runningOf(organization: string, id: string): RunningResponse | null {
@@ -180,60 +147,24 @@ export class Responses {
     return found?.response.organization === organization ? found : null;
   }
 
+  /** Those that run here and are kept: other processes know of them. */
+  #kept(): StoredResponse[] {
+    return [...this.#running.values()].map((one) => one.response).filter((response) => response.echo.store);
+  }
+
   async #renew(): Promise<void> {
-    const kept = [...this.#running.values()].map((one) => one.response).filter((response) => response.echo.store);
+    const kept = this.#kept();
     if (kept.length === 0) return;
-    try {
-      for (const id of await this.#deps.store.renew(kept)) this.#running.get(id)?.abort("cancelled");
-    } catch (error) {
+    await this.#deps.store.renew(kept).catch((error: unknown) => {
       this.#deps.log.warn({ err: error }, "the leases of running responses could not be renewed");
-    }
+    });
   }
 
-  async #assistant(organization: string, { assistant_id: id }: ResponseRequest): Promise<StoredAssistant | null> {
-    if (id == null) return null;
-    const found = await this.#deps.assistants.get(organization, id);
-    if (found === null) throw new ServiceError("assistant_not_found", { param: "assistant_id" });
-    return found;
-  }
-
-  async #previous(organization: string, { previous_response_id: id }: ResponseRequest): Promise<StoredResponse | null> {
-    if (id == null) return null;
-    const found = await this.get(organization, id);
-    const param = "previous_response_id";
-    if (found === null)
-      throw new ServiceError("response_not_found", { param, detail: "`previous_response_id` names no response that is kept." });
-    if (!isEnded(found))
-      throw new ServiceError("response_running", { param, detail: "`previous_response_id`: that response has not ended." });
-    return found;
-  }
-
-  /** The session to go on in, while it lives; rejects for one that was named and does not. */
-  async #session(organization: string, id: string | null, isNamed: boolean): Promise<Session | null> {
-    const session = id === null ? null : await this.#deps.sessions.get(organization, id);
-    if (session?.status === "active") return session;
-    if (!isNamed) return null;
-    const param = "tools";
-    if (session?.status === "expired") throw new ServiceError("container_expired", { param });
-    if (session?.status === "lost") throw new ServiceError("container_lost", { param });
-    throw new ServiceError("container_not_found", { param });
-  }
-
-  async #ensureFiles(organization: string, ids: readonly string[], assistant: StoredAssistant | null): Promise<void> {
-    const found = await this.#deps.files.getMany(organization, ids);
-    const missing = ids[found.indexOf(null)];
-    if (missing === undefined) return;
-    if (assistant?.fileIds.includes(missing)) {
-      const hours = this.#deps.limits.retentionMsMax / 3_600_000;
-      throw invalid("assistant_id", `the assistant's file ${missing} is gone; files are kept for ${hours} hours, so give it another`);
-    }
-    throw invalid("file_ids", `there is no file ${missing}`);
-  }
-
-  /** Files of an earlier message may have been deleted since: the conversation goes on without them. */
-  async #thoseLeft(organization: string, ids: readonly string[]): Promise<string[]> {
-    const found = await this.#deps.files.getMany(organization, ids);
-    return ids.filter((_, index) => found[index] !== null);
+  async #cancelWanted(): Promise<void> {
+    const kept = this.#kept();
+    if (kept.length === 0) return;
+    // Redis that is away is told of by the leases, less often.
+    for (const id of await this.#deps.store.wantedCancelled(kept).catch(() => [])) this.#running.get(id)?.abort("cancelled");
   }
 
   #ensureRoom(organization: string): void {
@@ -260,30 +191,8 @@ function* endOf(response: StoredResponse, last: number): Generator<ResponseEvent
   yield { type: `response.${endEventOf(response)}`, sequence_number: next, ...view };
 }
 
-/** Of earlier code the model was told what it printed; only its files matter still. */
-function compacted(items: readonly Item[]): Item[] {
-  return items.map((item) => (item.type === "code_call" ? withFilesOnly(item) : item));
-}
-
-function ensureFits(items: readonly Item[], bytesMax: number): void {
-  if (Buffer.byteLength(JSON.stringify(items)) <= bytesMax) return;
-  throw invalid("previous_response_id", `the conversation must have at most ${bytesMax} bytes`);
-}
-
-function ensureOwn(organization: string, { organization_id: wanted }: ResponseRequest): void {
-  if (wanted == null || wanted === organization) return;
-  throw new ServiceError("foreign_organization", {
-    detail: "`organization_id` must be the organization of the API key.",
-    param: "organization_id",
-  });
-}
-
 function notConfigured(): ServiceError {
   return new ServiceError("model_not_configured", {
     detail: "The operator has to set MODEL_BASE_URL and MODEL_DEFAULT (and MODEL_API_KEY, if the model needs one).",
   });
-}
-
-function invalid(param: string, rule: string): ServiceError {
-  return new ServiceError("invalid_field", { detail: `\`${param}\`: ${rule}.`, param });
 }
