@@ -83,6 +83,14 @@ def set_dumpable(dumpable: bool) -> None:
         raise OSError("prctl(PR_SET_DUMPABLE) failed")
 
 
+def widen_pipe(fd: int, size: int) -> None:
+    """Lets a pipe hold `size` bytes; what is no pipe, or may not hold as much, stays as it is."""
+    try:
+        fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, size)
+    except OSError:
+        pass
+
+
 def _take_descriptors(descriptors: tuple[int, ...]) -> None:
     out_of_the_way = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _DESCRIPTORS_MAX // 2) for fd in descriptors]
     for place, fd in enumerate(out_of_the_way):

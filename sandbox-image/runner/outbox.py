@@ -11,7 +11,7 @@ FULL_BYTES = 512 * 1024
 class Outbox:
     def __init__(self, fd: int) -> None:
         self.fd = fd
-        self._parts: list[bytes] = []
+        self._parts: list[bytes | memoryview] = []
         self._bytes = 0
         os.set_blocking(fd, False)
 
@@ -40,7 +40,8 @@ class Outbox:
                 break
             self._bytes -= count
             if count < len(part):
-                self._parts[written] = part[count:]
+                # A view: what is large goes out in pieces of what a pipe holds, and is not copied for each.
+                self._parts[written] = memoryview(part)[count:]
                 break
             written += 1
         del self._parts[:written]

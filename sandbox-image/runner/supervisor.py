@@ -25,6 +25,8 @@ WORKING_FOLDER = "/mnt/data"
 READ_BYTES = 256 * 1024
 HEAD_BYTES_MAX = 1024 * 1024
 BODY_BYTES_MAX = 16 * 1024 * 1024
+# Files come and go in fewer, larger steps than the kernel's 64 KiB.
+PIPE_BYTES = 1024 * 1024
 # Exit codes for our own ends, as sysexits.h names them.
 EX_DATAERR, EX_SOFTWARE, EX_IOERR = 65, 70, 74
 
@@ -82,6 +84,8 @@ class Supervisor:
         from runner import child, collect, execution, inputs, meter
 
         child.set_dumpable(False)
+        for fd in (self._stdin, self._outbox.fd):
+            child.widen_pipe(fd, PIPE_BYTES)
         self._inputs = inputs.InputFiles(WORKING_FOLDER)
         self._make_execution = execution.Execution
         self._kill_all = self._how_to_kill_all()

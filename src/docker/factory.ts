@@ -18,6 +18,8 @@ const FRAME_HEAD_BYTES_MAX = 8 * 1024 * 1024;
 const FRAME_BODY_SLACK_BYTES = 64 * 1024;
 const END_FACTS_TIMEOUT_MS = 5_000;
 const REMOVE_ATTEMPTS = 3;
+/** A runner that is well ends within a few milliseconds; any other is killed. */
+const OWN_END_MS_MAX = 500;
 
 export interface DockerFactoryOptions {
   engine: EngineClient;
@@ -163,6 +165,7 @@ class DockerSandbox implements Sandbox {
   readonly #stream: FrameStream;
   readonly #engine: EngineClient;
   readonly #remove: () => Promise<void>;
+  #running = false;
   #destroyed: Promise<void> | null = null;
 
   constructor(container: Container, spec: SandboxSpec, stream: FrameStream, engine: EngineClient, remove: () => Promise<void>) {
@@ -178,11 +181,14 @@ class DockerSandbox implements Sandbox {
     return this.#stream.lost;
   }
 
-  receive(): Promise<OutFrame | null> {
-    return this.#stream.receive();
+  async receive(): Promise<OutFrame | null> {
+    const frame = await this.#stream.receive();
+    if (frame?.kind === "done") this.#running = false;
+    return frame;
   }
 
   send(frame: InFrame): Promise<void> {
+    if (frame.kind === "run") this.#running = true;
     return this.#stream.send(frame);
   }
 
@@ -208,7 +214,12 @@ class DockerSandbox implements Sandbox {
     return this.#destroyed;
   }
 
+  /**
+   * A container that ended by itself is removed for a tenth less of the engine's work than one that it has to kill; one in
+   * which code still runs is killed at once.
+   */
   async #destroy(): Promise<void> {
+    if (!this.#running) await this.#stream.finish(OWN_END_MS_MAX);
     this.#stream.close();
     await this.#remove();
   }

@@ -20,6 +20,7 @@ export class FrameStream {
   #frames: OutFrame[] = [];
   #heldBytes = 0;
   #failure: WireError | null = null;
+  #finishing = false;
   #wake: (() => void) | null = null;
 
   constructor(
@@ -62,9 +63,7 @@ export class FrameStream {
 
   async send(frame: InFrame): Promise<void> {
     if (this.#lost.signal.aborted) throw new WireError("the sandbox's stream has ended");
-    const bytes = encodeFrame(frame);
-    this.#onBytes("in", bytes.length);
-    if (this.#socket.write(bytes)) return;
+    if (this.#write(frame)) return;
     await new Promise<void>((resolve, reject) => {
       const onDrain = () => {
         this.#lost.signal.removeEventListener("abort", onLost);
@@ -79,6 +78,38 @@ export class FrameStream {
     });
   }
 
+  /** One system call for the frame, and no copy of its body. Returns whether the socket takes more. */
+  #write(frame: InFrame): boolean {
+    const parts = encodeFrame(frame);
+    this.#socket.cork();
+    let takesMore = true;
+    for (const part of parts) {
+      this.#onBytes("in", part.length);
+      takesMore = this.#socket.write(part);
+    }
+    this.#socket.uncork();
+    return takesMore;
+  }
+
+  /**
+   * Says that nothing more will be sent, which ends a runner that is well, and resolves once its side has ended too, or
+   * after `waitMs`. What it still says is dropped.
+   */
+  async finish(waitMs: number): Promise<void> {
+    if (this.#lost.signal.aborted) return;
+    this.#finishing = true;
+    this.#socket.resume();
+    this.#socket.end();
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, waitMs);
+      const ended = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      this.#lost.signal.addEventListener("abort", ended, { once: true });
+    });
+  }
+
   /** Ends the stream; the connection's own close is what a runner sees as the end of its stdin. */
   close(): void {
     this.#socket.destroy();
@@ -86,7 +117,7 @@ export class FrameStream {
   }
 
   #take(data: Buffer): void {
-    if (this.#lost.signal.aborted) return;
+    if (this.#lost.signal.aborted || this.#finishing) return;
     this.#onBytes("out", data.length);
     try {
       for (const slice of this.#unwrap(data)) {

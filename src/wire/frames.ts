@@ -90,15 +90,16 @@ export class WireError extends Error {
 
 const outNames = new Map<number, OutKind>(Object.entries(outKinds).map(([name, code]) => [code, name as OutKind]));
 
-/** Returns the bytes of one frame, ready to write. */
-export function encodeFrame(frame: InFrame): Buffer {
+/** Returns the bytes of one frame, to be written in this order; the body is the caller's own and not copied. */
+export function encodeFrame(frame: InFrame): Uint8Array[] {
   const head = frame.head === undefined ? Buffer.alloc(0) : Buffer.from(JSON.stringify(frame.head), "utf8");
-  const body = frame.body ?? Buffer.alloc(0);
+  const body = frame.body ?? new Uint8Array(0);
   const header = Buffer.allocUnsafe(HEADER_BYTES);
   header.writeUInt8(inKinds[frame.kind], 0);
   header.writeUInt32BE(head.length, 1);
   header.writeUInt32BE(body.length, 5);
-  return Buffer.concat([header, head, body]);
+  const front = Buffer.concat([header, head]);
+  return body.length === 0 ? [front] : [front, body];
 }
 
 export interface FrameBounds {
