@@ -9,17 +9,18 @@ const mayImport = {
   wire: leaves,
   "limits.ts": [],
   "errors.ts": [],
-  "config.ts": ["limits.ts"],
+  "config.ts": ["limits.ts", "redis-address.ts"],
+  "redis-address.ts": [],
   "keys.ts": ["execution", ...leaves],
   observe: ["execution", ...leaves],
-  files: ["execution", ...shared],
+  files: ["execution", "redis-address.ts", ...shared],
   engine: ["wire", "execution", ...shared],
   docker: ["engine", "wire", "execution", ...shared],
   oci: ["engine", "wire", "execution", ...shared],
-  queue: ["execution", ...shared],
-  assistant: ["execution", ...shared],
+  queue: ["execution", "redis-address.ts", ...shared],
+  assistant: ["execution", "redis-address.ts", ...shared],
   mcp: ["execution", ...shared],
-  http: ["queue", "files", "assistant", "mcp", "execution", "keys.ts", ...shared],
+  http: ["queue", "files", "assistant", "mcp", "execution", "keys.ts", "redis-address.ts", ...shared],
 };
 
 const place = (name) => (name.endsWith(".ts") ? `^src/${name.replace(".", "\\.")}$` : `^src/${name}/`);

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type LimitName, type Limits, limitDefaults, makeLimits } from "./limits.ts";
+import { parseRedisUrl } from "./redis-address.ts";
 
 /** Everything an operator can set, checked once at start and frozen. Only `bin/` reads the environment. */
 const port = z.coerce.number().int().min(0).max(65_535);
@@ -14,8 +15,15 @@ const variables = z.object({
   PUBLIC_URL: z.url().optional().describe("base of the URLs in answers; relative URLs when unset"),
   REDIS_URL: z
     .string()
-    .regex(/^rediss?:\/\/|^\//, "must be redis://…, rediss://… or the path of a socket")
-    .default("redis://127.0.0.1:6379"),
+    .superRefine((text, context) => {
+      try {
+        parseRedisUrl(text);
+      } catch (error) {
+        context.addIssue({ code: "custom", message: (error as Error).message });
+      }
+    })
+    .default("redis://127.0.0.1:6379")
+    .describe("redis://, rediss://, redis+sentinel://host,host/master, redis+cluster://host,host, or a socket; ?ca=file with TLS"),
   REDIS_PREFIX: z
     .string()
     .regex(/^[a-z0-9_-]{1,32}$/)
@@ -98,7 +106,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     ? []
     : parsed.error.issues.map((issue) => {
         const name = String(issue.path[0]);
-        return `${name}: ${issue.message} (is ${JSON.stringify(set[name])})`;
+        return `${name}: ${issue.message} (is ${JSON.stringify(withoutSecrets(set[name] ?? ""))})`;
       });
   const overrides: Partial<Record<LimitName, number>> = {};
   for (const name of Object.keys(limitDefaults) as LimitName[]) {
@@ -126,6 +134,11 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     throw new ConfigError((error as Error).message, { cause: error });
   }
   return Object.freeze({ ...values, KEYS_FILE: values.KEYS_FILE ?? `${values.DATA_DIR}/keys.json`, limits });
+}
+
+/** A bad value is told, but not the user and password in an address. */
+function withoutSecrets(value: string): string {
+  return value.replace(/:\/\/[^/]*@/, "://…@").replace(/(password=)[^&]*/g, "$1…");
 }
 
 /** `runTimeoutMsMax` → `LIMIT_RUN_TIMEOUT_MS_MAX`. */

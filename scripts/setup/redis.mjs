@@ -95,19 +95,40 @@ async function endForgotten(socket, progress) {
   rmSync(socket, { force: true });
 }
 
-/** The server's version. Rejects with SetupError when it does not answer as a Redis of 6.2 or newer. */
+/** The version of the first server at a Redis URL that answers. Rejects with SetupError when none is a Redis of 6.2 or newer. */
 export async function versionAt(url) {
-  const target = url.startsWith("/") ? { path: url } : new URL(url);
-  const shown = target.path ?? `${target.protocol}//${target.host}`;
-  const password = decodeURIComponent(target.password ?? "");
-  const login = password ? ["AUTH", ...(target.username ? [decodeURIComponent(target.username)] : []), password] : null;
-  const reply = await talk(target, [...(login ? [login] : []), ["INFO", "server"], ["PING"]]).catch((error) => {
-    throw new SetupError(`No Redis answers at ${shown}: ${error.message}`);
+  const { targets, shown, login } = readUrl(url);
+  let failure;
+  for (const target of targets) {
+    const reply = await talk(target, [...(login ? [login] : []), ["INFO", "server"], ["PING"]]).catch((error) => {
+      failure = new SetupError(`No Redis answers at ${shown}: ${error.message}`);
+    });
+    if (reply === undefined) continue;
+    const version = reply.match(/redis_version:(\S+)/)?.[1];
+    if (!version) throw new SetupError(`Redis at ${shown} refuses: ${reply.split("\r\n")[0]}`);
+    if (!isNewEnough(version)) throw new SetupError(`Redis at ${shown} is ${version}; 6.2 or newer is needed.`);
+    return version;
+  }
+  throw failure;
+}
+
+/** Servers, sentinels or nodes that a Redis URL names, and what they are told first. The service itself checks the URL to the letter. */
+export function readUrl(url) {
+  if (url.startsWith("/")) return { targets: [{ path: url }], shown: url, login: null };
+  const match = /^(rediss?)(\+sentinel|\+cluster)?:\/\/(?:([^@/?]*)@)?([^/?]+)[^?]*(\?.*)?$/.exec(url);
+  if (!match) throw new SetupError("REDIS_URL is none: it must be redis://…, rediss://…, redis+sentinel://…, redis+cluster://… or a path.");
+  const [, scheme, kind = "", userinfo = "", hosts, query = ""] = match;
+  const files = new URLSearchParams(query);
+  const read = (name) => (files.has(name) ? { [name]: readFileSync(files.get(name)) } : {});
+  const tls = scheme === "rediss" ? { ...read("ca"), ...read("cert"), ...read("key") } : null;
+  const [username, ...rest] = userinfo.split(":").map(decodeURIComponent);
+  const [user, password] = kind === "+sentinel" ? ["", files.get("sentinel_password") ?? ""] : [username, rest.join(":")];
+  const targets = hosts.split(",").map((host) => {
+    const { hostname, port } = new URL(`tcp://${host}`);
+    return { host: hostname.replace(/^\[|\]$/g, ""), port: Number(port || (kind === "+sentinel" ? 26379 : 6379)), tls };
   });
-  const version = reply.match(/redis_version:(\S+)/)?.[1];
-  if (!version) throw new SetupError(`Redis at ${shown} refuses: ${reply.split("\r\n")[0]}`);
-  if (!isNewEnough(version)) throw new SetupError(`Redis at ${shown} is ${version}; 6.2 or newer is needed.`);
-  return version;
+  const login = password ? ["AUTH", ...(user ? [user] : []), password] : null;
+  return { targets, shown: `${scheme}${kind}://${hosts}`, login };
 }
 
 export function isNewEnough(version) {
@@ -118,8 +139,9 @@ export function isNewEnough(version) {
 /** Sends commands and resolves with all that came back, once PING, the last of them, is answered or refused. */
 function talk(target, commands) {
   return new Promise((resolve, reject) => {
-    const address = target.path ? { path: target.path } : { host: target.hostname || "127.0.0.1", port: Number(target.port || 6379) };
-    const socket = target.protocol === "rediss:" ? tls.connect({ ...address, servername: target.hostname }) : net.connect(address);
+    const { tls: secure = null, ...address } = target;
+    const names = secure && !net.isIP(address.host) ? { servername: address.host } : {};
+    const socket = secure ? tls.connect({ ...address, ...secure, ...names }) : net.connect(address);
     let reply = "";
     socket.setEncoding("utf8");
     socket.setTimeout(5_000, () => socket.destroy(new Error("no answer within 5 s")));

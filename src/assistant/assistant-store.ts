@@ -1,4 +1,4 @@
-import type { Redis } from "ioredis";
+import type { RedisClient } from "../redis-address.ts";
 import type { StoredAssistant } from "./assistant.ts";
 import type { AssistantStore } from "./ports.ts";
 
@@ -7,10 +7,10 @@ import type { AssistantStore } from "./ports.ts";
  * they do not expire: an assistant is kept until it is deleted.
  */
 export class RedisAssistantStore implements AssistantStore {
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
   readonly #base: string;
 
-  constructor(options: { redis: Redis; prefix: string }) {
+  constructor(options: { redis: RedisClient; prefix: string }) {
     this.#redis = options.redis;
     this.#base = `{${options.prefix}}`;
   }

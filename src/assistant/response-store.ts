@@ -1,5 +1,5 @@
-import type { Redis } from "ioredis";
 import type { Limits } from "../limits.ts";
+import type { RedisClient } from "../redis-address.ts";
 import type { ResponseStore } from "./ports.ts";
 import type { StoredResponse } from "./response.ts";
 import type { ResponseEvent } from "./views.ts";
@@ -23,11 +23,11 @@ return 1`;
 
 /** Responses in Redis, under `{prefix}:response*:<organization>:<id>`; every key expires. */
 export class RedisResponseStore implements ResponseStore {
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
   readonly #base: string;
   readonly #limits: Limits;
 
-  constructor(options: { redis: Redis; prefix: string; limits: Limits }) {
+  constructor(options: { redis: RedisClient; prefix: string; limits: Limits }) {
     this.#redis = options.redis;
     this.#base = `{${options.prefix}}`;
     this.#limits = options.limits;

@@ -1,4 +1,3 @@
-import type { Redis } from "ioredis";
 import { RedisAssistantStore } from "../assistant/assistant-store.ts";
 import { Assistants } from "../assistant/assistants.ts";
 import { ModelClient } from "../assistant/model-client.ts";
@@ -11,6 +10,7 @@ import type { Files } from "../files/files.ts";
 import type { AssistantPart } from "../http/assistant-port.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
+import type { RedisClient } from "../redis-address.ts";
 
 export interface AssistantOptions {
   config: Pick<
@@ -24,7 +24,7 @@ export interface AssistantOptions {
     | "MODEL_TOKENS_FIELD"
     | "limits"
   >;
-  redis: Redis;
+  redis: RedisClient;
   executions: Executions;
   sessions: Sessions;
   files: Files;

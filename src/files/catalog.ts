@@ -1,4 +1,4 @@
-import type { Redis } from "ioredis";
+import type { RedisClient } from "../redis-address.ts";
 import type { FileRecord } from "./store.ts";
 
 export interface FileFilter {
@@ -13,10 +13,10 @@ export interface FileFilter {
  * key expires; the hash tag keeps one organization's keys in one cluster slot.
  */
 export class FileCatalog {
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
   readonly #prefix: string;
 
-  constructor(redis: Redis, prefix: string) {
+  constructor(redis: RedisClient, prefix: string) {
     this.#redis = redis;
     this.#prefix = prefix;
   }

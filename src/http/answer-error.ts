@@ -108,5 +108,9 @@ function isRedisAway(error: Error & { code?: unknown; syscall?: unknown }): bool
   if (error.name === "ReplyError")
     return /^(LOADING|READONLY|MASTERDOWN|OOM|CLUSTERDOWN|NOREPLICAS|TRYAGAIN|MISCONF)\b/.test(error.message);
   if (/^(Connection is closed\.|Command timed out|Stream isn't writeable)/.test(error.message)) return true;
+  if (
+    /^(Too many Cluster redirections|Cluster isn't ready|Failed to refresh slots cache|All sentinels are unreachable)/.test(error.message)
+  )
+    return true;
   return error.syscall === "connect" && connectionErrorCodes.has(String(error.code));
 }

@@ -1,13 +1,13 @@
-import type { Redis } from "ioredis";
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from "rate-limiter-flexible";
 import { ServiceError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 import type { Metrics } from "../observe/metrics.ts";
+import type { RedisClient } from "../redis-address.ts";
 
 const WINDOW_SECONDS = 60;
 
 /** Counts the requests of each key over all API processes; while Redis is away, each process counts for itself. */
-export function makeRateLimit(options: { redis: Redis; prefix: string; limits: Limits; metrics: Metrics }): {
+export function makeRateLimit(options: { redis: RedisClient; prefix: string; limits: Limits; metrics: Metrics }): {
   take(keyId: string): Promise<void>;
 } {
   const points = options.limits.requestsPerMinutePerKeyMax;

@@ -1,6 +1,6 @@
 import { type Job, Queue, WaitingError, Worker } from "bullmq";
-import type { Redis } from "ioredis";
 import type { Engine, SessionEngine, StopReason } from "../execution/run.ts";
+import type { RedisClient } from "../redis-address.ts";
 import { disconnect, patient, untilAnswers } from "./connection.ts";
 import { collectDepth } from "./depth.ts";
 import { tellEnded } from "./ended.ts";
@@ -61,8 +61,8 @@ const CLOSE_MS = 2_000;
 /** The queue as a worker process sees it: takes executions, runs them on the engine, stores their ends. */
 export class Consumer {
   readonly #deps: ConsumerDeps;
-  readonly #redis: Redis;
-  readonly #control: Redis;
+  readonly #redis: RedisClient;
+  readonly #control: RedisClient;
   readonly #world: RunWorld;
   readonly #worker: Worker<JobData>;
   readonly #queue: Queue;

@@ -1,7 +1,7 @@
-import type { Redis } from "ioredis";
 import type { Output } from "../execution/outputs.ts";
 import type { Execution, ExecutionEvent } from "../execution/result.ts";
 import { isFinal, type Status } from "../execution/status.ts";
+import type { RedisClient } from "../redis-address.ts";
 import type { Keys } from "./keys.ts";
 import type { Wakeups } from "./wakeups.ts";
 
@@ -18,7 +18,7 @@ export interface EventQuery {
 }
 
 export interface EventSource {
-  redis: Redis;
+  redis: RedisClient;
   keys: Keys;
   wakeups: Wakeups;
   load(organization: string, id: string): Promise<Execution | null>;

@@ -1,7 +1,7 @@
-import type { Redis } from "ioredis";
 import type { Output } from "../execution/outputs.ts";
 import type { Limits } from "../limits.ts";
 import type { Log } from "../observe/log.ts";
+import type { RedisClient } from "../redis-address.ts";
 
 /** More than this waiting to be written, and whoever emits waits, which in the end slows the sandbox. */
 const PENDING_BYTES_MAX = 256 * 1024;
@@ -16,7 +16,7 @@ const STREAM_ENTRIES_MAX = 20_000;
  * text gathers and goes with the next. Events are a live view: the stored result never depends on them.
  */
 export class EventWriter {
-  readonly #deps: { redis: Redis; stream: string; channel: string; limits: Limits; log: Log; signal: AbortSignal };
+  readonly #deps: { redis: RedisClient; stream: string; channel: string; limits: Limits; log: Log; signal: AbortSignal };
   #pending: Output[] = [];
   #pendingBytes = 0;
   #bytesLeft: number;
@@ -24,7 +24,7 @@ export class EventWriter {
   #ending = false;
   #writing: Promise<void> | null = null;
 
-  constructor(deps: { redis: Redis; stream: string; channel: string; limits: Limits; log: Log; signal: AbortSignal }) {
+  constructor(deps: { redis: RedisClient; stream: string; channel: string; limits: Limits; log: Log; signal: AbortSignal }) {
     this.#deps = deps;
     const { stdoutKeptBytesMax, stderrKeptBytesMax, displaysBytesMax } = deps.limits;
     // Twice what a result may hold, as JSON is longer than what it says.

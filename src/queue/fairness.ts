@@ -1,5 +1,5 @@
 import type { Queue } from "bullmq";
-import type { Redis } from "ioredis";
+import type { RedisClient } from "../redis-address.ts";
 import type { Keys } from "./keys.ts";
 import type { JobData } from "./run-job.ts";
 import { rebaseScript } from "./scripts.ts";
@@ -14,7 +14,7 @@ const SETTLE_MS = 10_000;
  * Moves the base that priorities are measured from, long before they reach BullMQ's highest, and gives waiting
  * jobs their place under the new one. Tags themselves never change, so a repeat or a crash half way does no harm.
  */
-export async function rebaseWhenDue(redis: Redis, keys: Keys, queue: Queue, rebaseAt = REBASE_AT): Promise<void> {
+export async function rebaseWhenDue(redis: RedisClient, keys: Keys, queue: Queue, rebaseAt = REBASE_AT): Promise<void> {
   const reply = (await rebaseScript.run(redis, keys.base, [rebaseAt, SETTLE_MS])) as unknown[] | null;
   if (reply === null) return;
   const base = Number(reply[0]);

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import type { Redis } from "ioredis";
 import type { Log } from "../observe/log.ts";
+import type { RedisClient } from "../redis-address.ts";
 import { HEARTBEAT_ALIVE_MS, makeKeys } from "./keys.ts";
 import { repeat } from "./sweep.ts";
 
@@ -10,12 +10,12 @@ const SERVICE_KEPT_MS = 30 * 24 * 60 * 60 * 1000;
 
 /** Says that a worker lives, and asks whether another one does; what it left behind is removed once it does not. */
 export class Heartbeat {
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
   readonly #base: string;
   readonly #log: Log;
   #stop: () => void = () => undefined;
 
-  constructor(deps: { redis: Redis; prefix: string; log: Log }) {
+  constructor(deps: { redis: RedisClient; prefix: string; log: Log }) {
     this.#redis = deps.redis;
     this.#base = makeKeys(deps.prefix).base;
     this.#log = deps.log;

@@ -1,5 +1,4 @@
 import { Queue } from "bullmq";
-import type { Redis } from "ioredis";
 import { ServiceError } from "../errors.ts";
 import { executionIdPattern, newId } from "../execution/ids.ts";
 import type { ExecutionRequest } from "../execution/request.ts";
@@ -8,6 +7,7 @@ import { isFinal } from "../execution/status.ts";
 import type { Limits } from "../limits.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
+import type { RedisClient } from "../redis-address.ts";
 import { retryAfterSeconds } from "./admission.ts";
 import { disconnect, untilReady, withErrorHandler } from "./connection.ts";
 import { collectDepth, countJobs } from "./depth.ts";
@@ -41,7 +41,7 @@ export interface NewExecution {
 
 export interface ProducerDeps {
   /** With fail-fast options, see connection.ts. Stays the caller's to close. */
-  redis: Redis;
+  redis: RedisClient;
   prefix: string;
   limits: Limits;
   metrics: Metrics;
@@ -62,7 +62,7 @@ export class Producer {
   readonly #deps: ProducerDeps;
   readonly #keys: Keys;
   readonly #queue: Queue;
-  readonly #subscriber: Redis;
+  readonly #subscriber: RedisClient;
   readonly #wakeups: Wakeups;
   readonly #sessionQueues: SessionQueues;
   readonly #stopSweep: () => void;
@@ -261,7 +261,8 @@ export class Producer {
   async ready(): Promise<void> {
     await this.#ask(async () => {
       await Promise.all([untilReady(this.#deps.redis, READY_TIMEOUT_MS), untilReady(this.#subscriber, READY_TIMEOUT_MS)]);
-      await this.#deps.redis.ping();
+      // Of a key of ours: any node of a cluster would answer a PING, whatever became of the one that holds the queue.
+      await this.#deps.redis.exists(this.#keys.fair);
     });
   }
 

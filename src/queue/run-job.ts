@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Redis } from "ioredis";
 import type { Output } from "../execution/outputs.ts";
 import type { ExecutionEnd } from "../execution/result.ts";
 import type { Engine, RunInput, RunPorts } from "../execution/run.ts";
@@ -8,6 +7,7 @@ import type { Cause } from "../execution/status.ts";
 import type { Limits } from "../limits.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
+import type { RedisClient } from "../redis-address.ts";
 import { tellEnded } from "./ended.ts";
 import { EventWriter } from "./event-writer.ts";
 import type { Keys } from "./keys.ts";
@@ -21,7 +21,7 @@ const STORE_RETRIES = 9;
 const STORE_RETRY_MS = { first: 100, max: 5_000 };
 
 export interface RunWorld {
-  redis: Redis;
+  redis: RedisClient;
   keys: Keys;
   limits: Limits;
   metrics: Metrics;

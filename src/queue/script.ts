@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Redis } from "ioredis";
+import type { RedisClient } from "../redis-address.ts";
 
 /** A Lua script, sent by its hash; whole only when this Redis has not seen it. Replies keep bytes as bytes. */
 export class Script {
@@ -11,7 +11,7 @@ export class Script {
     this.#hash = createHash("sha1").update(source).digest("hex");
   }
 
-  async run(redis: Redis, base: string, args: ReadonlyArray<string | number | Buffer>): Promise<unknown> {
+  async run(redis: RedisClient, base: string, args: ReadonlyArray<string | number | Buffer>): Promise<unknown> {
     try {
       return await redis.callBuffer("EVALSHA", this.#hash, 1, base, ...args);
     } catch (error) {

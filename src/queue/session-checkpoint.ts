@@ -1,7 +1,7 @@
-import type { Redis } from "ioredis";
 import type { ExecutionEnd } from "../execution/result.ts";
 import type { RunInput } from "../execution/run.ts";
 import type { Limits } from "../limits.ts";
+import type { RedisClient } from "../redis-address.ts";
 import type { Keys } from "./keys.ts";
 import { encodeIndex, type IndexEntry } from "./session-record.ts";
 import { sessionFilesScript } from "./session-scripts.ts";
@@ -11,7 +11,7 @@ import { sessionFilesScript } from "./session-scripts.ts";
  * Files that find no room in the index are added to those that the end says were left out.
  */
 export async function keepCheckpoint(
-  world: { redis: Redis; keys: Keys; limits: Limits },
+  world: { redis: RedisClient; keys: Keys; limits: Limits },
   { organization, id }: { organization: string; id: string },
   cell: { input: RunInput; end: ExecutionEnd; removedFiles: readonly string[] },
 ): Promise<void> {

@@ -1,8 +1,8 @@
 import { Worker } from "bullmq";
-import type { Redis } from "ioredis";
 import { memoryUnits } from "../execution/memory-units.ts";
 import type { Engine, EngineSession, SessionEngine } from "../execution/run.ts";
 import type { Session } from "../execution/session.ts";
+import type { RedisClient } from "../redis-address.ts";
 import { sessionQueueName } from "./keys.ts";
 import type { JobData, RunWorld } from "./run-job.ts";
 import { keepCheckpoint } from "./session-checkpoint.ts";
@@ -16,7 +16,7 @@ import { repeat } from "./sweep.ts";
 export interface SessionHostDeps {
   world: RunWorld;
   /** Blocks on the session queue. */
-  redis: Redis;
+  redis: RedisClient;
   engine: SessionEngine;
   workerId: string;
   /** Sessions of the usual memory; a larger one counts as several. */

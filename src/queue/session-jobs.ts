@@ -1,6 +1,6 @@
 import { Queue } from "bullmq";
-import type { Redis } from "ioredis";
 import type { Log } from "../observe/log.ts";
+import type { RedisClient } from "../redis-address.ts";
 import { sessionQueueName } from "./keys.ts";
 import type { JobData } from "./run-job.ts";
 
@@ -19,10 +19,10 @@ const QUEUES_KEPT_MAX = 256;
 
 /** The queues of the workers that have sessions, each opened when it is first needed. */
 export class SessionQueues {
-  readonly #deps: { redis: Redis; base: string; log: Log };
+  readonly #deps: { redis: RedisClient; base: string; log: Log };
   readonly #queues = new Map<string, Queue>();
 
-  constructor(deps: { redis: Redis; base: string; log: Log }) {
+  constructor(deps: { redis: RedisClient; base: string; log: Log }) {
     this.#deps = deps;
   }
 

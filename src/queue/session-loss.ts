@@ -1,7 +1,7 @@
-import type { Redis } from "ioredis";
 import type { ExecutionEnd } from "../execution/result.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
+import type { RedisClient } from "../redis-address.ts";
 import { tellEnded } from "./ended.ts";
 import { type Keys, parseMember } from "./keys.ts";
 import { decodeRecord, endWithoutResult } from "./record.ts";
@@ -10,7 +10,7 @@ import type { SessionJob, SessionQueues } from "./session-jobs.ts";
 import { sessionEndScript, silentWorkersScript } from "./session-scripts.ts";
 
 export interface LossWorld {
-  redis: Redis;
+  redis: RedisClient;
   keys: Keys;
   queues: SessionQueues;
   metrics: Metrics;

@@ -1,9 +1,9 @@
 import type { Queue } from "bullmq";
-import type { Redis } from "ioredis";
 import { type ErrorCode, ServiceError } from "../errors.ts";
 import { containerIdPattern, newId } from "../execution/ids.ts";
 import type { NewSession, Session, SessionFile } from "../execution/session.ts";
 import type { Limits } from "../limits.ts";
+import type { RedisClient } from "../redis-address.ts";
 import type { Keys } from "./keys.ts";
 import { OPEN_JOB, type SessionQueues } from "./session-jobs.ts";
 import { decodeIndex, decodeSession, encodeIndex, type IndexEntry } from "./session-record.ts";
@@ -27,7 +27,7 @@ export interface StoredFiles {
 }
 
 export interface SessionsDeps {
-  redis: Redis;
+  redis: RedisClient;
   keys: Keys;
   limits: Limits;
   /** The shared queue. */

@@ -1,8 +1,8 @@
 import type { Queue } from "bullmq";
-import type { Redis } from "ioredis";
 import type { Limits } from "../limits.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
+import type { RedisClient } from "../redis-address.ts";
 import { tellEnded } from "./ended.ts";
 import { type Keys, parseMember } from "./keys.ts";
 import { decodeRecord } from "./record.ts";
@@ -10,7 +10,7 @@ import { endPastDeadline } from "./run-job.ts";
 import { endScript, overdueScript } from "./scripts.ts";
 
 export interface SweepWorld {
-  redis: Redis;
+  redis: RedisClient;
   keys: Keys;
   queue: Queue;
   limits: Limits;

@@ -1,4 +1,4 @@
-import type { Redis } from "ioredis";
+import type { RedisClient } from "../redis-address.ts";
 
 /** Without a signal a waiter looks again after this time: a signal sent while the subscriber reconnected is lost. */
 const LOOK_AGAIN_MS = 5_000;
@@ -31,10 +31,10 @@ interface Channel {
  * watch, look, then wait; a signal between looking and waiting is kept.
  */
 export class Wakeups {
-  readonly #subscriber: Redis;
+  readonly #subscriber: RedisClient;
   readonly #channels = new Map<string, Channel>();
 
-  constructor(subscriber: Redis) {
+  constructor(subscriber: RedisClient) {
     this.#subscriber = subscriber;
     subscriber.on("message", (name: string, message: string) => this.#wake(name, message));
     // What was published while the connection was away is not repeated, so everybody looks.

@@ -1,8 +1,8 @@
 import { type Job, Queue, UnrecoverableError, Worker } from "bullmq";
-import type { Redis } from "ioredis";
 import type { Limits } from "../limits.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
+import type { RedisClient } from "../redis-address.ts";
 import { type Keys, memberOf, parseMember, queueNames } from "./keys.ts";
 import { decodeRecord, toExecution } from "./record.ts";
 import { deliverWebhook } from "./webhook-delivery.ts";
@@ -14,7 +14,7 @@ interface DeliveryJob {
 }
 
 export interface WebhooksDeps {
-  redis: Redis;
+  redis: RedisClient;
   keys: Keys;
   limits: Limits;
   metrics: Metrics;

@@ -1,10 +1,9 @@
-import { Redis } from "ioredis";
 import type { ExecutionRequest } from "../../../src/execution/request.ts";
 import type { Engine } from "../../../src/execution/run.ts";
 import { type LimitName, makeLimits } from "../../../src/limits.ts";
 import { makeLog } from "../../../src/observe/log.ts";
 import { makeMetrics } from "../../../src/observe/metrics.ts";
-import { failFast, untilReady } from "../../../src/queue/connection.ts";
+import { failFast, patient, untilReady } from "../../../src/queue/connection.ts";
 import { Consumer, type ConsumerTiming } from "../../../src/queue/consumer.ts";
 import { type NewExecution, Producer } from "../../../src/queue/producer.ts";
 import { startRedis, type TestRedis } from "../../support/redis.ts";
@@ -34,16 +33,23 @@ export type Rig = Awaited<ReturnType<typeof makeRig>>;
 
 /** A Redis of its own, an api side, and workers as asked for; `close` ends all of it. */
 export async function makeRig(overrides: Partial<Record<LimitName, number>> = {}) {
-  const server: TestRedis = await startRedis();
+  return makeRigAt(await startRedis(), overrides);
+}
+
+/** The same with a Redis that is there. */
+export async function makeRigAt<Server extends Pick<TestRedis, "url" | "stop">>(
+  server: Server,
+  overrides: Partial<Record<LimitName, number>> = {},
+  prefix = "ci",
+) {
   const limits = makeLimits(overrides);
   const metrics = makeMetrics();
   const redis = failFast(server.url, log);
   await untilReady(redis, 5_000);
-  const producer = new Producer({ redis, prefix: "ci", limits, metrics, log });
+  const producer = new Producer({ redis, prefix, limits, metrics, log });
   await producer.ready();
   const consumers: Consumer[] = [];
-  const plain = new Redis({ path: server.url, maxRetriesPerRequest: null });
-  plain.on("error", () => undefined);
+  const plain = patient(server.url, log);
   return {
     server,
     limits,
@@ -58,7 +64,7 @@ export async function makeRig(overrides: Partial<Record<LimitName, number>> = {}
     ) {
       const consumer = new Consumer({
         redisUrl: server.url,
-        prefix: "ci",
+        prefix,
         limits,
         metrics: makeMetrics(),
         log,

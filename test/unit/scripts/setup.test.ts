@@ -13,7 +13,7 @@ const { likelyCause } = await setup("docker");
 const { describeMessage, engineAt } = await setup("engine-api");
 const { imageInputs, imageTag, isNetworkTrouble } = await setup("image");
 const { holdsLocked, sha256 } = await setup("node-modules");
-const { encodeCommand, isNewEnough, versionAt } = await setup("redis");
+const { encodeCommand, isNewEnough, readUrl, versionAt } = await setup("redis");
 const { printable } = await setup("say");
 const { freePort } = await setup("service");
 const { chooseSuites, countPytest, countVitest } = await setup("suites");
@@ -120,6 +120,18 @@ describe("Redis", () => {
   test("must be 6.2 or newer", () => {
     expect(["6.2.0", "7.0.15", "8.0", "10.1"].map(isNewEnough)).toEqual([true, true, true, true]);
     expect(["6.0.16", "5.9"].map(isNewEnough)).toEqual([false, false]);
+  });
+
+  test("is looked for at every server that its URL names, at sentinels with their own password", () => {
+    const { targets, shown, login } = readUrl("redis://u:p%40@a:1/2");
+    expect({ targets, shown, login }).toMatchObject({
+      targets: [{ host: "a", port: 1 }],
+      shown: "redis://a:1",
+      login: ["AUTH", "u", "p@"],
+    });
+    expect(readUrl("redis+cluster://:p@a,b:2").targets).toMatchObject([{ port: 6379 }, { host: "b", port: 2 }]);
+    expect(readUrl("redis+sentinel://u:p@a,b/main?sentinel_password=s").login).toEqual(["AUTH", "s"]);
+    expect(readUrl("/run/redis.sock").targets).toEqual([{ path: "/run/redis.sock" }]);
   });
 
   test("commands carry the length in bytes", () => {
