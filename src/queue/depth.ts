@@ -1,6 +1,6 @@
 import type { Queue } from "bullmq";
-import type { Redis } from "ioredis";
 import type { Metrics } from "../observe/metrics.ts";
+import type { RedisClient } from "../redis-address.ts";
 import { oldestWaitingScript } from "./scripts.ts";
 
 export interface Depth {
@@ -15,12 +15,12 @@ export async function countJobs(queue: Queue): Promise<Depth> {
 }
 
 /** Age of what has waited longest for a worker, milliseconds; 0 when nothing waits. */
-async function oldestWaitingMs(redis: Redis, base: string): Promise<number> {
+async function oldestWaitingMs(redis: RedisClient, base: string): Promise<number> {
   return Number(await oldestWaitingScript.run(redis, base, []));
 }
 
 /** Lets the gauges ask at each scrape. With Redis away they keep their last values: a scrape must not fail for it. */
-export function collectDepth(metrics: Metrics, source: { queue: Queue; redis: Redis; base: string }): void {
+export function collectDepth(metrics: Metrics, source: { queue: Queue; redis: RedisClient; base: string }): void {
   collectWith(metrics.queueDepth, async () => {
     const { waiting, active } = await countJobs(source.queue);
     metrics.queueDepth.set({ state: "waiting" }, waiting);

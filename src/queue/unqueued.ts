@@ -1,4 +1,4 @@
-import type { Redis } from "ioredis";
+import type { RedisClient } from "../redis-address.ts";
 import type { Keys } from "./keys.ts";
 import { parseMember } from "./keys.ts";
 import { confirmScript, unqueuedScript } from "./unqueued-scripts.ts";
@@ -9,7 +9,7 @@ import { confirmScript, unqueuedScript } from "./unqueued-scripts.ts";
  * until its deadline.
  */
 export interface UnqueuedWorld {
-  redis: Redis;
+  redis: RedisClient;
   keys: Keys;
   /** Adds the job of an execution whose caller comes back for it with an idempotency key. Where the job exists, adds nothing. */
   addJob(organization: string, id: string, priority: number, cell: { worker: string; session: string } | null): Promise<void>;
@@ -19,7 +19,7 @@ export interface UnqueuedWorld {
 const UNQUEUED_MS = 5_000;
 
 /** The job is in its queue. False when that took so long that the execution has been withdrawn: it is not accepted. */
-export async function confirmQueued(redis: Redis, keys: Keys, organization: string, id: string): Promise<boolean> {
+export async function confirmQueued(redis: RedisClient, keys: Keys, organization: string, id: string): Promise<boolean> {
   return Number(await confirmScript.run(redis, keys.base, [organization, id])) === 1;
 }
 

@@ -83,7 +83,8 @@ function serves(name: string, redis: () => Deployment): void {
       const response = { organization: "org_a", id: "resp_1", status: "in_progress" } as Parameters<typeof responses.create>[0];
       await responses.create(response);
       await responses.requestCancel("org_a", "resp_1");
-      expect(await responses.renew([response])).toEqual(["resp_1"]);
+      await responses.renew([response]);
+      expect(await responses.wantedCancelled([response])).toEqual(["resp_1"]);
       expect(await responses.finish({ ...response, status: "completed" })).toBe(true);
       expect(await responses.delete("org_a", "resp_1")).toBe(true);
 
