@@ -21,6 +21,7 @@ export default defineConfig({
       { test: { name: "faults", include: ["test/faults/**/*.test.ts"], ...alone } },
       { test: { name: "attacks", include: ["test/attacks/**/*.test.ts"], ...alone } },
       { test: { name: "clients", include: ["test/clients/**/*.test.ts"], ...alone } },
+      { test: { name: "ops", include: ["test/ops/**/*.test.ts"], ...alone } },
       { test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], ...alone } },
     ],
   },

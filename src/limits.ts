@@ -41,6 +41,9 @@ export const limitDefaults = {
   preloadTimeoutMsMax: 15_000,
   sandboxStartTimeoutMsMax: 20_000,
 
+  // Between two attacks of a worker on its own sandboxes, see engine/self-check.ts; later while nothing is spare.
+  selfCheckIntervalMs: 60_000,
+
   // What a caller sends.
   codeBytesMax: 1 * MIB,
   requestBodyBytesMax: 16 * MIB,

@@ -31,6 +31,7 @@ export const suites = [
   { name: "oci", title: "OCI engine: its own tests; limits, leaks, sessions, attacks again", run: vitest("oci"), needsOci: true },
   { name: "faults", title: "faults", run: vitest("faults"), needsEngine: true },
   { name: "clients", title: "clients of other makers", run: vitest("clients"), needsEngine: true },
+  { name: "ops", title: "what the people on call see", run: vitest("ops"), needsEngine: true },
   { name: "e2e", title: "end to end", run: vitest("e2e"), needsEngine: true },
 ];
 

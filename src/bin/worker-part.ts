@@ -3,7 +3,9 @@ import { availableParallelism, hostname, totalmem } from "node:os";
 import { planCapacity } from "../engine/capacity.ts";
 import { Pool } from "../engine/pool.ts";
 import { makeEngine } from "../engine/run.ts";
+import { startSelfChecks } from "../engine/self-check.ts";
 import { proveLockdown } from "../engine/self-proof.ts";
+import { deadlineAfter } from "../execution/deadline.ts";
 import type { Files } from "../files/files.ts";
 import { patient } from "../queue/connection.ts";
 import { Consumer } from "../queue/consumer.ts";
@@ -17,6 +19,8 @@ const MIB = 1024 * 1024;
 const SANDBOX_MEMORY_SHARE = 0.75;
 const IDLE_MS_MAX = 30 * 60_000;
 const REAP_INTERVAL_MS = 60_000;
+/** An engine that takes longer to say that it is there is of no use now; whoever asks has a patience of their own. */
+const PING_MS_MAX = 2_000;
 
 export interface WorkerPart extends Part {
   readiness(): Promise<Record<string, boolean>>;
@@ -83,19 +87,38 @@ export async function startWorker(world: World, files: Files): Promise<WorkerPar
     await sandboxes.close();
     throw new Error(`the lockdown does not hold, so this worker does not serve: ${problems.join("; ")}`);
   }
+  metrics.selfCheckSuccess.setToCurrentTime();
+  let isolated = true;
+  const stopSelfChecks = startSelfChecks({
+    ...{ pool, limits, ownKernel, metrics, log, inUseMax: capacity.spareInUse },
+    nothingWaits: () => consumer.nothingWaits(),
+    onBreach: () => {
+      isolated = false;
+      void consumer.leave(limits.shutdownMsMax - limits.shutdownMarginMs).catch((error: unknown) => log.error({ err: error }, "not left"));
+    },
+  });
   const stopReaping = repeat(REAP_INTERVAL_MS, log, reap);
   await consumer.start();
+  for (const [of, count] of Object.entries({
+    executions: capacity.concurrency,
+    sessions: capacity.sessions,
+    sandboxes: capacity.sandboxes,
+  })) {
+    metrics.workerCapacity.set({ of }, count);
+  }
   log.info({ workerId, ...capacity, ...sandboxes.description }, "worker serves; the lockdown holds");
 
   return {
     stop: async () => {
       stopReaping();
+      await stopSelfChecks();
       await stop();
     },
     readiness: async () => ({
-      engine: await succeeds(() => sandboxes.ping()),
+      engine: await succeeds(() => inTime(sandboxes.ping(), PING_MS_MAX)),
       worker_redis: await succeeds(() => consumer.ready()),
       pool: config.POOL_SIZE_MIN === 0 || pool.idle > 0 || consumer.running() > 0,
+      isolation: isolated,
     }),
   };
 }
@@ -106,5 +129,15 @@ async function succeeds(work: () => Promise<unknown>): Promise<boolean> {
     return true;
   } catch {
     return false;
+  }
+}
+
+async function inTime(work: Promise<unknown>, ms: number): Promise<void> {
+  const { signal, clear } = deadlineAfter(ms, new AbortController().signal);
+  const late = new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true }));
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    clear();
   }
 }

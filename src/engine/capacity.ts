@@ -17,6 +17,8 @@ export interface Capacity {
   sessions: number;
   /** Sandboxes started at once; more of them slow each other down. */
   starts: number;
+  /** Sandboxes in use beside which a core is still free for work that nobody waits for. */
+  spareInUse: number;
 }
 
 /** Code that waits costs no core, so a core takes a few; a core with many serves all of them late. */
@@ -41,5 +43,5 @@ export function planCapacity(
     );
   }
   const sessions = Math.min(limits.sessionsPerWorkerMax, room - 1);
-  return { concurrency, sandboxes, sandboxesInUse: room, sessions, starts: Math.max(2, machine.cores * 2) };
+  return { concurrency, sandboxes, sandboxesInUse: room, sessions, starts: Math.max(2, machine.cores * 2), spareInUse: machine.cores - 1 };
 }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { memoryUnits } from "../execution/memory-units.ts";
+import type { StopReason } from "../execution/run.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { Arrivals } from "./arrivals.ts";
@@ -30,6 +31,12 @@ export interface Taken {
   warm: boolean;
 }
 
+/** Room for one sandbox that nobody needs now. */
+export interface Spare extends Pick<Pool, "take" | "discard"> {
+  /** Aborted, with a StopReason, once an execution may want the room. */
+  wanted: AbortSignal;
+}
+
 interface Waiter {
   resolve: (sandbox: Sandbox) => void;
 }
@@ -55,6 +62,7 @@ export class Pool {
   #existing = 0;
   #inUse = 0;
   #resting = 0;
+  #spare: { stop: AbortController; inUseMax: number } | null = null;
   readonly #known = new Set<string>();
   #failures = 0;
   #retryTimer: NodeJS.Timeout | null = null;
@@ -74,14 +82,18 @@ export class Pool {
   /** Resolves with a sandbox that nobody used before. Rejects with the signal's reason. */
   async take(spec: SandboxSpec, wantsPreloaded: boolean, signal: AbortSignal): Promise<Taken> {
     signal.throwIfAborted();
+    const { poolTakes } = this.#options.metrics;
     this.#arrivals.arrived(Date.now(), wantsPreloaded);
     this.#inUse += 1;
+    if (this.#spare !== null && (this.#inUse > this.#spare.inUseMax || this.#idle.length === 0)) this.#reclaimSpare();
     try {
       const taken = await this.#acquire(spec, wantsPreloaded, signal);
-      this.#options.metrics.poolTakes.inc({ start: taken.warm ? "warm" : "cold" });
+      poolTakes.inc({ start: taken.warm ? "warm" : this.#inStock(spec) ? "cold" : "other_size" });
       return taken;
     } catch (error) {
       this.#inUse -= 1;
+      // Whoever was told to stop did not go without for want of a sandbox.
+      if (!stopped(signal)) poolTakes.inc({ start: "none" });
       throw error;
     } finally {
       this.#refillSoon();
@@ -112,6 +124,36 @@ export class Pool {
     this.#report();
   }
 
+  /**
+   * Room beside the stock for work that nobody waits for; null unless the stock is full, nothing starts or waits, and at
+   * most `inUseMax` sandboxes are in use, which leaves a core free. What is made in it is nobody's execution, and counts as none.
+   */
+  spare(inUseMax: number): Spare | null {
+    const full = this.#idle.length >= this.#target() && this.#idle.every((idle) => idle.preloading === null && !idle.dead);
+    const quiet = this.#starting === 0 && this.#waiters.length === 0 && this.#inUse <= inUseMax;
+    const room = this.#existing < this.#options.capacity && this.#spare === null && !this.#closing.signal.aborted;
+    if (!full || !quiet || !room) return null;
+    const stop = new AbortController();
+    this.#spare = { stop, inUseMax };
+    return {
+      wanted: stop.signal,
+      take: async (spec, _preloaded, signal) => {
+        try {
+          return { sandbox: await this.#startOutsideStock(spec, signal), warm: false };
+        } catch (error) {
+          this.#spare = null;
+          throw error;
+        }
+      },
+      discard: async (sandbox) => {
+        const gone = this.#destroy(sandbox);
+        this.#track(gone);
+        await gone;
+        this.#spare = null;
+      },
+    };
+  }
+
   /** Whether it is in the stock or in use, however old it is. */
   knows(sandboxId: string): boolean {
     return this.#known.has(sandboxId);
@@ -125,6 +167,7 @@ export class Pool {
   /** Starts nothing more and destroys the stock; taken sandboxes stay with their takers. */
   async close(): Promise<void> {
     this.#closing.abort(new Error("the pool is closing"));
+    this.#reclaimSpare();
     if (this.#refillTimer !== null) clearTimeout(this.#refillTimer);
     if (this.#retryTimer !== null) clearTimeout(this.#retryTimer);
     if (this.#upkeepTimer !== null) clearInterval(this.#upkeepTimer);
@@ -135,7 +178,7 @@ export class Pool {
   }
 
   async #acquire(spec: SandboxSpec, wantsPreloaded: boolean, signal: AbortSignal): Promise<Taken> {
-    if (spec.memoryMb !== this.#options.spec.memoryMb) return { sandbox: await this.#startOutsideStock(spec, signal), warm: false };
+    if (!this.#inStock(spec)) return { sandbox: await this.#startOutsideStock(spec, signal), warm: false };
     for (let idle = bestMatch(this.#idle, wantsPreloaded); idle !== null; idle = bestMatch(this.#idle, wantsPreloaded)) {
       this.#idle.splice(this.#idle.indexOf(idle), 1);
       await this.#settled(idle, signal);
@@ -143,6 +186,14 @@ export class Pool {
       this.#bury(idle);
     }
     return { sandbox: await this.#wait(signal), warm: false };
+  }
+
+  #inStock(spec: SandboxSpec): boolean {
+    return spec.memoryMb === this.#options.spec.memoryMb;
+  }
+
+  #reclaimSpare(): void {
+    this.#spare?.stop.abort("shutdown" satisfies StopReason);
   }
 
   /** Waits for the import that goes on in a sandbox; who gives up leaves the sandbox to the stock. */
@@ -177,11 +228,24 @@ export class Pool {
     const units = this.#unitsOf(spec);
     this.#existing += units;
     try {
-      const sandbox = await this.#options.factory.create(spec, signal);
+      const sandbox = await this.#create(spec, signal);
       this.#known.add(sandbox.id);
       return sandbox;
     } catch (error) {
       this.#existing -= units;
+      throw error;
+    }
+  }
+
+  async #create(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
+    const { factory, metrics } = this.#options;
+    const startedAt = performance.now();
+    try {
+      const sandbox = await factory.create(spec, signal);
+      metrics.sandboxStart.observe((performance.now() - startedAt) / 1000);
+      return sandbox;
+    } catch (error) {
+      if (!stopped(signal)) metrics.sandboxStartFailures.inc();
       throw error;
     }
   }
@@ -220,10 +284,10 @@ export class Pool {
   }
 
   async #startOne(): Promise<void> {
-    const { factory, spec, log } = this.#options;
+    const { spec, log } = this.#options;
     const startedAt = Date.now();
     try {
-      const sandbox = await factory.create(spec, this.#closing.signal);
+      const sandbox = await this.#create(spec, this.#closing.signal);
       this.#arrivals.started(Date.now() - startedAt);
       this.#failures = 0;
       this.#starting -= 1;
@@ -328,4 +392,9 @@ export class Pool {
 
 function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}
+
+/** Whether its owner gave up by decision, not for lack of time. */
+function stopped(signal: AbortSignal): boolean {
+  return signal.aborted && !(signal.reason instanceof DOMException && signal.reason.name === "TimeoutError");
 }

@@ -14,6 +14,8 @@ export interface EngineOptions {
   log: Log;
 }
 
+type RunOptions = Omit<EngineOptions, "pool"> & { pool: Pick<Pool, "take" | "discard"> };
+
 /** Runs executions in sandboxes of a pool: take → send → collect → classify → destroy. A session keeps its sandbox. */
 export function makeEngine(options: EngineOptions): Engine & SessionEngine {
   return {
@@ -22,7 +24,8 @@ export function makeEngine(options: EngineOptions): Engine & SessionEngine {
   };
 }
 
-async function runInSandbox(options: EngineOptions, input: RunInput, ports: RunPorts, stop: AbortSignal): Promise<ExecutionEnd> {
+/** One execution in a sandbox that it alone uses, from wherever that is taken. */
+export async function runInSandbox(options: RunOptions, input: RunInput, ports: RunPorts, stop: AbortSignal): Promise<ExecutionEnd> {
   const { pool, limits, log } = options;
   const run = new SandboxRun(input, ports, limits);
   const acquiring = performance.now();

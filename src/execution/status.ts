@@ -28,6 +28,20 @@ export type Outcome = (typeof outcomes)[number];
 export const engines = ["docker", "oci"] as const;
 export type EngineName = (typeof engines)[number];
 
+/** What a worker proves of its sandboxes at its start, and again now and then. */
+export const isolationChecks = [
+  "network",
+  "privileges",
+  "syscalls",
+  "filesystem",
+  "supervisor",
+  "leftovers",
+  "memory",
+  "processes",
+  "disk",
+] as const;
+export type IsolationCheck = (typeof isolationChecks)[number];
+
 export function isFinal(status: Status): status is FinalStatus {
   return status !== "queued" && status !== "in_progress";
 }

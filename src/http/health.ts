@@ -7,8 +7,13 @@ export function addHealth(app: Express, deps: Pick<AppDeps, "readiness" | "stopp
     response.json({ status: "ok" });
   });
   app.get(`${prefix}/health/ready`, async (_request, response) => {
-    const checks = { ...(await deps.readiness()), accepting: !deps.stopping.aborted };
+    const checks = await readyChecks(deps);
     const ready = Object.values(checks).every(Boolean);
     response.status(ready ? 200 : 503).json({ status: ready ? "ready" : "not_ready", checks });
   });
+}
+
+/** What has to hold for this process to be sent work, by name. */
+export async function readyChecks({ readiness, stopping }: Pick<AppDeps, "readiness" | "stopping">): Promise<Record<string, boolean>> {
+  return { ...(await readiness()), accepting: !stopping.aborted };
 }

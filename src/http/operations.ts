@@ -3,7 +3,7 @@ import { ServiceError } from "../errors.ts";
 import { answerError } from "./answer-error.ts";
 import type { AppDeps } from "./deps.ts";
 import { safeHeaders } from "./headers.ts";
-import { addHealth } from "./health.ts";
+import { addHealth, readyChecks } from "./health.ts";
 import { requestId } from "./request-id.ts";
 
 /** The app of the operators' port: metrics and health, without keys, so the port must not face callers. */
@@ -14,6 +14,7 @@ export function makeOperationsApp(deps: Pick<AppDeps, "log" | "metrics" | "readi
   app.disable("etag");
   app.use(requestId, safeHeaders);
   app.get("/metrics", async (_request, response) => {
+    for (const [check, holds] of Object.entries(await readyChecks(deps))) deps.metrics.ready.set({ check }, holds ? 1 : 0);
     const text = await registry.metrics();
     response.setHeader("Content-Type", registry.contentType);
     response.end(text);

@@ -128,7 +128,7 @@ function replaceWhenSilent(redis: Redis, { everyMs, withinMs }: { everyMs: numbe
 }
 
 /** Rejects when the work takes longer; the work itself may go on. */
-async function bounded<T>(work: Promise<T>, ms: number): Promise<T> {
+export async function bounded<T>(work: Promise<T>, ms: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`Redis did not answer within ${ms} ms`)), ms);

@@ -2,7 +2,7 @@ import { type Job, Queue, WaitingError, Worker } from "bullmq";
 import type { Engine, SessionEngine, StopReason } from "../execution/run.ts";
 import type { RedisClient } from "../redis-address.ts";
 import { disconnect, patient, untilAnswers } from "./connection.ts";
-import { collectDepth } from "./depth.ts";
+import { collectDepth, countJobs } from "./depth.ts";
 import { tellEnded } from "./ended.ts";
 import { REBASE_AT, rebaseWhenDue } from "./fairness.ts";
 import { makeKeys, queueNames } from "./keys.ts";
@@ -72,6 +72,7 @@ export class Consumer {
   readonly #runs = new Set<{ id: string; organization: string; stop: AbortController }>();
   #idle: (() => void) | null = null;
   #stopSweep: () => void = () => {};
+  #left: Promise<{ closed: Promise<unknown> }> | null = null;
 
   constructor(deps: ConsumerDeps) {
     this.#deps = deps;
@@ -129,20 +130,39 @@ export class Consumer {
   /** Takes no new work; running work finishes, or is stopped at the deadline and given back to the queue. */
   async drain(hardDeadlineMs: number): Promise<void> {
     this.#stopSweep();
-    const closing = Promise.all([this.#worker.close().catch(() => undefined), this.#sessions?.stopTaking()]);
+    const { closed } = await this.leave(hardDeadlineMs);
+    // BullMQ's close waits for a Redis that may be away.
+    await within(CLOSE_MS, Promise.all([closed, this.#webhooks.close(), this.#queue.close().catch(() => undefined)]));
+    disconnect(this.#redis, this.#control);
+  }
+
+  /**
+   * The first half of `drain`, for a worker that must not run code any more: sessions end, webhooks and the ends of what
+   * waits too long are still seen to. `closed` settles once the queue has let go of this worker.
+   */
+  leave(hardDeadlineMs: number): Promise<{ closed: Promise<unknown> }> {
+    this.#left ??= this.#endWork(hardDeadlineMs);
+    return this.#left;
+  }
+
+  async #endWork(hardDeadlineMs: number): Promise<{ closed: Promise<unknown> }> {
+    const closed = Promise.all([this.#worker.close().catch(() => undefined), this.#sessions?.stopTaking()]);
     await within(hardDeadlineMs, this.#untilIdle());
     for (const { stop } of this.#runs) stop.abort("shutdown" satisfies StopReason);
     await within(STOPPED_RUNS_MS, this.#untilIdle());
     const warn = (error: unknown) => this.#deps.log.warn({ err: error }, "sessions could not be ended in order");
     if (this.#sessions !== null) await within(STOPPED_RUNS_MS, this.#sessions.end().catch(warn));
-    // BullMQ's close waits for a Redis that may be away.
-    await within(CLOSE_MS, Promise.all([closing, this.#webhooks.close(), this.#queue.close().catch(() => undefined)]));
-    disconnect(this.#redis, this.#control);
+    return { closed };
   }
 
-  /** Rejects when Redis can not be used now. */
+  /** Rejects when Redis can not be used now, or does not answer. */
   async ready(): Promise<void> {
     await Promise.all([untilAnswers(this.#redis, READY_TIMEOUT_MS), untilAnswers(this.#control, READY_TIMEOUT_MS)]);
+  }
+
+  /** Whether no execution waits for a worker. */
+  async nothingWaits(): Promise<boolean> {
+    return (await countJobs(this.#queue)).waiting === 0;
   }
 
   running(): number {
@@ -161,12 +181,14 @@ export class Consumer {
   async #run(data: JobData, engine: Pick<Engine, "run">): Promise<"done" | "webhook_due" | "give_back"> {
     const run = { id: data.id, organization: data.organization, stop: new AbortController() };
     this.#runs.add(run);
+    this.#deps.metrics.executionsRunning.set(this.#runs.size);
     try {
       const result = await runJob({ ...this.#world, engine }, data, run.stop.signal);
       if (result === "webhook_due") await this.#webhooks.enqueueDue();
       return result;
     } finally {
       this.#runs.delete(run);
+      this.#deps.metrics.executionsRunning.set(this.#runs.size);
       if (this.#runs.size === 0) this.#idle?.();
     }
   }

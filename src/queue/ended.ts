@@ -8,10 +8,14 @@ export function tellEnded({ metrics, log }: { metrics: Metrics; log: Log }, stor
   if (end === null) return;
   const ran = end.outcome !== "never_started";
   metrics.executions.inc({ status: end.status, cause: end.cause ?? "none" });
-  if (stored.startedAt !== null) metrics.queueWait.observe((stored.startedAt - stored.createdAt) / 1000);
+  const cell = stored.request.container !== undefined;
+  // What no worker took in time waited as well, and longest.
+  const dropped = end.cause === "timeout" && end.outcome === "never_started";
+  const leftQueueAt = stored.startedAt ?? (dropped ? stored.completedAt : null);
+  if (leftQueueAt !== null && !cell) metrics.queueWait.observe((leftQueueAt - stored.createdAt) / 1000);
   if (stored.completedAt !== null) metrics.duration.observe((stored.completedAt - stored.createdAt) / 1000);
   if (ran) {
-    metrics.acquire.observe({ start: end.usage.warm ? "warm" : "cold" }, end.usage.acquire_ms / 1000);
+    if (!cell) metrics.acquire.observe({ start: end.usage.warm ? "warm" : "cold" }, end.usage.acquire_ms / 1000);
     metrics.run.observe(end.usage.run_ms / 1000);
     metrics.collect.observe(end.usage.collect_ms / 1000);
   }

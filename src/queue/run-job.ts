@@ -128,7 +128,7 @@ function wasStopped(end: ExecutionEnd): boolean {
  * asked again for a while, as long as the job is still this worker's.
  */
 async function finish(world: RunWorld, stored: StoredExecution, end: ExecutionEnd, stop: AbortSignal): Promise<void> {
-  const { redis, keys, log } = world;
+  const { redis, keys, log, metrics } = world;
   const { body, zipped } = await encodeEnd(end);
   const { organization, id, attempt } = stored;
   const args = [organization, id, attempt, end.status, end.cause ?? "", body, zipped, randomUUID()];
@@ -139,6 +139,7 @@ async function finish(world: RunWorld, stored: StoredExecution, end: ExecutionEn
       if (Number(reply) !== 0) tellEnded(world, { ...stored, status: end.status, end, completedAt: Number(reply) });
       return;
     } catch (error) {
+      metrics.resultStoreFailures.inc();
       if (turn === STORE_RETRIES || stop.reason === "lock_lost") throw error;
       log.warn({ execution: id, turn, err: error }, "an end was not stored; trying again");
       await sleep(Math.min(STORE_RETRY_MS.first * 2 ** turn, STORE_RETRY_MS.max));

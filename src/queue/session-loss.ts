@@ -38,10 +38,11 @@ export async function endSessionsOfTheSilent(world: LossWorld): Promise<void> {
 
 /** Ends what a worker had: its sessions are lost, and whoever waits for one of their cells hears of it. */
 export async function endSessionsOf(world: LossWorld, workerId: string): Promise<void> {
-  const { redis, keys, queues } = world;
+  const { redis, keys, queues, metrics } = world;
   for (const member of await redis.smembers(keys.sessionsOf(workerId))) {
     const { organization, id } = parseMember(member);
-    await sessionEndScript.run(redis, keys.base, [organization, id, "lost"]);
+    const ended = await sessionEndScript.run(redis, keys.base, [organization, id, "lost"]);
+    if (Number(ended) === 1) metrics.sessionsEnded.inc({ reason: "lost" });
   }
   const queue = queues.of(workerId);
   for (const job of await queue.getJobs(["active", "waiting", "prioritized", "delayed"])) {

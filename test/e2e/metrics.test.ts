@@ -43,6 +43,6 @@ test("the operations port says that everything is there", async () => {
   const answer = await fetch(`${service.operationsUrl}/health/ready`);
   expect(await answer.json()).toEqual({
     status: "ready",
-    checks: { redis: true, engine: true, worker_redis: true, pool: true, accepting: true },
+    checks: { redis: true, engine: true, worker_redis: true, pool: true, isolation: true, accepting: true },
   });
 });

@@ -15,13 +15,19 @@ export interface DockerBehindOptions {
   limits: Limits;
   metrics: Metrics;
   log: Log;
+  /** Another list of system calls than the image's. */
+  seccomp?: object | undefined;
 }
 
 export function dockerBehind(options: DockerBehindOptions): Behind {
   const { host, image, runtime, limits, metrics, log } = options;
   const docker = connectEngine({ host }, metrics);
   const workerId = `test-${randomUUID()}`;
-  const seccomp = runtime === "runsc" ? null : readFileSync(new URL("../../sandbox-image/seccomp.json", import.meta.url), "utf8");
+  const list =
+    options.seccomp === undefined
+      ? readFileSync(new URL("../../sandbox-image/seccomp.json", import.meta.url), "utf8")
+      : JSON.stringify(options.seccomp);
+  const seccomp = runtime === "runsc" ? null : list;
   return {
     factory: new DockerSandboxFactory({
       engine: docker,

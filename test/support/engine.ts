@@ -29,6 +29,8 @@ export interface EngineUnderTestOptions {
   poolSize?: number;
   /** An engine that nobody answers for. */
   away?: boolean;
+  /** Another list of system calls than the image's. */
+  seccomp?: object;
 }
 
 export interface RunOptions {
@@ -94,12 +96,28 @@ export class RecordingPool extends Pool {
 }
 
 export async function startEngine(options: EngineUnderTestOptions = {}): Promise<EngineUnderTest> {
-  const { runtime = runtimesWanted[0] ?? "runc", limits = makeLimits(), poolSize = 1, away = false } = options;
+  const { runtime = runtimesWanted[0] ?? "runc", limits = makeLimits(), poolSize = 1, away = false, seccomp } = options;
   const metrics = makeMetrics();
   const log = makeLog(process.env.TEST_LOG_LEVEL ?? "silent");
   const behind: Behind = underOci
-    ? await ociBehind({ rootfs: sandboxRootfs, runtime, limits, metrics, log, ...(away ? { socket: "/nowhere/keeper.sock" } : {}) })
-    : dockerBehind({ host: away ? "unix:///nowhere/docker.sock" : dockerHost, image: sandboxImage, runtime, limits, metrics, log });
+    ? await ociBehind({
+        rootfs: sandboxRootfs,
+        runtime,
+        limits,
+        metrics,
+        log,
+        seccomp,
+        ...(away ? { socket: "/nowhere/keeper.sock" } : {}),
+      })
+    : dockerBehind({
+        host: away ? "unix:///nowhere/docker.sock" : dockerHost,
+        image: sandboxImage,
+        runtime,
+        limits,
+        metrics,
+        log,
+        seccomp,
+      });
   const { factory, containers, exists, kill, pause, killedEvidence } = behind;
   const spec = { memoryMb: limits.memoryMbMax };
   const pool = new RecordingPool({

@@ -18,6 +18,8 @@ export interface OciBehindOptions {
   limits: Limits;
   metrics: Metrics;
   log: Log;
+  /** Another list of system calls than the image's. */
+  seccomp?: object | undefined;
   /** Another socket than the keeper's own stands for a keeper that is away. */
   socket?: string;
   zygoteForksMax?: number;
@@ -27,7 +29,8 @@ export interface OciBehindOptions {
 export async function ociBehind(options: OciBehindOptions): Promise<Behind & { keeper: Keeper; state: string }> {
   const { rootfs, runtime, limits, metrics, log } = options;
   const state = `/run/code-interpreter-test-${randomUUID()}`;
-  const seccomp = JSON.parse(readFileSync(new URL("../../sandbox-image/seccomp.json", import.meta.url), "utf8")) as object;
+  const seccomp =
+    options.seccomp ?? (JSON.parse(readFileSync(new URL("../../sandbox-image/seccomp.json", import.meta.url), "utf8")) as object);
   const worn = options.zygoteForksMax === undefined ? {} : { zygoteForksMax: options.zygoteForksMax };
   const ownerUid = process.getuid?.() ?? 0;
   const keeper = await startKeeper({

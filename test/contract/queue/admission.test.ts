@@ -18,7 +18,7 @@ describe("admission", () => {
     expect(refused?.reason).toMatchObject({ code: "organization_queue_full", status: 429 });
     expect(refused?.reason.retryAfterSeconds).toBeGreaterThanOrEqual(1);
     await rig.producer.submit(newExecution({ organization: "org_b" }));
-    expect(await rig.metric("admissions_refused_total")).toEqual([{ labels: { code: "organization_queue_full" }, value: 23 }]);
+    expect(await rig.counted("admissions_refused_total")).toEqual([{ labels: { code: "organization_queue_full" }, value: 23 }]);
   });
 
   test("refuses everybody when the whole queue is full, with 503 and a time to come again", async () => {

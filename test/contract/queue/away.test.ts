@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { makeMetrics } from "../../../src/observe/metrics.ts";
 import { FakeEngine } from "../../support/fake-engine.ts";
 import { makeRig, newExecution, type Rig } from "./rig.ts";
 
@@ -42,7 +43,7 @@ describe("with Redis away", () => {
       expect({ name, error }).toMatchObject({ name, error: { code: "queue_unavailable", status: 503 } });
       expect(ms).toBeLessThan(1_000);
     }
-    await rig.metric("queue_depth");
+    expect([await rig.metric("queue_depth"), await rig.metric("queue_oldest_waiting_seconds")]).toEqual([[], []]);
     await rig.server.restart();
     await expect.poll(() => timed(producer.ready()).then(({ error }) => error), { timeout: 5_000 }).toBeNull();
     await rig.worker(new FakeEngine({ immediate: true }));
@@ -56,6 +57,23 @@ describe("with Redis away", () => {
     process.kill(rig.server.pid, "SIGCONT");
     expect(error).toMatchObject({ code: "queue_unavailable" });
     expect(ms).toBeLessThan(1_500);
+  });
+
+  test.each([
+    ["is away", "SIGKILL"],
+    ["hangs", "SIGSTOP"],
+  ] as const)("a worker's scrape that finds that Redis %s neither waits for it nor tells an old depth", async (_, signal) => {
+    const metrics = makeMetrics();
+    const consumer = await rig.worker(new FakeEngine(), { metrics });
+    expect(await rig.metric("queue_depth", metrics)).toHaveLength(3);
+    if (signal === "SIGKILL") await rig.server.kill();
+    else process.kill(rig.server.pid, signal);
+    const { ms } = await timed(metrics.registry.metrics());
+    expect(ms).toBeLessThan(2_500);
+    expect([await rig.metric("queue_depth", metrics), await rig.metric("queue_oldest_waiting_seconds", metrics)]).toEqual([[], []]);
+    await expect(consumer.ready()).rejects.toThrow("did not answer");
+    if (signal === "SIGKILL") await rig.server.restart();
+    else process.kill(rig.server.pid, "SIGCONT");
   });
 
   test("a worker still stops in bounded time", async () => {

@@ -21,7 +21,7 @@ describe("cancel", () => {
       retry_safe: true,
     });
     expect(await rig.producer.depth()).toEqual({ waiting: 0, active: 0 });
-    expect(await rig.metric("executions_dropped_total")).toEqual([{ labels: { reason: "cancelled" }, value: 1 }]);
+    expect(await rig.counted("executions_dropped_total")).toEqual([{ labels: { reason: "cancelled" }, value: 1 }]);
     const engine = new FakeEngine({ immediate: true });
     await rig.worker(engine);
     const next = (await rig.producer.submit(newExecution())).execution;
@@ -82,7 +82,7 @@ describe("a deadline in the queue", () => {
     const { execution } = await rig.producer.submit(newExecution({ queueDeadlineMs: 50 }));
     expect(await rig.producer.waitForEnd("org_a", execution.id, 10_000)).toMatchObject(dropped);
     await expect.poll(async () => (await rig.producer.depth()).waiting).toBe(0);
-    const told = [...(await rig.metric("executions_dropped_total")), ...(await rig.metric("executions_dropped_total", metrics))];
+    const told = [...(await rig.counted("executions_dropped_total")), ...(await rig.counted("executions_dropped_total", metrics))];
     expect(told).toEqual([{ labels: { reason: "deadline" }, value: 1 }]);
     expect(engine.runs).toHaveLength(1);
   });
@@ -102,6 +102,6 @@ describe("a deadline in the queue", () => {
     await expect.poll(async () => (await rig.producer.get("org_a", late.id))?.status).toBe("errored");
     expect(await rig.producer.get("org_a", late.id)).toMatchObject(dropped);
     expect(engine.runs).toHaveLength(0);
-    expect(await rig.metric("executions_dropped_total", metrics)).toEqual([{ labels: { reason: "deadline" }, value: 1 }]);
+    expect(await rig.counted("executions_dropped_total", metrics)).toEqual([{ labels: { reason: "deadline" }, value: 1 }]);
   });
 });

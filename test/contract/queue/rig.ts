@@ -87,6 +87,10 @@ export async function makeRigAt<Server extends Pick<TestRedis, "url" | "stop">>(
       const found = all.find((one) => one.name === `code_interpreter_${name}`);
       return (found?.values ?? []) as Array<{ labels: object; value: number }>;
     },
+    /** What of a metric has happened at all: the others begin at zero. */
+    async counted(name: string, from = metrics): Promise<Array<{ labels: object; value: number }>> {
+      return (await this.metric(name, from)).filter(({ value }) => value > 0);
+    },
     async close() {
       for (const consumer of consumers) await consumer.drain(0);
       await producer.close();

@@ -191,12 +191,13 @@ describe("metrics", () => {
     await rig.producer.submit(newExecution());
     expect(await rig.metric("queue_depth")).toMatchObject([
       { labels: { state: "waiting" }, value: 1 },
+      { labels: { state: "waiting_for_session" }, value: 0 },
       { labels: { state: "active" }, value: 1 },
     ]);
     run.finish();
     await rig.producer.waitForEnd("org_a", first.id, 5_000);
     await engine.started(1);
-    expect(await rig.metric("executions_total", metrics)).toMatchObject([{ labels: { status: "completed", cause: "none" }, value: 1 }]);
+    expect(await rig.counted("executions_total", metrics)).toMatchObject([{ labels: { status: "completed", cause: "none" }, value: 1 }]);
     const acquire = await rig.metric("execution_acquire_seconds", metrics);
     expect(acquire.some(({ labels }) => "start" in labels && labels.start === "warm")).toBe(true);
   });

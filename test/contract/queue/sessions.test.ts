@@ -76,6 +76,7 @@ describe("a session", () => {
     const [of, other] = [engine.of(a.id), engine.of(b.id)];
     await engine.until(() => of.cells.length === 1 && other.cells.length === 1);
     expect((await rig.producer.get(ORG, ids[1] as string))?.status).toBe("queued");
+    expect(await rig.counted("queue_depth")).toMatchObject([{ labels: { state: "waiting_for_session" }, value: 1 }]);
     of.cells[0]?.finish();
     await engine.until(() => of.cells.length === 2);
     expect(of.cells.map((one) => one.input.code)).toEqual(["1", "2"]);

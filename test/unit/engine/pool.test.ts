@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { Pool, type PoolOptions } from "../../../src/engine/pool.ts";
+import { Pool, type PoolOptions, type Spare } from "../../../src/engine/pool.ts";
 import { makeLog } from "../../../src/observe/log.ts";
-import { makeMetrics } from "../../../src/observe/metrics.ts";
+import { type Metrics, makeMetrics } from "../../../src/observe/metrics.ts";
 import { FakeFactory, type FakeSandbox, type Script, wellBehaved } from "../../support/fake-sandbox.ts";
 
 const spec = { memoryMb: 512 };
@@ -27,6 +27,15 @@ function poolOf(factory: FakeFactory, changes: Partial<PoolOptions> = {}) {
   return { pool, metrics };
 }
 
+/** Waits for spare room and takes it. */
+const untilQuiet = (pool: Pool): Promise<Spare> =>
+  vi.waitFor(() => {
+    const spare = pool.spare(1);
+    if (spare === null) throw new Error("nothing is spare");
+    return spare;
+  });
+const giveBack = async (spare: Spare) => spare.discard((await spare.take(spec, false, never)).sandbox);
+const counts = async ({ poolTakes, poolSandboxes }: Metrics) => [(await poolTakes.get()).values, (await poolSandboxes.get()).values];
 const untilIdle = (pool: Pool, count: number) => vi.waitFor(() => expect(pool.idle).toBe(count));
 
 afterEach(async () => {
@@ -57,6 +66,39 @@ describe("the warm pool", () => {
       await pool.discard(sandbox);
       expect((sandbox as FakeSandbox).destroyed).toBe(1);
     }
+  });
+
+  test("has spare room only while its stock is full and no more is in use than leaves a core free", async () => {
+    const factory = new FakeFactory(wellBehaved);
+    const { pool, metrics } = poolOf(factory);
+    expect(pool.spare(1)).toBeNull();
+    pool.open();
+    await giveBack(await untilQuiet(pool));
+    const first = await pool.take(spec, false, never);
+    const second = await pool.take(spec, false, never);
+    await untilIdle(pool, 2);
+    expect(pool.spare(1)).toBeNull();
+    await Promise.all([pool.discard(first.sandbox), pool.discard(second.sandbox)]);
+    const spare = await untilQuiet(pool);
+    expect(pool.spare(1)).toBeNull();
+    const before = await counts(metrics);
+    const { sandbox } = await spare.take(spec, false, never);
+    expect(pool.idle).toBe(2);
+    expect(await counts(metrics)).toEqual(before);
+    await spare.discard(sandbox);
+    expect((sandbox as FakeSandbox).destroyed).toBe(1);
+    await untilQuiet(pool);
+  });
+
+  test("wants its spare room back when an execution would wait for a core or a sandbox", async () => {
+    const { pool } = poolOf(new FakeFactory(wellBehaved), { sizeMin: 1, sizeMax: 1 });
+    pool.open();
+    const spare = await untilQuiet(pool);
+    const first = await pool.take(spec, false, never);
+    expect(spare.wanted.aborted).toBe(false);
+    const second = await pool.take(spec, false, never);
+    expect(spare.wanted.reason).toBe("shutdown");
+    await Promise.all([pool.discard(first.sandbox), pool.discard(second.sandbox)]);
   });
 
   test("destroys a used sandbox after its answer while another stands ready, at once when none does", async () => {

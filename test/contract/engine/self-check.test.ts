@@ -1,0 +1,70 @@
+import { afterEach, expect, test, vi } from "vitest";
+import { startSelfChecks } from "../../../src/engine/self-check.ts";
+import { proveLockdown } from "../../../src/engine/self-proof.ts";
+import { makeLimits } from "../../../src/limits.ts";
+import { makeLog } from "../../../src/observe/log.ts";
+import { type EngineUnderTest, startEngine } from "../../support/engine.ts";
+
+/** Programs are tried one after another without a pause. */
+const limits = makeLimits({ selfCheckIntervalMs: 1 });
+const PATIENCE = { timeout: 60_000, interval: 100 };
+/** Lets every system call through, as an engine does that was set up so. */
+const everyCall = { defaultAction: "SCMP_ACT_ALLOW", architectures: ["SCMP_ARCH_X86_64"], syscalls: [] };
+
+const ends: Array<() => Promise<void>> = [];
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end();
+});
+
+async function engine(options: Parameters<typeof startEngine>[0] = {}): Promise<EngineUnderTest> {
+  const under = await startEngine({ limits, ...options });
+  ends.push(() => under.close());
+  return under;
+}
+
+function check({ pool, metrics }: EngineUnderTest, nothingWaits = async () => true) {
+  const onBreach = vi.fn();
+  ends.push(startSelfChecks({ pool, limits, metrics, log: makeLog("silent"), ownKernel: false, inUseMax: 1, nothingWaits, onBreach }));
+  return onBreach;
+}
+
+async function count(
+  { metrics }: EngineUnderTest,
+  name: "selfChecks" | "selfCheckFailures" | "poolTakes",
+): Promise<Record<string, number>> {
+  const { values } = await metrics[name].get();
+  return Object.fromEntries(values.filter(({ value }) => value > 0).map(({ labels, value }) => [Object.values(labels)[0], value]));
+}
+
+test("every program shows that real sandboxes hold, beside the stock and counted as nobody's execution", async () => {
+  const under = await engine();
+  const onBreach = check(under);
+  await vi.waitFor(async () => expect((await count(under, "selfChecks")).held).toBeGreaterThanOrEqual(5), PATIENCE);
+  expect(onBreach).not.toHaveBeenCalled();
+  expect(await count(under, "selfChecks")).toEqual({ held: expect.any(Number) });
+  expect(await count(under, "selfCheckFailures")).toEqual({});
+  expect(await count(under, "poolTakes")).toEqual({});
+  expect(under.pool.taken).toEqual([]);
+  expect((await under.metrics.selfCheckSuccess.get()).values[0]?.value).toBeGreaterThan(Date.now() / 1000 - 60);
+}, 90_000);
+
+test("a sandbox that lets every system call through is found, and its worker told once", async () => {
+  const under = await engine({ seccomp: everyCall });
+  const onBreach = check(under);
+  await vi.waitFor(() => expect(onBreach).toHaveBeenCalledTimes(1), PATIENCE);
+  expect(await count(under, "selfCheckFailures")).toEqual({ syscalls: expect.any(Number) });
+  const problems = await proveLockdown({ engine: under.engine, limits, ownKernel: false });
+  expect(problems.join()).toContain("io_uring_setup is answered");
+}, 90_000);
+
+test("nothing is tried while an execution waits, or while that can not be known", async () => {
+  const under = await engine();
+  let asked = 0;
+  check(under, async () => {
+    asked += 1;
+    if (asked === 1) throw new Error("Redis is away");
+    return false;
+  });
+  await vi.waitFor(() => expect(asked).toBeGreaterThanOrEqual(3), PATIENCE);
+  expect(await count(under, "selfChecks")).toEqual({});
+}, 90_000);
