@@ -52,6 +52,8 @@ const PRIORITY_FIRST = 1;
 const SWEEP_MS = 1_000;
 const SILENT_SWEEP_MS = 2_000;
 const READY_TIMEOUT_MS = 800;
+/** Well below the time after which an execution without a job is withdrawn. */
+const NOTE_SURE_MS = 2_000;
 /** A waiting caller rides out a Redis that is away for this long, as when it is started anew. */
 const ABSENCE_MS_MAX = 15_000;
 /** On top of the kill grace: removing a container under load, and storing the end. */
@@ -133,8 +135,11 @@ export class Producer {
     const createdAt = Number(reply[2]);
     const worker = String(reply[3]);
     const session = request.request.container;
+    const noted = performance.now();
     await this.#addWhereItBelongs(organization, id, Number(reply[1]), session === undefined ? null : { worker, session });
-    if (!(await this.#ask(() => confirmQueued(redis, this.#keys, organization, id)))) throw unavailable("withdrawn");
+    // The worker that takes it strikes the note; only where this took long may it have been withdrawn meanwhile.
+    const late = performance.now() - noted > NOTE_SURE_MS;
+    if (late && !(await this.#ask(() => confirmQueued(redis, this.#keys, organization, id)))) throw unavailable("withdrawn");
     const stored: StoredExecution = {
       id,
       organization,

@@ -64,6 +64,7 @@ if not status then return {'gone'} end
 if status == 'in_progress' and state[7] == ARGV[8] then return {'run', redis.call('HGETALL', record)} end
 if is_final(status) then return {'ended', redis.call('HGETALL', record)} end
 leave_place(org, id, state[5])
+redis.call('ZREM', base .. ':unqueued', org .. '/' .. id)
 local dropped = nil
 if state[3] then
   dropped = 'cancelled'
