@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { mkdir, open, opendir, rename, rm, stat, unlink } from "node:fs/promises";
+import { type FileHandle, mkdir, open, opendir, rename, rm, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { type BlobStore, BlobStoreFailed, BlobTooLarge } from "./store.ts";
@@ -72,10 +72,11 @@ export class FolderStore implements BlobStore {
       let pending: Uint8Array[] = [];
       let pendingBytes = 0;
       const writePending = async () => {
-        const block = pending.length === 1 && pending[0] !== undefined ? pending[0] : Buffer.concat(pending);
+        const block = pending;
+        const blockBytes = pendingBytes;
         pending = [];
         pendingBytes = 0;
-        await ownFailure(() => handle.writeFile(block));
+        await ownFailure(() => writeWhole(handle, block, blockBytes));
       };
       for await (const chunk of source) {
         bytes += chunk.byteLength;
@@ -98,6 +99,12 @@ export class FolderStore implements BlobStore {
     if (!/^[a-z0-9_]{3,64}$/.test(id)) throw new RangeError("not a blob id");
     return join(this.#root, id.slice(-2), id);
   }
+}
+
+/** A disk that is nearly full may take a part first and fail at the rest. */
+async function writeWhole(handle: FileHandle, chunks: Uint8Array[], bytes: number): Promise<void> {
+  const { bytesWritten } = await handle.writev(chunks);
+  if (bytesWritten < bytes) await handle.writeFile(Buffer.concat(chunks).subarray(bytesWritten));
 }
 
 /** Names what fails in here as the store's failure; what the source throws passes as it is. */
