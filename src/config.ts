@@ -30,6 +30,27 @@ const variables = z.object({
     .default("ci")
     .describe("first part of every Redis key"),
   DATA_DIR: z.string().min(1).default("./data").describe("folder for stored files and keys"),
+  S3_BUCKET: z
+    .string()
+    .regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]{1,253}$/, "must be the name of a bucket")
+    .optional()
+    .describe("stored files go to this bucket instead of DATA_DIR"),
+  S3_ENDPOINT: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe("address of an S3 server that is not Amazon's"),
+  S3_REGION: z.string().min(1).default("us-east-1"),
+  S3_PREFIX: z
+    .string()
+    .regex(/^[a-zA-Z0-9!_.*'()/-]{0,256}$/, "must be at most 256 letters, digits and !_.*'()/-")
+    .default("blobs/")
+    .describe("first part of every key"),
+  S3_PATH_STYLE: flag.optional().describe("the bucket's name goes into the path, not the host; true with S3_ENDPOINT when unset"),
+  S3_ACCESS_KEY_ID: z.string().min(1).optional().describe("with S3_SECRET_ACCESS_KEY; what the AWS SDK finds by itself when unset"),
+  S3_SECRET_ACCESS_KEY: z.string().min(1).optional(),
+  S3_LINK_SECONDS: count(1, 3_600)
+    .optional()
+    .describe("downloads are sent on to S3 by links that are good for so long; they go through the api when unset"),
   KEYS_FILE: z.string().min(1).optional().describe("hashed API keys; DATA_DIR/keys.json when unset"),
   DOCKER_HOST: z
     .string()
@@ -126,6 +147,9 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   const values = parsed.data;
   if (values.POOL_SIZE_MIN > values.POOL_SIZE_MAX) {
     throw new ConfigError(`POOL_SIZE_MIN: must be at most POOL_SIZE_MAX (is ${values.POOL_SIZE_MIN} > ${values.POOL_SIZE_MAX})`);
+  }
+  if ((values.S3_ACCESS_KEY_ID === undefined) !== (values.S3_SECRET_ACCESS_KEY === undefined)) {
+    throw new ConfigError("S3_ACCESS_KEY_ID: must be set together with S3_SECRET_ACCESS_KEY, or neither");
   }
   let limits: Limits;
   try {

@@ -21,7 +21,7 @@ await runProcess("fake", async (world) => {
   const { config, log, metrics } = world;
   const { limits } = config;
   const redis = failFast(config.REDIS_URL, log);
-  const files = openFiles(world, redis);
+  const files = await openFiles(world, redis);
   const pool = new Pool({
     factory: new FakeFactory(answersAtOnce),
     spec: { memoryMb: limits.memoryMbMax },

@@ -7,7 +7,7 @@ import { startWorker } from "./worker-part.ts";
 /** Api and worker in one process, for one machine. */
 await runProcess("all", async (world) => {
   const redis = failFast(world.config.REDIS_URL, world.log);
-  const files = openFiles(world, redis);
+  const files = await openFiles(world, redis);
   const worker = await startWorker(world, files);
   const api = await startApi(world, files, worker.readiness).catch(async (error: unknown) => {
     await worker.stop();

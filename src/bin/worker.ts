@@ -7,7 +7,7 @@ import { startWorker } from "./worker-part.ts";
 /** The process that owns sandboxes: takes executions off the queue and runs them. */
 await runProcess("worker", async (world) => {
   const redis = patient(world.config.REDIS_URL, world.log);
-  const worker = await startWorker(world, openFiles(world, redis));
+  const worker = await startWorker(world, await openFiles(world, redis));
   const operations = await startOperations(world, worker.readiness);
   return {
     stop: async () => {

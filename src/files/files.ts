@@ -4,7 +4,7 @@ import type { RunPorts } from "../execution/run.ts";
 import type { Limits } from "../limits.ts";
 import type { FileCatalog, FileFilter } from "./catalog.ts";
 import { mimeTypeOf } from "./mime.ts";
-import type { BlobStore, FileRecord } from "./store.ts";
+import type { BlobStore, FileRecord, LinkHeaders } from "./store.ts";
 
 export interface NewFile {
   name: string;
@@ -102,6 +102,11 @@ export class Files {
   /** The bytes of a record that `get` returned; null when they have been swept since. */
   async read(record: Pick<FileRecord, "id">, range?: { start: number; end: number }): Promise<Readable | null> {
     return this.#store.get(record.id, range);
+  }
+
+  /** Where the store itself gives out the bytes of a record; null when it is for us to do that. */
+  async link(record: Pick<FileRecord, "id">, headers: LinkHeaders): Promise<string | null> {
+    return (await this.#store.link?.(record.id, headers)) ?? null;
   }
 
   async delete(organization: string, id: string): Promise<boolean> {

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { type FileHandle, mkdir, open, opendir, rename, rm, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
+import { ensureBlobId } from "./blob-id.ts";
 import { type BlobStore, BlobStoreFailed, BlobTooLarge } from "./store.ts";
 
 /** Chunks are gathered to this size: each write is a trip through a thread, which costs more than copying does. */
@@ -94,10 +95,8 @@ export class FolderStore implements BlobStore {
     }
   }
 
-  /** Ids are made by us; whatever else is asked for must not become a path. */
   #pathOf(id: string): string {
-    if (!/^[a-z0-9_]{3,64}$/.test(id)) throw new RangeError("not a blob id");
-    return join(this.#root, id.slice(-2), id);
+    return join(this.#root, ensureBlobId(id).slice(-2), id);
   }
 }
 

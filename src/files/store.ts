@@ -9,6 +9,14 @@ export interface BlobStore {
   delete(id: string): Promise<void>;
   /** Deletes blobs older than the retention; returns how many. */
   sweep(olderThanMs: number): Promise<number>;
+  /** An address that gives the bytes, with these headers, to whoever has it; null when the store hands out none. */
+  link?(id: string, headers: LinkHeaders): Promise<string | null>;
+}
+
+export interface LinkHeaders {
+  contentType: string;
+  contentDisposition: string;
+  cacheControl: string;
 }
 
 export class BlobTooLarge extends Error {

@@ -7,12 +7,23 @@ import { callerGone } from "./caller-gone.ts";
 import { attachment } from "./content-disposition.ts";
 import { type ByteRange, matchesTag, parseRange } from "./range.ts";
 
-/** Answers with the bytes of a file, whole or a single range of them. */
+/** Answers with the bytes of a file, whole or a single range of them, or with where the store gives them out. */
 export async function answerFileContent(files: Files, record: FileRecord, request: Request, response: Response): Promise<void> {
   const tag = `"${record.sha256}"`;
   setHeaders(response, record, tag);
   if (matchesTag(request.get("if-none-match"), tag)) {
     response.status(304).end();
+    return;
+  }
+  const link = await files.link(record, {
+    contentType: record.mimeType,
+    contentDisposition: attachment(record.name),
+    cacheControl: "private, no-cache",
+  });
+  if (link !== null && request.method !== "HEAD") {
+    // The link is good for whoever has it, so nobody keeps it.
+    response.setHeader("Cache-Control", "no-store");
+    response.redirect(302, link);
     return;
   }
   const ifRange = request.get("if-range");

@@ -162,6 +162,7 @@ function addFilePathsOfContainers({ registry, limits, security, containerId }: P
     responses: {
       200: { description: "All bytes.", content },
       206: { description: "The bytes of the range.", content },
+      302: { description: "Where the store gives the bytes out, for a short time; with `S3_LINK_SECONDS` set. Follow it without the key." },
       304: { description: "The copy that `If-None-Match` names is current." },
       ...errorResponses(["container_not_found", "file_not_found", "range_not_satisfiable", "storage_unavailable"]),
     },

@@ -81,6 +81,7 @@ export function addFilePaths({ registry, limits, security, fileId }: PathContext
     responses: {
       200: { description: "All bytes.", content },
       206: { description: "The bytes of the range.", content },
+      302: { description: "Where the store gives the bytes out, for a short time; with `S3_LINK_SECONDS` set. Follow it without the key." },
       304: { description: "The copy that `If-None-Match` names is current." },
       ...errorResponses(["file_not_found", "range_not_satisfiable", "storage_unavailable"]),
     },

@@ -1,0 +1,9 @@
+/** Ids are made by us; whatever else is asked for must not become a path or a key. Throws RangeError. */
+export function ensureBlobId(id: string): string {
+  if (!isBlobId(id)) throw new RangeError("not a blob id");
+  return id;
+}
+
+export function isBlobId(text: string): boolean {
+  return /^[a-z0-9_]{3,64}$/.test(text);
+}
