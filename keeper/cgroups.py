@@ -9,26 +9,35 @@ class Cgroups:
     """The hierarchies that are mounted here, each at the place of its first mount."""
 
     def __init__(self) -> None:
-        self._points: dict[str, str] = {}
-        for line in open("/proc/self/mountinfo"):
-            before, after = line.rstrip().split(" - ", 1)
-            kind, _, options = after.split(" ", 2)
-            point = before.split()[4]
-            if kind == "cgroup2":
-                self._points.setdefault("", point)
-            elif kind == "cgroup":
-                for name in options.split(","):
-                    self._points.setdefault(name, point)
+        self._points = mount_points(open("/proc/self/mountinfo").read())
 
     def folders_of(self, pid: int) -> dict[str, str]:
         """Folders of the groups that a process is in, by controller; the only one of version 2 is named ""."""
-        folders: dict[str, str] = {}
-        for line in open(f"/proc/{pid}/cgroup"):
-            _, names, path = line.rstrip("\n").split(":", 2)
-            point = self._points.get(names.split(",")[0])
-            if point is not None:
-                folders[names] = point + path
-        return folders
+        return group_folders(self._points, open(f"/proc/{pid}/cgroup").read())
+
+
+def mount_points(mountinfo: str) -> dict[str, str]:
+    points: dict[str, str] = {}
+    for line in mountinfo.splitlines():
+        before, after = line.split(" - ", 1)
+        kind, _, options = after.split(" ", 2)
+        point = before.split()[4]
+        if kind == "cgroup2":
+            points.setdefault("", point)
+        elif kind == "cgroup":
+            for name in options.split(","):
+                points.setdefault(name, point)
+    return points
+
+
+def group_folders(points: dict[str, str], groups: str) -> dict[str, str]:
+    folders: dict[str, str] = {}
+    for line in groups.splitlines():
+        _, names, path = line.split(":", 2)
+        point = points.get(names.split(",")[0])
+        if point is not None:
+            folders[names] = point + path
+    return folders
 
 
 def open_procs(folders: dict[str, str]) -> list[int]:

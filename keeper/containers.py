@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import base64
+import errno
+import fcntl
 import json
 import os
 import select
 import shutil
 import signal
-import subprocess
+import struct
 import sys
 import threading
+import time
 from typing import Any
 
 from cgroups import Cgroups, oom_kills, open_procs
@@ -19,6 +22,11 @@ MIB = 1024 * 1024
 COMMAND_TIMEOUT_S = 20
 REMOVE_ATTEMPTS = 3
 KILL_TIMEOUT_MS = 5_000
+GONE_TIMEOUT_MS = 500
+# From the kernel's pidfd.h.
+_PIDFD_GET_INFO, _PIDFD_INFO_EXIT = 0xC040FF0B, 1 << 3
+# A group is empty a moment after its last process was seen to end.
+EMPTY_ATTEMPTS, EMPTY_PAUSE_S = 50, 0.002
 # Host ids for sandboxes: far above those of accounts, as many ranges as fit below two thousand million.
 FIRST_HOST_ID, RANGES = 0x2000_0000, 0x5000
 
@@ -31,9 +39,12 @@ class Container:
         self.pid = pid
         self.id_range = id_range
         self._runtime = runtime
-        # Our own child's child and not yet waited for by anyone else, so its number is still its own.
         self.init = os.pidfd_open(pid)
         self.folders = cgroups.folders_of(pid)
+        # A number that died and was given to another process between the two would name groups of somebody else.
+        if not self.folders or not all(f"/{identity}" in folder for folder in self.folders.values()):
+            os.close(self.init)
+            raise OSError("the first process has ended")
         self.procs = open_procs(self.folders)
 
     def members(self) -> list[int]:
@@ -55,7 +66,8 @@ class Container:
 
 class Runtime:
     def __init__(self, command: str, state: str, template: dict[str, Any], program: bytes, cgroups: Cgroups) -> None:
-        self._command = [command, "--root", f"{state}/runtime"]
+        self._state = f"{state}/runtime"
+        self._command = [command, "--root", self._state]
         self._bundles = f"{state}/bundles"
         self._template = template
         self._cgroups = cgroups
@@ -63,7 +75,9 @@ class Runtime:
         self._ranges_used: set[int] = set()
         self._next_range = 0
         # crun loads these bytes as they are; other runtimes compile the profile themselves.
-        template["annotations"] = {"run.oci.seccomp_bpf_data": base64.b64encode(program).decode()}
+        if os.path.basename(command) == "crun":
+            template["annotations"] = {"run.oci.seccomp_bpf_data": base64.b64encode(program).decode()}
+            template["linux"].pop("seccomp")
         os.makedirs(self._bundles, mode=0o700, exist_ok=True)
 
     def create(self, memory_mb: int) -> Container:
@@ -82,7 +96,21 @@ class Runtime:
             raise
 
     def remove(self, container: Container) -> None:
-        self._forget(container.id, container.id_range)
+        """
+        What the runtime's own delete does, without a program started for it: that costs as much as making a container.
+        Whatever does not go this way is left to the runtime.
+        """
+        try:
+            for folder in set(container.folders.values()):
+                _remove_group(folder)
+            for folder in (f"{self._state}/{container.id}", f"{self._bundles}/{container.id}"):
+                for name in os.listdir(folder):
+                    os.unlink(f"{folder}/{name}")
+                os.rmdir(folder)
+        except OSError:
+            self._forget(container.id, container.id_range)
+        else:
+            self._give_back(container.id_range)
 
     def remove_leftovers(self) -> None:
         """Containers of a keeper that is no more; this one has made none yet, or has to leave none."""
@@ -124,19 +152,58 @@ class Runtime:
                     return
         shutil.rmtree(f"{self._bundles}/{identity}", ignore_errors=True)
         if id_range is not None:
-            with self._lock:
-                self._ranges_used.discard(id_range)
+            self._give_back(id_range)
+
+    def _give_back(self, id_range: int) -> None:
+        with self._lock:
+            self._ranges_used.discard(id_range)
 
     def _run(self, *arguments: str) -> None:
+        # Not subprocess: its wait for a bounded time asks again and again.
+        nothing = [(os.POSIX_SPAWN_OPEN, fd, "/dev/null", os.O_RDWR, 0) for fd in range(3)]
+        pid = os.posix_spawn(self._command[0], [*self._command, *arguments], os.environ, file_actions=nothing)
+        pidfd = os.pidfd_open(pid)
         try:
-            # Into a file, not a pipe: a container's first process would hold a pipe open.
-            done = subprocess.run(
-                [*self._command, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=COMMAND_TIMEOUT_S
-            )
-        except subprocess.TimeoutExpired as error:
-            raise OSError(f"{self._command[0]} {arguments[0]} took too long") from error
-        if done.returncode != 0:
-            raise OSError(f"{self._command[0]} {arguments[0]} ended with {done.returncode}")
+            poll = select.poll()
+            poll.register(pidfd, select.POLLIN)
+            in_time = poll.poll(COMMAND_TIMEOUT_S * 1000)
+            if not in_time:
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        finally:
+            os.close(pidfd)
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        if not in_time:
+            raise OSError(f"{self._command[0]} {arguments[0]} took too long")
+        if code != 0:
+            raise OSError(f"{self._command[0]} {arguments[0]} ended with {code}")
+
+
+def _remove_group(folder: str) -> None:
+    for attempt in range(EMPTY_ATTEMPTS):
+        try:
+            os.rmdir(folder)
+            return
+        except OSError as error:
+            if error.errno != errno.EBUSY or attempt == EMPTY_ATTEMPTS - 1:
+                raise
+            time.sleep(EMPTY_PAUSE_S)
+
+
+def exit_code(pidfd: int) -> int | None:
+    """How a process ended that is no child of ours: its exit code, or 128 and the signal, as shells say it. Kernels before 6.15 do not tell."""
+    poll = select.poll()
+    # Asks for nothing, so it wakes when the process is gone altogether: from then on the kernel tells.
+    poll.register(pidfd, 0)
+    poll.poll(GONE_TIMEOUT_MS)
+    information = bytearray(struct.pack("Q56x", _PIDFD_INFO_EXIT))
+    try:
+        fcntl.ioctl(pidfd, _PIDFD_GET_INFO, information)
+    except OSError:
+        return None
+    mask, status = struct.unpack("Q52xi", information)
+    if not mask & _PIDFD_INFO_EXIT:
+        return None
+    return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
 
 def kill(pidfd: int) -> None:

@@ -4,7 +4,7 @@ It is told sizes and ids, never a path, a name or an option. Its language, on a 
 account may open, is one request a connection:
 
     b"C" + memory in MiB, 4 bytes big endian    makes a container and answers with lines of JSON:
-                                                {"id": …} once it stands, {"oom_killed": …} once it has ended,
+                                                {"id": …} once it stands, {"oom_killed": …, "exit_code": …} once it has ended,
                                                 {"refused": …} instead when there is none
     b"A" + id, 32 bytes                         lets the zygote fork a runner into the container of that id; from here
                                                 on the connection is the runner's, and nothing of it passes through us
@@ -21,13 +21,14 @@ import json
 import os
 import select
 import socket
+import stat
 import struct
 import sys
 import threading
 from typing import Any
 
 from cgroups import Cgroups
-from containers import Container, Runtime, kill
+from containers import Container, Runtime, exit_code, kill
 from mounts import bind_read_only, favour_joining, hide_mixed_hierarchy, leave_host_mounts
 from seccomp import compile_profile
 from zygotes import Zygotes
@@ -123,16 +124,9 @@ class Keeper:
     def _attach(self, connection: socket.socket, zygotes: Zygotes, identity: str) -> None:
         with self._lock:
             sandbox = self._containers.get(identity)
-            if sandbox is None or sandbox.joined:
-                return
-            sandbox.joined = True
-        connection.settimeout(None)
-        try:
-            runner = zygotes.fork_into(connection.fileno(), sandbox.container, sandbox.end_request)
-        except OSError:
-            sandbox.take(-1)
-            raise
-        sandbox.take(runner)
+        if sandbox is not None:
+            connection.settimeout(None)
+            sandbox.join(zygotes, connection.fileno())
 
 
 class Sandbox:
@@ -146,18 +140,21 @@ class Sandbox:
         self._runner_taken = os.eventfd(0)
         self.end_request = os.eventfd(0)
         self._over = False
-        self._lock = threading.Lock()
+        self._joining = threading.Lock()
 
-    def take(self, runner: int) -> None:
-        """`runner` is a pidfd of the process that joined; -1 when none could."""
-        with self._lock:
-            if not self._over:
-                self._runner = runner
+    def join(self, zygotes: Zygotes, connection: int) -> None:
+        """
+        Has a runner forked into the container, unless one was before. Whoever removes the container waits for that: a
+        number of a descriptor that was closed meanwhile could be another container's.
+        """
+        with self._joining:
+            if self._over or self.joined:
+                return
+            self.joined = True
+            try:
+                self._runner = zygotes.fork_into(connection, self.container, self.end_request)
+            finally:
                 os.eventfd_write(self._runner_taken, 1)
-            elif runner >= 0:
-                # Its owner left while it was being born.
-                kill(runner)
-                os.close(runner)
 
     def watch(self) -> None:
         """Returns once the owner has gone; tells it before when the sandbox has ended by itself."""
@@ -178,12 +175,13 @@ class Sandbox:
                     break
             elif end in ready and (end == self._runner or not self.joined):
                 break
+        ended_with = None if end == self._runner_taken else exit_code(end)
         self.container.kill()
-        self._owner.sendall(_line({"oom_killed": self.container.oom_killed()}))
+        self._owner.sendall(_line({"oom_killed": self.container.oom_killed(), "exit_code": ended_with}))
         _wait(owner)
 
     def end(self) -> None:
-        with self._lock:
+        with self._joining:
             self._over = True
         if self._runner >= 0:
             kill(self._runner)
@@ -214,6 +212,10 @@ def _parse_options() -> argparse.Namespace:
 
 def _own_folder(state: str) -> None:
     """One keeper a folder, by a lock that it holds as long as it lives. Others may pass through it and read nothing: containers have to reach their root."""
+    os.makedirs(state, mode=0o711, exist_ok=True)
+    status = os.lstat(state)
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+        raise SystemExit(f"OCI_STATE_DIR: {state} must be a folder of root's own, as what is in it is made and removed with root's rights")
     os.makedirs(f"{state}/rootfs", mode=0o711, exist_ok=True)
     os.chmod(state, 0o711)
     os.chmod(f"{state}/rootfs", 0o711)

@@ -35,6 +35,10 @@ class Meter:
     def processes_refused(self) -> int | None:
         return _grown(self._refused(), self._refused_before)
 
+    def processes(self) -> int | None:
+        """Processes and threads that are in the sandbox now."""
+        return _whole_number(self._read("pids.current" if self._unified else "pids/pids.current"))
+
     def _oom_kills(self) -> int | None:
         return _field(self._read("memory.events" if self._unified else "memory/memory.oom_control"), "oom_kill")
 

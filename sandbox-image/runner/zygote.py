@@ -105,6 +105,8 @@ def _become_runner(lockdown: Lockdown, fds: list[int]) -> NoReturn:
     lockdown.join(init, cgroups)
     answers = os.dup(connection)
     lockdown.drop([connection, init, end, answers])
+    # Until here it was the keeper's log.
+    os.dup2(0, 2)
     os.umask(0o022)
     sys.argv = ["runner"]
     serve_as(JoinedSupervisor(connection, answers, init, end))

@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Log } from "../observe/log.ts";
 import { OciSandboxFactory } from "../oci/factory.ts";
@@ -36,6 +37,11 @@ export function keeperOptions({ config, log }: World, containersMax: number): Ke
   if (process.getuid?.() !== 0) {
     throw new Error(
       'KEEPER_SOCKET: making containers takes root; start "keeper" as root and name its socket here, or start the worker as root',
+    );
+  }
+  if (basename(config.OCI_RUNTIME).startsWith("runsc")) {
+    throw new Error(
+      `OCI_RUNTIME: no process of the host can fork into gVisor's kernel (is "${config.OCI_RUNTIME}"); use ENGINE=docker with SANDBOX_RUNTIME=runsc`,
     );
   }
   if (config.SANDBOX_ROOTFS === undefined) {

@@ -116,7 +116,7 @@ class OciSandbox implements Sandbox {
     });
     const facts = await Promise.race([this.#lease.ended(), tooLate]);
     clearTimeout(timer);
-    return { exitCode: null, oomKilled: facts?.oomKilled ?? false };
+    return { exitCode: facts?.exitCode ?? null, oomKilled: facts?.oomKilled ?? false };
   }
 
   destroy(): Promise<void> {

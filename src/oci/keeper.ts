@@ -50,10 +50,10 @@ export interface Keeper {
  */
 export async function startKeeper(options: KeeperOptions): Promise<Keeper> {
   const { rootfs, runtime, state, ownerUid, fastJoins, containersMax, zygoteForksMax = ZYGOTE_FORKS_MAX, seccomp, limits, log } = options;
-  mkdirSync(state, { recursive: true, mode: 0o711 });
-  const socket = join(state, "keeper.sock");
   const program = fileURLToPath(new URL("../../keeper/keeper.py", import.meta.url));
   const [command, ...args] = interpreterOf(rootfs);
+  mkdirSync(state, { recursive: true, mode: 0o711 });
+  const socket = join(state, "keeper.sock");
   const paths = ["--socket", socket, "--owner", String(ownerUid), "--rootfs", rootfs, "--runtime", findRuntime(runtime), "--state", state];
   const child = spawn(command as string, [...args, program, ...paths, ...(fastJoins ? ["--fast-joins"] : [])], {
     stdio: ["pipe", "pipe", "pipe"],
@@ -102,18 +102,25 @@ async function stop(child: ChildProcess): Promise<void> {
 }
 
 /** The image's interpreter, started from outside of the image with the image's own loader and libraries. */
-function interpreterOf(rootfs: string): string[] {
-  const libraries = readdirSync(join(rootfs, "usr/lib")).find((name) => existsSync(join(rootfs, "usr/lib", name, "libc.so.6")));
-  if (libraries === undefined) throw new Error(`${rootfs} is no root file system of the sandbox image: it has no C library`);
+export function interpreterOf(rootfs: string): string[] {
+  const libraries = list(join(rootfs, "usr/lib")).find((name) => existsSync(join(rootfs, "usr/lib", name, "libc.so.6"))) ?? "";
   const folder = join(rootfs, "usr/lib", libraries);
-  const loader = readdirSync(folder).find((name) => /^ld-linux.*\.so\.\d$/.test(name));
-  const python = readdirSync(join(rootfs, "usr/bin")).find((name) => /^python3\.\d+$/.test(name));
-  if (loader === undefined || python === undefined)
-    throw new Error(`${rootfs} is no root file system of the sandbox image: it has no Python`);
+  const loader = list(folder).find((name) => /^ld-linux.*\.so\.\d$/.test(name));
+  const python = list(join(rootfs, "usr/bin")).find((name) => /^python3\.\d+$/.test(name));
+  if (loader === undefined || python === undefined) {
+    throw new Error(
+      `SANDBOX_ROOTFS: ${rootfs} is no root file system of the sandbox image; "node scripts/setup.mjs rootfs" makes one and says where`,
+    );
+  }
   return [join(folder, loader), "--library-path", folder, join(rootfs, "usr/bin", python), "-E", "-s", "-S", "-B"];
 }
 
-function findRuntime(name: string): string {
+function list(folder: string): string[] {
+  return existsSync(folder) ? readdirSync(folder) : [];
+}
+
+/** The path of an OCI runtime. Throws when this machine has none of that name. */
+export function findRuntime(name: string): string {
   if (name.includes("/")) return name;
   for (const folder of ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]) {
     const file = join(folder, name);

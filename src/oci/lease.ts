@@ -11,13 +11,15 @@ const LINE_BYTES_MAX = 4_096;
 const answer = z.union([
   z.object({ id: z.string().regex(/^[0-9a-f]{32}$/) }),
   z.object({ refused: z.enum(["memory", "full"]) }),
-  z.object({ oom_killed: z.boolean() }),
+  z.object({ oom_killed: z.boolean(), exit_code: z.number().int().nullable() }),
 ]);
 type Answer = z.infer<typeof answer>;
 
 /** How a container ended by itself. */
 export interface LeaseEnd {
   oomKilled: boolean;
+  /** Of the process that ended it, or 128 and the signal's number; null where the kernel does not tell. */
+  exitCode: number | null;
 }
 
 /**
@@ -47,7 +49,7 @@ export class Lease {
   /** Facts of the end; null when the container was released, or the keeper went with it. */
   async ended(): Promise<LeaseEnd | null> {
     const answer = await this.#answers.second;
-    return answer !== null && "oom_killed" in answer ? { oomKilled: answer.oom_killed } : null;
+    return answer !== null && "oom_killed" in answer ? { oomKilled: answer.oom_killed, exitCode: answer.exit_code } : null;
   }
 
   /** The stream of a runner that is forked into the container for it, with or without heavy modules. Once a lease. */

@@ -2,7 +2,7 @@ import { MASKED_PATHS, READONLY_PATHS } from "../engine/masked-paths.ts";
 import type { Limits } from "../limits.ts";
 
 /** The account of the sandbox image that owns nothing and is used by nothing else. */
-const SANDBOX_UID = 65_532;
+export const SANDBOX_UID = 65_532;
 /** Another, for the first process alone: the code can not signal it, nor open its files under /proc. */
 const INIT_UID = 65_533;
 /** Ids that one sandbox has for itself; two sandboxes share none, so neither can signal, count or open what is the other's. */
@@ -34,8 +34,8 @@ export interface ContainerOptions {
 /**
  * The whole lockdown: from limits to the OCI runtime's config.json; the twin of the Docker engine's profile. Pure.
  *
- * The first process is no interpreter. It sleeps, lets the kernel take the ends of orphans, and holds the namespaces;
- * its death is the death of everything inside.
+ * The first process is no interpreter. It waits, takes the ends of orphans, and holds the namespaces; its death is the
+ * death of everything inside.
  */
 export function containerConfig(spec: ContainerSpec, { rootfs, seccomp, limits }: ContainerOptions) {
   const tmpfs = (destination: string, megabytes: number, options: string[] = []) => ({
@@ -54,7 +54,7 @@ export function containerConfig(spec: ContainerSpec, { rootfs, seccomp, limits }
     process: {
       terminal: false,
       user: { uid: INIT_UID, gid: INIT_UID },
-      args: ["/usr/bin/env", "--ignore-signal=CHLD", "/usr/bin/sleep", "infinity"],
+      args: ["/usr/bin/catatonit", "-P"],
       env: ["PATH=/usr/bin:/bin"],
       cwd: "/",
       capabilities: { bounding: [], effective: [], inheritable: [], permitted: [], ambient: [] },

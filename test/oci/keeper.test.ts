@@ -11,8 +11,8 @@ import { ociBehind } from "../support/oci-behind.ts";
 
 const limits = makeLimits();
 const never = new AbortController().signal;
-const rootfs = process.env["SANDBOX_ROOTFS"] ?? "";
-const runtime = process.env["OCI_RUNTIME"] || "crun";
+const rootfs = process.env.SANDBOX_ROOTFS ?? "";
+const runtime = process.env.OCI_RUNTIME || "crun";
 const ZYGOTE_FORKS_MAX = 5;
 type Behind = Awaited<ReturnType<typeof ociBehind>>;
 
@@ -49,7 +49,7 @@ describe("a container", () => {
     const sandbox = await take();
     const [pid, ...others] = processesOf(sandbox.id);
     expect(others).toEqual([]);
-    await expect.poll(() => readFileSync(`/proc/${pid}/comm`, "utf8").trim()).toBe("sleep");
+    await expect.poll(() => readFileSync(`/proc/${pid}/comm`, "utf8").trim()).toBe("catatonit");
     expect(Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1])).toBeLessThan(2_048);
   });
 
@@ -61,6 +61,33 @@ describe("a container", () => {
     again.resume();
     await once(again, "close");
     expect(again.bytesRead).toBe(0);
+  });
+
+  test("is joined once, whoever asks at the same moment", async () => {
+    const sandbox = await take();
+    const asked = Array.from({ length: 12 }, () => {
+      const connection = connect(behind.keeper.socket);
+      connection.on("error", () => {});
+      connection.write(`P${sandbox.id}`);
+      connection.resume();
+      return connection;
+    });
+    await expect.poll(() => asked.filter((connection) => connection.closed).length).toBe(asked.length - 1);
+    const [served] = asked.filter((connection) => !connection.closed);
+    await expect.poll(() => served?.bytesRead).toBeGreaterThan(0);
+    expect(processesOf(sandbox.id)).toHaveLength(2);
+    served?.destroy();
+  });
+
+  test("that is given back while a runner is on its way in is not mixed up with another", async () => {
+    const stayed = await take();
+    for (let round = 0; round < 20; round++) {
+      const leaving = await behind.factory.create({ memoryMb: 128 }, never);
+      void leaving.send({ kind: "run", head: runHead, body: Buffer.from("print('lost')") }).catch(() => {});
+      await Promise.all([leaving.destroy(), behind.factory.create({ memoryMb: 128 }, never).then((next) => next.destroy())]);
+    }
+    expect(processesOf(stayed.id)).toHaveLength(1);
+    expect(await run(stayed, "import os; print(len([name for name in os.listdir('/proc') if name.isdigit()]))")).toBe("2");
   });
 
   test("of an id that was never given is not joined", async () => {
@@ -93,7 +120,7 @@ describe("a container", () => {
 
 describe("the keeper", () => {
   test("refuses memory beyond its bounds, and closes on what it does not understand", async () => {
-    await expect(behind.factory.create({ memoryMb: limits.memoryMbMax + 1 }, never)).rejects.toThrow("memory");
+    await expect(behind.factory.create({ memoryMb: limits.sessionMemoryMbMax + 1 }, never)).rejects.toThrow("memory");
     await expect(behind.factory.create({ memoryMb: limits.memoryMbMin - 1 }, never)).rejects.toThrow("memory");
     const unknown = connect(behind.keeper.socket);
     // It closes with bytes unread, which is a reset.

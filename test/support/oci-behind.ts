@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { release } from "node:os";
 import type { Sandbox } from "../../src/engine/sandbox.ts";
 import type { Limits } from "../../src/limits.ts";
 import type { Log } from "../../src/observe/log.ts";
@@ -72,13 +73,17 @@ export async function ociBehind(options: OciBehindOptions): Promise<Behind & { k
       if (frozen !== undefined) writeFileSync(`${frozen}/freezer.state`, "FROZEN");
       else for (const folder of cgroupFolders(id)) writeFileSync(`${folder}/cgroup.freeze`, "1");
     },
-    killedEvidence: {},
+    // Kernels before 6.15 do not tell how a process ended that is no child.
+    killedEvidence: kernelTells ? { exit_code: 137 } : {},
     close: async () => {
       await keeper.stop();
       rmSync(state, { recursive: true });
     },
   };
 }
+
+const [major = 0, minor = 0] = release().split(".").map(Number.parseFloat);
+const kernelTells = major > 6 || (major === 6 && minor >= 15);
 
 /** What the runtime itself still knows of. */
 function groupsIn(state: string): string[] {

@@ -1,0 +1,45 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, expect, test } from "vitest";
+import { interpreterOf } from "../../src/oci/keeper.ts";
+
+/** A machine has one version of control groups, or both; what is read of them is asked here about all three. */
+const keeper = fileURLToPath(new URL("../../keeper", import.meta.url));
+const [python, ...options] = interpreterOf(process.env.SANDBOX_ROOTFS ?? "");
+const ask = (expression: string, ...values: unknown[]) => {
+  const program = `import sys, json; sys.path[:0] = [${JSON.stringify(keeper)}]; import cgroups; a = json.loads(sys.argv[1]); print(json.dumps(${expression}))`;
+  return JSON.parse(execFileSync(python as string, [...options, "-c", program, JSON.stringify(values)], { encoding: "utf8" }));
+};
+
+const one =
+  "30 24 0:26 / /sys/fs/cgroup/memory rw,nosuid - cgroup cgroup rw,memory\n31 24 0:27 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n";
+const two = "29 24 0:25 / /sys/fs/cgroup rw,nosuid,nodev,noexec,relatime shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
+const mixed = `${one}32 24 0:28 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n`;
+
+test("the groups of a process are found with version 1, 2 and both", () => {
+  const folders = "cgroups.group_folders(cgroups.mount_points(a[0]), a[1])";
+  expect(ask(folders, two, "0::/code-interpreter/ab\n")).toEqual({ "": "/sys/fs/cgroup/code-interpreter/ab" });
+  expect(ask(folders, one, "5:memory:/c/ab\n4:cpu,cpuacct:/c/ab\n0::/\n")).toEqual({
+    memory: "/sys/fs/cgroup/memory/c/ab",
+    "cpu,cpuacct": "/sys/fs/cgroup/cpu,cpuacct/c/ab",
+  });
+  expect(ask(folders, mixed, "5:memory:/c/ab\n0::/user.slice\n")).toEqual({
+    memory: "/sys/fs/cgroup/memory/c/ab",
+    "": "/sys/fs/cgroup/unified/user.slice",
+  });
+});
+
+const folder = mkdtempSync(join(tmpdir(), "ci-groups-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+test("kills for memory are counted with either version, and a group that has gone counts none", () => {
+  for (const name of ["v1", "v2"]) mkdirSync(join(folder, name));
+  writeFileSync(join(folder, "v1/memory.oom_control"), "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n");
+  writeFileSync(join(folder, "v2/memory.events"), "low 0\nhigh 0\nmax 9\noom 2\noom_kill 2\n");
+  expect(ask("cgroups.oom_kills(a[0])", { memory: join(folder, "v1") })).toBe(3);
+  expect(ask("cgroups.oom_kills(a[0])", { "": join(folder, "v2") })).toBe(2);
+  expect(ask("cgroups.oom_kills(a[0])", { "": join(folder, "gone") })).toBe(0);
+});
