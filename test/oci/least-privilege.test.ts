@@ -1,0 +1,109 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { chmod, chown, mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createKey } from "../../src/keys.ts";
+import { startRedis, type TestRedis } from "../support/redis.ts";
+import { client } from "../support/service.ts";
+
+/** Accounts without a name, a home or a file: the service's, and one that has nothing to do with it. */
+const SERVICE_UID = 64_001;
+const STRANGER_UID = 64_002;
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+interface Started {
+  child: ChildProcess;
+  log: string[];
+}
+
+const started: Started[] = [];
+let redis: TestRedis;
+let folder: string;
+let socket: string;
+let url: string;
+let service: Started;
+
+beforeAll(async () => {
+  redis = await startRedis();
+  folder = await mkdtemp(join(tmpdir(), "ci-least-"));
+  await chmod(dirname(redis.url), 0o755);
+  await chmod(redis.url, 0o666);
+  const key = await createKey(join(folder, "keys.json"), { organization: "org_a", scopes: ["admin"] });
+  for (const path of [folder, join(folder, "keys.json")]) await chown(path, SERVICE_UID, SERVICE_UID);
+  const state = `/run/code-interpreter-test-${process.pid}`;
+  socket = join(state, "keeper.sock");
+  const env = { ...process.env, ENGINE: "oci", HOST: "127.0.0.1", PORT: "0", METRICS_PORT: "0" };
+  await start("keeper", { ...env, OCI_STATE_DIR: state, KEEPER_OWNER_UID: String(SERVICE_UID) }, null, "the keeper makes sandboxes");
+  service = await start("all", { ...env, KEEPER_SOCKET: socket, DATA_DIR: folder, REDIS_URL: redis.url }, SERVICE_UID, "started");
+  url = (JSON.parse(service.log.find((line) => line.includes("api listens")) ?? "{}") as { url: string }).url;
+  call = client(url, key);
+});
+let call: ReturnType<typeof client>;
+afterAll(async () => {
+  for (const { child } of started.reverse()) {
+    const ended = once(child, "exit");
+    if (child.kill("SIGTERM")) await ended;
+  }
+  await redis.stop();
+  for (const path of [folder, dirname(socket)]) await rm(path, { recursive: true, force: true });
+});
+
+test("a service without any right of root runs code in sandboxes of a keeper that has them", async () => {
+  const { json } = await call.run({ code: "import os; print(os.getuid(), 6 * 7)" });
+  expect(json).toMatchObject({ status: "completed", outputs: [{ text: "65532 42" }], usage: { engine: "oci" } });
+});
+
+test("its process has another account than root, and no capability", async () => {
+  const status = await readFile(`/proc/${service.child.pid}/status`, "utf8");
+  expect(/^Uid:\s+(.*)$/m.exec(status)?.[1]?.split(/\s+/)).toEqual(Array(4).fill(String(SERVICE_UID)));
+  for (const set of ["CapInh", "CapPrm", "CapEff", "CapAmb"]) expect(status).toMatch(new RegExp(`^${set}:\\s+0+$`, "m"));
+  expect(service.log.join("\n")).toContain(`at ${socket}`);
+});
+
+test("the keeper's socket is the service's alone", async () => {
+  const { mode, uid } = await stat(socket);
+  expect([mode & 0o777, uid]).toEqual([0o600, SERVICE_UID]);
+  const connects = `require("node:net").connect(${JSON.stringify(socket)}).on("error", (error) => console.log(error.code)).on("connect", () => process.exit(7))`;
+  const stranger = spawnSync(process.execPath, ["-e", connects], { uid: STRANGER_UID, gid: STRANGER_UID, encoding: "utf8" });
+  expect([stranger.stdout.trim(), stranger.status]).toEqual(["EACCES", 0]);
+});
+
+test("a keeper does not start in a folder that others could have filled", async () => {
+  const foreign = await mkdtemp(join(tmpdir(), "ci-foreign-"));
+  await chown(foreign, STRANGER_UID, STRANGER_UID);
+  const env = { ...process.env, ENGINE: "oci", METRICS_PORT: "0", OCI_STATE_DIR: foreign };
+  const { status, stderr } = spawnSync(process.execPath, [join(root, "dist/bin/keeper.js")], { env, encoding: "utf8", timeout: 60_000 });
+  expect(status).not.toBe(0);
+  expect(stderr).toContain("must be a folder of root's own");
+  await rm(foreign, { recursive: true });
+});
+
+/**
+ * Starts a program of the service and waits for a message of its log. One with an account sees the project where that account can
+ * read it, wherever it lies: at a mount of its own.
+ */
+async function start(command: string, env: NodeJS.ProcessEnv, uid: number | null, message: string): Promise<Started> {
+  const inPlace = [process.execPath, join(root, `dist/bin/${command}.js`)];
+  const asAccount = [
+    "unshare",
+    ["--mount", "sh", "-ec"],
+    `mount --bind "$1" /mnt; exec setpriv --reuid "$2" --regid "$2" --clear-groups "$3" "/mnt/dist/bin/$4.js"`,
+    ["sh", root, String(uid), process.execPath, command],
+  ].flat();
+  const [program, ...args] = uid === null ? inPlace : asAccount;
+  const child = spawn(program as string, args, { env, cwd: "/", stdio: ["ignore", "ignore", "pipe"] });
+  const one = { child, log: [] as string[] };
+  started.push(one);
+  await new Promise<void>((resolve, reject) => {
+    child.once("exit", (code) => reject(new Error(`${command} ended with ${code}; its log:\n${one.log.join("\n")}`)));
+    createInterface({ input: child.stderr as NodeJS.ReadableStream }).on("line", (line) => {
+      one.log.push(line);
+      if (line.includes(`"msg":"${message}"`)) resolve();
+    });
+  });
+  return one;
+}
