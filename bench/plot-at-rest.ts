@@ -8,6 +8,7 @@ import type { Measure } from "./harness/world.ts";
 export const measure: Measure = (world) =>
   compareAtRest(world, {
     text: "pandas and matplotlib plot to PNG at rest, every 2 s",
+    engine: "docker",
     code: plot,
     bare: () => bareCycle(world, pythonForPlots(plot)),
     arrivals: () => regularArrivals({ everyMs: 2_000, durationMs: world.pick(20_000, 6_000) }),

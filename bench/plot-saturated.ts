@@ -7,6 +7,7 @@ import type { Measure } from "./harness/world.ts";
 export const measure: Measure = (world) =>
   compareSaturated(world, {
     text: "pandas and matplotlib plot, 16 clients back to back",
+    engine: "docker",
     code: plot,
     bare: () => bareCycle(world, pythonForPlots(plot)),
     concurrencies: world.pick([2, 3], [2]),

@@ -8,6 +8,7 @@ import type { Measure } from "./harness/world.ts";
 export const measure: Measure = (world) =>
   compareAtRest(world, {
     text: "print(1) at rest, arriving at random twice a second",
+    engine: "docker",
     code: print,
     bare: () => bareCycle(world, python(print)),
     arrivals: (block) => poissonArrivals({ perSecond: 2, durationMs: world.pick(20_000, 5_000), seed: world.seed + block }),

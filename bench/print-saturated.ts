@@ -7,6 +7,7 @@ import type { Measure } from "./harness/world.ts";
 export const measure: Measure = (world) =>
   compareSaturated(world, {
     text: "print(1), 16 clients back to back",
+    engine: "docker",
     code: print,
     bare: () => bareCycle(world, python(print)),
     concurrencies: world.pick([2, 3, 4, 6, 8], [2, 4]),

@@ -4,18 +4,20 @@ import { startRedis } from "./setup/redis.mjs";
 import { endChild, runCommand } from "./setup/run-command.mjs";
 import { giveUp, step } from "./setup/say.mjs";
 import { freePort, launchService, waitUntilReady } from "./setup/service.mjs";
-import { dataFolderOf, root, setup } from "./setup.mjs";
+import { dataFolderOf, root, setup, setupOci } from "./setup.mjs";
 
 /** Measures this service and, in the same run, what it is compared with: npm run bench. */
 async function main() {
-  const made = await setup({ dataFolder: dataFolderOf(process.env) });
+  const dataFolder = dataFolderOf(process.env);
+  const made = await setup({ dataFolder });
+  const { runtime, rootfs } = await setupOci({ dataFolder });
   await step("bench", async (progress) => {
     progress("tsc");
     await runCommand(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.bench.json"], { progress, cwd: root });
     return { note: "compiled" };
   });
   const { bench } = await import(pathToFileURL(path.join(root, "dist/for-bench/bench/harness/bench.js")).href);
-  const machine = { root, image: made.image, dockerHost: made.host };
+  const machine = { root, image: made.image, dockerHost: made.host, rootfs, ociRuntime: runtime };
   const exitCode = await bench(process.argv.slice(2), machine, { startRedis, launchService, waitUntilReady, endChild, freePort });
   // What was started has ended by now; a connection that some library still keeps must not hold up whoever waits for us.
   process.exit(exitCode);

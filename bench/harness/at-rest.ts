@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { EngineName } from "../../src/execution/status.ts";
 import { atTimes, join, type Outcome, type Work } from "./load.ts";
 import { round, summarize } from "./numbers.ts";
 import { startService } from "./service.ts";
@@ -15,6 +16,7 @@ export async function compareAtRest(
   world: World,
   question: {
     text: string;
+    engine: EngineName;
     code: string;
     bare: () => Promise<unknown>;
     arrivals: (block: number) => number[];
@@ -22,7 +24,7 @@ export async function compareAtRest(
     ratioMax: number;
   },
 ): Promise<Row[]> {
-  const service = await startService(world);
+  const service = await startService(world, { engine: question.engine });
   const ours: Outcome[] = [];
   const bare: Outcome[] = [];
   let warm = 0;

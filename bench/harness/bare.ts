@@ -18,7 +18,7 @@ export async function bareCycle(world: World, command: string[]): Promise<string
     {
       image: world.image,
       runtime: "runc",
-      seccomp: seccompProfile(world.root),
+      seccomp: JSON.stringify(seccompOf(world.root)),
       limits: world.limits,
       serviceId: "bench",
       workerId: "bench",
@@ -55,8 +55,8 @@ export function pythonForPlots(code: string): string[] {
   return ["/bin/sh", "-c", script, code];
 }
 
-let profile: string | null = null;
-function seccompProfile(root: string): string {
-  profile ??= JSON.stringify(JSON.parse(readFileSync(join(root, "sandbox-image/seccomp.json"), "utf8")));
+let profile: object | null = null;
+export function seccompOf(root: string): object {
+  profile ??= JSON.parse(readFileSync(join(root, "sandbox-image/seccomp.json"), "utf8")) as object;
   return profile;
 }

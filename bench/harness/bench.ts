@@ -18,6 +18,13 @@ const questions = [
   "files",
   "worker-memory",
   "session-cell",
+  "oci-print-at-rest",
+  "oci-plot-at-rest",
+  "oci-print-saturated",
+  "oci-plot-saturated",
+  "oci-waiting",
+  "oci-leaks",
+  "oci-cpu",
 ] as const;
 
 const help = `Measures the service, and in the same run what it is compared with.

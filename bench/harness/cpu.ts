@@ -11,6 +11,11 @@ const places = {
     { path: "/sys/fs/cgroup/docker/cpu.stat", read: usageOfCpuStat },
   ],
 };
+/** All sandboxes of the engine without Docker, those that are gone included. */
+const groups = [
+  { path: "/sys/fs/cgroup/cpuacct/code-interpreter/cpuacct.usage", read: (text: string) => Number(text) / 1e6 },
+  { path: "/sys/fs/cgroup/code-interpreter/cpu.stat", read: usageOfCpuStat },
+];
 const USER_HZ = 100;
 
 /** Cpu milliseconds spent so far. `containers` is null where the kernel does not keep their sum. */
@@ -53,13 +58,27 @@ export function spent(before: CpuTimes, after: CpuTimes): Record<string, number>
   return { ...named, containers, others, total };
 }
 
+/** Cpu milliseconds of everything that ran in sandboxes of the engine without Docker. */
+export function cpuOfGroups(): number {
+  return readFirst(groups) ?? 0;
+}
+
+/** Cpu milliseconds of the children that these processes have started and waited for. */
+export function cpuOfChildren(pids: readonly number[]): number {
+  return sum(pids.map((pid) => cpuTicks(pid, 13, 14)));
+}
+
 /** Nothing for a process that has ended. */
 function cpuOfProcess(pid: number): number {
+  return cpuTicks(pid, 11, 12);
+}
+
+function cpuTicks(pid: number, user: number, system: number): number {
   if (!existsSync(`/proc/${pid}/stat`)) return 0;
   const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
     .replace(/^.*\) /s, "")
     .split(" ");
-  return ((Number(fields[11]) + Number(fields[12])) * 1000) / USER_HZ;
+  return ((Number(fields[user]) + Number(fields[system])) * 1000) / USER_HZ;
 }
 
 function readFirst(candidates: ReadonlyArray<{ path: string; read: (text: string) => number }>): number | null {

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { EngineName } from "../../src/execution/status.ts";
 import { backToBack, type Rate, type Work } from "./load.ts";
 import { mean, round, summarize } from "./numbers.ts";
-import { startService } from "./service.ts";
+import { type Service, startService } from "./service.ts";
 import type { Row, World } from "./world.ts";
 
 const SETTLE_MS = 3_000;
@@ -9,58 +10,81 @@ const CLIENTS = 16;
 
 export interface SaturatedQuestion {
   text: string;
+  engine: EngineName;
   code: string;
   bare: Work;
-  /** Concurrencies tried to find the engine's best. */
+  /** Concurrencies tried to find the best of the bare program. */
   concurrencies: number[];
   searchMs: number;
   warmUpMs: number;
   blockMs: number;
   blocks: number;
   ratioMin: number;
+  /** The service on the other engine, asked in the same turns. */
+  against?: { text: string; engine: EngineName; ratioMin: number };
 }
 
-/** Executions a second, against the engine's own best rate for the bare cycle, in turns of equal blocks. */
+/** Executions a second, against the bare program's own best rate, in turns of equal blocks. */
 export async function compareSaturated(world: World, question: SaturatedQuestion): Promise<Row[]> {
-  const { warmUpMs, blockMs, blocks } = question;
+  const { warmUpMs, blockMs, blocks, code, against } = question;
   const best = await bestConcurrency(world, question);
-  const service = await startService(world);
+  const services: Service[] = [];
   const ours: Rate[] = [];
   const bare: Rate[] = [];
+  const other: Rate[] = [];
+  const block = async (rates: Rate[], clients: number, work: Work) => {
+    await sleep(SETTLE_MS);
+    rates.push(await backToBack({ clients, warmUpMs, durationMs: blockMs }, work));
+  };
   try {
-    for (let block = 0; block < blocks; block++) {
-      world.tell(`block ${block + 1} of ${blocks}`);
-      await sleep(SETTLE_MS);
-      ours.push(await backToBack({ clients: CLIENTS, warmUpMs, durationMs: blockMs }, () => service.client.run(question.code)));
-      await sleep(SETTLE_MS);
-      bare.push(await backToBack({ clients: best.clients, warmUpMs, durationMs: blockMs }, question.bare));
+    for (const engine of against === undefined ? [question.engine] : [question.engine, against.engine])
+      services.push(await startService(world, { engine }));
+    for (let turn = 0; turn < blocks; turn++) {
+      world.tell(`block ${turn + 1} of ${blocks}`);
+      const [service, otherService] = services;
+      await block(ours, CLIENTS, () => (service as Service).client.run(code));
+      await block(bare, best.clients, question.bare);
+      if (otherService !== undefined) await block(other, CLIENTS, () => otherService.client.run(code));
     }
   } finally {
-    await service.stop();
+    for (const service of services) await service.stop();
   }
-  const rates = (list: readonly Rate[]) => list.map((rate) => round(rate.perSecond));
-  const [oursRate, bareRate] = [round(mean(rates(ours))), round(mean(rates(bare)))];
-  const ratio = round(oursRate / bareRate);
-  const failures = [...ours, ...bare].flatMap((rate) => rate.failures);
   const latency = summarize(
     ours.flatMap((rate) => rate.ms),
     ours.flatMap((rate) => rate.failures).length,
   );
-  return [
-    {
-      question: question.text,
-      unit: "per second",
-      ours: oursRate,
-      baseline: bareRate,
-      ratio,
-      target: `≥ ${question.ratioMin}`,
-      met: ratio >= question.ratioMin && failures.length === 0,
-      detail: { ours: rates(ours), baseline: rates(bare), baselineSearch: best.tried, latency, failures: failures.slice(0, 5) },
-      notes: [
-        `blocks of ours ${rates(ours).join(", ")}; bare with ${best.clients} at a time ${rates(bare).join(", ")}; latency of ours p50 ${latency.p50} ms, p99 ${latency.p99} ms`,
-      ],
-    },
+  const told = `blocks of ours ${ratesOf(ours).join(", ")}; p50 ${latency.p50} ms, p99 ${latency.p99} ms`;
+  const rows = [
+    row(question, ours, bare, { detail: { latency, search: best.tried }, note: `${told}; bare with ${best.clients} at a time` }),
   ];
+  if (against !== undefined) rows.push(row(against, ours, other, { detail: {}, note: told }));
+  return rows;
+}
+
+function row(
+  { text, ratioMin }: { text: string; ratioMin: number },
+  ours: readonly Rate[],
+  baseline: readonly Rate[],
+  { detail, note }: { detail: object; note: string },
+): Row {
+  const [oursRate, baseRate] = [round(mean(ratesOf(ours))), round(mean(ratesOf(baseline)))];
+  const ratio = round(oursRate / baseRate);
+  const failures = [...ours, ...baseline].flatMap((rate) => rate.failures);
+  return {
+    question: text,
+    unit: "per second",
+    ours: oursRate,
+    baseline: baseRate,
+    ratio,
+    target: `≥ ${ratioMin}`,
+    met: ratio >= ratioMin && failures.length === 0,
+    detail: { ours: ratesOf(ours), baseline: ratesOf(baseline), ...detail, failures: failures.slice(0, 5) },
+    notes: [`${note}; baseline blocks ${ratesOf(baseline).join(", ")}`],
+  };
+}
+
+function ratesOf(list: readonly Rate[]): number[] {
+  return list.map((rate) => round(rate.perSecond));
 }
 
 async function bestConcurrency(world: World, question: SaturatedQuestion): Promise<{ clients: number; tried: Record<string, number> }> {

@@ -1,8 +1,9 @@
 import type { ChildProcess } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
+import type { EngineName } from "../../src/execution/status.ts";
 import { createKey } from "../../src/keys.ts";
 import { Client } from "./client.ts";
 import type { World } from "./world.ts";
@@ -21,6 +22,8 @@ export interface Service {
   redisUrl: string;
   dataFolder: string;
   workerId: string;
+  /** With the engine without Docker: where its containers are, and none with the other. */
+  ociState: string;
   pids: { service: number; redis: number };
   /** Runs a full garbage collection in the service. */
   collectGarbage(): void;
@@ -30,9 +33,14 @@ export interface Service {
 /** How the service is started; the default is what `npm start` starts. */
 export type Launch = (options: { root: string; env: NodeJS.ProcessEnv; logFile: string }) => { child: ChildProcess; url: string };
 
-export async function startService(world: World, settings: { env?: Record<string, string>; launch?: Launch } = {}): Promise<Service> {
+export async function startService(
+  world: World,
+  settings: { engine?: EngineName; env?: Record<string, string>; launch?: Launch } = {},
+): Promise<Service> {
   const { launcher, root } = world;
+  const { engine = "docker" } = settings;
   const dataFolder = await mkdtemp(join(tmpdir(), "code-interpreter-bench-"));
+  const ociState = `/run/${basename(dataFolder)}`;
   const logFile = join(dataFolder, "service.log");
   const port = await launcher.freePort(HOST, FIRST_PORT);
   const metricsPort = await launcher.freePort(HOST, FIRST_PORT, [port]);
@@ -56,6 +64,11 @@ export async function startService(world: World, settings: { env?: Record<string
       REDIS_URL: redis.url,
       SANDBOX_IMAGE: world.image,
       DOCKER_HOST: world.dockerHost,
+      ENGINE: engine,
+      OCI_RUNTIME: world.ociRuntime,
+      SANDBOX_ROOTFS: world.rootfs,
+      // A folder of its own: a keeper removes what another one of its folder has left.
+      OCI_STATE_DIR: ociState,
       // One key stands for all callers here.
       LIMIT_REQUESTS_PER_MINUTE_PER_KEY_MAX: "1000000",
       ...settings.env,
@@ -66,7 +79,7 @@ export async function startService(world: World, settings: { env?: Record<string
     for (const client of clients) client.close();
     await launcher.endChild(service.child, STOP_MS_MAX);
     await redis.stop();
-    await rm(dataFolder, { recursive: true, force: true });
+    for (const folder of [dataFolder, ociState]) await rm(folder, { recursive: true, force: true });
   };
   try {
     await launcher.waitUntilReady({ ...service, logFile });
@@ -82,6 +95,7 @@ export async function startService(world: World, settings: { env?: Record<string
     metricsUrl: `http://${HOST}:${metricsPort}/metrics`,
     redisUrl: redis.url,
     dataFolder,
+    ociState,
     workerId: await workerIdIn(logFile),
     pids: { service: pid, redis: redis.child.pid as number },
     collectGarbage: () => process.kill(pid, "SIGUSR2"),
@@ -92,7 +106,9 @@ export async function startService(world: World, settings: { env?: Record<string
 /** A variable of the person who starts the benchmark must not change what is measured. */
 function withoutOurVariables(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(
-    Object.entries(env).filter(([name]) => !/^(LIMIT_|POOL_|WORKER_|SANDBOX_|KEYS_FILE|PUBLIC_URL|LOG_LEVEL)/.test(name)),
+    Object.entries(env).filter(
+      ([name]) => !/^(LIMIT_|POOL_|WORKER_|SANDBOX_|ENGINE|OCI_|KEEPER_|KEYS_FILE|PUBLIC_URL|LOG_LEVEL)/.test(name),
+    ),
   );
 }
 

@@ -19,6 +19,9 @@ export interface Machine {
   root: string;
   image: string;
   dockerHost: string;
+  /** The image's root file system, and the OCI runtime, for the engine without Docker. */
+  rootfs: string;
+  ociRuntime: string;
 }
 
 /** Everything a question needs to be measured. */

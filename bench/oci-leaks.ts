@@ -1,0 +1,134 @@
+import { existsSync, readdirSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { count } from "./harness/load.ts";
+import { keeperOf, listProcesses, readOrNothing } from "./harness/processes.ts";
+import { print } from "./harness/programs.ts";
+import { type Service, startService } from "./harness/service.ts";
+import type { Measure } from "./harness/world.ts";
+
+const CLIENTS = 12;
+/** The stock has one size, so that what is there does not depend on how busy it was. */
+const STOCK = "4";
+const SETTLE_MS_MAX = 60_000;
+/** Network namespaces that the kernel may count more without one being left: what is in its slabs. */
+const SLAB_SLACK = 100;
+const CGROUPS = "/sys/fs/cgroup";
+
+/** What do ten thousand executions leave on the machine? */
+export const measure: Measure = async (world) => {
+  const [warmUp, total] = world.pick([300, 10_000], [20, 60]);
+  const service = await startService(world, { engine: "oci", env: { POOL_SIZE_MIN: STOCK, POOL_SIZE_MAX: STOCK } });
+  const failures: string[] = [];
+  const run = async (executions: number) => failures.push(...(await count(executions, CLIENTS, () => service.client.run(print))).failures);
+  let before: Counts;
+  let after: Counts;
+  let stopped = false;
+  try {
+    await run(warmUp);
+    await sleep(SETTLE_MS_MAX / 10);
+    before = countsOf(service);
+    world.tell(`${total} executions`);
+    await run(total);
+    after = await settled(service, before);
+    await service.stop();
+    stopped = true;
+  } finally {
+    if (!stopped) await service.stop();
+  }
+  const grown = excess(before, after);
+  const left = groupsOfServices().length;
+  const sum = Object.values(grown).reduce((all, each) => all + each, left);
+  return [
+    {
+      question: `oci: left behind by ${total} executions`,
+      unit: "things",
+      ours: sum,
+      target: "0",
+      met: sum === 0 && failures.length === 0,
+      detail: { before, after, groupsAfterStop: left, failures: failures.slice(0, 5) },
+      notes: [
+        `more than before: ${Object.entries(grown)
+          .map(([name, more]) => `${name} ${more}`)
+          .join(", ")}; cgroups after the stop ${left}; failed ${failures.length}`,
+      ],
+    },
+  ];
+};
+
+type Counts = Record<
+  "containers" | "cgroups" | "mounts" | "processes" | "descriptors" | "networkNamespaces" | "networkNamespacesOfKernel",
+  number
+>;
+
+function countsOf(service: Service): Counts {
+  const { keeper, zygotes } = keeperOf(service.pids.service);
+  const ours = [service.pids.service, keeper, ...zygotes];
+  const processes = new Set([...descendantsOf(service.pids.service), ...membersOfServices()]);
+  return {
+    containers: ["bundles", "runtime"].reduce((sum, name) => sum + readdirSync(join(service.ociState, name)).length, 0),
+    cgroups: groupsOfServices().length,
+    mounts: ours.reduce((sum, pid) => sum + lines(`/proc/${pid}/mountinfo`), 0),
+    processes: processes.size,
+    descriptors: ours.reduce((sum, pid) => sum + readdirSync(`/proc/${pid}/fd`).length, 0),
+    networkNamespaces: new Set([...processes].flatMap(namespaceOf)).size,
+    networkNamespacesOfKernel: Math.floor(slabsOfNetworkNamespaces() / SLAB_SLACK),
+  };
+}
+
+/** What is on its way out goes within a bound; what is still there then has stayed. */
+async function settled(service: Service, before: Counts): Promise<Counts> {
+  const deadline = performance.now() + SETTLE_MS_MAX;
+  let now = countsOf(service);
+  while (performance.now() < deadline && Object.values(excess(before, now)).some((more) => more > 0)) {
+    await sleep(1_000);
+    now = countsOf(service);
+  }
+  return now;
+}
+
+function excess(before: Counts, after: Counts): Record<string, number> {
+  return Object.fromEntries(Object.entries(after).map(([name, value]) => [name, Math.max(0, value - before[name as keyof Counts])]));
+}
+
+/** Cgroups of sandboxes, in every hierarchy. */
+function groupsOfServices(): string[] {
+  const roots = ["", ...readdirSync(CGROUPS)].map((name) => join(CGROUPS, name, "code-interpreter")).filter((folder) => existsSync(folder));
+  return roots.flatMap((folder) =>
+    readdirSync(folder)
+      .filter((name) => /^[0-9a-f]{32}$/.test(name))
+      .map((name) => join(folder, name)),
+  );
+}
+
+function membersOfServices(): number[] {
+  return groupsOfServices().flatMap((folder) => readOrNothing(join(folder, "cgroup.procs")).split("\n").filter(Boolean).map(Number));
+}
+
+function descendantsOf(ancestor: number): Set<number> {
+  const all = listProcesses();
+  const found = new Set([ancestor]);
+  for (let before = 0; before !== found.size; ) {
+    before = found.size;
+    for (const { pid, parent } of all) if (found.has(parent)) found.add(pid);
+  }
+  return found;
+}
+
+/** Knows those that no process is in; objects of slabs in use all count, so it is no exact number. */
+function slabsOfNetworkNamespaces(): number {
+  return Number(/^net_namespace\s+(\d+)/m.exec(readOrNothing("/proc/slabinfo"))?.[1] ?? 0);
+}
+
+function namespaceOf(pid: number): string[] {
+  try {
+    return [readlinkSync(`/proc/${pid}/ns/net`)];
+  } catch {
+    // It ended while we looked.
+    return [];
+  }
+}
+
+function lines(file: string): number {
+  return readOrNothing(file).split("\n").filter(Boolean).length;
+}

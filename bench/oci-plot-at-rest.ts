@@ -1,0 +1,26 @@
+import { compareAtRest } from "./harness/at-rest.ts";
+import { python } from "./harness/bare.ts";
+import { poissonArrivals } from "./harness/load.ts";
+import { plot } from "./harness/programs.ts";
+import { bareProcesses } from "./harness/spawner.ts";
+import type { Measure } from "./harness/world.ts";
+
+const SPAWNERS = 8;
+
+/** What share of its bare time does a plot of a table take when the service is not busy? */
+export const measure: Measure = async (world) => {
+  const bare = await bareProcesses(world, python(plot), SPAWNERS);
+  try {
+    return await compareAtRest(world, {
+      text: "oci: plot at rest, at random twice a second, against a bare process",
+      engine: "oci",
+      code: plot,
+      bare: bare.run,
+      arrivals: (block) => poissonArrivals({ perSecond: 2, durationMs: world.pick(20_000, 5_000), seed: world.seed + block }),
+      blocks: world.pick(2, 1),
+      ratioMax: 0.25,
+    });
+  } finally {
+    await bare.close();
+  }
+};

@@ -1,0 +1,29 @@
+import { python } from "./harness/bare.ts";
+import { plot } from "./harness/programs.ts";
+import { compareSaturated } from "./harness/saturated.ts";
+import { bareProcesses } from "./harness/spawner.ts";
+import type { Measure } from "./harness/world.ts";
+
+const CONCURRENCY_MAX = 4;
+
+/** How many plots are drawn in a second, against bare processes without a sandbox and against the other engine? */
+export const measure: Measure = async (world) => {
+  const bare = await bareProcesses(world, python(plot), CONCURRENCY_MAX);
+  try {
+    return await compareSaturated(world, {
+      text: "oci: plot, 16 clients back to back, against bare processes",
+      engine: "oci",
+      code: plot,
+      bare: bare.run,
+      concurrencies: world.pick([1, 2, 3, CONCURRENCY_MAX], [2]),
+      searchMs: world.pick(8_000, 4_000),
+      warmUpMs: world.pick(4_000, 2_000),
+      blockMs: world.pick(20_000, 8_000),
+      blocks: world.pick(2, 1),
+      ratioMin: 4,
+      against: { text: "oci: plot, 16 clients back to back, against the Docker engine", engine: "docker", ratioMin: 5 },
+    });
+  } finally {
+    await bare.close();
+  }
+};
