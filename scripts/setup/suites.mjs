@@ -28,7 +28,7 @@ export const suites = [
   { name: "contract", title: "contract tests", run: vitest("contract") },
   { name: "image", title: "image tests", run: imageTests, needsEngine: true },
   { name: "attacks", title: "attacks", run: vitest("attacks"), needsEngine: true },
-  { name: "oci", title: "OCI engine: its own tests; limits, leaks, sessions, attacks again", run: vitest("oci"), needsOci: true },
+  { name: "oci", title: "OCI engine: its own tests, and all that knows a sandbox again", run: vitest("oci"), needsOci: true },
   { name: "faults", title: "faults", run: vitest("faults"), needsEngine: true },
   { name: "clients", title: "clients of other makers", run: vitest("clients"), needsEngine: true },
   { name: "ops", title: "what the people on call see", run: vitest("ops"), needsEngine: true },

@@ -1,7 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { sandboxesOf, workerIdIn } from "../support/containers.ts";
+import { madeBy } from "../support/made-by.ts";
 import { client, prepareService, type ServiceProcess, type TestService } from "../support/service.ts";
 
 let world: TestService;
@@ -63,11 +63,11 @@ test("nothing is left: no key without expiry, no temporary file, no container be
       const alive = Number(
         (await (await fetch(`${service.operationsUrl}/metrics`)).text()).match(/^code_interpreter_sandboxes_alive (\d+)/m)?.[1],
       );
-      expect((await sandboxesOf(workerIdIn(service.log))).length).toBe(alive);
+      expect((await madeBy(service)).length).toBe(alive);
       expect(alive).toBeLessThanOrEqual(6);
     },
     { timeout: 30_000, interval: 500 },
   );
   expect(await service.stop()).toBe(0);
-  expect(await sandboxesOf(workerIdIn(service.log))).toEqual([]);
+  expect(await madeBy(service)).toEqual([]);
 });

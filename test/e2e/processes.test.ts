@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { sandboxesOf, workerIdIn } from "../support/containers.ts";
+import { engineName } from "../support/engine.ts";
+import { aliveOf, madeBy } from "../support/made-by.ts";
 import { client, type Json, prepareService, type TestService } from "../support/service.ts";
 
 let world: TestService;
@@ -20,12 +21,13 @@ describe("api and workers as processes of their own", () => {
     );
     const path = accepted.headers.get("location") as string;
     await vi.waitFor(async () => expect((await get(path)).json.status).toBe("in_progress"), { timeout: 10_000 });
-    const heir = await world.start("worker");
+    // The other starts afterwards: on a busy machine a start takes longer than the code does.
     doomed.child.kill("SIGKILL");
+    const heir = await world.start("worker");
     await vi.waitFor(async () => expect((await get(path)).json.status).toBe("completed"), { timeout: 45_000, interval: 250 });
     const { json } = await get(path);
     expect(json).toMatchObject({ attempt: 2, outputs: [{ text: "began\nended" }] });
-    await vi.waitFor(async () => expect(await sandboxesAlive(doomed.log)).toEqual([]), { timeout: 15_000, interval: 250 });
+    await vi.waitFor(async () => expect(await aliveOf(doomed)).toEqual([]), { timeout: 15_000, interval: 250 });
     expect(await heir.stop()).toBe(0);
   });
 
@@ -42,7 +44,7 @@ describe("api and workers as processes of their own", () => {
     const code = service.stop();
     for (const answer of await Promise.all(answers)) expect(answer.json).toMatchObject({ status: "completed" });
     expect(await code).toBe(0);
-    expect(await sandboxesOf(workerIdIn(service.log))).toEqual([]);
+    expect(await madeBy(service)).toEqual([]);
   });
 
   test("without Redis the api says so at once, and works again when it is back", async () => {
@@ -79,11 +81,9 @@ describe("a wrong configuration", () => {
     expect(stderr).toMatch(message);
   });
 
-  test("an image that is not there stops the worker, naming the command that builds it", async () => {
-    await expect(world.start("worker", { SANDBOX_IMAGE: "no-such-image:none" })).rejects.toThrow(/npm run image/);
+  test("an image that is not there stops the worker, naming what is missing", async () => {
+    const missing = { SANDBOX_IMAGE: "no-such-image:none", SANDBOX_ROOTFS: "/nowhere/root" };
+    const message = engineName === "oci" ? /SANDBOX_ROOTFS: .*setup\.mjs rootfs/ : /npm run image/;
+    await expect(world.start("worker", missing)).rejects.toThrow(message);
   });
 });
-
-async function sandboxesAlive(log: readonly string[]) {
-  return (await sandboxesOf(workerIdIn(log))).filter((container) => container.State === "running");
-}

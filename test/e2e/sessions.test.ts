@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { sandboxesOf, testEngine, workerIdIn } from "../support/containers.ts";
+import { removeLeftBy } from "../support/made-by.ts";
 import { expectMatchesOpenApi } from "../support/openapi.ts";
 import { client, type Json, prepareService, type ServiceProcess, type TestService } from "../support/service.ts";
 
@@ -9,16 +9,16 @@ const env = { POOL_SIZE_MIN: "1", POOL_SIZE_MAX: "1", WORKER_MEMORY_MB: "4096", 
 let service: TestService;
 let apis: ServiceProcess[];
 let workers: ServiceProcess[];
-let killed: string[] = [];
+let killed: ServiceProcess[] = [];
 beforeAll(async () => {
   service = await prepareService();
   apis = await Promise.all([service.start("api", env), service.start("api", env)]);
   workers = await Promise.all([service.start("worker", env), service.start("worker", env)]);
 });
 afterAll(async () => {
-  await service.stop();
   // Their reaper would come in a minute; the tests that follow count containers.
-  for (const worker of killed) for (const { Id } of await sandboxesOf(worker)) await testEngine().getContainer(Id).remove({ force: true });
+  for (const worker of killed) await removeLeftBy(worker);
+  await service.stop();
 });
 
 /** Calls whose answers are checked against the API document, each at another api process in turn. */
@@ -197,7 +197,7 @@ describe("a worker that goes", () => {
     const { make, cell, call, begin, until } = await as("org_kill");
     const id = await make();
     const running = await begin(id, "import time; time.sleep(29)");
-    killed = workers.map((worker) => workerIdIn(worker.log));
+    killed = workers;
     for (const worker of workers) worker.child.kill("SIGKILL");
     workers = [await service.start("worker", env)];
     await until(running, "execution.ended");

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -19,6 +20,8 @@ export interface ServiceProcess {
   /** Base URL of the API; empty for a worker. */
   readonly url: string;
   readonly operationsUrl: string;
+  /** With ENGINE=oci the folder of its keeper, one a process; null with the other engine. */
+  readonly ociState: string | null;
   /** Everything it wrote to its log so far. */
   readonly log: string[];
   /** SIGTERM, then the exit code. */
@@ -57,14 +60,24 @@ export async function prepareService(options: TestRedisOptions = {}): Promise<Te
     async stop() {
       for (const service of started) await service.stop();
       await redis.stop();
+      for (const { ociState } of started) if (ociState !== null) await rm(ociState, { recursive: true, force: true });
       await rm(dataFolder, { recursive: true, force: true });
     },
   };
 }
 
 async function launch(command: Command, env: Record<string, string>): Promise<ServiceProcess> {
+  const ociState = process.env.ENGINE === "oci" ? `/run/code-interpreter-test-${randomUUID()}` : null;
   const child = spawn(process.execPath, [new URL(`${command}.js`, BUILT).pathname], {
-    env: { SANDBOX_IMAGE: "code-interpreter-sandbox:dev", ...process.env, HOST: "127.0.0.1", PORT: "0", METRICS_PORT: "0", ...env },
+    env: {
+      SANDBOX_IMAGE: "code-interpreter-sandbox:dev",
+      ...process.env,
+      HOST: "127.0.0.1",
+      PORT: "0",
+      METRICS_PORT: "0",
+      ...(ociState === null ? {} : { OCI_STATE_DIR: ociState }),
+      ...env,
+    },
     stdio: ["ignore", "ignore", "pipe"],
   });
   const log: string[] = [];
@@ -100,6 +113,7 @@ async function launch(command: Command, env: Record<string, string>): Promise<Se
     child,
     url: urls.api,
     operationsUrl: urls.operations,
+    ociState,
     log,
     async stop() {
       await end("SIGTERM");
