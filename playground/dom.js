@@ -18,6 +18,11 @@ export function make(tag, props = {}, ...children) {
   return element;
 }
 
+/** A name of a file that code chose, without what turns writing around: `a\u202egnp.exe` would read as a picture's. */
+export function honestName(name) {
+  return name.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
+}
+
 export function bytesText(bytes) {
   if (bytes < 1024) return `${bytes} B`;
   const units = ["KiB", "MiB", "GiB"];

@@ -1,5 +1,5 @@
 import { chartData } from "./chart.js";
-import { bytesText, make } from "./dom.js";
+import { bytesText, honestName, make } from "./dom.js";
 import { addressOf, download } from "./stored-file.js";
 
 const ROWS_AT_FIRST = 50;
@@ -105,14 +105,15 @@ export function labelledText(label, text) {
 }
 
 export function filePart(output) {
+  const name = honestName(output.name);
   const problem = make("span", { className: "problem" });
   const save = make(
     "button",
     {
       type: "button",
       className: "quiet",
-      ariaLabel: `Save ${output.name}`,
-      onclick: () => download(output.file_id, output.name).catch((error) => problem.replaceChildren(error.message)),
+      ariaLabel: `Save ${name}`,
+      onclick: () => download(output.file_id, name).catch((error) => problem.replaceChildren(error.message)),
     },
     "Save",
   );
@@ -120,7 +121,7 @@ export function filePart(output) {
   return make(
     "div",
     { className: "file" },
-    make("span", { className: "name" }, output.name),
+    make("span", { className: "name" }, name),
     make("span", { className: "hint" }, about),
     save,
     problem,

@@ -1,4 +1,4 @@
-import { byId, bytesText, make, timeText } from "./dom.js";
+import { byId, bytesText, honestName, make, timeText } from "./dom.js";
 
 const words = {
   queued: "Waiting",
@@ -155,7 +155,7 @@ function notesOf({ truncated, skipped_files: skipped, attempt, outcome, status, 
   if (cut.length > 0) notes.push(`More was written to ${cut.join(" and ")} than is kept.`);
   if (truncated.outputs) notes.push("There were more outputs than are kept.");
   if (truncated.files && skipped.length === 0) notes.push("There were more files than are kept.");
-  for (const file of skipped) notes.push(`${file.name} was left out: ${file.reason}.`);
+  for (const file of skipped) notes.push(`${honestName(file.name)} was left out: ${file.reason}.`);
   if (attempt > 1) notes.push(`It ran ${attempt} times, because a worker was lost.`);
   if (evidence.session_alive === false) notes.push("The session ended with it; its variables are gone.");
   if (evidence.session_alive === true && status !== "completed" && status !== "failed")

@@ -47,6 +47,8 @@ export const limitDefaults = {
   // What a caller sends.
   codeBytesMax: 1 * MIB,
   requestBodyBytesMax: 16 * MIB,
+  // Levels of objects and arrays in each other; what writes JSON again has a stack.
+  requestBodyDepthMax: 128,
   stdinBytesMax: 1 * MIB,
   argsCountMax: 64,
   argBytesMax: 4 * KIB,
@@ -107,6 +109,8 @@ export const limitDefaults = {
   instructionsCharsMax: 65_536,
   inputItemsMax: 1_000,
   functionToolsMax: 128,
+  // Of the tools of a request or an assistant as JSON, and of a schema for the answer: they are kept, and told with every state.
+  toolsBytesMax: 256 * KIB,
   assistantsPerOrganizationMax: 1_000,
 
   // What is kept, and how long an orderly stop may take.

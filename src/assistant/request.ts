@@ -152,7 +152,13 @@ function tools(dialect: Dialect, limits: Limits) {
       ),
     )
     .max(limits.functionToolsMax)
-    .refine((list) => list.filter((tool) => tool.type === "code_interpreter").length <= 1, "must have the code_interpreter at most once");
+    .refine((list) => list.filter((tool) => tool.type === "code_interpreter").length <= 1, "must have the code_interpreter at most once")
+    .refine(...bytesAtMost(limits.toolsBytesMax));
+}
+
+/** For what has no shape of its own to bound it. */
+function bytesAtMost(bytesMax: number): [(value: unknown) => boolean, string] {
+  return [(value) => Buffer.byteLength(JSON.stringify(value) ?? "") <= bytesMax, `must have at most ${bytesMax} bytes as JSON`];
 }
 
 export function assistantToolsSchema(limits: Limits) {
@@ -215,8 +221,14 @@ export function openaiRequestSchema(limits: Limits) {
     conversation: z.null({ error: "is not supported; use previous_response_id" }).optional(),
     prompt: z.null({ error: "is not supported; use instructions" }).optional(),
     stream_options: z.unknown().optional(),
-    text: z.looseObject({ format: z.looseObject({ type: z.string() }).nullish(), verbosity: z.string().nullish() }).nullish(),
-    reasoning: z.looseObject({ effort: z.string().nullish() }).nullish(),
+    text: z
+      .looseObject({ format: z.looseObject({ type: z.string() }).nullish(), verbosity: z.string().nullish() })
+      .refine(...bytesAtMost(limits.toolsBytesMax))
+      .nullish(),
+    reasoning: z
+      .looseObject({ effort: z.string().nullish() })
+      .refine(...bytesAtMost(limits.toolsBytesMax))
+      .nullish(),
     truncation: z.enum(["auto", "disabled"]).nullish(),
     service_tier: z.string().max(32).nullish(),
     user: z.string().max(512).nullish(),

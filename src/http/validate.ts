@@ -4,14 +4,34 @@ import type { z } from "zod";
 import { ServiceError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 
-/** Reads a JSON body, bounded; refuses other content types by name. */
+/** Reads a JSON body, bounded in bytes and depth; refuses other content types by name. */
 export function jsonBody(limits: Limits): RequestHandler[] {
   const parse = express.json({ limit: limits.requestBodyBytesMax, type: isJson });
   const ensureJson: RequestHandler = (request, _response, next) => {
     if (!isJson(request)) throw new ServiceError("unsupported_media_type", { detail: "Send the body as application/json in UTF-8." });
     next();
   };
-  return [ensureJson, parse];
+  const ensureShallow: RequestHandler = (request, _response, next) => {
+    const levels = limits.requestBodyDepthMax;
+    if (isDeeper(request.body, levels))
+      throw new ServiceError("malformed_request", { detail: `The body must have at most ${levels} levels.` });
+    next();
+  };
+  return [ensureJson, parse, ensureShallow];
+}
+
+/** Level by level, as a body that is too deep is too deep to recurse into. */
+function isDeeper(value: unknown, levels: number): boolean {
+  let level = [value].filter(isNested);
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth === levels) return true;
+    level = level.flatMap((nested) => Object.values(nested).filter(isNested));
+  }
+  return false;
+}
+
+function isNested(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
 }
 
 function isJson(request: { headers: Record<string, unknown> }): boolean {

@@ -141,6 +141,11 @@ describe("run", () => {
     expect((await stream.toArray()).join("")).toBe("HELLO THERE");
   });
 
+  test("a file's name reads as what it is, whatever code put into it", async () => {
+    await run("open('a\\u202egnp.exe', 'w').write('1')\nopen('<img src=x onerror=alert(1)>.txt', 'w').write('2')");
+    expect(await outputs().locator(".file .name").allInnerTexts()).toEqual(["<img src=x onerror=alert(1)>.txt", "a\ufffdgnp.exe"]);
+  });
+
   test("a time limit is said with its value", async () => {
     await page.getByText("Options").click();
     await page.getByLabel("Time limit, seconds").fill("0.5");

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { call } from "../../support/call.ts";
 import { script } from "../../support/model-server.ts";
 import { type Rig, respond, startRig, TOOL } from "./rig.ts";
 
@@ -119,6 +120,23 @@ describe("a request in OpenAI's dialect", () => {
     const answer = await respond(rig, body);
     expect([answer.status, answer.body.error.code, answer.body.error.param]).toEqual([422, "invalid_field", param]);
   });
+});
+
+test.each([
+  ["tools", { tools: [{ type: "function", name: "f", description: "d".repeat(300_000) }] }],
+  ["text", { text: { format: { type: "json_schema", schema: { d: "d".repeat(300_000) } } } }],
+])("more of %s than is kept with every response is refused by its bound", async (param, fields) => {
+  const answer = await respond(rig, { input: "x", ...fields });
+  expect([answer.status, answer.body.error.param]).toEqual([422, param]);
+  expect(answer.body.detail).toContain("262144 bytes");
+});
+
+test("a body that is too deep to be written again is refused by its bound", async () => {
+  const nested = (levels: number) => JSON.parse("[".repeat(levels) + "]".repeat(levels));
+  const deep = (levels: number) => ({ input: "x", tools: [{ type: "function", name: "f", parameters: { a: nested(levels) } }] });
+  expect((await respond(rig, deep(120))).status).toBe(200);
+  const answer = await call(rig.api.url, "POST /v1/responses", { key: rig.key, body: deep(2_000) });
+  expect([answer.status, answer.body.code, answer.body.detail]).toEqual([400, "malformed_request", expect.stringContaining("128 levels")]);
 });
 
 test("a conversation larger than may be kept is refused by its bound", async () => {
