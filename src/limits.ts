@@ -76,7 +76,7 @@ export const limitDefaults = {
   sessionsPerOrganizationMax: 20,
   sessionIdleMinutesDefault: 20,
   sessionIdleMinutesMax: 60,
-  // A session that the service made by itself, for a response or an MCP client, gives way to others after this.
+  // A session that the service made by itself gives way to others after this, and a response's once that has ended.
   sessionGivesWayAfterMs: 60_000,
   sessionLifetimeMsMax: 24 * 60 * 60 * 1000,
   // From the call that makes one to its sandbox, the queue included.

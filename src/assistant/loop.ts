@@ -86,6 +86,14 @@ class Loop {
   }
 
   async run(): Promise<LoopEnd> {
+    try {
+      return await this.#turns();
+    } finally {
+      await this.#session.release();
+    }
+  }
+
+  async #turns(): Promise<LoopEnd> {
     for (let turns = 0; turns < this.#world.limits.modelCallsPerResponseMax; turns += 1) {
       const turn = await this.#turn(turns === 0);
       const end = await this.#afterTurn(turn);

@@ -32,6 +32,8 @@ export interface Sessions {
   /** Places a stored file in the working folder before the next code runs. */
   addFile(organization: string, id: string, file: { fileId: string }): Promise<unknown>;
   listFiles(organization: string, id: string): Promise<Array<Pick<SessionFile, "id" | "name">>>;
+  /** Nobody uses it now: where room is needed, it may go. */
+  release(organization: string, id: string): Promise<void>;
 }
 
 export interface StoredFile {

@@ -58,6 +58,12 @@ export class SessionUse {
     this.#id = null;
   }
 
+  /** The response has ended. A session that can not be told gives way all the same, later. */
+  async release(): Promise<void> {
+    if (this.#id === null || this.#wish.given !== null) return;
+    await this.#sessions.release(this.#wish.organization, this.#id).catch(() => undefined);
+  }
+
   /** What the model must know of the session that its code ran in; told once. */
   takeNote(): string | null {
     const note = this.#note;

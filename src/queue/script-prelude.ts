@@ -117,10 +117,11 @@ local function end_session(org, id, status)
   stop_waiting(org, id)
   wake(org, id, 'ended')
 end
--- Expires a session that the service made for itself and nobody has used for a while; returns whether it did.
+-- Expires a session that the service made for itself and is done with, or nobody has used for a while; returns whether it did.
 local function give_way(org, id, idle_ms)
-  local state = redis.call('HMGET', session_key(org, id), 'status', 'gives_way', 'last_active_at')
-  if state[1] ~= 'active' or state[2] ~= '1' or now - tonumber(state[3]) < idle_ms then return false end
+  local state = redis.call('HMGET', session_key(org, id), 'status', 'gives_way', 'released', 'last_active_at')
+  if state[1] ~= 'active' or state[2] ~= '1' then return false end
+  if state[3] ~= '1' and now - tonumber(state[4]) < idle_ms then return false end
   end_session(org, id, 'expired')
   return true
 end
@@ -134,6 +135,7 @@ local function touch_session(org, id)
     return 'lost'
   end
   keep_session(org, id, state[3], state[4])
+  redis.call('HDEL', session_key(org, id), 'released')
   return 'active', state[2]
 end
 local function count_run()

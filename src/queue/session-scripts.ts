@@ -88,6 +88,12 @@ end_session(ARGV[1], ARGV[2], ARGV[3])
 return 1
 `);
 
+/** Who made a session for itself is done with it, until it is used again. ARGV: org, id. */
+export const sessionReleaseScript = new Script(`${prelude}
+if redis.call('HGET', session_key(ARGV[1], ARGV[2]), 'status') == 'active' then redis.call('HSET', session_key(ARGV[1], ARGV[2]), 'released', '1') end
+return 1
+`);
+
 /** Makes room at a worker that has none. ARGV: org, id, idle ms. Returns 1 when the session gave way, or 0 when it does not. */
 export const sessionGiveWayScript = new Script(`${prelude}
 return give_way(ARGV[1], ARGV[2], tonumber(ARGV[3])) and 1 or 0

@@ -13,6 +13,7 @@ import {
   sessionEndScript,
   sessionFilesScript,
   sessionLookScript,
+  sessionReleaseScript,
   sessionTouchScript,
 } from "./session-scripts.ts";
 import type { Wakeups } from "./wakeups.ts";
@@ -186,6 +187,11 @@ export class Sessions {
   /** Its idle time begins anew. Rejects with `container_not_found`, `container_expired`, `container_lost`. */
   async ensureActive(organization: string, id: string): Promise<void> {
     await this.#ownerOf(organization, id);
+  }
+
+  /** Lets a session that gives way do so at once where its room is needed, until it is used again. */
+  async release(organization: string, id: string): Promise<void> {
+    await this.#ask(() => sessionReleaseScript.run(this.#deps.redis, this.#deps.keys.base, [organization, id]));
   }
 
   /** The worker of an active session; rejects as `ensureActive`. */

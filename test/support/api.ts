@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
+import type { Sessions } from "../../src/assistant/ports.ts";
 import { makeAssistant } from "../../src/bin/assistant-part.ts";
 import { ServiceError } from "../../src/errors.ts";
 import { FileCatalog } from "../../src/files/catalog.ts";
@@ -97,7 +98,7 @@ export async function startApi(options: ApiOptions) {
 const none = async () => {
   throw new ServiceError("container_not_found");
 };
-const noContainers: AppDeps["containers"] = {
+const noContainers: AppDeps["containers"] & Sessions = {
   create: none,
   get: async () => null,
   list: async () => ({ data: [], hasMore: false }),
@@ -106,6 +107,7 @@ const noContainers: AppDeps["containers"] = {
   listFiles: none,
   addFile: none,
   removeFile: none,
+  release: none,
 };
 
 export type Api = Awaited<ReturnType<typeof startApi>>;

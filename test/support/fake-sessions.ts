@@ -13,6 +13,7 @@ export class FakeSessions implements Sessions {
   readonly kept = new Map<string, Kept>();
   /** What `create` was called with. */
   readonly created: NewSession[] = [];
+  readonly released: string[] = [];
   /** Thrown by the next create, once. */
   failNext: Error | null = null;
   /** What happens to a session while it is looked at. */
@@ -49,6 +50,10 @@ export class FakeSessions implements Sessions {
   async addFile(_organization: string, id: string, file: { fileId: string }): Promise<void> {
     if (this.#found(id).session.status !== "active") throw new ServiceError("container_expired");
     this.#found(id).fileIds.push(file.fileId);
+  }
+
+  async release(_organization: string, id: string): Promise<void> {
+    this.released.push(id);
   }
 
   async listFiles(_organization: string, id: string) {

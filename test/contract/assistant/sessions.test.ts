@@ -102,6 +102,15 @@ describe("container auto", () => {
     expect(rig.sessions.created.at(-1)).toMatchObject({ restoreFrom: first.body.container_id, fileIds: [file.id] });
   });
 
+  test("may go once the response has ended, unless the caller named it", async () => {
+    const { body } = await respond(rig, { tools: [TOOL], inputs: runs() });
+    expect(rig.sessions.created.at(-1)).toMatchObject({ givesWay: true });
+    expect(rig.sessions.released).toContain(body.container_id);
+    const named = await rig.sessions.create("org_a", {});
+    await respond(rig, { tools: [{ ...TOOL, container: named.id }], inputs: runs() });
+    expect(rig.sessions.released).not.toContain(named.id);
+  });
+
   test("that can not be had fails the response with the reason", async () => {
     rig.sessions.failNext = new ServiceError("container_unavailable", { detail: "No worker had room." });
     const answer = await respond(rig, { tools: [TOOL], inputs: runs() });

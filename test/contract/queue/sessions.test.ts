@@ -226,6 +226,16 @@ describe("there is no session", () => {
     expect([engine.of(first.id).closed, engine.of(second.id).closed, engine.of(kept.id).closed]).toEqual([1, 1, 0]);
   });
 
+  test("that the service is done with gives way at once, unless it was used again", async () => {
+    const { sessions, run } = await prepare({ limits: { sessionsPerOrganizationMax: 2 } });
+    const [first, second] = [await sessions.create(ORG, { givesWay: true }), await sessions.create(ORG, { givesWay: true })];
+    for (const { id } of [first, second]) await sessions.release(ORG, id);
+    await run(first.id, "1");
+    expect((await sessions.create(ORG)).status).toBe("active");
+    expect([(await sessions.get(ORG, first.id))?.status, (await sessions.get(ORG, second.id))?.status]).toEqual(["active", "expired"]);
+    expect(await codeOf(sessions.create(ORG))).toBe("organization_containers_full");
+  });
+
   test("where no worker has room in time, and nothing of it is left", async () => {
     const { sessions, rig } = await prepare({ sessionsMax: 1, limits: { sessionStartTimeoutMsMax: 700 } });
     await sessions.create(ORG);
