@@ -3,7 +3,7 @@ import type { ServiceError } from "../../../src/errors.ts";
 import type { LimitName } from "../../../src/limits.ts";
 import { Heartbeat } from "../../../src/queue/heartbeat.ts";
 import { makeKeys } from "../../../src/queue/keys.ts";
-import type { StoredFiles } from "../../../src/queue/sessions.ts";
+import type { StoredFiles } from "../../../src/queue/session-files.ts";
 import { FakeEngine } from "../../support/fake-engine.ts";
 import { FakeSessionEngine } from "../../support/fake-session-engine.ts";
 import { log, makeRig, newExecution, type Rig, request } from "./rig.ts";
@@ -155,6 +155,18 @@ describe("a session", () => {
     const end = await rig.producer.waitForEnd(ORG, ids[1] as string, 10_000);
     expect(end.skipped_files).toEqual([{ name: "d", reason: expect.stringContaining("2 files") }]);
     expect((await sessions.listFiles(ORG, id)).map((file) => file.name).sort()).toEqual(["b", "c"]);
+  });
+
+  test("takes no more files than its working folder holds", async () => {
+    const { sessions, known, engine } = await prepare();
+    for (const id of ["file_1", "file_2"]) known.set(id, { id, name: `${id}.bin`, bytes: 80 * 1024 * 1024 });
+    const { id } = await sessions.create(ORG, { fileIds: ["file_1"] });
+    await expect(sessions.addFile(ORG, id, { fileId: "file_2" })).rejects.toMatchObject({ code: "invalid_field", param: "file" });
+    expect(await sessions.listFiles(ORG, id)).toHaveLength(1);
+    engine.of(id).die();
+    await expect.poll(async () => (await sessions.get(ORG, id))?.status).toBe("lost");
+    const both = sessions.create(ORG, { restoreFrom: id, fileIds: ["file_2"] });
+    await expect(both).rejects.toMatchObject({ code: "invalid_field", param: "file_ids" });
   });
 
   test("gets file changes between the cells before and after them", async () => {

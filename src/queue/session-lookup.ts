@@ -1,0 +1,64 @@
+import { type ErrorCode, ServiceError } from "../errors.ts";
+import { containerIdPattern } from "../execution/ids.ts";
+import type { Session } from "../execution/session.ts";
+import type { RedisClient } from "../redis-address.ts";
+import type { Keys } from "./keys.ts";
+import { decodeSession } from "./session-record.ts";
+import { sessionLookScript, sessionTouchScript } from "./session-scripts.ts";
+
+export interface LookupDeps {
+  redis: RedisClient;
+  keys: Keys;
+  /** Turns a failure of Redis into the error a caller reads. */
+  unavailable(error: unknown): ServiceError;
+}
+
+/** Finds the record of a session, or the worker that has it. */
+export class SessionLookup {
+  readonly #deps: LookupDeps;
+
+  constructor(deps: LookupDeps) {
+    this.#deps = deps;
+  }
+
+  /** Null for one that never was or has been forgotten; one whose worker is gone is `lost`. */
+  async record(organization: string, id: string): Promise<(Session & { workerId: string | null }) | null> {
+    if (!containerIdPattern.test(id)) return null;
+    const reply = await this.ask(() => sessionLookScript.run(this.#deps.redis, this.#deps.keys.base, [organization, id]));
+    return decodeSession(organization, reply);
+  }
+
+  /**
+   * The worker of an active session, whose idle time begins anew. Rejects with `container_not_found`, `container_expired`,
+   * `container_lost`.
+   */
+  async owner(organization: string, id: string): Promise<string> {
+    if (!containerIdPattern.test(id)) throw notActive("unknown");
+    const reply = (await this.ask(() => sessionTouchScript.run(this.#deps.redis, this.#deps.keys.base, [organization, id]))) as unknown[];
+    const status = String(reply[0]);
+    if (status !== "active") throw notActive(status);
+    return String(reply[1]);
+  }
+
+  /** What a call of Redis comes to; its failure as the error a caller reads. */
+  async ask<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      return await call();
+    } catch (error) {
+      throw this.#deps.unavailable(error);
+    }
+  }
+}
+
+const codes: Record<string, ErrorCode> = { expired: "container_expired", lost: "container_lost" };
+const details: Record<string, string> = {
+  expired: "The container was idle for too long; make another one, with `restore_from` if its files are wanted.",
+  lost: "The container and its variables are gone; make another one, with `restore_from` if its files are wanted.",
+  starting: "The container is not ready yet.",
+};
+
+/** Why a session of that status takes nothing. */
+export function notActive(status: string): ServiceError {
+  const detail = details[status];
+  return new ServiceError(codes[status] ?? "container_not_found", { param: "container", ...(detail === undefined ? {} : { detail }) });
+}
