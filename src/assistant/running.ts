@@ -1,7 +1,8 @@
 import type { Limits } from "../limits.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
-import { type LoopWorld, ResponseFailed, runLoop } from "./loop.ts";
+import { ResponseFailed } from "./code-runs.ts";
+import { type LoopWorld, runLoop } from "./loop.ts";
 import { ModelFailed, modelFailures } from "./model.ts";
 import { OutputWriter } from "./output-writer.ts";
 import type { ResponseStore } from "./ports.ts";
