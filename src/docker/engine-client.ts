@@ -42,7 +42,9 @@ export function connectEngine(address: EngineAddress, metrics: Metrics): EngineC
       try {
         return await work();
       } catch (error) {
-        metrics.engineErrors.inc({ operation });
+        // What is gone, or going, needs no removing: the engine says so when two saw to it.
+        const gone = operation === "remove" && (hasStatus(error, 404) || hasStatus(error, 409));
+        if (!gone) metrics.engineErrors.inc({ operation });
         throw error;
       } finally {
         stopTimer();

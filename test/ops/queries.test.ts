@@ -1,0 +1,102 @@
+import { once } from "node:events";
+import http from "node:http";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { type ModelServer, startModelServer } from "../support/model-server.ts";
+import { startPrometheus, type TestPrometheus } from "../support/prometheus.ts";
+import { client, prepareService, type ServiceProcess, type TestService } from "../support/service.ts";
+import { alerts, inputsOf, panels, records } from "../support/watch.ts";
+
+/** An api and a worker under a mixed load that goes on, and a real Prometheus that scrapes them. */
+let world: TestService;
+let model: ModelServer;
+let receiver: http.Server;
+let prometheus: TestPrometheus;
+let loading = true;
+let load: Promise<unknown>;
+
+const PATIENCE = { timeout: 90_000, interval: 500 };
+
+beforeAll(async () => {
+  model = await startModelServer();
+  receiver = http.createServer((request, response) => request.resume().on("end", () => response.end()));
+  await once(receiver.listen(0, "127.0.0.1"), "listening");
+  const { port } = receiver.address() as { port: number };
+  world = await prepareService();
+  const env = {
+    MODEL_BASE_URL: model.baseUrl,
+    MODEL_DEFAULT: "scripted",
+    WEBHOOK_ALLOW_PRIVATE: "true",
+    LIMIT_SELF_CHECK_INTERVAL_MS: "1000",
+  };
+  const api = await world.start("api", env);
+  const worker = await world.start("worker", env);
+  const round = await callerOf(api, `http://127.0.0.1:${port}/`);
+  await round();
+  load = (async () => {
+    while (loading) await round();
+  })();
+  prometheus = await startPrometheus([api.operationsUrl, worker.operationsUrl]);
+  // The rules are the last to know: they need a few scrapes, and an evaluation after those.
+  await vi.waitFor(async () => {
+    for (const { record, labels } of records) expect(await recorded(record, labels?.slo ?? ""), record).toBe(1);
+  }, PATIENCE);
+}, 180_000);
+
+afterAll(async () => {
+  loading = false;
+  await load;
+  await prometheus?.stop();
+  await world.stop();
+  await model.stop();
+  receiver.close();
+});
+
+/** One of everything that a metric counts: ends of several kinds, files, a session, a webhook, an assistant's response. */
+async function callerOf(api: ServiceProcess, webhook: string): Promise<() => Promise<void>> {
+  const { run, call } = client(api.url, await world.key("org_load"));
+  const { json: session } = await call("POST", "/v1/containers", {});
+  return async () => {
+    await run({ code: "print(1)", webhook: { url: webhook, secret: "s".repeat(32) } });
+    await run({ code: "1/0" });
+    await run({ code: "open('a.txt', 'w').write('a')", memory_mb: 256 });
+    await run({ code: "x = 1", container: session.id });
+    await call("POST", "/v1/responses", { tools: [{ type: "code_interpreter" }], inputs: [{ role: "user", content: "Say hello." }] });
+  };
+}
+
+const recorded = (record: string, slo: string) => numbersOf(slo === "" ? record : `${record}{slo="${slo}"}`);
+
+/** Rows with a number in them; a quantile of nothing is a row without one. */
+async function numbersOf(expr: string): Promise<number> {
+  const rows = (await prometheus.query(expr.replaceAll("$__rate_interval", "1m"))) as Array<{ value: [number, string] }>;
+  return rows.filter(({ value }) => !Number.isNaN(Number(value[1]))).length;
+}
+
+test.each(panels.flatMap(({ title, targets }) => (targets ?? []).map(({ expr }) => [title, expr] as const)))(
+  "the panel %s has data: %s",
+  async (_, expr) => {
+    // The load goes on, so what happens once a round comes by again.
+    await vi.waitFor(async () => expect(await numbersOf(expr)).toBeGreaterThan(0), PATIENCE);
+  },
+);
+
+test.each(records.map(({ record, labels }) => [record, labels?.slo ?? ""] as const))("%s is recorded: %s", async (record, slo) => {
+  expect(await recorded(record, slo)).toBe(1);
+});
+
+// What an alert compares must be there while all is well; what comes out of the comparison is for promtool's tests of the rules.
+test.each(alerts.flatMap(({ alert, expr }) => inputsOf(expr).map((input) => [alert, input] as const)))(
+  "the alert %s looks at data: %s",
+  async (_, input) => {
+    expect(await numbersOf(input)).toBeGreaterThan(0);
+  },
+);
+
+test("Prometheus itself finds every rule healthy", async () => {
+  for (const { alert, expr } of alerts) await expect(prometheus.query(expr), alert).resolves.toBeInstanceOf(Array);
+});
+
+test("no page fires while the service serves", async () => {
+  const fatal = ["IsolationBroken", "NoWorkerServes", "ProcessDown", "RedisAway", "EngineAway", "ResultsNotStored", "QueueStuck"];
+  for (const { expr } of alerts.filter(({ alert }) => fatal.includes(alert))) expect(await prometheus.query(expr)).toEqual([]);
+});
