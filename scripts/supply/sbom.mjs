@@ -1,0 +1,30 @@
+/** Components of a CycloneDX document out of dpkg's own record of what is installed (var/lib/dpkg/status). */
+export function debianComponents(status, distribution = "debian") {
+  return status
+    .split(/\n\n+/)
+    .map((text) => ({ text, field: (name) => new RegExp(`^${name}: (.*)$`, "m").exec(text)?.[1] }))
+    .filter(({ field }) => /\binstalled$/.test(field("Status") ?? ""))
+    .map(({ field }) => {
+      const [name, version, architecture] = [field("Package"), field("Version"), field("Architecture")];
+      const purl = `pkg:deb/${distribution}/${encodeURIComponent(name)}@${encodeURIComponent(version)}?arch=${architecture}`;
+      return { type: "library", "bom-ref": purl, name, version, purl };
+    })
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** The document for an image: `name` and `digest` say which. */
+export function imageSbom({ name, digest, status, now = new Date() }) {
+  const component = { type: "container", "bom-ref": `image:${name}`, name, version: digest, hashes: hashesOf(digest) };
+  return {
+    bomFormat: "CycloneDX",
+    specVersion: "1.5",
+    version: 1,
+    metadata: { timestamp: now.toISOString(), component },
+    components: debianComponents(status),
+  };
+}
+
+function hashesOf(digest) {
+  const sha256 = /^sha256:([0-9a-f]{64})$/.exec(digest)?.[1];
+  return sha256 === undefined ? [] : [{ alg: "SHA-256", content: sha256 }];
+}
