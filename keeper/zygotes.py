@@ -89,7 +89,9 @@ class Zygotes:
                 runner = self._current.fork(fds)
             except OSError as error:
                 print(f"the zygote is replaced: {error}", file=sys.stderr, flush=True)
-                self._replace(self._start())
+                fresh = self._start()
+                self._current.close()
+                self._current = fresh
                 joined = [pid for pid in container.members() if pid != container.pid]
                 runner = os.pidfd_open(joined[0]) if joined else self._current.fork(fds)
             if self._current.worn and not self._renewing:
@@ -111,11 +113,9 @@ class Zygotes:
         finally:
             self._renewing = False
         with self._lock:
-            self._replace(fresh)
-
-    def _replace(self, fresh: Zygote) -> None:
-        self._current.close()
-        self._current = fresh
+            worn, self._current = self._current, fresh
+        # Nobody waits for a fork while it ends.
+        worn.close()
 
     def _start(self) -> Zygote:
         return Zygote(self._rootfs, self._setup, self._program, self._bounds["zygote_forks"], self._bounds["zygote_age_s"])

@@ -82,6 +82,13 @@ test("a keeper does not start in a folder that others could have filled", async 
   await rm(foreign, { recursive: true });
 });
 
+test("a keeper does not start with a runtime whose containers nobody can fork into, and says what to use", () => {
+  const env = { ...process.env, ENGINE: "oci", METRICS_PORT: "0", OCI_RUNTIME: "runsc" };
+  const { status, stderr } = spawnSync(process.execPath, [join(root, "dist/bin/keeper.js")], { env, encoding: "utf8", timeout: 60_000 });
+  expect(status).not.toBe(0);
+  expect(stderr).toContain("use ENGINE=docker with SANDBOX_RUNTIME=runsc");
+});
+
 /**
  * Starts a program of the service and waits for a message of its log. One with an account sees the project where that account can
  * read it, wherever it lies: at a mount of its own.
