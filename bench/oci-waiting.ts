@@ -4,13 +4,17 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { makeMetrics } from "../src/observe/metrics.ts";
 import { OciSandboxFactory } from "../src/oci/factory.ts";
 import { percentile, round } from "./harness/numbers.ts";
-import { startService } from "./harness/service.ts";
+import { keeperOf, listProcesses, readOrNothing } from "./harness/processes.ts";
+import { type Service, startService } from "./harness/service.ts";
 import type { Measure } from "./harness/world.ts";
 
 const MIB_MAX = 2;
 const SETTLE_MS = 1_000;
-/** All that a container can be made of: pages of processes and tmpfs, page tables, stacks, slabs, and what each core keeps of it. */
-const KINDS = ["AnonPages", "Shmem", "Slab", "PageTables", "KernelStack", "Percpu"];
+const FIRST_PROCESS = "/usr/bin/catatonit";
+/** What a container is made of besides its process: pages of tmpfs, slabs, stacks, and what the kernel keeps of it for each core. */
+const OF_KERNEL = ["Shmem", "Slab", "KernelStack", "Percpu"];
+/** Of a process, and of nobody else. */
+const OF_PROCESS = ["RssAnon", "RssShmem", "VmPTE"];
 
 /** How much memory of the machine does a sandbox hold that stands ready? */
 export const measure: Measure = async (world) => {
@@ -22,11 +26,11 @@ export const measure: Measure = async (world) => {
   const each: number[] = [];
   try {
     for (let round = 0; round < world.pick(5, 2); round++) {
-      const before = heldMib();
+      const before = heldMib(service);
       const sandboxes = [];
       while (sandboxes.length < count) sandboxes.push(await factory.create({ memoryMb: limits.memoryMbMax }, AbortSignal.timeout(60_000)));
       await sleep(SETTLE_MS);
-      each.push((heldMib() - before) / count);
+      each.push((heldMib(service) - before) / count);
       await Promise.all(sandboxes.map((sandbox) => sandbox.destroy()));
       await sleep(SETTLE_MS);
     }
@@ -47,8 +51,14 @@ export const measure: Measure = async (world) => {
   ];
 };
 
-function heldMib(): number {
-  const text = readFileSync("/proc/meminfo", "utf8");
-  const kib = KINDS.map((kind) => Number(new RegExp(`^${kind}:\\s+(\\d+) kB`, "m").exec(text)?.[1] ?? 0));
-  return kib.reduce((sum, value) => sum + value, 0) / 1024;
+/** By the kernel for everybody, and by the keeper and the first processes of its containers. */
+function heldMib(service: Service): number {
+  const { keeper } = keeperOf(service.pids.service);
+  const waiting = listProcesses().filter(({ command }) => command.startsWith(FIRST_PROCESS));
+  const processes = [keeper, ...waiting.map(({ pid }) => pid)].map((pid) => kibOf(readOrNothing(`/proc/${pid}/status`), OF_PROCESS));
+  return [kibOf(readFileSync("/proc/meminfo", "utf8"), OF_KERNEL), ...processes].reduce((sum, kib) => sum + kib, 0) / 1024;
+}
+
+function kibOf(text: string, names: readonly string[]): number {
+  return names.reduce((sum, name) => sum + Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(text)?.[1] ?? 0), 0);
 }

@@ -77,7 +77,7 @@ function row(
     baseline: baseRate,
     ratio,
     target: `≥ ${ratioMin}`,
-    met: ratio >= ratioMin && failures.length === 0,
+    met: baseRate > 0 && ratio >= ratioMin && failures.length === 0,
     detail: { ours: ratesOf(ours), baseline: ratesOf(baseline), ...detail, failures: failures.slice(0, 5) },
     notes: [`${note}; baseline blocks ${ratesOf(baseline).join(", ")}`],
   };
