@@ -20,14 +20,15 @@ const mayImport = {
   queue: ["execution", "redis-address.ts", ...shared],
   assistant: ["execution", "redis-address.ts", ...shared],
   mcp: ["execution", ...shared],
-  http: ["queue", "files", "assistant", "mcp", "execution", "keys.ts", "redis-address.ts", ...shared],
+  receipts: ["execution", ...leaves],
+  http: ["queue", "files", "assistant", "mcp", "receipts", "execution", "keys.ts", "redis-address.ts", ...shared],
 };
 
 const place = (name) => (name.endsWith(".ts") ? `^src/${name.replace(".", "\\.")}$` : `^src/${name}/`);
 const known = Object.keys(mayImport);
 
 /** Packages that one folder alone may know. */
-const owners = { dockerode: ["docker"], bullmq: ["queue"], express: ["http", "mcp", "bin"], commander: ["bin"] };
+const owners = { dockerode: ["docker"], bullmq: ["queue"], express: ["http", "mcp", "bin"], commander: ["bin"], jose: ["receipts"] };
 
 module.exports = {
   forbidden: [

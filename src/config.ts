@@ -110,10 +110,29 @@ const variables = z.object({
     .default("max_tokens")
     .describe("field that bounds the tokens of an answer; models differ"),
   WEBHOOK_ALLOW_PRIVATE: flag.default(false).describe("deliver webhooks to private and loopback addresses"),
+  RECEIPT_KEY_FILE: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("keys that sign receipts, a private JWK set; DATA_DIR/receipt-keys.json, made at the first start, when unset"),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe("OpenTelemetry collector, as http://127.0.0.1:4318; traces are sent when this or the next is set"),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe("where traces go when that is not the collector's /v1/traces"),
+  OTEL_SDK_DISABLED: flag.default(false).describe("no traces, whatever else is set"),
+  OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).default(1).describe("share of traces recorded; a caller's own decision wins"),
   LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
 });
 
-export type Config = Readonly<z.infer<typeof variables>> & { readonly KEYS_FILE: string; readonly limits: Limits };
+export type Config = Readonly<z.infer<typeof variables>> & {
+  readonly KEYS_FILE: string;
+  readonly RECEIPT_KEY_FILE: string;
+  readonly limits: Limits;
+};
 
 export class ConfigError extends Error {
   override name = "ConfigError";
@@ -157,7 +176,12 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   } catch (error) {
     throw new ConfigError((error as Error).message, { cause: error });
   }
-  return Object.freeze({ ...values, KEYS_FILE: values.KEYS_FILE ?? `${values.DATA_DIR}/keys.json`, limits });
+  return Object.freeze({
+    ...values,
+    KEYS_FILE: values.KEYS_FILE ?? `${values.DATA_DIR}/keys.json`,
+    RECEIPT_KEY_FILE: values.RECEIPT_KEY_FILE ?? `${values.DATA_DIR}/receipt-keys.json`,
+    limits,
+  });
 }
 
 /** A bad value is told, but not the user and password in an address. */

@@ -105,6 +105,11 @@ export async function createKey(path: string, key: NewKey): Promise<string> {
   return `ci_sk_${id.slice("key_".length)}_${secret}`;
 }
 
+/** The id in a key's text, which is no secret. */
+export function idOfKey(text: string): string {
+  return `key_${KEY_TEXT.exec(text)?.[1] ?? ""}`;
+}
+
 /** Removes a key by its id; false when there is none of that id. */
 export async function revokeKey(path: string, id: string): Promise<boolean> {
   let found = false;

@@ -113,6 +113,10 @@ export const limitDefaults = {
   toolsBytesMax: 256 * KIB,
   assistantsPerOrganizationMax: 1_000,
 
+  // What an organization used, by day.
+  usageKeptDaysMax: 400,
+  usageRangeDaysMax: 92,
+
   // What is kept, and how long an orderly stop may take.
   retentionMsMax: 24 * 60 * 60 * 1000,
   eventsRetentionMsMax: 60 * 60 * 1000,
@@ -156,6 +160,7 @@ const relations: ReadonlyArray<[claim: string, holds: (l: Limits) => boolean]> =
     "sessionIdleMinutesMax < retentionMsMax (an expired session is known for a while)",
     (l) => l.sessionIdleMinutesMax * 60_000 < l.retentionMsMax,
   ],
+  ["usageRangeDaysMax ≤ usageKeptDaysMax", (l) => l.usageRangeDaysMax <= l.usageKeptDaysMax],
   ["eventsRetentionMsMax ≤ retentionMsMax", (l) => l.eventsRetentionMsMax <= l.retentionMsMax],
 ];
 

@@ -8,6 +8,7 @@ import { KeyFile } from "../keys.ts";
 import { failFast, untilReady } from "../queue/connection.ts";
 import { Producer } from "../queue/producer.ts";
 import { repeat } from "../queue/sweep.ts";
+import { openSigningKeys } from "../receipts/signing-keys.ts";
 import { makeAssistant } from "./assistant-part.ts";
 import type { Part, World } from "./process.ts";
 
@@ -34,10 +35,10 @@ export interface ApiPart extends Part {
 
 /** Starts the HTTP API; it answers until `stop`, which lets running requests end. */
 export async function startApi(world: World, files: Files, neighbours: Readiness = async () => ({})): Promise<ApiPart> {
-  const { config, log, metrics, stopping } = world;
+  const { config, log, metrics, tracing, stopping } = world;
   const { limits } = config;
   const redis = failFast(config.REDIS_URL, log);
-  const producer = new Producer({ redis, prefix: config.REDIS_PREFIX, limits, metrics, log });
+  const producer = new Producer({ redis, prefix: config.REDIS_PREFIX, limits, metrics, log, tracing });
   const readiness = async () => ({
     redis: await producer.ready().then(
       () => true,
@@ -57,6 +58,10 @@ export async function startApi(world: World, files: Files, neighbours: Readiness
     assistant,
     files,
     rateLimit: makeRateLimit({ redis, prefix: config.REDIS_PREFIX, limits, metrics }),
+    usage: producer.usage.bind(producer),
+    receipts: { keys: await openSigningKeys(config.RECEIPT_KEY_FILE), source: producer.receiptSource.bind(producer) },
+    tracing,
+    boardQueues: producer.boardQueues(),
     readiness,
     publicUrl: config.PUBLIC_URL,
     stopping,

@@ -3,6 +3,7 @@ import { exitCodesHelp } from "./cli/exit-code.ts";
 import { Printer } from "./cli/printer.ts";
 import { type RunOptions, run } from "./cli/run.ts";
 import { CliError, EXIT_USAGE, serviceFrom, urlFrom } from "./cli/settings.ts";
+import type { VerifyOptions } from "./cli/verify.ts";
 
 const printer = new Printer(process.stdout, process.stderr);
 
@@ -72,6 +73,17 @@ withConnection(program.command("mcp"))
   .action(async (options: ConnectionOptions) => {
     const { mcp } = await import("./cli/mcp.ts");
     await mcp(serviceFrom(options, process.env));
+  });
+
+program
+  .command("verify")
+  .argument("<receipt>", "a receipt, as GET /v1/executions/:id/receipt answers it")
+  .description("whether a receipt is genuine, and what it tells; needs no service")
+  .requiredOption("-k, --key <keys>", "the service's public keys, as /v1/receipt-keys answers them")
+  .option("-c, --code <script>", "the code it should be about")
+  .action(async (receipt: string, options: VerifyOptions) => {
+    const { verify } = await import("./cli/verify.ts");
+    process.exitCode = await verify(receipt, options, printer);
   });
 
 program

@@ -3,19 +3,20 @@ import { DockerSandboxFactory } from "../docker/factory.ts";
 import { reapSandboxes } from "../docker/reaper.ts";
 import type { World } from "./process.ts";
 import type { EngineSize, Owner, SandboxEngine } from "./sandbox-engine.ts";
-import { seccompProfile } from "./seccomp-profile.ts";
+import { seccompProfile, seccompSha256 } from "./seccomp-profile.ts";
 
 /** Containers of a Docker engine. */
 export async function openDockerEngine(world: World, owner: Owner, size: EngineSize, idleMsMax: number): Promise<SandboxEngine> {
   const { config, log, metrics } = world;
   const { limits } = config;
   const client = connectEngine({ host: config.DOCKER_HOST, certPath: config.DOCKER_CERT_PATH }, metrics);
-  await checkEngine(client, config.SANDBOX_IMAGE, config.SANDBOX_RUNTIME);
+  // By its id from here on: what was proven at the start is what runs, whatever the name comes to mean.
+  const image = await findImage(client, config.SANDBOX_IMAGE, config.SANDBOX_RUNTIME);
   const ownKernel = config.SANDBOX_RUNTIME.startsWith("runsc");
   const factory = new DockerSandboxFactory({
     engine: client,
     profile: {
-      image: config.SANDBOX_IMAGE,
+      image,
       runtime: config.SANDBOX_RUNTIME,
       // Without white space, as it goes to the engine with every container.
       seccomp: ownKernel ? null : JSON.stringify(seccompProfile()),
@@ -32,20 +33,21 @@ export async function openDockerEngine(world: World, owner: Owner, size: EngineS
     factory,
     ownKernel,
     description: { engine: "docker", image: config.SANDBOX_IMAGE, runtime: config.SANDBOX_RUNTIME },
+    facts: { engine: "docker", image_digest: image, seccomp_sha256: ownKernel ? null : seccompSha256() },
     ping: () => client.call("ping", () => client.control.ping()),
     reap: async (owners) => void (await reapSandboxes({ engine: client, metrics, log, serviceId: owner.serviceId, ...owners })),
     close: async () => client.close(),
   };
 }
 
-/** Fails with what to do when the engine, its runtime or the image is not there. */
-async function checkEngine(client: EngineClient, image: string, runtime: string): Promise<void> {
+/** Returns the image's id; fails with what to do when the engine, its runtime or the image is not there. */
+async function findImage(client: EngineClient, image: string, runtime: string): Promise<string> {
   const info = (await client.call("info", () => client.control.info())) as { Runtimes?: Record<string, unknown> };
   if (info.Runtimes !== undefined && !(runtime in info.Runtimes)) {
     throw new Error(`SANDBOX_RUNTIME: the engine knows no runtime ${runtime}, only ${Object.keys(info.Runtimes).join(", ")}`);
   }
   try {
-    await client.call("inspect", () => client.control.getImage(image).inspect());
+    return (await client.call("inspect", () => client.control.getImage(image).inspect())).Id;
   } catch (error) {
     throw new Error(`SANDBOX_IMAGE: the engine has no image ${image}; build it with "npm run image"`, { cause: error });
   }

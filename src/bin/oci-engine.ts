@@ -1,4 +1,5 @@
-import { basename } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Log } from "../observe/log.ts";
 import { OciSandboxFactory } from "../oci/factory.ts";
@@ -6,7 +7,7 @@ import { type Keeper, type KeeperOptions, startKeeper } from "../oci/keeper.ts";
 import { pingKeeper } from "../oci/lease.ts";
 import type { World } from "./process.ts";
 import type { EngineSize, SandboxEngine } from "./sandbox-engine.ts";
-import { seccompProfile } from "./seccomp-profile.ts";
+import { seccompProfile, seccompSha256 } from "./seccomp-profile.ts";
 
 const RESTART_PAUSE_MS = 1_000;
 
@@ -26,6 +27,7 @@ export async function openOciEngine(world: World, size: EngineSize): Promise<San
       runtime: config.OCI_RUNTIME,
       keeper: own === null ? `at ${socket}` : "started by this process, as root",
     },
+    facts: { engine: "oci", image_digest: sealOf(config.SANDBOX_ROOTFS), seccomp_sha256: seccompSha256() },
     ping,
     // What a worker leaves goes with its connections, and what a keeper leaves is removed when the next one starts.
     reap: async () => {},
@@ -61,6 +63,12 @@ export function keeperOptions({ config, log }: World, containersMax: number): Ke
     limits: config.limits,
     log,
   };
+}
+
+/** The setup writes it beside the root file system, and compares the two at every start. */
+function sealOf(rootfs: string | undefined): string | null {
+  const seal = rootfs === undefined ? "" : join(dirname(rootfs), "seal");
+  return existsSync(seal) ? `sha256:${readFileSync(seal, "utf8").trim()}` : null;
 }
 
 interface OwnKeeper {

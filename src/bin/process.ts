@@ -1,6 +1,7 @@
 import { type Config, ConfigError, readConfig } from "../config.ts";
 import { type Log, makeLog } from "../observe/log.ts";
 import { type Metrics, makeMetrics } from "../observe/metrics.ts";
+import { noTracing, type Tracing } from "../observe/trace.ts";
 
 /** A started part of the service; `stop` is its orderly end and never takes longer than the configured bound. */
 export interface Part {
@@ -11,6 +12,7 @@ export interface World {
   config: Config;
   log: Log;
   metrics: Metrics;
+  tracing: Tracing;
   /** Aborted when the orderly stop begins. */
   stopping: AbortSignal;
 }
@@ -27,11 +29,12 @@ export async function runProcess(name: string, start: (world: World) => Promise<
     log.fatal({ err: error }, "unhandled rejection");
     process.exit(1);
   });
+  const tracing = await openTracing(name, config, log);
   const stopping = new AbortController();
   const signalled = firstSignal(log);
   let part: Part | "signalled";
   try {
-    const starting = start({ config, log, metrics: makeMetrics(), stopping: stopping.signal });
+    const starting = start({ config, log, metrics: makeMetrics(), tracing, stopping: stopping.signal });
     part = await Promise.race([starting, signalled.then(() => "signalled" as const)]);
   } catch (error) {
     log.fatal({ err: error }, "the start failed");
@@ -51,6 +54,7 @@ export async function runProcess(name: string, start: (world: World) => Promise<
     process.exit(1);
   }, config.limits.shutdownMsMax);
   await part.stop();
+  await tracing.stop();
   clearTimeout(overdue);
   log.info("stopped");
   process.exit(0);
@@ -64,6 +68,14 @@ function configOrExit(): Config {
     process.stderr.write(`The configuration is wrong:\n${error.message}\n`);
     process.exit(2);
   }
+}
+
+/** The SDK is loaded only where traces have somewhere to go. */
+async function openTracing(name: string, config: Config, log: Log): Promise<Tracing> {
+  const wanted = config.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined || config.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT !== undefined;
+  if (!wanted || config.OTEL_SDK_DISABLED) return noTracing;
+  const { startTracing } = await import("../observe/otel.ts");
+  return startTracing({ process: name, share: config.OTEL_TRACES_SAMPLER_ARG, log });
 }
 
 function firstSignal(log: Log): Promise<void> {

@@ -1,4 +1,5 @@
 import type { SandboxFactory } from "../engine/sandbox.ts";
+import type { SandboxFacts } from "../execution/provenance.ts";
 
 /** What a worker needs of the engine that makes its sandboxes, whichever it is. */
 export interface SandboxEngine {
@@ -7,6 +8,8 @@ export interface SandboxEngine {
   readonly ownKernel: boolean;
   /** For the log: which engine, and with what. */
   readonly description: Record<string, string>;
+  /** For receipts: what the sandboxes are made of. */
+  readonly facts: Omit<SandboxFacts, "runner_sha256">;
   /** Rejects while the engine does not answer. */
   ping(): Promise<unknown>;
   /** Removes what nobody owns any more. */

@@ -1,11 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { availableParallelism, hostname, totalmem } from "node:os";
 import { planCapacity } from "../engine/capacity.ts";
+import { measureRunner } from "../engine/measure-runner.ts";
 import { Pool } from "../engine/pool.ts";
 import { makeEngine } from "../engine/run.ts";
 import { startSelfChecks } from "../engine/self-check.ts";
 import { proveLockdown } from "../engine/self-proof.ts";
 import { deadlineAfter } from "../execution/deadline.ts";
+import type { SandboxFacts } from "../execution/provenance.ts";
 import type { Files } from "../files/files.ts";
 import { patient } from "../queue/connection.ts";
 import { Consumer } from "../queue/consumer.ts";
@@ -28,7 +30,7 @@ export interface WorkerPart extends Part {
 
 /** Starts a worker: proves the lockdown on real sandboxes, then takes executions off the queue. */
 export async function startWorker(world: World, files: Files): Promise<WorkerPart> {
-  const { config, log, metrics } = world;
+  const { config, log, metrics, tracing } = world;
   const { limits } = config;
   const workerId = `${hostname()}-${randomUUID().slice(0, 8)}`;
   const capacity = planCapacity(
@@ -55,6 +57,7 @@ export async function startWorker(world: World, files: Files): Promise<WorkerPar
     log,
   });
   const engine = makeEngine({ pool, limits, log });
+  let facts: SandboxFacts | null = null;
   const consumer = new Consumer({
     redisUrl: config.REDIS_URL,
     prefix: config.REDIS_PREFIX,
@@ -65,6 +68,8 @@ export async function startWorker(world: World, files: Files): Promise<WorkerPar
     ports: (input, emit) => ({ ...files.portsOf(input), emit }),
     concurrency: capacity.concurrency,
     workerId,
+    sandboxFacts: () => facts,
+    tracing,
     webhookAllowPrivate: config.WEBHOOK_ALLOW_PRIVATE,
     sessions: { engine, sessionsMax: capacity.sessions, sandboxesMax: capacity.sandboxesInUse },
   });
@@ -87,6 +92,7 @@ export async function startWorker(world: World, files: Files): Promise<WorkerPar
     await sandboxes.close();
     throw new Error(`the lockdown does not hold, so this worker does not serve: ${problems.join("; ")}`);
   }
+  facts = { ...sandboxes.facts, runner_sha256: await measureRunner(engine, limits) };
   metrics.selfCheckSuccess.setToCurrentTime();
   let isolated = true;
   const stopSelfChecks = startSelfChecks({
@@ -106,7 +112,7 @@ export async function startWorker(world: World, files: Files): Promise<WorkerPar
   })) {
     metrics.workerCapacity.set({ of }, count);
   }
-  log.info({ workerId, ...capacity, ...sandboxes.description }, "worker serves; the lockdown holds");
+  log.info({ workerId, ...capacity, ...sandboxes.description, ...facts }, "worker serves; the lockdown holds");
 
   return {
     stop: async () => {

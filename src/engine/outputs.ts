@@ -1,4 +1,5 @@
 import { display, errorOutput, type Output } from "../execution/outputs.ts";
+import type { FileHash } from "../execution/provenance.ts";
 import { fileNameProblem } from "../execution/request.ts";
 import type { ExecutionEnd } from "../execution/result.ts";
 import type { RunPorts } from "../execution/run.ts";
@@ -35,6 +36,8 @@ export class RunOutputs {
   readonly truncated = { stdout: false, stderr: false, outputs: false, files: false };
   readonly skippedFiles: ExecutionEnd["skipped_files"] = [];
   readonly bytes = { stdout: 0, stderr: 0, files: 0 };
+  /** Everything that was stored, images as well, by its content. */
+  readonly stored: FileHash[] = [];
   /** errno of the exception that ended the code, if it had one. */
   errno: number | null = null;
   readonly #ports: RunPorts;
@@ -93,6 +96,7 @@ export class RunOutputs {
     const name = `image-${this.#displays}.${mime_type === "image/svg+xml" ? "svg" : mime_type.slice("image/".length)}`;
     try {
       const saved = await this.#ports.saveFile({ name, mimeType: mime_type, bytesMax: frame.body.length }, once(frame.body));
+      this.stored.push({ name, bytes: saved.bytes, sha256: saved.sha256 });
       await this.#add({ ...checked.data, file_id: saved.file_id, url: saved.url, bytes: saved.bytes });
     } catch {
       this.#skip(name, "could not be stored");
@@ -129,6 +133,7 @@ export class RunOutputs {
     try {
       const saved = await this.#ports.saveFile({ name, bytesMax: this.#bounds.fileOutBytesMax }, chunks);
       this.bytes.files += saved.bytes;
+      this.stored.push({ name, bytes: saved.bytes, sha256: saved.sha256 });
       await this.#add({ type: "file", ...saved, name, change });
     } catch (error) {
       if (error instanceof WireError) throw error;

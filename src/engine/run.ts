@@ -29,6 +29,7 @@ export async function runInSandbox(options: RunOptions, input: RunInput, ports: 
   const { pool, limits, log } = options;
   const run = new SandboxRun(input, ports, limits);
   const acquiring = performance.now();
+  ports.phase?.("acquire");
   let taken: Taken;
   const patience = deadlineAfter(limits.sandboxStartTimeoutMsMax, stop);
   try {

@@ -1,3 +1,4 @@
+import type { FileHash, RunLimits } from "../execution/provenance.ts";
 import type { ExecutionEnd, Usage } from "../execution/result.ts";
 import type { RunInput, RunPorts, StopReason } from "../execution/run.ts";
 import type { Limits } from "../limits.ts";
@@ -33,6 +34,7 @@ export class SandboxRun {
   #first: FirstCause | null = null;
   #killTimer: NodeJS.Timeout | undefined;
   #collecting = false;
+  readonly #sent: FileHash[] = [];
   #codeSentAt: number | null = null;
   #done: DoneHead | null = null;
 
@@ -102,6 +104,7 @@ export class SandboxRun {
       usage: this.usage,
       truncated: this.#outputs.truncated,
       skipped_files: this.#outputs.skippedFiles,
+      provenance: { limits: runLimitsOf(this.#input, this.#limits), inputs: this.#sent, outputs: this.#outputs.stored },
     };
   }
 
@@ -116,12 +119,16 @@ export class SandboxRun {
 
   /** Returns false when the run was stopped before its code was sent. */
   async #sendInput(sandbox: Sandbox): Promise<boolean> {
+    this.#ports.phase?.("send");
     this.#killAfter(sandbox, this.#limits.inputTimeoutMsMax, { kind: "no_sandbox" });
-    for (const file of this.#input.files) await sendFile(sandbox, file.name, () => this.#ports.openFile(file.file_id));
+    for (const file of this.#input.files) {
+      this.#sent.push(await sendFile(sandbox, file.name, () => this.#ports.openFile(file.file_id)));
+    }
     if (this.#first !== null) return false;
     if (this.#input.stdin !== "") await sandbox.send({ kind: "stdin", body: Buffer.from(this.#input.stdin, "utf8") });
     await sandbox.send({ kind: "run", head: runHead(this.#input, this.#limits), body: Buffer.from(this.#input.code, "utf8") });
     this.#codeSentAt = performance.now();
+    this.#ports.phase?.("run");
     // The runner keeps the time; this is for a runner that can not.
     this.#killAfter(sandbox, this.#input.timeoutMs + this.#limits.runKillGraceMs, { kind: "deadline" });
     return true;
@@ -162,6 +169,7 @@ export class SandboxRun {
     this.#firstIs({ kind: "done", facts: doneFacts(done, this.#outputs.errno) });
     this.usage.run_ms = done.run_ms;
     this.usage.collect_ms = done.collect_ms;
+    this.#ports.phase?.("collect", done.collect_ms);
     this.usage.cpu_ms = done.cpu_ms;
     this.usage.memory_peak_bytes = done.memory_peak_bytes;
     this.usage.stdout_bytes = done.stdout_bytes;
@@ -199,6 +207,18 @@ export class SandboxRun {
       void sandbox.destroy();
     }, delayMs);
   }
+}
+
+function runLimitsOf(input: RunInput, limits: Limits): RunLimits {
+  return {
+    timeout_ms: input.timeoutMs,
+    memory_mb: input.memoryMb,
+    cpu_cores: limits.cpuCores,
+    processes: limits.processesMax,
+    working_folder_mb: limits.workingFolderMbMax,
+    output_bytes: limits.outputStopBytesMax,
+    files_out_bytes: limits.filesOutBytesMax,
+  };
 }
 
 export function elapsedMs(since: number): number {

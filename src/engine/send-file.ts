@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+import type { FileHash } from "../execution/provenance.ts";
 import { WireError } from "../wire/frames.ts";
 import type { Sandbox } from "./sandbox.ts";
 
@@ -10,12 +12,16 @@ export class InputLost extends Error {
 
 /**
  * Places a file in the working folder; it is opened once its turn has come. Rejects with InputLost when its bytes can
- * not be read, with WireError when the sandbox is lost meanwhile, even if the bytes never come.
+ * not be read, with WireError when the sandbox is lost meanwhile, even if the bytes never come. Returns what was sent.
  */
-export async function sendFile(sandbox: Sandbox, name: string, open: () => Promise<AsyncIterable<Uint8Array>>): Promise<void> {
+export async function sendFile(sandbox: Sandbox, name: string, open: () => Promise<AsyncIterable<Uint8Array>>): Promise<FileHash> {
+  const hash = createHash("sha256");
+  let sent = 0;
   await sandbox.send({ kind: "file", head: { name } });
   try {
     for await (const bytes of untilLost(bytesOf(open), sandbox.lost)) {
+      hash.update(bytes);
+      sent += bytes.length;
       for (let offset = 0; offset < bytes.length; offset += FILE_CHUNK_BYTES) {
         await sandbox.send({ kind: "chunk", body: bytes.subarray(offset, offset + FILE_CHUNK_BYTES) });
       }
@@ -26,6 +32,7 @@ export async function sendFile(sandbox: Sandbox, name: string, open: () => Promi
     throw error;
   }
   await sandbox.send({ kind: "file_end" });
+  return { name, bytes: sent, sha256: hash.digest("hex") };
 }
 
 async function* bytesOf(open: () => Promise<AsyncIterable<Uint8Array>>): AsyncGenerator<Uint8Array> {

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { output } from "./outputs.ts";
+import type { Provenance } from "./provenance.ts";
 import { causes, engines, outcomes, statuses } from "./status.ts";
 
 const milliseconds = z.number().int().nonnegative();
@@ -45,7 +46,8 @@ export const executionEnd = z.object({
   truncated: z.object({ stdout: z.boolean(), stderr: z.boolean(), outputs: z.boolean(), files: z.boolean() }),
   skipped_files: z.array(z.object({ name: z.string(), reason: z.string() })).describe("files that were left out, each with the rule"),
 });
-export type ExecutionEnd = z.infer<typeof executionEnd>;
+/** `provenance` is for the receipt and no part of what callers see here; ends that no engine made have none. */
+export type ExecutionEnd = z.infer<typeof executionEnd> & { provenance?: Provenance };
 
 const unixMilliseconds = z.number().int().describe("Unix time, milliseconds");
 
@@ -70,6 +72,7 @@ export const execution = z.object({
   completed_at: unixMilliseconds.nullable(),
   expires_at: unixMilliseconds,
   metadata: z.record(z.string(), z.string()),
+  trace_id: z.string().optional().describe("the trace it belongs to, where the service is traced"),
 });
 export type Execution = z.infer<typeof execution>;
 

@@ -37,7 +37,12 @@ export interface RunPorts {
   ): Promise<SavedFile>;
   /** Called for each output as it appears; text in pieces. Awaited, so that a slow reader slows the sandbox. */
   emit(output: Output): Promise<void>;
+  /** Told when a phase begins, or that it began so many milliseconds ago. */
+  phase?(name: RunPhase, agoMs?: number): void;
 }
+
+/** What a run goes through in its sandbox, in order. */
+export type RunPhase = "acquire" | "send" | "run" | "collect";
 
 /** Why a run is told to stop before its end. */
 export type StopReason = "cancelled" | "lock_lost" | "shutdown";

@@ -3,13 +3,17 @@ import { catalogue, type ErrorCode, ServiceError } from "../errors.ts";
 import { BlobStoreFailed } from "../files/store.ts";
 import type { Log } from "../observe/log.ts";
 import { requestIdOf } from "./request-id.ts";
+import { traceIdIn } from "./trace-requests.ts";
 
 /** Answers whatever was thrown with a catalogue entry; the cause goes to the log, never to the caller. */
 export function answerError(log: Log): ErrorRequestHandler {
   return (thrown, request, response, _next) => {
     const error = serviceErrorOf(thrown);
     if (error.status >= 500) {
-      log.error({ err: thrown, code: error.code, request: requestIdOf(response), route: request.route?.path }, "request failed");
+      log.error(
+        { err: thrown, code: error.code, request: requestIdOf(response), route: request.route?.path, trace_id: traceIdIn(response) },
+        "request failed",
+      );
     }
     if (response.headersSent || response.destroyed) {
       // Half an answer can not be taken back; a cut connection says that it is not whole.
@@ -23,11 +27,12 @@ export function answerError(log: Log): ErrorRequestHandler {
 /** Writes the one error body: RFC 9457 members, and `error` for clients of the OpenAI API. */
 export function writeProblem(response: Response, error: ServiceError, members: Record<string, unknown> = {}): void {
   const { status, title, type } = catalogue[error.code];
-  if (status === 401) response.setHeader("WWW-Authenticate", 'Bearer realm="code-interpreter"');
+  if (status === 401 && !response.hasHeader("WWW-Authenticate")) response.setHeader("WWW-Authenticate", 'Bearer realm="code-interpreter"');
   const retryAfterSeconds = error.retryAfterSeconds ?? retryAfterDefaults[error.code];
   if (retryAfterSeconds !== undefined) response.setHeader("Retry-After", String(Math.max(1, Math.ceil(retryAfterSeconds))));
   // Clients of the OpenAI API would repeat a 409 by themselves.
   if (status < 500 && status !== 429 && !response.hasHeader("x-should-retry")) response.setHeader("x-should-retry", "false");
+  const traceId = traceIdIn(response);
   response.status(status);
   response.setHeader("Content-Type", "application/problem+json");
   response.end(
@@ -40,6 +45,7 @@ export function writeProblem(response: Response, error: ServiceError, members: R
       code: error.code,
       success: false,
       error: { message: error.detail, type, param: error.param, code: error.code, status },
+      ...(traceId === undefined ? {} : { trace_id: traceId }),
       ...members,
     }),
   );

@@ -1,5 +1,6 @@
 import express, { type Express, type RequestHandler } from "express";
 import { ServiceError } from "../errors.ts";
+import { addAdminQueues } from "./admin-queues.ts";
 import { answerError } from "./answer-error.ts";
 import { authenticate, callerOf, requireScope } from "./auth.ts";
 import type { AppDeps, Route } from "./deps.ts";
@@ -10,6 +11,7 @@ import { addMcp } from "./mcp.ts";
 import { measure } from "./measure.ts";
 import { makeOpenApi } from "./openapi.ts";
 import { addPlayground } from "./playground.ts";
+import { addReceiptKeys } from "./receipt-keys.ts";
 import { requestId } from "./request-id.ts";
 import { assistantsDelete } from "./routes/assistants-delete.ts";
 import { assistantsGet } from "./routes/assistants-get.ts";
@@ -29,6 +31,7 @@ import { executionCancelPost } from "./routes/execution-cancel-post.ts";
 import { executionDelete } from "./routes/execution-delete.ts";
 import { executionEventsGet } from "./routes/execution-events-get.ts";
 import { executionGet } from "./routes/execution-get.ts";
+import { executionReceiptGet } from "./routes/execution-receipt-get.ts";
 import { executionsListGet } from "./routes/executions-list-get.ts";
 import { executionsPost } from "./routes/executions-post.ts";
 import { fileContentGet } from "./routes/file-content-get.ts";
@@ -42,7 +45,9 @@ import { responsesDelete } from "./routes/responses-delete.ts";
 import { responsesGet } from "./routes/responses-get.ts";
 import { responsesInputItemsGet } from "./routes/responses-input-items-get.ts";
 import { responsesPost } from "./routes/responses-post.ts";
+import { usageGet } from "./routes/usage-get.ts";
 import { closeWhenStopping } from "./stopping.ts";
+import { traceRequests } from "./trace-requests.ts";
 
 /** The API as an Express app that does not listen yet. */
 export function makeApp(deps: AppDeps): Express {
@@ -50,11 +55,13 @@ export function makeApp(deps: AppDeps): Express {
   app.disable("x-powered-by");
   // Hashing every JSON answer for a validator that no client of an API sends back is time lost.
   app.disable("etag");
-  app.use(requestId, safeHeaders, measure(deps.metrics), closeWhenStopping(deps.stopping));
+  app.use(requestId, traceRequests(deps.tracing), safeHeaders, measure(deps.metrics), closeWhenStopping(deps.stopping));
   addHealth(app, deps);
   addHealth(app, deps, "/v1");
   addDocs(app, makeOpenApi(deps));
   addPlayground(app);
+  addReceiptKeys(app, deps);
+  addAdminQueues(app, deps, [authenticate(deps.keys), limitRate(deps)]);
   addMcp(app, [authenticate(deps.keys), limitRate(deps)], deps);
   app.use("/v1", authenticate(deps.keys), limitRate(deps));
   const routes = routesOf(deps);
@@ -74,6 +81,7 @@ export function routesOf(deps: AppDeps): Route[] {
     executionsListGet(deps),
     executionGet(deps),
     executionEventsGet(deps),
+    executionReceiptGet(deps),
     executionCancelPost(deps),
     executionDelete(deps),
     responsesPost(deps),
@@ -101,6 +109,7 @@ export function routesOf(deps: AppDeps): Route[] {
     containerFileGet(deps),
     containerFileContentGet(deps),
     containerFileDelete(deps),
+    usageGet(deps),
   ];
 }
 

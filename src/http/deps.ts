@@ -1,13 +1,20 @@
+import type { createBullBoard } from "@bull-board/api";
 import type { RequestHandler } from "express";
+import type { ReceiptSource } from "../execution/receipt-source.ts";
+import type { DayRange, DayUsage } from "../execution/usage.ts";
 import type { Files } from "../files/files.ts";
 import type { Caller, Scope } from "../keys.ts";
 import type { Limits } from "../limits.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
+import type { Tracing } from "../observe/trace.ts";
+import type { SigningKeys } from "../receipts/signing-keys.ts";
 import type { AssistantPart } from "./assistant-port.ts";
 import type { Containers, Executions } from "./ports.ts";
 
 /** Everything the HTTP side works with, made in `bin/` and passed down. */
+export type BoardQueue = Parameters<typeof createBullBoard>[0]["queues"][number];
+
 export interface AppDeps {
   limits: Limits;
   log: Log;
@@ -18,6 +25,11 @@ export interface AppDeps {
   assistant: AssistantPart;
   files: Files;
   rateLimit: { take(keyId: string): Promise<void> };
+  usage(organization: string, range: DayRange): Promise<DayUsage[]>;
+  receipts: { keys: SigningKeys; source(organization: string, id: string): Promise<ReceiptSource | null> };
+  tracing: Tracing;
+  /** What the queue page shows. */
+  boardQueues: BoardQueue[];
   /** What `/health/ready` reports, by name of the thing asked; ready when all are true. */
   readiness(): Promise<Record<string, boolean>>;
   /** Base of the URLs in answers; relative ones when unset. */

@@ -17,10 +17,10 @@ export function measure(metrics: Metrics): RequestHandler {
 const methods = new Set(["GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"]);
 
 /** Node accepts some thirty methods; only those an HTTP client sends get a label. */
-function labelOfMethod(method: string): string {
+export function labelOfMethod(method: string): string {
   return methods.has(method) ? method : "other";
 }
 
-function labelOfRoute(route: { path?: unknown } | undefined): string {
+export function labelOfRoute(route: { path?: unknown } | undefined): string {
   return typeof route?.path === "string" ? route.path : "none";
 }

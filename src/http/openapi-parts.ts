@@ -21,6 +21,7 @@ const problemShape = {
   status: z.number().int(),
   detail: z.string().describe("what to change, naming the field and its bound"),
   instance: z.string().describe("the request's id, as in X-Request-Id"),
+  trace_id: z.string().optional().describe("the trace of the request, where the service is traced"),
   code: z.enum(errorCodes),
   success: z.literal(false),
   error: z.object({

@@ -8,6 +8,7 @@ import { addExecutionPaths } from "./openapi-executions.ts";
 import { addFilePaths } from "./openapi-files.ts";
 import { addOpenPaths } from "./openapi-open.ts";
 import type { PathContext } from "./openapi-parts.ts";
+import { addWatchPaths } from "./openapi-watch.ts";
 
 /** The OpenAPI 3.1 document, made of the very schemas that check requests. Built once, at start. */
 export function makeOpenApi(options: { limits: Limits; publicUrl: string | undefined }) {
@@ -30,6 +31,7 @@ export function makeOpenApi(options: { limits: Limits; publicUrl: string | undef
   addFilePaths(context);
   addContainerPaths(context);
   addAssistantPaths(context);
+  addWatchPaths(context);
   addOpenPaths(context);
   return new OpenApiGeneratorV31(registry.definitions).generateDocument({
     openapi: "3.1.0",
@@ -42,6 +44,13 @@ export function makeOpenApi(options: { limits: Limits; publicUrl: string | undef
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },
     servers: [{ url: options.publicUrl ?? "/" }],
-    tags: [{ name: "executions" }, { name: "files" }, { name: "containers" }, { name: "assistant" }, { name: "operations" }],
+    tags: [
+      { name: "executions" },
+      { name: "files" },
+      { name: "containers" },
+      { name: "assistant" },
+      { name: "usage" },
+      { name: "operations" },
+    ],
   });
 }

@@ -1,5 +1,6 @@
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
+import { traceIdOf } from "../observe/trace.ts";
 import { type StoredExecution, toExecution } from "./record.ts";
 
 /** Counts an execution that has ended and writes its one log line; called by whoever stored the end. */
@@ -27,6 +28,9 @@ export function tellEnded({ metrics, log }: { metrics: Metrics; log: Log }, stor
       cause: end.cause,
       outcome: end.outcome,
       attempt: stored.attempt,
+      session: stored.request.container,
+      image: end.provenance?.sandbox?.image_digest,
+      trace_id: traceIdOf(stored.trace) ?? undefined,
       usage: toExecution(stored).usage,
     },
     "execution ended",

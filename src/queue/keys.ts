@@ -19,6 +19,8 @@ export interface Keys {
   readonly waiting: string;
   readonly fair: string;
   readonly webhooksDue: string;
+  /** What an organization used on one UTC day, by the day's number since 1970. */
+  usage(organization: string, day: number): string;
   session(organization: string, id: string): string;
   /** File name → index entry. */
   sessionFiles(organization: string, id: string): string;
@@ -51,6 +53,7 @@ export function makeKeys(prefix: string): Keys {
     waiting: `${base}:waiting`,
     fair: `${base}:fair`,
     webhooksDue: `${base}:webhooks-due`,
+    usage: (organization, day) => `${base}:usage:${organization}:${day}`,
     session: (organization, id) => `${base}:session:${organization}:${id}`,
     sessionFiles: (organization, id) => `${base}:session-files:${organization}:${id}`,
     sessionList: (organization) => `${base}:session-list:${organization}`,

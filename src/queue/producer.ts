@@ -1,14 +1,19 @@
+import type { BullMQAdapter } from "@bull-board/api/bullMQAdapter";
 import { Queue } from "bullmq";
 import { ServiceError } from "../errors.ts";
 import { executionIdPattern, newId } from "../execution/ids.ts";
+import type { ReceiptSource } from "../execution/receipt-source.ts";
 import type { ExecutionRequest } from "../execution/request.ts";
 import type { Execution, ExecutionEvent } from "../execution/result.ts";
 import { isFinal } from "../execution/status.ts";
+import type { DayRange, DayUsage } from "../execution/usage.ts";
 import type { Limits } from "../limits.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
+import { noTracing, type Span, type Tracing } from "../observe/trace.ts";
 import type { RedisClient } from "../redis-address.ts";
 import { retryAfterSeconds } from "./admission.ts";
+import { boardQueue } from "./board.ts";
 import { disconnect, untilReady, withErrorHandler } from "./connection.ts";
 import { collectDepth, countJobs } from "./depth.ts";
 import { tellEnded } from "./ended.ts";
@@ -23,6 +28,7 @@ import { endSessionsOfTheSilent } from "./session-loss.ts";
 import { Sessions } from "./sessions.ts";
 import { endOverdue, repeat } from "./sweep.ts";
 import { confirmQueued, settleUnqueued } from "./unqueued.ts";
+import { readUsage } from "./usage.ts";
 import { Wakeups } from "./wakeups.ts";
 
 export interface Idempotency {
@@ -48,9 +54,11 @@ export interface ProducerDeps {
   limits: Limits;
   metrics: Metrics;
   log: Log;
+  tracing?: Tracing;
 }
 
 const PRIORITY_FIRST = 1;
+const DAY_MS = 24 * 60 * 60 * 1000;
 const SWEEP_MS = 1_000;
 const SILENT_SWEEP_MS = 2_000;
 const READY_TIMEOUT_MS = 800;
@@ -66,6 +74,8 @@ export class Producer {
   readonly #deps: ProducerDeps;
   readonly #keys: Keys;
   readonly #queue: Queue;
+  /** Filled and worked off by workers; opened for the queue page. */
+  readonly #webhooks: Queue;
   readonly #subscriber: RedisClient;
   readonly #wakeups: Wakeups;
   readonly #sessionQueues: SessionQueues;
@@ -75,14 +85,8 @@ export class Producer {
   constructor(deps: ProducerDeps) {
     this.#deps = deps;
     this.#keys = makeKeys(deps.prefix);
-    this.#queue = new Queue(queueNames.executions, {
-      connection: deps.redis,
-      prefix: this.#keys.base,
-      skipWaitingForReady: true,
-      skipVersionCheck: true,
-      skipMetasUpdate: true,
-    });
-    this.#queue.on("error", (error) => deps.log.warn({ error: error.message }, "the queue failed"));
+    this.#queue = this.#openQueue(queueNames.executions);
+    this.#webhooks = this.#openQueue(queueNames.webhooks);
     this.#subscriber = withErrorHandler(deps.redis.duplicate(), deps.log);
     this.#wakeups = new Wakeups(this.#subscriber);
     collectDepth(deps.metrics, { queue: this.#queue, redis: deps.redis, base: this.#keys.base });
@@ -108,6 +112,16 @@ export class Producer {
    * `organization_queue_full`, `queue_full`, `idempotency_mismatch`.
    */
   async submit(request: NewExecution): Promise<{ execution: Execution; replayed: boolean }> {
+    const { tracing = noTracing } = this.#deps;
+    const span = tracing.startSpan("execution.submit", { kind: "producer", parent: tracing.current() });
+    try {
+      return await this.#submit(request, span);
+    } finally {
+      span?.end();
+    }
+  }
+
+  async #submit(request: NewExecution, span: Span | null): Promise<{ execution: Execution; replayed: boolean }> {
     const { limits, redis } = this.#deps;
     const id = newId("execution");
     const { organization, idempotency } = request;
@@ -128,6 +142,8 @@ export class Producer {
         JSON.stringify({ ...request.request, files: [] }),
         JSON.stringify(request.files),
         request.request.container ?? "",
+        span?.traceparent ?? "",
+        limits.usageKeptDaysMax * DAY_MS,
       ]),
     )) as unknown[];
     const kind = String(reply[0]);
@@ -154,6 +170,7 @@ export class Producer {
       completedAt: null,
       expiresAt: createdAt + limits.retentionMsMax,
       webhookId: null,
+      trace: span?.traceparent ?? null,
       end: null,
     };
     return { execution: toExecution(stored), replayed: false };
@@ -260,6 +277,33 @@ export class Producer {
     return null;
   }
 
+  /** What the organization's executions used, by UTC day of their end: every day of the range, oldest first. */
+  async usage(organization: string, range: DayRange): Promise<DayUsage[]> {
+    return this.#ask(() => readUsage(this.#deps.redis, this.#keys, organization, range));
+  }
+
+  /** What a receipt is made of; null for an unknown execution. */
+  async receiptSource(organization: string, id: string): Promise<ReceiptSource | null> {
+    if (!executionIdPattern.test(id)) return null;
+    const stored = await decodeRecord(
+      organization,
+      await this.#ask(() => this.#deps.redis.callBuffer("HGETALL", this.#keys.record(organization, id))),
+    );
+    if (stored === null) return null;
+    return {
+      organization,
+      execution: toExecution(stored),
+      stdin: stored.request.stdin,
+      args: stored.request.args,
+      provenance: stored.end?.provenance ?? null,
+    };
+  }
+
+  /** What the queue page shows. */
+  boardQueues(): BullMQAdapter[] {
+    return [boardQueue(this.#queue, "executions that wait for a worker or run"), boardQueue(this.#webhooks, "calls that tell of ends")];
+  }
+
   async depth(): Promise<{ waiting: number; active: number }> {
     return this.#ask(() => countJobs(this.#queue));
   }
@@ -278,7 +322,24 @@ export class Producer {
     this.#stopSweep();
     this.#stopLossSweep();
     disconnect(this.#subscriber);
-    await Promise.all([this.#queue.close().catch(() => undefined), this.#sessionQueues.close()]);
+    await Promise.all([
+      this.#queue.close().catch(() => undefined),
+      this.#webhooks.close().catch(() => undefined),
+      this.#sessionQueues.close(),
+    ]);
+  }
+
+  #openQueue(name: string): Queue {
+    const { redis, log } = this.#deps;
+    const queue = new Queue(name, {
+      connection: redis,
+      prefix: this.#keys.base,
+      skipWaitingForReady: true,
+      skipVersionCheck: true,
+      skipMetasUpdate: true,
+    });
+    queue.on("error", (error) => log.warn({ error: error.message }, "the queue failed"));
+    return queue;
   }
 
   async #addWhereItBelongs(organization: string, id: string, priority: number, cell: { worker: string; session: string } | null) {

@@ -4,6 +4,7 @@ import type { ExecutionRequest } from "../execution/request.ts";
 import type { Evidence, Execution, ExecutionEnd } from "../execution/result.ts";
 import type { RunInput } from "../execution/run.ts";
 import { type Cause, type FinalStatus, isFinal, type Outcome, type Status } from "../execution/status.ts";
+import { traceIdOf } from "../observe/trace.ts";
 
 /** What Redis keeps of one execution, decoded. */
 export interface StoredExecution {
@@ -19,6 +20,8 @@ export interface StoredExecution {
   completedAt: number | null;
   expiresAt: number;
   webhookId: string | null;
+  /** W3C traceparent of what submitted it; null when that was not traced. */
+  trace: string | null;
   end: ExecutionEnd | null;
 }
 
@@ -31,6 +34,7 @@ const gunzipAsync = promisify(gunzip);
 /** The object a caller sees, from the record alone. */
 export function toExecution(stored: StoredExecution): Execution {
   const end = isFinal(stored.status) ? stored.end : null;
+  const traceId = traceIdOf(stored.trace);
   return {
     type: "code_interpreter_call",
     id: stored.id,
@@ -51,6 +55,7 @@ export function toExecution(stored: StoredExecution): Execution {
     completed_at: stored.completedAt,
     expires_at: stored.expiresAt,
     metadata: stored.request.metadata,
+    ...(traceId === null ? {} : { trace_id: traceId }),
   };
 }
 
@@ -130,6 +135,7 @@ export async function decodeRecord(organization: string, reply: unknown): Promis
     completedAt: time("completed_at"),
     expiresAt: Number(required("expires_at")),
     webhookId: text("webhook_id") || null,
+    trace: text("trace") || null,
     end: endText === null ? null : (JSON.parse(endText) as ExecutionEnd),
   };
 }

@@ -1,17 +1,20 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Output } from "../execution/outputs.ts";
+import type { SandboxFacts } from "../execution/provenance.ts";
 import type { ExecutionEnd } from "../execution/result.ts";
 import type { Engine, RunInput, RunPorts } from "../execution/run.ts";
 import type { Cause } from "../execution/status.ts";
 import type { Limits } from "../limits.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
+import { noTracing, type Tracing } from "../observe/trace.ts";
 import type { RedisClient } from "../redis-address.ts";
 import { tellEnded } from "./ended.ts";
 import { EventWriter } from "./event-writer.ts";
 import type { Keys } from "./keys.ts";
 import { decodeRecord, encodeEnd, endWithoutResult, type StoredExecution, toRunInput } from "./record.ts";
+import { type RunTrace, traceRun } from "./run-trace.ts";
 import { finishScript, startScript } from "./scripts.ts";
 
 /** Runs of one execution: the first and two after lost workers. Code that takes its worker down must not do so for ever. */
@@ -28,6 +31,9 @@ export interface RunWorld {
   log: Log;
   engine: Pick<Engine, "run">;
   ports: (input: RunInput, emit: (output: Output) => Promise<void>) => RunPorts;
+  /** What this worker's sandboxes are made of, for receipts; unknown where nobody measures it. */
+  sandboxFacts?: () => SandboxFacts | null;
+  tracing?: Tracing;
 }
 
 export interface JobData {
@@ -50,12 +56,24 @@ export async function runJob(world: RunWorld, job: JobData, stop: AbortSignal): 
     tellEnded(world, stored);
     return "done";
   }
-  const end = await runEngine(world, stored, stop);
-  if (stop.reason === "lock_lost") return "done";
-  // A cell has changed its session: nobody can run it again.
-  if (stop.reason === "shutdown" && wasStopped(end) && job.session === undefined) return "give_back";
-  await finish(world, stored, end, stop);
-  return stored.webhookId === null ? "done" : "webhook_due";
+  const trace = traceRun(world.tracing ?? noTracing, stored);
+  let end: ExecutionEnd | null = null;
+  try {
+    end = withFacts(await runEngine(world, stored, stop, trace), world);
+    if (stop.reason === "lock_lost") return "done";
+    // A cell has changed its session: nobody can run it again.
+    if (stop.reason === "shutdown" && wasStopped(end) && job.session === undefined) return "give_back";
+    trace.phase("store");
+    await finish(world, stored, end, stop);
+    return stored.webhookId === null ? "done" : "webhook_due";
+  } finally {
+    trace.end(end);
+  }
+}
+
+function withFacts(end: ExecutionEnd, { sandboxFacts }: RunWorld): ExecutionEnd {
+  if (end.provenance === undefined) return end;
+  return { ...end, provenance: { ...end.provenance, sandbox: sandboxFacts?.() ?? null } };
 }
 
 type Verdict = "run" | "ended" | "gone" | "cancelled" | "deadline" | "worker_lost";
@@ -92,7 +110,7 @@ export function endOfLostWorker(retrySafe = true): ExecutionEnd {
   return endWithoutResult({ status: "errored", cause: "worker_lost", outcome: "ran_partly", retrySafe });
 }
 
-async function runEngine(world: RunWorld, stored: StoredExecution, stop: AbortSignal): Promise<ExecutionEnd> {
+async function runEngine(world: RunWorld, stored: StoredExecution, stop: AbortSignal, trace: RunTrace): Promise<ExecutionEnd> {
   const { keys, log, redis, limits } = world;
   const { organization, id } = stored;
   const stream = keys.events(organization, id);
@@ -102,11 +120,8 @@ async function runEngine(world: RunWorld, stored: StoredExecution, stop: AbortSi
   const writer = new EventWriter({ redis, stream, channel: keys.wake(organization, id), limits, log, signal: repeated.signal });
   const input = toRunInput(stored);
   try {
-    return await world.engine.run(
-      input,
-      world.ports(input, (output) => writer.emit(output)),
-      stop,
-    );
+    const ports = world.ports(input, (output) => writer.emit(output));
+    return await world.engine.run(input, { ...ports, phase: trace.phase }, stop);
   } catch (error) {
     log.error({ execution: id, err: error }, "the engine failed");
     const retrySafe = input.session === undefined;
@@ -131,7 +146,7 @@ async function finish(world: RunWorld, stored: StoredExecution, end: ExecutionEn
   const { redis, keys, log, metrics } = world;
   const { body, zipped } = await encodeEnd(end);
   const { organization, id, attempt } = stored;
-  const args = [organization, id, attempt, end.status, end.cause ?? "", body, zipped, randomUUID()];
+  const args = [organization, id, attempt, end.status, end.cause ?? "", body, zipped, randomUUID(), ...spentOf(stored, end)];
   for (let turn = 0; ; turn++) {
     try {
       const reply = await finishScript.run(redis, keys.base, args);
@@ -145,4 +160,18 @@ async function finish(world: RunWorld, stored: StoredExecution, end: ExecutionEn
       await sleep(Math.min(STORE_RETRY_MS.first * 2 ** turn, STORE_RETRY_MS.max));
     }
   }
+}
+
+/** What is counted for the organization: cpu milliseconds, bytes into the sandbox, bytes written there or kept of it. */
+function spentOf(
+  { request }: StoredExecution,
+  { usage, outcome, provenance }: ExecutionEnd,
+): [cpuMs: number, bytesIn: number, bytesOut: number] {
+  const files = provenance?.inputs.reduce((sum, file) => sum + file.bytes, 0) ?? 0;
+  const sent = outcome === "never_started" ? 0 : Buffer.byteLength(request.code) + Buffer.byteLength(request.stdin);
+  return [usage.cpu_ms, files + sent, usage.stdout_bytes + usage.stderr_bytes + usage.file_bytes].map(Math.round) as [
+    number,
+    number,
+    number,
+  ];
 }

@@ -1,3 +1,4 @@
+import { limitDefaults } from "../limits.ts";
 import { HEARTBEAT_ALIVE_MS, HEARTBEAT_SILENT_MS } from "./keys.ts";
 
 /**
@@ -14,6 +15,7 @@ local function record_key(org, id) return base .. ':record:' .. org .. ':' .. id
 local function stream_key(org, id) return base .. ':stream:' .. org .. ':' .. id end
 local function wake(org, id, message) redis.call('PUBLISH', base .. ':wake:' .. org .. ':' .. id, message) end
 local day = 86400000
+local usage_ms = ${limitDefaults.usageKeptDaysMax * 86_400_000}
 local heartbeat_fresh = ${HEARTBEAT_ALIVE_MS - HEARTBEAT_SILENT_MS}
 local function stop_waiting(org, id)
   redis.call('ZREM', base .. ':waiting:' .. org, id)
@@ -27,12 +29,26 @@ local function append(org, id, kind, value)
   redis.call('XADD', stream_key(org, id), 'MAXLEN', '~', 20000, '*', kind, value)
   redis.call('PEXPIRE', stream_key(org, id), retention)
 end
--- The first writer wins: an execution that has ended is never changed again.
-local function finish(org, id, status, cause, body, zipped)
+-- An organization's UTC day, by its number. The record says how long it is kept; one of an older version does not.
+local function count_usage(org, id, status, spent)
+  local kept = tonumber(redis.call('HGET', record_key(org, id), 'usage_ms') or usage_ms)
+  local today = math.floor(now / day)
+  local key = base .. ':usage:' .. org .. ':' .. text(today)
+  redis.call('HINCRBY', key, status, 1)
+  if spent then
+    redis.call('HINCRBY', key, 'cpu_ms', spent[1])
+    redis.call('HINCRBY', key, 'bytes_in', spent[2])
+    redis.call('HINCRBY', key, 'bytes_out', spent[3])
+  end
+  redis.call('PEXPIREAT', key, text((today + 1) * day + kept))
+end
+-- The first writer wins: an execution that has ended is never changed again, and is counted once.
+local function finish(org, id, status, cause, body, zipped, spent)
   local record = record_key(org, id)
   local current = redis.call('HGET', record, 'status')
   if not current or is_final(current) then return 0 end
   redis.call('HSET', record, 'status', status, 'cause', cause, 'end', body, 'end_zipped', zipped, 'completed_at', text(now))
+  count_usage(org, id, status, spent)
   stop_waiting(org, id)
   append(org, id, 'ended', '1')
   local webhook = redis.call('HGET', record, 'webhook_id')

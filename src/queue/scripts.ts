@@ -4,7 +4,7 @@ import { prelude } from "./script-prelude.ts";
 /**
  * Idempotency, admission, the share of the organization, its place in the queue, and the record, at once.
  * ARGV: org, id, idempotency key hash or '', body hash, total max, organization max, wait ms, retention ms, events ms,
- *       'high' or 'normal', webhook id or '', request JSON, files JSON, session id or ''
+ *       'high' or 'normal', webhook id or '', request JSON, files JSON, session id or '', traceparent or '', usage ms
  * Returns {'new', priority, now, worker of the session or ''} · {'session', why it takes nothing} · {'replay', body hash, …record} · {'full', which, waiting, now, six rate counters}
  */
 export const submitScript = new Script(`${prelude}
@@ -31,7 +31,7 @@ if ARGV[14] == '' then wait_for_worker(org, id) end
 local expires = now + retention
 redis.call('HSET', record_key(org, id), 'status', 'queued', 'request', ARGV[12], 'files', ARGV[13], 'created_at', text(now),
   'deadline_at', text(deadline), 'expires_at', text(expires), 'tag', text(tag), 'attempt', '0', 'webhook_id', ARGV[11],
-  'events_ms', ARGV[9], 'idempotency', idem, 'id', id, 'worker', worker)
+  'events_ms', ARGV[9], 'idempotency', idem, 'id', id, 'worker', worker, 'trace', ARGV[15], 'usage_ms', ARGV[16])
 redis.call('PEXPIREAT', record_key(org, id), text(expires))
 add_to_list(base .. ':list:' .. org, id, retention, expires)
 -- Until its job is seen in the queue, see unqueued.ts.
@@ -87,7 +87,7 @@ return {'run', redis.call('HGETALL', record)}
 /**
  * Stores how a run ended. A worker whose attempt is no longer the current one has lost its lock and stores nothing.
  * Sent again, as when the connection was cut before the answer came, it answers as it did the first time.
- * ARGV: org, id, attempt, status, cause or '', end, zipped, name of this call.
+ * ARGV: org, id, attempt, status, cause or '', end, zipped, name of this call, cpu ms, bytes in, bytes out.
  * Returns the time of the end, or 0 when it was ignored.
  */
 export const finishScript = new Script(`${prelude}
@@ -95,7 +95,7 @@ local org, id = ARGV[1], ARGV[2]
 local state = redis.call('HMGET', record_key(org, id), 'attempt', 'ended_by', 'completed_at')
 if state[2] == ARGV[8] then return state[3] end
 if state[1] ~= ARGV[3] then return 0 end
-local stored = finish(org, id, ARGV[4], ARGV[5], ARGV[6], ARGV[7])
+local stored = finish(org, id, ARGV[4], ARGV[5], ARGV[6], ARGV[7], {ARGV[9], ARGV[10], ARGV[11]})
 if stored == 0 then return 0 end
 redis.call('HSET', record_key(org, id), 'ended_by', ARGV[8])
 count_run()

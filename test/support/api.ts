@@ -17,6 +17,8 @@ import { createKey, KeyFile, type Scope } from "../../src/keys.ts";
 import { type LimitName, makeLimits } from "../../src/limits.ts";
 import { makeLog } from "../../src/observe/log.ts";
 import { makeMetrics } from "../../src/observe/metrics.ts";
+import { noTracing } from "../../src/observe/trace.ts";
+import { openSigningKeys } from "../../src/receipts/signing-keys.ts";
 import { FakeExecutions } from "./fake-executions.ts";
 
 export interface ApiOptions {
@@ -62,6 +64,10 @@ export async function startApi(options: ApiOptions) {
     assistant: makeAssistant({ config: { ...models, limits }, redis, executions, sessions: noContainers, files, log, metrics }),
     files,
     rateLimit: { take: async () => {} },
+    usage: async () => [],
+    receipts: { keys: await openSigningKeys(join(folder, "receipt-keys.json")), source: async () => null },
+    tracing: noTracing,
+    boardQueues: [],
     readiness: async () => ({ redis: true }),
     publicUrl: undefined,
     stopping: stop.signal,

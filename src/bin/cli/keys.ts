@@ -1,5 +1,7 @@
-import { join } from "node:path";
-import { createKey, listKeys, organizationPattern, revokeKey, type Scope, scopes } from "../../keys.ts";
+import { appendFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { createKey, idOfKey, listKeys, organizationPattern, revokeKey, type Scope, scopes } from "../../keys.ts";
+import { auditLine } from "../../observe/audit.ts";
 import type { Printer } from "./printer.ts";
 import { CliError, dataFolder, EXIT_USAGE } from "./settings.ts";
 import { alignTable } from "./table.ts";
@@ -26,6 +28,7 @@ export async function createKeyCommand(
   const file = keysFile(environment);
   const key = { organization: options.org, scopes: wanted as Scope[], ...(options.name === undefined ? {} : { name: options.name }) };
   const text = await createKey(file, key);
+  await writeAudit(file, "key.created", idOfKey(text));
   await printer.note(`New key for ${options.org} in ${file}, which holds only its hash. Keep it; it is not shown again:`);
   await printer.block({ stream: "stdout", text });
 }
@@ -43,5 +46,12 @@ export async function revokeKeyCommand(
 ): Promise<void> {
   const file = keysFile(environment);
   if (!(await revokeKey(file, id))) throw new CliError(`There is no key ${id} in ${file}.`, EXIT_USAGE);
+  await writeAudit(file, "key.revoked", id);
   await printer.note(`Revoked ${id}.`);
+}
+
+/** The service's own log is out of reach from here, so what is done to keys is written beside them. */
+async function writeAudit(file: string, action: "key.created" | "key.revoked", target: string): Promise<void> {
+  const line = auditLine({ action, outcome: "done", actor: { uid: process.getuid?.() ?? null }, target }, new Date());
+  await appendFile(join(dirname(file), "audit.log"), line, { mode: 0o600 });
 }

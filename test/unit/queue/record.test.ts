@@ -25,6 +25,7 @@ const stored: StoredExecution = {
   startedAt: null,
   completedAt: null,
   expiresAt: 9_000,
+  trace: null,
   webhookId: "whd_1",
   end: null,
 };

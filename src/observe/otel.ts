@@ -1,0 +1,96 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { type Context, DiagLogLevel, diag, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import { W3CTraceContextPropagator } from "@opentelemetry/core";
+import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
+import { defaultResource, detectResources, envDetector, resourceFromAttributes } from "@opentelemetry/resources";
+import { BatchSpanProcessor, ParentBasedSampler, TraceIdRatioBasedSampler, TracerProvider } from "@opentelemetry/sdk-trace";
+import type { Log } from "./log.ts";
+import type { Span, SpanOptions, Tracing } from "./trace.ts";
+
+const STOP_TIMEOUT_MS = 3_000;
+const SEND_EVERY_MS = 1_000;
+
+const kinds = {
+  server: SpanKind.SERVER,
+  producer: SpanKind.PRODUCER,
+  consumer: SpanKind.CONSUMER,
+  internal: SpanKind.INTERNAL,
+};
+
+/**
+ * Traces sent over OTLP/HTTP. Where they go and with which headers, time and certificates the exporter reads from the
+ * standard OTEL_EXPORTER_OTLP_ variables itself. A caller's decision to sample is kept; else `share` of traces is recorded.
+ */
+export function startTracing({ process, share, log }: { process: string; share: number; log: Log }): Tracing {
+  // The SDK tells of collectors that are away here and nowhere else. Its texts hold addresses and statuses, no spans.
+  const warn = (message: string) => log.warn({ error: messageOf(message) }, "traces could not be sent");
+  diag.setLogger({ error: warn, warn, info: () => {}, debug: () => {}, verbose: () => {} }, DiagLogLevel.WARN);
+  const name = resourceFromAttributes({ "service.name": "code-interpreter", "service.namespace": `code-interpreter-${process}` });
+  const provider = new TracerProvider({
+    resource: defaultResource()
+      .merge(name)
+      .merge(detectResources({ detectors: [envDetector] })),
+    sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(share) }),
+    spanProcessors: [new BatchSpanProcessor({ exporter: new OTLPTraceExporter(), scheduledDelayMillis: SEND_EVERY_MS })],
+  });
+  const tracer = provider.getTracer("code-interpreter");
+  const active = new AsyncLocalStorage<string>();
+  return {
+    startSpan: (spanName, options) => spanOf(tracer.startSpan(spanName, optionsOf(options), contextOf(options.parent))),
+    within: (span, work) => (span === null ? work() : active.run(span.traceparent, work)),
+    current: () => active.getStore() ?? null,
+    stop: () => stopWithin(STOP_TIMEOUT_MS, provider, log),
+  };
+}
+
+/** The end of the process does not wait for a collector that is away; what it had not taken by then is lost. */
+async function stopWithin(ms: number, provider: TracerProvider, log: Log): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  const sent = provider.shutdown().catch((error: unknown) => log.warn({ err: error }, "the last traces were not sent"));
+  await Promise.race([sent, late]);
+  clearTimeout(timer);
+}
+
+/** The SDK tells of an error as JSON with a stack; its message is what helps. */
+function messageOf(text: string): string {
+  return (/"message":"([^"]*)"/.exec(text)?.[1] ?? text).slice(0, 300);
+}
+
+function optionsOf({ kind = "internal", attributes = {}, startedAt }: SpanOptions) {
+  return { kind: kinds[kind], attributes, ...(startedAt === undefined ? {} : { startTime: startedAt }) };
+}
+
+const propagator = new W3CTraceContextPropagator();
+
+/** A traceparent that can not be read gives the root, as the standard wants it. */
+function contextOf(traceparent: string | null): Context {
+  if (traceparent === null) return ROOT_CONTEXT;
+  return propagator.extract(
+    ROOT_CONTEXT,
+    { traceparent },
+    { get: (carrier, key) => (carrier as Record<string, string>)[key], keys: Object.keys },
+  );
+}
+
+function spanOf(span: ReturnType<ReturnType<TracerProvider["getTracer"]>["startSpan"]>): Span {
+  const { traceId } = span.spanContext();
+  const carrier: Record<string, string> = {};
+  propagator.inject(trace.setSpan(ROOT_CONTEXT, span), carrier, {
+    set: (to, key, value) => {
+      (to as Record<string, string>)[key] = value;
+    },
+  });
+  return {
+    traceId,
+    traceparent: carrier.traceparent ?? "",
+    rename: (name) => void span.updateName(name),
+    set: (attributes) => void span.setAttributes(attributes),
+    end: ({ failed = false, endedAt } = {}) => {
+      if (failed) span.setStatus({ code: SpanStatusCode.ERROR });
+      span.end(endedAt);
+    },
+  };
+}

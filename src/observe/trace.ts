@@ -1,0 +1,64 @@
+/**
+ * Traces, off unless a collector is configured: only then is the OpenTelemetry SDK loaded (otel.ts). Spans carry ids,
+ * statuses and times; never code, outputs or file names. Made once, passed down; null stands for a span where there is none.
+ */
+export interface Tracing {
+  /** A span that its caller ends. Without a parent, or with one that can not be read, it begins a trace. */
+  startSpan(name: string, options: SpanOptions): Span | null;
+  /** Runs `work` so that `current` tells of the span in everything it calls and awaits. */
+  within<T>(span: Span | null, work: () => T): T;
+  /** W3C traceparent of the span that this call is made within. */
+  current(): string | null;
+  /** Sends what there is to send, within a bound. */
+  stop(): Promise<void>;
+}
+
+export interface SpanOptions {
+  kind?: "server" | "producer" | "consumer" | "internal";
+  /** W3C traceparent. */
+  parent: string | null;
+  attributes?: SpanAttributes;
+  /** Unix milliseconds; now when absent. */
+  startedAt?: number | undefined;
+}
+
+export interface Span {
+  /** 32 hex digits. */
+  readonly traceId: string;
+  readonly traceparent: string;
+  rename(name: string): void;
+  set(attributes: SpanAttributes): void;
+  /** Unix milliseconds; now when absent. */
+  end(options?: { failed?: boolean; endedAt?: number | undefined }): void;
+}
+
+/** Everything a span may say; the list is closed, so that nothing of a caller's slips in. */
+export type SpanAttributes = Partial<
+  Record<
+    | "http.request.method"
+    | "http.route"
+    | "http.response.status_code"
+    | "code_interpreter.execution"
+    | "code_interpreter.organization"
+    | "code_interpreter.attempt"
+    | "code_interpreter.status"
+    | "code_interpreter.cause"
+    | "code_interpreter.engine"
+    | "code_interpreter.warm",
+    string | number | boolean
+  >
+>;
+
+export const noTracing: Tracing = {
+  startSpan: () => null,
+  within: (_span, work) => work(),
+  current: () => null,
+  stop: async () => undefined,
+};
+
+const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+/** The trace that a traceparent belongs to; null for anything else. */
+export function traceIdOf(traceparent: string | null): string | null {
+  return (traceparent === null ? null : TRACEPARENT.exec(traceparent)?.[1]) ?? null;
+}

@@ -1,0 +1,11 @@
+import { BullMQAdapter } from "@bull-board/api/bullMQAdapter";
+import type { Queue } from "bullmq";
+
+const HIDDEN = "hidden";
+
+/** A queue as the queue page may show it: ids, times and counts. What a job carries stays here. */
+export function boardQueue(queue: Queue, description: string): BullMQAdapter {
+  const adapter = new BullMQAdapter(queue, { description, allowRetries: false });
+  for (const field of ["data", "returnValue", "progress"] as const) adapter.setFormatter(field, () => HIDDEN);
+  return adapter;
+}

@@ -1,0 +1,71 @@
+import { createHash } from "node:crypto";
+import { CompactSign, importJWK } from "jose";
+import { z } from "zod";
+import { fileHash, runLimits, sandboxFacts } from "../execution/provenance.ts";
+import type { ReceiptSource } from "../execution/receipt-source.ts";
+import { usage } from "../execution/result.ts";
+import { causes, outcomes, statuses } from "../execution/status.ts";
+import type { SigningKeys } from "./signing-keys.ts";
+
+export const RECEIPT_TYPE = "code-interpreter-receipt+jws";
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
+/** What a receipt says: which code and files, in which sandbox under which limits, ended how and when, with which files. */
+export const receipt = z.object({
+  v: z.literal(1),
+  execution: z.string(),
+  organization: z.string(),
+  container_id: z.string().nullable().describe("the session it ran in, whose earlier cells it could see; null when it was alone"),
+  status: z.enum(statuses),
+  cause: z.enum(causes).nullable(),
+  outcome: z.enum(outcomes).nullable(),
+  attempt: z.number().int(),
+  created_at: z.number().int(),
+  started_at: z.number().int().nullable(),
+  completed_at: z.number().int().nullable(),
+  code_sha256: sha256.describe("of the code in UTF-8"),
+  stdin_sha256: sha256,
+  args_sha256: sha256.describe("of the arguments as a JSON array"),
+  sandbox: sandboxFacts.nullable().describe("null when no sandbox was used, or a worker before receipts ran it"),
+  limits: runLimits.nullable(),
+  inputs: z.array(fileHash).describe("files as they were sent into the sandbox, before the code ran"),
+  outputs: z.array(fileHash).describe("files and images that were kept"),
+  usage: usage.nullable(),
+});
+export type Receipt = z.infer<typeof receipt>;
+
+export function receiptOf({ organization, execution, args, stdin, provenance }: ReceiptSource): Receipt {
+  return {
+    v: 1,
+    execution: execution.id,
+    organization,
+    container_id: execution.container_id,
+    status: execution.status,
+    cause: execution.cause,
+    outcome: execution.outcome,
+    attempt: execution.attempt,
+    created_at: execution.created_at,
+    started_at: execution.started_at,
+    completed_at: execution.completed_at,
+    code_sha256: sha256Of(execution.code),
+    stdin_sha256: sha256Of(stdin),
+    args_sha256: sha256Of(JSON.stringify(args)),
+    sandbox: provenance?.sandbox ?? null,
+    limits: provenance?.limits ?? null,
+    inputs: provenance?.inputs ?? [],
+    outputs: provenance?.outputs ?? [],
+    usage: execution.usage,
+  };
+}
+
+/** A JWS in compact form. Ed25519 signs the same bytes the same way, so the receipt of an execution never changes. */
+export async function signReceipt(said: Receipt, keys: SigningKeys): Promise<string> {
+  return new CompactSign(Buffer.from(JSON.stringify(said)))
+    .setProtectedHeader({ alg: "EdDSA", kid: keys.private.kid, typ: RECEIPT_TYPE })
+    .sign(await importJWK(keys.private, "EdDSA"));
+}
+
+export function sha256Of(data: string | Uint8Array): string {
+  return createHash("sha256").update(data).digest("hex");
+}
