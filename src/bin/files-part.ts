@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { Config } from "../config.ts";
 import { FileCatalog } from "../files/catalog.ts";
+import { countFailures } from "../files/count-failures.ts";
 import { Files } from "../files/files.ts";
 import { FolderStore } from "../files/folder-store.ts";
 import { openS3Store } from "../files/s3-store.ts";
@@ -9,9 +10,9 @@ import type { RedisClient } from "../redis-address.ts";
 import type { World } from "./process.ts";
 
 /** The files of this process: bytes in S3 or in the data folder, either shared by api and worker, records in Redis. */
-export async function openFiles({ config }: World, redis: RedisClient): Promise<Files> {
+export async function openFiles({ config, metrics }: World, redis: RedisClient): Promise<Files> {
   return new Files({
-    store: await openStore(config),
+    store: countFailures(await openStore(config), metrics),
     catalog: new FileCatalog(redis, config.REDIS_PREFIX),
     limits: config.limits,
     publicUrl: config.PUBLIC_URL,

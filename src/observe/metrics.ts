@@ -101,6 +101,7 @@ function declareMetrics() {
     ),
     selfCheckFailures: counter("isolation_selfcheck_failures_total", "Checks of the isolation that did not hold, by check.", ["check"]),
     selfCheckSuccess: gauge("isolation_selfcheck_last_success_timestamp_seconds", "When a check of the isolation held last, Unix time."),
+    fileStoreFailures: counter("file_store_failures_total", "Calls to the file store that failed, by operation.", ["operation"]),
     sessionsLive: gauge("sessions_live", "Sessions that this worker has, each with a sandbox of its own."),
     sessionsEnded: counter("sessions_ended_total", "Sessions that ended, by reason.", ["reason"]),
     webhooks: counter("webhook_deliveries_total", "Webhook delivery attempts, by result.", ["result"]),
@@ -128,6 +129,7 @@ function beginAtZero(metrics: Metrics): void {
   begin(metrics.dropped, "reason", ["deadline", "cancelled"]);
   begin(metrics.poolTakes, "start", ["warm", "cold", "other_size", "none"]);
   begin(metrics.engineErrors, "operation", ["create", "start", "remove"]);
+  begin(metrics.fileStoreFailures, "operation", ["put", "get", "delete", "sweep"]);
   begin(metrics.selfChecks, "result", ["held", "breached", "inconclusive", "gave_way"]);
   begin(metrics.selfCheckFailures, "check", isolationChecks);
   begin(metrics.sessionsEnded, "reason", ["lost", "expired", "deleted"]);
