@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 
+# Of a container's own group with cgroup v2, for the processes that were in it.
+_SERVICE = "service"
+_NEEDED = ("cpu", "memory", "pids")
+
 
 class Cgroups:
     """The hierarchies that are mounted here, each at the place of its first mount."""
@@ -16,28 +20,55 @@ class Cgroups:
         return group_folders(self._points, open(f"/proc/{pid}/cgroup").read())
 
 
-def mount_points(mountinfo: str) -> dict[str, str]:
-    points: dict[str, str] = {}
+def mount_points(mountinfo: str) -> dict[str, tuple[str, str]]:
+    """Of each hierarchy its place, and the group that is mounted there: in a container that is the container's own."""
+    points: dict[str, tuple[str, str]] = {}
     for line in mountinfo.splitlines():
         before, after = line.split(" - ", 1)
         kind, _, options = after.split(" ", 2)
-        point = before.split()[4]
+        root, point = before.split()[3:5]
         if kind == "cgroup2":
-            points.setdefault("", point)
+            points.setdefault("", (point, root))
         elif kind == "cgroup":
             for name in options.split(","):
-                points.setdefault(name, point)
+                points.setdefault(name, (point, root))
     return points
 
 
-def group_folders(points: dict[str, str], groups: str) -> dict[str, str]:
+def group_folders(points: dict[str, tuple[str, str]], groups: str) -> dict[str, str]:
     folders: dict[str, str] = {}
     for line in groups.splitlines():
         _, names, path = line.split(":", 2)
-        point = points.get(names.split(",")[0])
-        if point is not None:
-            folders[names] = point + path
+        if names.split(",")[0] in points:
+            point, root = points[names.split(",")[0]]
+            folders[names] = point + path.removeprefix(root.rstrip("/"))
     return folders
+
+
+def make_room(top: str = "/sys/fs/cgroup") -> None:
+    """
+    With cgroup v2 a group that has processes can not have groups with limits below it; only the machine's own root can.
+
+    In a container the top is the container's group, with us in it: all go one down, and the top hands on its controllers.
+    """
+    if not os.path.exists(f"{top}/cgroup.type"):
+        return
+    os.makedirs(f"{top}/{_SERVICE}", exist_ok=True)
+    while pids := open(f"{top}/cgroup.procs").read().split():
+        for pid in pids:
+            _move(pid, f"{top}/{_SERVICE}/cgroup.procs")
+    offered = open(f"{top}/cgroup.controllers").read().split()
+    with open(f"{top}/cgroup.subtree_control", "w") as file:
+        file.write(" ".join(f"+{name}" for name in _NEEDED if name in offered))
+
+
+def _move(pid: str, procs: str) -> None:
+    try:
+        with open(procs, "w") as file:
+            file.write(pid)
+    except ProcessLookupError:
+        # It ended in between.
+        pass
 
 
 def open_procs(folders: dict[str, str]) -> list[int]:

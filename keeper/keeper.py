@@ -27,9 +27,9 @@ import sys
 import threading
 from typing import Any
 
-from cgroups import Cgroups
+from cgroups import Cgroups, make_room
 from containers import Container, Runtime, exit_code, kill
-from mounts import bind_read_only, favour_joining, hide_mixed_hierarchy, leave_host_mounts
+from mounts import bind_read_only, favour_joining, hide_mixed_hierarchy, leave_host_mounts, see_through_container
 from seccomp import compile_profile
 from zygotes import Zygotes
 
@@ -47,6 +47,8 @@ def main() -> None:
     if options.fast_joins:
         favour_joining(f"{options.state}/cgroup2")
     hide_mixed_hierarchy()
+    see_through_container(options.state)
+    make_room()
     rootfs = f"{options.state}/rootfs"
     bind_read_only(options.rootfs, rootfs)
     keeper = Keeper(options, setup, rootfs)

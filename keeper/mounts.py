@@ -30,6 +30,22 @@ def hide_mixed_hierarchy() -> None:
             _check(_libc.umount2(point.encode(), _DETACH), f"umount {point}")
 
 
+def see_through_container(state: str) -> None:
+    """
+    Where we are in a container ourselves: its cgroups become writable, and /proc and /sys are mounted once more.
+
+    A runtime covers parts of /proc and /sys. The kernel lets a user namespace mount its own only where a whole one is in sight.
+    """
+    points = {line.split()[4] for line in open("/proc/self/mountinfo")}
+    if "/proc/sys" not in points and "/proc/kcore" not in points:
+        return
+    for point in sorted(each for each in points if f"{each}/".startswith("/sys/fs/cgroup/")):
+        _mount("none", point, None, _REMOUNT | _BIND | _NO_SUID | _NO_DEVICES | _NO_EXEC)
+    for kind in ("proc", "sysfs"):
+        os.makedirs(f"{state}/{kind}", exist_ok=True)
+        _mount(kind, f"{state}/{kind}", kind, _NO_SUID | _NO_DEVICES | _NO_EXEC)
+
+
 def favour_joining(point: str) -> bool:
     """
     Asks the kernel for quick moves between cgroups, at a little more for each fork and exit on this host; whether it did.

@@ -7,6 +7,7 @@ import { ensureBuilt, ensureNodeModules } from "./setup/node-modules.mjs";
 import { ensureOciRuntime } from "./setup/oci.mjs";
 import { ensureRootfs } from "./setup/rootfs.mjs";
 import { giveUp, SetupError, say } from "./setup/say.mjs";
+import { ensureServiceImages } from "./setup/service-image.mjs";
 
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 
@@ -15,6 +16,7 @@ const help = `Makes this machine ready to run the service; needs Node 20 or newe
   node scripts/setup.mjs                    npm packages, build, Docker engine, sandbox image
   node scripts/setup.mjs image              only the engine and the image (npm run image)
   node scripts/setup.mjs rootfs             what ENGINE=oci needs: npm packages, build, OCI runtime, root file system
+  node scripts/setup.mjs service-image      the images of the service itself, for compose and k8s/ (npm run service-image)
       --variant default|full                full adds the packages of packages-full.txt (default: default)
       --prune                               also removes images of earlier inputs that no container uses
 
@@ -46,6 +48,12 @@ export async function setupImage({ dataFolder, variant = "default" }) {
   return { ...engine, image: image.name };
 }
 
+/** The images of the service; needs no npm packages and no build here, as those are made inside. */
+export async function setupServiceImages({ dataFolder, variant = "default" }) {
+  const { engine, image } = await setupImage({ dataFolder, variant });
+  return ensureServiceImages({ engine, root, sandboxImage: image });
+}
+
 export function dataFolderOf(env) {
   return path.resolve(root, env.DATA_DIR || "data");
 }
@@ -63,10 +71,12 @@ async function main() {
   if (values.help) return console.log(help);
   if (!variants.includes(values.variant)) throw new SetupError(`--variant: must be one of ${variants.join(", ")}`);
   const [what, ...rest] = positionals;
-  if (rest.length > 0 || (what !== undefined && what !== "image" && what !== "rootfs"))
+  if (rest.length > 0 || (what !== undefined && !["image", "rootfs", "service-image"].includes(what)))
     throw new SetupError(`Unknown: ${positionals.join(" ")}\n\n${help}`);
   const dataFolder = dataFolderOf(process.env);
   if (what === "rootfs") return console.log((await setupOci({ dataFolder, variant: values.variant })).rootfs);
+  if (what === "service-image")
+    return console.log(Object.values(await setupServiceImages({ dataFolder, variant: values.variant })).join("\n"));
   const made = await (what === "image" ? setupImage : setup)({ dataFolder, variant: values.variant });
   if (values.prune) {
     const removed = await pruneImages({ engine: made.engine, root });

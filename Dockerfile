@@ -1,0 +1,51 @@
+# The service: one image, its command says which process runs. Both builders of Docker take it.
+#   docker build -t code-interpreter .
+#   docker run code-interpreter api | worker | all | keeper, or any command of the command line (keys create …)
+# With a base that brings Node nothing of it is installed: --build-arg BASE=node:22-trixie-slim
+# Behind a proxy with a certificate of its own, put that beside this file as ca.crt; it stays in the first stage.
+ARG BASE=debian:trixie-slim
+
+FROM ${BASE} AS build
+RUN if ! command -v npm > /dev/null; then \
+      apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends nodejs npm ca-certificates; \
+    fi
+WORKDIR /app
+COPY package.json package-lock.json ca.cr[t] ./
+RUN if [ -f ca.crt ]; then export NODE_EXTRA_CA_CERTS=/app/ca.crt; fi; npm ci --no-audit --no-fund
+COPY tsconfig.json tsconfig.build.json ./
+COPY src ./src
+RUN npm run build && npm prune --omit=dev --no-audit --no-fund \
+ && rm -rf node_modules/.cache src && find node_modules dist -name '*.map' -delete
+COPY bin ./bin
+COPY keeper ./keeper
+COPY playground ./playground
+COPY sandbox-image/seccomp.json ./sandbox-image/
+
+FROM ${BASE}
+# crun makes containers for the keeper; tini, as first process, buries those whose parents are gone.
+RUN printf 'path-exclude=/usr/share/%s/*\n' doc man info locale lintian > /etc/dpkg/dpkg.cfg.d/only-what-runs \
+ && apt-get update \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ca-certificates crun tini $(command -v node > /dev/null || echo nodejs) \
+ && rm -rf /var/lib/apt/lists /var/cache/apt /var/log/* \
+ && echo 'service:x:10001:10001:service:/app:/usr/sbin/nologin' >> /etc/passwd \
+ && echo 'service:x:10001:' >> /etc/group \
+ && install -d -o 10001 -g 10001 -m 0750 /data
+WORKDIR /app
+COPY --from=build /app/package.json ./
+COPY --from=build /app/node_modules ./node_modules
+COPY --from=build /app/dist ./dist
+COPY --from=build /app/bin ./bin
+COPY --from=build /app/keeper ./keeper
+COPY --from=build /app/playground ./playground
+COPY --from=build /app/sandbox-image ./sandbox-image
+RUN ln -s /app/bin/service /usr/local/bin/service
+LABEL org.opencontainers.image.title="code-interpreter" \
+      org.opencontainers.image.description="Runs untrusted Python in locked-down containers and returns typed results"
+ENV NODE_ENV=production HOST=0.0.0.0 METRICS_HOST=0.0.0.0 DATA_DIR=/data
+# Neither the sandbox's account nor anyone's on the host.
+USER 10001:10001
+EXPOSE 8080 9090
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["service", "health"]
+# A second signal to tini's child would end it at once, so tini sends it to that process alone.
+ENTRYPOINT ["/usr/bin/tini", "--", "service"]
+CMD ["api"]

@@ -1,0 +1,48 @@
+#!/bin/sh
+# Docker in Docker, as the image docker:dind starts it: makes its certificates once, answers on 2376 to those who have one.
+# With "dockerd" as first word it only starts that, on the hosts that follow.
+set -eu
+
+# With cgroup v2 a group that has processes can not have groups with limits below it, so we go to one of our own.
+if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
+  mkdir -p /sys/fs/cgroup/engine
+  xargs -rn1 < /sys/fs/cgroup/cgroup.procs > /sys/fs/cgroup/engine/cgroup.procs 2> /dev/null || true
+  sed -e 's/ / +/g' -e 's/^/+/' < /sys/fs/cgroup/cgroup.controllers > /sys/fs/cgroup/cgroup.subtree_control
+fi
+
+rm -f /var/run/docker.pid
+if [ "${1:-}" = dockerd ]; then exec "$@"; fi
+
+folder=${DOCKER_TLS_CERTDIR:?a folder for the certificates}
+days=825
+
+# certificate NAME PURPOSE SUBJECT [ALTERNATIVE NAMES]
+key() { openssl genrsa -out "$1" 3072 2> /dev/null; }
+authority() {
+  key "$folder/ca/key.pem"
+  openssl req -new -x509 -days $days -key "$folder/ca/key.pem" -subj "/CN=code-interpreter engine" -out "$folder/ca/cert.pem" \
+    -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign
+}
+certificate() {
+  key "$folder/$1/key.pem"
+  printf 'extendedKeyUsage=%s\n%s' "$2" "${4:+subjectAltName=$4}" > "$folder/$1/extensions"
+  openssl req -new -key "$folder/$1/key.pem" -subj "/CN=$3" |
+    openssl x509 -req -days $days -CA "$folder/ca/cert.pem" -CAkey "$folder/ca/key.pem" -extfile "$folder/$1/extensions" \
+      -out "$folder/$1/cert.pem" 2> /dev/null
+  cp "$folder/ca/cert.pem" "$folder/$1/ca.pem"
+}
+
+make_certificates() (
+  umask 077
+  mkdir -p "$folder/ca" "$folder/server" "$folder/client"
+  chmod 755 "$folder"
+  authority
+  certificate server serverAuth "$(hostname)" "DNS:$(hostname),DNS:localhost,IP:127.0.0.1"
+  certificate client clientAuth worker
+)
+
+# Anew before the last month, as nobody would notice the day itself.
+openssl x509 -checkend 2592000 -noout -in "$folder/server/cert.pem" > /dev/null 2>&1 || make_certificates
+
+exec dockerd --host unix:///var/run/docker.sock --host tcp://0.0.0.0:2376 --tlsverify \
+  --tlscacert "$folder/server/ca.pem" --tlscert "$folder/server/cert.pem" --tlskey "$folder/server/key.pem" "$@"
