@@ -23,7 +23,7 @@ case $answer in *'"text":"$38,696.84"'*) echo '✓ $38,696.84' ;; *) fail "not \
 answer=$(run '{"code": "import matplotlib.pyplot as plt\nplt.plot([1, 4, 9])"}')
 file=$(printf %s "$answer" | sed -n 's/.*"type":"image"[^}]*"file_id":"\([^"]*\)".*/\1/p')
 [ -n "$file" ] || fail "no image: $answer"
-[ "$(ask "$url/v1/files/$file/content" | head -c 4 | tail -c 3)" = PNG ] || fail "the image $file is no PNG"
+[ "$(ask -r 1-3 "$url/v1/files/$file/content")" = PNG ] || fail "the image $file is no PNG"
 echo "✓ a chart, as PNG"
 
 answer=$(run '{"code": "import socket\nsocket.create_connection((\"192.0.2.1\", 80), timeout=3)"}')

@@ -89,7 +89,7 @@ class Runtime:
             os.mkdir(bundle, 0o700)
             with open(f"{bundle}/config.json", "w") as file:
                 file.write(json.dumps(self._config(identity, id_range, memory_mb)))
-            self._run("run", "--detach", "--bundle", bundle, "--pid-file", f"{bundle}/pid", identity)
+            self._run(identity, "run", "--detach", "--bundle", bundle, "--pid-file", f"{bundle}/pid", identity)
             return Container(self, identity, int(open(f"{bundle}/pid").read()), id_range, self._cgroups)
         except BaseException:
             self._forget(identity, id_range)
@@ -143,7 +143,7 @@ class Runtime:
     def _forget(self, identity: str, id_range: int | None) -> None:
         for attempt in range(REMOVE_ATTEMPTS):
             try:
-                self._run("delete", "--force", identity)
+                self._run(identity, "delete", "--force", identity)
                 break
             except OSError as error:
                 if attempt == REMOVE_ATTEMPTS - 1:
@@ -158,10 +158,12 @@ class Runtime:
         with self._lock:
             self._ranges_used.discard(id_range)
 
-    def _run(self, *arguments: str) -> None:
+    def _run(self, identity: str, *arguments: str) -> None:
+        # Into a file, not a pipe: a container's first process would hold a pipe open.
+        log = f"{self._bundles}/{identity}/log"
         # Not subprocess: its wait for a bounded time asks again and again.
         nothing = [(os.POSIX_SPAWN_OPEN, fd, "/dev/null", os.O_RDWR, 0) for fd in range(3)]
-        pid = os.posix_spawn(self._command[0], [*self._command, *arguments], os.environ, file_actions=nothing)
+        pid = os.posix_spawn(self._command[0], [*self._command, "--log", log, *arguments], os.environ, file_actions=nothing)
         pidfd = os.pidfd_open(pid)
         try:
             poll = select.poll()
@@ -175,7 +177,15 @@ class Runtime:
         if not in_time:
             raise OSError(f"{self._command[0]} {arguments[0]} took too long")
         if code != 0:
-            raise OSError(f"{self._command[0]} {arguments[0]} ended with {code}")
+            raise OSError(f"{self._command[0]} {arguments[0]} ended with {code}: {_last_line(log)}")
+
+
+def _last_line(log: str) -> str:
+    """What the runtime said last; it knows sizes and ids, and nothing of an execution."""
+    try:
+        return open(log, errors="replace").read().strip().rsplit("\n", 1)[-1][-500:]
+    except FileNotFoundError:
+        return "it said nothing"
 
 
 def _remove_group(folder: str) -> None:

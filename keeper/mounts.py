@@ -41,9 +41,23 @@ def see_through_container(state: str) -> None:
         return
     for point in sorted(each for each in points if f"{each}/".startswith("/sys/fs/cgroup/")):
         _mount("none", point, None, _REMOUNT | _BIND | _NO_SUID | _NO_DEVICES | _NO_EXEC)
+    _allow_devices("/sys/fs/cgroup/devices/devices.allow")
     for kind in ("proc", "sysfs"):
         os.makedirs(f"{state}/{kind}", exist_ok=True)
         _mount(kind, f"{state}/{kind}", kind, _NO_SUID | _NO_DEVICES | _NO_EXEC)
+
+
+def _allow_devices(file: str) -> None:
+    """
+    With cgroup v1 a group below may have no device that ours does not, and crun lets every container have the console and tun.
+
+    A sandbox has neither: nobody in it can make a device, and its own group begins by denying all.
+    """
+    if not os.path.exists(file):
+        return
+    for device in ("c 5:1 rwm", "c 10:200 rwm"):
+        with open(file, "w") as allow:
+            allow.write(device)
 
 
 def favour_joining(point: str) -> bool:

@@ -3,6 +3,9 @@
 # With "dockerd" as first word it only starts that, on the hosts that follow.
 set -eu
 
+# Where we are not privileged our control groups are read-only at first.
+for point in $(awk '$5 ~ "^/sys/fs/cgroup" { print $5 }' /proc/self/mountinfo); do mount -o remount,bind,rw "$point"; done
+
 # With cgroup v2 a group that has processes can not have groups with limits below it, so we go to one of our own.
 if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
   mkdir -p /sys/fs/cgroup/engine

@@ -72,8 +72,15 @@ export async function startKeeper(options: KeeperOptions): Promise<Keeper> {
   if (child.stderr !== null) createInterface({ input: child.stderr }).on("line", (line) => log.warn({ keeper: line }, "the keeper says"));
   await untilReady(child);
   const lost = new AbortController();
-  child.once("exit", () => lost.abort());
-  return { socket, pid: child.pid as number, lost: lost.signal, stop: () => stop(child) };
+  let asked = false;
+  child.once("exit", () => {
+    if (!asked) lost.abort();
+  });
+  const stopAsked = () => {
+    asked = true;
+    return stop(child);
+  };
+  return { socket, pid: child.pid as number, lost: lost.signal, stop: stopAsked };
 }
 
 async function untilReady(child: ChildProcess): Promise<void> {

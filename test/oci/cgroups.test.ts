@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -30,6 +30,30 @@ test("the groups of a process are found with version 1, 2 and both", () => {
     memory: "/sys/fs/cgroup/memory/c/ab",
     "": "/sys/fs/cgroup/unified/user.slice",
   });
+});
+
+test("in a container the groups are looked for below the container's own, which is what is mounted there", () => {
+  const own = "30 24 0:26 /pods/7 /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n";
+  expect(ask("cgroups.group_folders(cgroups.mount_points(a[0]), a[1])", own, "5:memory:/pods/7/c/ab\n")).toEqual({
+    memory: "/sys/fs/cgroup/memory/c/ab",
+  });
+});
+
+test("with version 2 a container's own group hands its controllers on, and the machine's root is left alone", () => {
+  const top = join(folder, "top");
+  mkdirSync(top);
+  for (const [name, text] of [
+    ["cgroup.procs", ""],
+    ["cgroup.controllers", "cpuset cpu io memory pids"],
+    ["cgroup.subtree_control", ""],
+  ])
+    writeFileSync(join(top, name as string), text as string);
+  ask("cgroups.make_room(a[0])", top);
+  expect(readFileSync(join(top, "cgroup.subtree_control"), "utf8")).toBe("");
+  writeFileSync(join(top, "cgroup.type"), "domain");
+  ask("cgroups.make_room(a[0])", top);
+  expect(readFileSync(join(top, "cgroup.subtree_control"), "utf8")).toBe("+cpu +memory +pids");
+  expect(existsSync(join(top, "service"))).toBe(true);
 });
 
 const folder = mkdtempSync(join(tmpdir(), "ci-groups-"));
