@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { randomBytes } from "node:crypto";
+import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -139,7 +139,11 @@ async function makeSecrets(folder) {
   const secret = (namespace, name, stringData) => apply({ apiVersion: "v1", kind: "Secret", metadata: { namespace, name }, stringData });
   for (const namespace of [SERVICE_NAMESPACE, WORKER_NAMESPACE])
     await secret(namespace, "redis", { password, url: `redis://:${password}@redis.${SERVICE_NAMESPACE}:6379` });
-  await secret(SERVICE_NAMESPACE, "keys", { "keys.json": readFileSync(keysFile, "utf8") });
+  const receiptKeys = { keys: [generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" })] };
+  await secret(SERVICE_NAMESPACE, "keys", {
+    "keys.json": readFileSync(keysFile, "utf8"),
+    "receipt-keys.json": JSON.stringify(receiptKeys),
+  });
   await secret(CALLER_NAMESPACE, "key", { key });
 }
 
