@@ -64,7 +64,7 @@ type Sdk = Pick<typeof import("@aws-sdk/client-s3"), "DeleteObjectCommand" | "Ge
 
 /**
  * Blobs in a bucket, each under `<prefix><id>`. An object is there when its upload has ended, whole or not at all. Parts of uploads
- * whose process died are invisible and not ours to find: a lifecycle rule of the bucket removes them, see the README.
+ * whose process died are invisible and not ours to find: a lifecycle rule of the bucket removes them, see OPERATING.md.
  */
 class S3Store implements BlobStore {
   readonly #sdk: Sdk;
