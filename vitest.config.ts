@@ -31,6 +31,8 @@ export default defineConfig({
         },
       },
       { test: { name: "faults", include: ["test/faults/**/*.test.ts"], ...alone } },
+      // Not a suite of npm test: npm run soak.
+      { test: { name: "soak", include: ["test/soak/**/*.test.ts"], ...alone } },
       { test: { name: "attacks", include: ["test/attacks/**/*.test.ts"], ...alone } },
       { test: { name: "clients", include: ["test/clients/**/*.test.ts"], ...alone } },
       { test: { name: "ops", include: ["test/ops/**/*.test.ts"], ...alone } },

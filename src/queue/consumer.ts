@@ -5,16 +5,18 @@ import { disconnect, patient, untilAnswers } from "./connection.ts";
 import { collectDepth, countJobs } from "./depth.ts";
 import { tellEnded } from "./ended.ts";
 import { REBASE_AT, rebaseWhenDue } from "./fairness.ts";
+import { giveBack } from "./give-back.ts";
 import { makeKeys, queueNames } from "./keys.ts";
 import { decodeRecord } from "./record.ts";
-import { endOfLostWorker, type JobData, type RunWorld, runJob } from "./run-job.ts";
+import { endOfLostWorker, type JobData, type RunResult, type RunWorld, runJob } from "./run-job.ts";
 import { endScript } from "./scripts.ts";
 import { SessionHost } from "./session-host.ts";
 import { OPEN_JOB } from "./session-jobs.ts";
 import { endOverdue, repeat } from "./sweep.ts";
+import { isNewer, VERSION } from "./version.ts";
 import { Webhooks } from "./webhooks.ts";
 
-export interface ConsumerDeps extends Omit<RunWorld, "redis" | "keys"> {
+export interface ConsumerDeps extends Omit<RunWorld, "redis" | "keys" | "readsUpTo"> {
   /** redis://…, rediss://… or the path of a socket. */
   redisUrl: string;
   prefix: string;
@@ -23,6 +25,8 @@ export interface ConsumerDeps extends Omit<RunWorld, "redis" | "keys"> {
   /** Webhooks may go to private and loopback addresses. */
   webhookAllowPrivate?: boolean;
   timing?: Partial<ConsumerTiming>;
+  /** Newest version of jobs and records that it reads; for tests, which need workers of two versions. */
+  readsUpTo?: number;
   sessions?: SessionCapacity;
 }
 
@@ -81,7 +85,7 @@ export class Consumer {
     const { redisUrl, log } = deps;
     this.#redis = patient(redisUrl, log);
     this.#control = patient(redisUrl, log);
-    this.#world = { ...deps, redis: this.#redis, keys: makeKeys(deps.prefix) };
+    this.#world = { ...deps, redis: this.#redis, keys: makeKeys(deps.prefix), readsUpTo: deps.readsUpTo ?? VERSION };
     const shared = { connection: this.#redis, prefix: this.#world.keys.base, skipVersionCheck: true };
     this.#queue = new Queue(queueNames.executions, shared);
     this.#worker = new Worker<JobData>(queueNames.executions, (job, token) => this.#process(job, token), {
@@ -170,15 +174,18 @@ export class Consumer {
   }
 
   async #process(job: Job<JobData>, token: string | undefined): Promise<void> {
+    if (isNewer(job.data, this.#world.readsUpTo)) return giveBack(job, token);
     if (job.name === OPEN_JOB) return this.#sessions?.open(job.data);
     // An earlier run of it here lost its lock without hearing of it.
     this.#stop(job.data.id, "lock_lost");
-    if ((await this.#run(job.data, this.#deps.engine)) !== "give_back") return;
+    const result = await this.#run(job.data, this.#deps.engine);
+    if (result === "newer" || result === "no_sandbox") return giveBack(job, token);
+    if (result !== "give_back") return;
     await job.moveToWait(token);
     throw new WaitingError();
   }
 
-  async #run(data: JobData, engine: Pick<Engine, "run">): Promise<"done" | "webhook_due" | "give_back"> {
+  async #run(data: JobData, engine: Pick<Engine, "run">): Promise<RunResult> {
     const run = { id: data.id, organization: data.organization, stop: new AbortController() };
     this.#runs.add(run);
     this.#deps.metrics.executionsRunning.set(this.#runs.size);

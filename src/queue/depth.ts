@@ -9,10 +9,10 @@ export interface Depth {
   active: number;
 }
 
-/** Every job of ours has a priority, so the waiting ones are in BullMQ's prioritized set, and for a moment in its list. */
+/** Every job of ours has a priority, so the waiting ones are in BullMQ's prioritized set, and for a moment in its list, or delayed: see give-back.ts. */
 export async function countJobs(queue: Queue): Promise<Depth> {
-  const counts = await queue.getJobCounts("wait", "prioritized", "active");
-  return { waiting: (counts.wait ?? 0) + (counts.prioritized ?? 0), active: counts.active ?? 0 };
+  const counts = await queue.getJobCounts("wait", "prioritized", "delayed", "active");
+  return { waiting: (counts.wait ?? 0) + (counts.prioritized ?? 0) + (counts.delayed ?? 0), active: counts.active ?? 0 };
 }
 
 /** Age of what has waited longest for a worker, milliseconds; 0 when nothing waits. */

@@ -29,6 +29,7 @@ import { Sessions } from "./sessions.ts";
 import { endOverdue, repeat } from "./sweep.ts";
 import { confirmQueued, settleUnqueued } from "./unqueued.ts";
 import { readUsage } from "./usage.ts";
+import { VERSION } from "./version.ts";
 import { Wakeups } from "./wakeups.ts";
 
 export interface Idempotency {
@@ -144,6 +145,7 @@ export class Producer {
         request.request.container ?? "",
         span?.traceparent ?? "",
         limits.usageKeptDaysMax * DAY_MS,
+        VERSION,
       ]),
     )) as unknown[];
     const kind = String(reply[0]);
@@ -349,12 +351,12 @@ export class Producer {
 
   async #addJob(organization: string, id: string, priority: number): Promise<void> {
     await this.#ask(() =>
-      this.#queue.add("execution", { v: 1, id, organization }, { jobId: id, priority, removeOnComplete: true, removeOnFail: true }),
+      this.#queue.add("execution", { v: VERSION, id, organization }, { jobId: id, priority, removeOnComplete: true, removeOnFail: true }),
     );
   }
 
   async #addCell(worker: string, cell: { id: string; organization: string; session: string }): Promise<void> {
-    await this.#ask(() => this.#sessionQueues.add(worker, { v: 1, op: "cell", ...cell }));
+    await this.#ask(() => this.#sessionQueues.add(worker, { v: VERSION, op: "cell", ...cell }));
   }
 
   /** For a cell that may or may not be in its session's queue; where the session is gone, its deadline ends it. */

@@ -1,10 +1,12 @@
 import { promisify } from "node:util";
 import { gunzip, gzip } from "node:zlib";
+import { ServiceError } from "../errors.ts";
 import type { ExecutionRequest } from "../execution/request.ts";
 import type { Evidence, Execution, ExecutionEnd } from "../execution/result.ts";
 import type { RunInput } from "../execution/run.ts";
 import { type Cause, type FinalStatus, isFinal, type Outcome, type Status } from "../execution/status.ts";
 import { traceIdOf } from "../observe/trace.ts";
+import { isNewer, VERSION } from "./version.ts";
 
 /** What Redis keeps of one execution, decoded. */
 export interface StoredExecution {
@@ -109,8 +111,11 @@ export async function encodeEnd(end: ExecutionEnd): Promise<{ body: Buffer; zipp
   return { body: await gzipAsync(plain, { level: 1 }), zipped: "1" };
 }
 
-/** Decodes a HGETALL reply: names and values in turn. Null for an empty one. */
-export async function decodeRecord(organization: string, reply: unknown): Promise<StoredExecution | null> {
+/**
+ * Decodes a HGETALL reply: names and values in turn. Null for an empty one. Rejects with `queue_unavailable` for a record
+ * of a newer version than is read here.
+ */
+export async function decodeRecord(organization: string, reply: unknown, readsUpTo = VERSION): Promise<StoredExecution | null> {
   if (!Array.isArray(reply) || reply.length === 0) return null;
   const fields = new Map<string, Buffer>();
   for (let at = 0; at + 1 < reply.length; at += 2) fields.set(String(reply[at]), reply[at + 1] as Buffer);
@@ -121,6 +126,10 @@ export async function decodeRecord(organization: string, reply: unknown): Promis
     return value;
   };
   const time = (name: string) => (text(name) === null ? null : Number(text(name)));
+  if (isNewer({ v: Number(text("v") ?? 0) }, readsUpTo)) {
+    // Another api process, of that version, can answer.
+    throw new ServiceError("queue_unavailable", { detail: "The execution was written by a newer version of the service." });
+  }
   const body = fields.get("end");
   const endText = body === undefined ? null : (text("end_zipped") === "1" ? await gunzipAsync(body) : body).toString("utf8");
   return {

@@ -15,7 +15,7 @@ import { EventWriter } from "./event-writer.ts";
 import type { Keys } from "./keys.ts";
 import { decodeRecord, encodeEnd, endWithoutResult, type StoredExecution, toRunInput } from "./record.ts";
 import { type RunTrace, traceRun } from "./run-trace.ts";
-import { finishScript, startScript } from "./scripts.ts";
+import { backInQueueScript, finishScript, startScript } from "./scripts.ts";
 
 /** Runs of one execution: the first and two after lost workers. Code that takes its worker down must not do so for ever. */
 export const ATTEMPTS_MAX = 3;
@@ -27,6 +27,8 @@ export interface RunWorld {
   redis: RedisClient;
   keys: Keys;
   limits: Limits;
+  /** Newest version of records that this worker reads. */
+  readsUpTo: number;
   metrics: Metrics;
   log: Log;
   engine: Pick<Engine, "run">;
@@ -37,7 +39,8 @@ export interface RunWorld {
 }
 
 export interface JobData {
-  v: 1;
+  /** See version.ts. */
+  v?: number;
   id: string;
   organization: string;
   /** The session it is a cell of. */
@@ -45,11 +48,15 @@ export interface JobData {
 }
 
 /**
- * Takes one job from its start to its stored end. `give_back`: another worker is to run it. `webhook_due`: it ended
- * and somebody is to be told.
+ * `give_back`: another worker is to run it. `newer`: another worker, as this one can not read its record, which is as it
+ * was. `no_sandbox`: nothing ran, and it waits in the queue again. `webhook_due`: it ended and somebody is to be told.
  */
-export async function runJob(world: RunWorld, job: JobData, stop: AbortSignal): Promise<"done" | "webhook_due" | "give_back"> {
+export type RunResult = "done" | "webhook_due" | "give_back" | "newer" | "no_sandbox";
+
+/** Takes one job from its start to its stored end. */
+export async function runJob(world: RunWorld, job: JobData, stop: AbortSignal): Promise<RunResult> {
   const { verdict, stored } = await start(world, job);
+  if (verdict === "newer") return "newer";
   if (stored === null || verdict === "ended") return "done";
   if (verdict !== "run") {
     if (verdict !== "worker_lost") world.metrics.dropped.inc({ reason: verdict });
@@ -63,6 +70,7 @@ export async function runJob(world: RunWorld, job: JobData, stop: AbortSignal): 
     if (stop.reason === "lock_lost") return "done";
     // A cell has changed its session: nobody can run it again.
     if (stop.reason === "shutdown" && wasStopped(end) && job.session === undefined) return "give_back";
+    if (isUnrun(end) && job.session === undefined && (await backInQueue(world, stored))) return "no_sandbox";
     trace.phase("store");
     await finish(world, stored, end, stop);
     return stored.webhookId === null ? "done" : "webhook_due";
@@ -76,13 +84,13 @@ function withFacts(end: ExecutionEnd, { sandboxFacts }: RunWorld): ExecutionEnd 
   return { ...end, provenance: { ...end.provenance, sandbox: sandboxFacts?.() ?? null } };
 }
 
-type Verdict = "run" | "ended" | "gone" | "cancelled" | "deadline" | "worker_lost";
+type Verdict = "run" | "newer" | "ended" | "gone" | "cancelled" | "deadline" | "worker_lost";
 
 async function start(
   world: RunWorld,
   { id, organization, session }: JobData,
 ): Promise<{ verdict: Verdict; stored: StoredExecution | null }> {
-  const { redis, keys, limits } = world;
+  const { redis, keys, limits, readsUpTo } = world;
   const cancelled = { status: "cancelled", cause: "cancelled", retrySafe: true } as const;
   const ends = [
     endPastDeadline(limits),
@@ -90,9 +98,16 @@ async function start(
     endWithoutResult({ ...cancelled, outcome: "ran_partly" }),
     endOfLostWorker(session === undefined),
   ];
-  const args = [organization, id, session === undefined ? ATTEMPTS_MAX : 1, ...ends.map((end) => JSON.stringify(end)), randomUUID()];
+  const args = [
+    organization,
+    id,
+    session === undefined ? ATTEMPTS_MAX : 1,
+    ...ends.map((end) => JSON.stringify(end)),
+    randomUUID(),
+    readsUpTo,
+  ];
   const reply = (await startScript.run(redis, keys.base, args)) as unknown[];
-  return { verdict: String(reply[0]) as Verdict, stored: await decodeRecord(organization, reply[1]) };
+  return { verdict: String(reply[0]) as Verdict, stored: await decodeRecord(organization, reply[1], readsUpTo) };
 }
 
 export function endPastDeadline(limits: Limits): ExecutionEnd {
@@ -136,6 +151,15 @@ const stoppedCauses: ReadonlySet<Cause | null> = new Set<Cause>(["cancelled", "s
 /** A run that came to its own end while the worker was stopping is kept. */
 function wasStopped(end: ExecutionEnd): boolean {
   return stoppedCauses.has(end.cause);
+}
+
+/** The engine was away, or too slow. It may be back before the execution's deadline, and another worker has another one. */
+function isUnrun(end: ExecutionEnd): boolean {
+  return end.cause === "sandbox_lost" && end.outcome === "never_started";
+}
+
+async function backInQueue({ redis, keys }: RunWorld, { organization, id, attempt }: StoredExecution): Promise<boolean> {
+  return Number(await backInQueueScript.run(redis, keys.base, [organization, id, attempt])) === 1;
 }
 
 /**

@@ -4,7 +4,7 @@ import { prelude } from "./script-prelude.ts";
 /**
  * Idempotency, admission, the share of the organization, its place in the queue, and the record, at once.
  * ARGV: org, id, idempotency key hash or '', body hash, total max, organization max, wait ms, retention ms, events ms,
- *       'high' or 'normal', webhook id or '', request JSON, files JSON, session id or '', traceparent or '', usage ms
+ *       'high' or 'normal', webhook id or '', request JSON, files JSON, session id or '', traceparent or '', usage ms, version of the record
  * Returns {'new', priority, now, worker of the session or ''} · {'session', why it takes nothing} · {'replay', body hash, …record} · {'full', which, waiting, now, six rate counters}
  */
 export const submitScript = new Script(`${prelude}
@@ -31,7 +31,7 @@ if ARGV[14] == '' then wait_for_worker(org, id) end
 local expires = now + retention
 redis.call('HSET', record_key(org, id), 'status', 'queued', 'request', ARGV[12], 'files', ARGV[13], 'created_at', text(now),
   'deadline_at', text(deadline), 'expires_at', text(expires), 'tag', text(tag), 'attempt', '0', 'webhook_id', ARGV[11],
-  'events_ms', ARGV[9], 'idempotency', idem, 'id', id, 'worker', worker, 'trace', ARGV[15], 'usage_ms', ARGV[16])
+  'events_ms', ARGV[9], 'idempotency', idem, 'id', id, 'worker', worker, 'trace', ARGV[15], 'usage_ms', ARGV[16], 'v', ARGV[17])
 redis.call('PEXPIREAT', record_key(org, id), text(expires))
 add_to_list(base .. ':list:' .. org, id, retention, expires)
 -- Until its job is seen in the queue, see unqueued.ts.
@@ -52,15 +52,16 @@ return {string.sub(seen, 1, 64), record}
 
 /**
  * A worker takes an execution, or learns why it must not. Sent again, it answers as it did the first time.
- * ARGV: org, id, attempts max, then end JSON for: deadline, cancelled unrun, cancelled partly, worker lost; name of this call
- * Returns {'gone'} · {'ended', record} · {'deadline' | 'cancelled' | 'worker_lost', record} · {'run', record}
+ * ARGV: org, id, attempts max, then end JSON for: deadline, cancelled unrun, cancelled partly, worker lost; name of this call, newest version it reads
+ * Returns {'gone'} · {'newer'} · {'ended', record} · {'deadline' | 'cancelled' | 'worker_lost', record} · {'run', record}
  */
 export const startScript = new Script(`${prelude}
 local org, id = ARGV[1], ARGV[2]
 local record = record_key(org, id)
-local state = redis.call('HMGET', record, 'status', 'attempt', 'cancel', 'deadline_at', 'tag', 'started_at', 'taken_by')
+local state = redis.call('HMGET', record, 'status', 'attempt', 'cancel', 'deadline_at', 'tag', 'started_at', 'taken_by', 'v')
 local status, attempt = state[1], tonumber(state[2])
 if not status then return {'gone'} end
+if tonumber(state[8] or '0') > tonumber(ARGV[9]) then return {'newer'} end
 if status == 'in_progress' and state[7] == ARGV[8] then return {'run', redis.call('HGETALL', record)} end
 if is_final(status) then return {'ended', redis.call('HGETALL', record)} end
 leave_place(org, id, state[5])
@@ -82,6 +83,29 @@ if not state[6] then redis.call('HSET', record, 'started_at', text(now)) end
 append(org, id, 'started', attempt + 1)
 wake(org, id, '')
 return {'run', redis.call('HGETALL', record)}
+`);
+
+/**
+ * A first attempt that got no sandbox takes its old place among what waits, as if no worker had taken it.
+ * ARGV: org, id, attempt. Returns 1, or 0 when it has to end now: cancelled, past its deadline, or not the first attempt.
+ */
+export const backInQueueScript = new Script(`${prelude}
+local org, id = ARGV[1], ARGV[2]
+local record = record_key(org, id)
+local state = redis.call('HMGET', record, 'status', 'attempt', 'cancel', 'deadline_at', 'created_at')
+local deadline = tonumber(state[4] or '0')
+if state[1] ~= 'in_progress' or state[2] ~= ARGV[3] or state[2] ~= '1' or state[3] or now >= deadline then return 0 end
+redis.call('HSET', record, 'status', 'queued', 'attempt', '0')
+redis.call('HDEL', record, 'started_at', 'taken_by')
+redis.call('ZADD', base .. ':waiting', text(deadline), org .. '/' .. id)
+redis.call('ZADD', base .. ':waiting:' .. org, text(deadline), id)
+redis.call('ZADD', base .. ':waiting-since', state[5], org .. '/' .. id)
+for _, key in ipairs({':waiting', ':waiting:' .. org, ':waiting-since'}) do
+  redis.call('PEXPIRE', base .. key, day + deadline - now)
+end
+local last = redis.call('XREVRANGE', stream_key(org, id), '+', '-', 'COUNT', 1)[1]
+if last and last[2][1] == 'started' then redis.call('XDEL', stream_key(org, id), last[1]) end
+return 1
 `);
 
 /**

@@ -7,6 +7,7 @@ import type { SessionQueues } from "./session-jobs.ts";
 import type { SessionLookup } from "./session-lookup.ts";
 import { decodeIndex, encodeIndex, type IndexEntry } from "./session-record.ts";
 import { sessionFilesScript } from "./session-scripts.ts";
+import { VERSION } from "./version.ts";
 
 /** What sessions need to know of stored files; a file of another organization is one that is not there. */
 export interface StoredFiles {
@@ -67,7 +68,7 @@ export class SessionFiles {
     const entry: IndexEntry = { id: file.fileId, source: "user", at: Date.now() };
     const refused = await this.#changeIndex(organization, id, [], [[name, entry]]);
     if (refused) throw invalid("file", `the container has ${limits.sessionFilesCountMax} files, which is the most`);
-    await lookup.ask(() => queues.add(workerId, { v: 1, op: "put", organization, session: id, name, fileId: file.fileId }));
+    await lookup.ask(() => queues.add(workerId, { v: VERSION, op: "put", organization, session: id, name, fileId: file.fileId }));
     return { id: file.fileId, sessionId: id, name, bytes: record.bytes, source: "user", createdAt: entry.at };
   }
 
@@ -78,7 +79,7 @@ export class SessionFiles {
     const name = [...(await this.#index(organization, id))].find(([, entry]) => entry.id === fileId)?.[0];
     if (name === undefined) return false;
     await this.#changeIndex(organization, id, [name], []);
-    await lookup.ask(() => queues.add(workerId, { v: 1, op: "remove", organization, session: id, name }));
+    await lookup.ask(() => queues.add(workerId, { v: VERSION, op: "remove", organization, session: id, name }));
     await files.deleteOwnedBy(organization, id, fileId);
     return true;
   }

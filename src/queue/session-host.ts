@@ -3,6 +3,7 @@ import { memoryUnits } from "../execution/memory-units.ts";
 import type { Engine, EngineSession, SessionEngine } from "../execution/run.ts";
 import type { Session } from "../execution/session.ts";
 import type { RedisClient } from "../redis-address.ts";
+import { giveBack } from "./give-back.ts";
 import { sessionQueueName } from "./keys.ts";
 import type { JobData, RunWorld } from "./run-job.ts";
 import { keepCheckpoint } from "./session-checkpoint.ts";
@@ -12,6 +13,7 @@ import { filePorts, SessionOpening } from "./session-opening.ts";
 import { sessionEndScript, sessionGiveWayScript, sessionIdleScript } from "./session-scripts.ts";
 import { Slots } from "./slots.ts";
 import { repeat } from "./sweep.ts";
+import { isNewer } from "./version.ts";
 
 export interface SessionHostDeps {
   world: RunWorld;
@@ -71,19 +73,23 @@ export class SessionHost {
       makeRoom: () => this.#makeRoom(),
       opened: (record, session) => this.#keep(record, session),
     });
-    this.#worker = new Worker<SessionJob>(sessionQueueName(workerId), (job) => this.#take(job.data), {
-      connection: redis,
-      prefix: world.keys.base,
-      skipVersionCheck: true,
-      autorun: false,
-      name: workerId,
-      concurrency: TAKEN_MAX,
-      // Nobody else reads this queue, so there is nobody to take a stalled job over.
-      skipStalledCheck: true,
-      lockDuration: world.limits.retentionMsMax,
-      removeOnComplete: { count: 0 },
-      removeOnFail: { count: 0 },
-    });
+    this.#worker = new Worker<SessionJob>(
+      sessionQueueName(workerId),
+      (job, token) => (isNewer(job.data, world.readsUpTo) ? giveBack(job, token) : this.#take(job.data)),
+      {
+        connection: redis,
+        prefix: world.keys.base,
+        skipVersionCheck: true,
+        autorun: false,
+        name: workerId,
+        concurrency: TAKEN_MAX,
+        // Nobody else reads this queue, so there is nobody to take a stalled job over.
+        skipStalledCheck: true,
+        lockDuration: world.limits.retentionMsMax,
+        removeOnComplete: { count: 0 },
+        removeOnFail: { count: 0 },
+      },
+    );
     this.#worker.on("failed", (job) => {
       if (job?.data.op === "cell") deps.cellFailed(job.data);
     });

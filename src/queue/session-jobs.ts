@@ -10,10 +10,10 @@ export const OPEN_JOB = "session";
 /** What the owner of a session is asked to do, one after another. */
 export type SessionJob =
   | (JobData & { session: string; op: "cell" })
-  | { v: 1; op: "open"; organization: string; session: string }
-  | { v: 1; op: "put"; organization: string; session: string; name: string; fileId: string }
-  | { v: 1; op: "remove"; organization: string; session: string; name: string }
-  | { v: 1; op: "close"; organization: string; session: string };
+  | { v: number; op: "open"; organization: string; session: string }
+  | { v: number; op: "put"; organization: string; session: string; name: string; fileId: string }
+  | { v: number; op: "remove"; organization: string; session: string; name: string }
+  | { v: number; op: "close"; organization: string; session: string };
 
 const QUEUES_KEPT_MAX = 256;
 

@@ -6,6 +6,7 @@ import type { JobData, RunWorld } from "./run-job.ts";
 import type { SessionQueues } from "./session-jobs.ts";
 import { decodeIndex, decodeSession } from "./session-record.ts";
 import { roomiestWorkerScript, sessionActivateScript, sessionEndScript, sessionRoomScript, sessionStartScript } from "./session-scripts.ts";
+import { VERSION } from "./version.ts";
 
 export interface SessionOpeningDeps {
   world: RunWorld;
@@ -37,7 +38,7 @@ export class SessionOpening {
     if (await this.#openWithRoom(organization, id)) return;
     const { queues, workerId } = this.#deps;
     // Beside the shared queue, where it would keep executions from running.
-    await queues.add((await this.#roomiest()) ?? workerId, { v: 1, op: "open", organization, session: id });
+    await queues.add((await this.#roomiest()) ?? workerId, { v: VERSION, op: "open", organization, session: id });
   }
 
   /** Until here or elsewhere there is room, or nobody waits for it any more. */
@@ -46,7 +47,7 @@ export class SessionOpening {
     while ((await world.redis.hget(world.keys.session(organization, id), "status")) === "starting") {
       if (await this.#openWithRoom(organization, id)) return;
       const other = await this.#roomiest();
-      if (other !== null && other !== workerId) return queues.add(other, { v: 1, op: "open", organization, session: id });
+      if (other !== null && other !== workerId) return queues.add(other, { v: VERSION, op: "open", organization, session: id });
       if (this.#stopped) return;
       await this.#deps.makeRoom();
       await sleep(NO_ROOM_MS);

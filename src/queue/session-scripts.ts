@@ -59,6 +59,9 @@ if state[1] ~= 'starting' then return 0 end
 redis.call('HSET', record, 'status', 'active', 'worker', worker)
 redis.call('SADD', base .. ':sessions-of:' .. worker, org .. '/' .. id)
 redis.call('SADD', base .. ':session-workers', worker)
+for _, key in ipairs({':session-workers', ':sessions-of:' .. worker}) do
+  redis.call('PEXPIRE', base .. key, math.max(2 * tonumber(state[3]), 2 * day))
+end
 keep_session(org, id, state[2], state[3])
 wake(org, id, 'ended')
 return 1

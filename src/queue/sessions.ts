@@ -10,6 +10,7 @@ import { OPEN_JOB, type SessionQueues } from "./session-jobs.ts";
 import { SessionLookup } from "./session-lookup.ts";
 import { encodeIndex } from "./session-record.ts";
 import { sessionCreateScript, sessionDeleteScript, sessionEndScript, sessionReleaseScript } from "./session-scripts.ts";
+import { VERSION } from "./version.ts";
 import type { Wakeups } from "./wakeups.ts";
 
 export interface SessionsDeps {
@@ -128,7 +129,8 @@ export class Sessions {
     const reply = await this.#lookup.ask(() => sessionDeleteScript.run(redis, keys.base, [organization, id]));
     if (!Array.isArray(reply)) return false;
     const worker = String(reply[1]);
-    if (String(reply[0]) === "active") await this.#lookup.ask(() => queues.add(worker, { v: 1, op: "close", organization, session: id }));
+    if (String(reply[0]) === "active")
+      await this.#lookup.ask(() => queues.add(worker, { v: VERSION, op: "close", organization, session: id }));
     await this.#deps.files.deleteOwnedBy(organization, id);
     return true;
   }
@@ -166,7 +168,7 @@ export class Sessions {
     if (kind === "many") throw tooMany(limits);
     const options = { jobId: id, priority: Number(reply[1]), removeOnComplete: true, removeOnFail: true };
     await this.#lookup
-      .ask(() => queue.add(OPEN_JOB, { v: 1, id, organization }, options))
+      .ask(() => queue.add(OPEN_JOB, { v: VERSION, id, organization }, options))
       .catch(async (error: unknown) => {
         await sessionEndScript.run(redis, keys.base, [organization, id, "lost"]).catch(() => undefined);
         throw error;

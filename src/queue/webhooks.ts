@@ -3,12 +3,14 @@ import type { Limits } from "../limits.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { RedisClient } from "../redis-address.ts";
+import { giveBack } from "./give-back.ts";
 import { type Keys, memberOf, parseMember, queueNames } from "./keys.ts";
 import { decodeRecord, toExecution } from "./record.ts";
+import { isNewer, VERSION } from "./version.ts";
 import { deliverWebhook } from "./webhook-delivery.ts";
 
 interface DeliveryJob {
-  v: 1;
+  v: number;
   executionId: string;
   organization: string;
 }
@@ -42,14 +44,18 @@ export class Webhooks {
     this.#deps = deps;
     const shared = { connection: deps.redis, prefix: deps.keys.base, skipVersionCheck: true };
     this.#queue = new Queue<DeliveryJob>(queueNames.webhooks, shared);
-    this.#worker = new Worker<DeliveryJob>(queueNames.webhooks, (job) => this.#deliver(job), {
-      ...shared,
-      autorun: false,
-      concurrency: CONCURRENCY,
-      lockDuration: deps.limits.webhookTimeoutMsMax + LOCK_MARGIN_MS,
-      maxStalledCount: deps.limits.webhookAttemptsMax,
-      runRetryDelay: 500,
-    });
+    this.#worker = new Worker<DeliveryJob>(
+      queueNames.webhooks,
+      (job, token) => (isNewer(job.data, VERSION) ? giveBack(job, token) : this.#deliver(job)),
+      {
+        ...shared,
+        autorun: false,
+        concurrency: CONCURRENCY,
+        lockDuration: deps.limits.webhookTimeoutMsMax + LOCK_MARGIN_MS,
+        maxStalledCount: deps.limits.webhookAttemptsMax,
+        runRetryDelay: 500,
+      },
+    );
     const warn = (error: Error) => deps.log.warn({ error: error.message }, "webhook queue connection failed");
     this.#queue.on("error", warn);
     this.#worker.on("error", warn);
@@ -72,7 +78,7 @@ export class Webhooks {
     const { redis, keys, limits, backoffMs } = this.#deps;
     await this.#queue.add(
       "delivery",
-      { v: 1, executionId, organization },
+      { v: VERSION, executionId, organization },
       {
         // One job an execution, however many processes see the note.
         jobId: executionId,

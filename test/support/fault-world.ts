@@ -68,13 +68,17 @@ export async function prepareFaults(options: TestRedisOptions & { engineHost?: s
 }
 
 /** Asks until the answer is what is waited for; for what no event tells of. */
-export async function until<T>(what: string, ask: () => Promise<T | undefined | false> | T | undefined | false, ms = 30_000): Promise<T> {
+export async function until<T>(
+  what: string,
+  ask: () => Promise<T | undefined | null | false> | T | undefined | null | false,
+  ms = 30_000,
+): Promise<T> {
   const end = performance.now() + ms;
   let last: unknown;
   while (performance.now() < end) {
     try {
       const found = await ask();
-      if (found !== undefined && found !== false) return found;
+      if (found !== undefined && found !== null && found !== false) return found;
     } catch (error) {
       last = error;
     }

@@ -3,6 +3,7 @@ import { Redis } from "ioredis";
 import { expect } from "vitest";
 import { connectEngine } from "../../src/docker/engine-client.ts";
 import { reapSandboxes } from "../../src/docker/reaper.ts";
+import { FolderStore } from "../../src/files/folder-store.ts";
 import { makeLog } from "../../src/observe/log.ts";
 import { makeMetrics } from "../../src/observe/metrics.ts";
 import { decodeRecord, type StoredExecution } from "../../src/queue/record.ts";
@@ -18,6 +19,7 @@ const ENDS_MS = 90_000;
 const GONE_MS = 20_000;
 /** The reaper leaves young containers alone, as their worker's first heartbeat may be on its way. */
 const REAPER_CLOCK_AHEAD_MS = 5 * 60_000;
+const SWEEP_CLOCK_AHEAD_MS = 60_000;
 
 export interface Checked {
   /** Of those that ended, by status and cause. */
@@ -54,6 +56,8 @@ export async function expectNothingLost(world: FaultWorld): Promise<Checked> {
     for (const process of living) expect(await process.stop(), process.log.slice(-20).join("\n")).toBe(0);
     const reaped = await expectNoContainers(world, serviceId);
     expect(await lastingKeys(redis)).toEqual([]);
+    // The half of a file that a killed process was writing is the sweep's.
+    if (wasKilled(world)) await new FolderStore(`${world.dataFolder}/blobs`).sweep(-SWEEP_CLOCK_AHEAD_MS);
     expect(await readdir(`${world.dataFolder}/blobs/incoming`).catch(() => [])).toEqual([]);
     return { ended, refused: Object.fromEntries(world.ledger.refused), repeated, reaped };
   } finally {
@@ -150,12 +154,16 @@ function expectLogTellsEachEndOnce({ processes, ledger }: FaultWorld): void {
     told.filter((id, at) => told.indexOf(id) !== at),
     "ends that were told twice",
   ).toEqual([]);
-  if (processes.some(({ child }) => child.signalCode === "SIGKILL" || child.signalCode === "SIGABRT")) return;
+  if (wasKilled({ processes })) return;
   const seen = new Set(told);
   expect(
     [...ledger.accepted.keys()].filter((id) => !seen.has(id)),
     "ends that nobody told of",
   ).toEqual([]);
+}
+
+function wasKilled({ processes }: Pick<FaultWorld, "processes">): boolean {
+  return processes.some(({ child }) => child.signalCode === "SIGKILL" || child.signalCode === "SIGABRT");
 }
 
 function endsIn({ log }: ServiceProcess): string[] {

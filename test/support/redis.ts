@@ -22,8 +22,6 @@ const START_TIMEOUT_MS = 10_000;
 export interface TestRedisOptions {
   /** Keeps an append-only file, as the README asks for, so that it comes back with what it knew. */
   persistent?: boolean;
-  /** Loaded into the server alone. */
-  env?: Record<string, string>;
 }
 
 export async function startRedis(options: TestRedisOptions = {}): Promise<TestRedis> {
@@ -52,11 +50,10 @@ export async function startRedis(options: TestRedisOptions = {}): Promise<TestRe
   };
 }
 
-async function launch(folder: string, socket: string, { persistent = false, env = {} }: TestRedisOptions): Promise<ChildProcess> {
+async function launch(folder: string, socket: string, { persistent = false }: TestRedisOptions): Promise<ChildProcess> {
   const flags = ["--port", "0", "--unixsocket", socket, "--dir", folder, "--save", "", "--appendonly", persistent ? "yes" : "no"];
   const server = spawn("redis-server", [...flags, "--maxmemory-policy", "noeviction"], {
     stdio: "ignore",
-    env: { ...process.env, ...env },
   });
   await once(server, "spawn");
   const client = new Redis({ path: socket, maxRetriesPerRequest: null, retryStrategy: () => 20 });

@@ -12,7 +12,10 @@ import { startRedis, type TestRedis, type TestRedisOptions } from "./redis.ts";
 const BUILT = new URL("../../dist/bin/", import.meta.url);
 const START_TIMEOUT_MS = 60_000;
 
-export type Command = "api" | "worker" | "all";
+const CHEAP_WORKER = new URL("cheap-worker.mjs", import.meta.url);
+
+/** What a process is started as: the service's own commands, and a worker without sandboxes. */
+export type Command = "api" | "worker" | "all" | "cheap-worker";
 
 export interface ServiceProcess {
   readonly command: Command;
@@ -68,7 +71,7 @@ export async function prepareService(options: TestRedisOptions = {}): Promise<Te
 
 async function launch(command: Command, env: Record<string, string>): Promise<ServiceProcess> {
   const ociState = process.env.ENGINE === "oci" ? `/run/code-interpreter-test-${randomUUID()}` : null;
-  const child = spawn(process.execPath, [new URL(`${command}.js`, BUILT).pathname], {
+  const child = spawn(process.execPath, [(command === "cheap-worker" ? CHEAP_WORKER : new URL(`${command}.js`, BUILT)).pathname], {
     env: {
       SANDBOX_IMAGE: "code-interpreter-sandbox:dev",
       ...process.env,
@@ -150,5 +153,8 @@ export function client(url: string, key: string) {
     call,
     run: (body: Record<string, unknown>, headers?: Record<string, string>) => call("POST", "/v1/executions", body, headers),
     get: (path: string) => call("GET", path),
+    /** An answer that comes bit by bit. */
+    stream: (path: string, headers: Record<string, string>) =>
+      fetch(url + path, { headers: { authorization: `Bearer ${key}`, ...headers } }),
   };
 }

@@ -48,7 +48,8 @@ export async function startProxy(target: string): Promise<TcpProxy> {
         hold.onHeld();
         await hold.released;
       }
-      if (silenced.has(from)) return new Promise<void>(() => undefined);
+      // Never ends, as an end of this loop would end the connection.
+      if (silenced.has(from)) await new Promise<never>(() => undefined);
       if (!to.write(piece)) await Promise.race([once(to, "drain"), once(to, "close")]);
     }
     to.end();

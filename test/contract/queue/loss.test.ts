@@ -113,6 +113,32 @@ describe("a lost lock", () => {
   });
 });
 
+describe("an execution that got no sandbox", () => {
+  const nothing = { status: "errored", cause: "sandbox_lost", outcome: "never_started" } as const;
+
+  test("waits in the queue again, as if nobody had taken it, and runs when there is one", async () => {
+    const engine = new FakeEngine();
+    await rig.worker(engine, { concurrency: 1 });
+    const { execution } = await rig.producer.submit(newExecution());
+    (await engine.started(0)).finish(nothing);
+    await expect.poll(async () => (await rig.producer.get("org_a", execution.id))?.status).toBe("queued");
+    expect(await rig.producer.get("org_a", execution.id)).toMatchObject({ attempt: 0, started_at: null });
+    (await engine.started(1)).finish();
+    expect(await rig.producer.waitForEnd("org_a", execution.id, 5_000)).toMatchObject({ status: "completed", attempt: 1 });
+    const kinds = (await rig.plain.xrange(`{ci}:stream:org_a:${execution.id}`, "-", "+")).map(([, fields]) => fields[0]);
+    expect(kinds).toEqual(["started", "ended"]);
+  });
+
+  test("until its deadline ends as one that waited too long", { timeout: 20_000 }, async () => {
+    const engine = new FakeEngine();
+    await rig.worker(engine, { concurrency: 1 });
+    const { execution } = await rig.producer.submit(newExecution({ queueDeadlineMs: 1_000 }));
+    (await engine.started(0)).finish(nothing);
+    const ended = await rig.producer.waitForEnd("org_a", execution.id, 10_000);
+    expect(ended).toMatchObject({ status: "errored", outcome: "never_started", attempt: 0, retry_safe: true });
+  });
+});
+
 describe("an orderly stop", () => {
   test("takes no new work and lets running work finish", async () => {
     const engine = new FakeEngine();

@@ -1,0 +1,55 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { FaultWorld } from "../support/fault-world.ts";
+import type { ServiceProcess } from "../support/service.ts";
+import type { TcpProxy } from "../support/tcp-proxy.ts";
+import type { Random } from "./random.ts";
+
+const REDIS_AWAY_MS = 2_000;
+
+/** The part of the service that faults may hit: one api and one worker, each replaced when it is ended. */
+export interface Victims {
+  api: ServiceProcess;
+  worker: ServiceProcess;
+  redis: TcpProxy;
+  engine: TcpProxy;
+  start(command: "api" | "worker"): Promise<ServiceProcess>;
+}
+
+type Fault = (world: FaultWorld, victims: Victims) => Promise<void>;
+
+const faults: Record<string, Fault> = {
+  "worker killed": (_, victims) => replace(victims, "worker", (worker) => worker.kill()),
+  "worker stopped": (_, victims) => replace(victims, "worker", (worker) => worker.stop()),
+  "api killed": (_, victims) => replace(victims, "api", (api) => api.kill()),
+  "api stopped": (_, victims) => replace(victims, "api", (api) => api.stop()),
+  "Redis killed and back": async ({ redis }) => {
+    await redis.kill();
+    await sleep(REDIS_AWAY_MS);
+    await redis.restart();
+  },
+  "way to Redis cut": async (_, { redis }) => redis.cut(),
+  "way to Redis silent": async (_, { redis }) => redis.silence(),
+  "way to the engine cut": async (_, { engine }) => engine.cut(),
+};
+
+/** Each kind of fault in turn, in an order that the seed decides, until `end`; counts what it did. */
+export async function injectFaults(world: FaultWorld, victims: Victims, random: Random, pauseMs: number, end: number) {
+  const counts: Record<string, number> = {};
+  let left: string[] = [];
+  while (performance.now() + pauseMs < end) {
+    await sleep(pauseMs * (0.5 + random.next()));
+    if (left.length === 0) left = Object.keys(faults);
+    const name = random.pick(left);
+    left = left.filter((other) => other !== name);
+    await faults[name]?.(world, victims);
+    counts[name] = (counts[name] ?? 0) + 1;
+  }
+  return counts;
+}
+
+/** The successor first for an api: somebody has to answer. */
+async function replace(victims: Victims, command: "api" | "worker", end: (victim: ServiceProcess) => Promise<unknown>): Promise<void> {
+  const victim = victims[command];
+  victims[command] = await victims.start(command);
+  await end(victim);
+}
