@@ -7,6 +7,7 @@ import type { SessionQueues } from "./session-jobs.ts";
 import type { SessionLookup } from "./session-lookup.ts";
 import { decodeIndex, encodeIndex, type IndexEntry } from "./session-record.ts";
 import { sessionFilesScript } from "./session-scripts.ts";
+import { ask } from "./unavailable.ts";
 import { VERSION } from "./version.ts";
 
 /** What sessions need to know of stored files; a file of another organization is one that is not there. */
@@ -68,7 +69,7 @@ export class SessionFiles {
     const entry: IndexEntry = { id: file.fileId, source: "user", at: Date.now() };
     const refused = await this.#changeIndex(organization, id, [], [[name, entry]]);
     if (refused) throw invalid("file", `the container has ${limits.sessionFilesCountMax} files, which is the most`);
-    await lookup.ask(() => queues.add(workerId, { v: VERSION, op: "put", organization, session: id, name, fileId: file.fileId }));
+    await ask(() => queues.add(workerId, { v: VERSION, op: "put", organization, session: id, name, fileId: file.fileId }));
     return { id: file.fileId, sessionId: id, name, bytes: record.bytes, source: "user", createdAt: entry.at };
   }
 
@@ -79,7 +80,7 @@ export class SessionFiles {
     const name = [...(await this.#index(organization, id))].find(([, entry]) => entry.id === fileId)?.[0];
     if (name === undefined) return false;
     await this.#changeIndex(organization, id, [name], []);
-    await lookup.ask(() => queues.add(workerId, { v: VERSION, op: "remove", organization, session: id, name }));
+    await ask(() => queues.add(workerId, { v: VERSION, op: "remove", organization, session: id, name }));
     await files.deleteOwnedBy(organization, id, fileId);
     return true;
   }
@@ -112,8 +113,8 @@ export class SessionFiles {
   }
 
   async #index(organization: string, id: string): Promise<Map<string, IndexEntry>> {
-    const { redis, keys, lookup } = this.#deps;
-    return decodeIndex(await lookup.ask(() => redis.hgetall(keys.sessionFiles(organization, id))));
+    const { redis, keys } = this.#deps;
+    return decodeIndex(await ask(() => redis.hgetall(keys.sessionFiles(organization, id))));
   }
 
   /** Returns whether an entry found no room. */
@@ -123,9 +124,9 @@ export class SessionFiles {
     removed: readonly string[],
     added: Array<readonly [string, IndexEntry]>,
   ): Promise<boolean> {
-    const { redis, keys, limits, lookup } = this.#deps;
+    const { redis, keys, limits } = this.#deps;
     const args = [organization, id, limits.sessionFilesCountMax, removed.length, ...removed, ...encodeIndex(added)];
-    const refused = (await lookup.ask(() => sessionFilesScript.run(redis, keys.base, args))) as unknown[];
+    const refused = (await ask(() => sessionFilesScript.run(redis, keys.base, args))) as unknown[];
     return refused.length > 0;
   }
 }

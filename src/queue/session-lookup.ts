@@ -5,12 +5,11 @@ import type { RedisClient } from "../redis-address.ts";
 import type { Keys } from "./keys.ts";
 import { decodeSession } from "./session-record.ts";
 import { sessionLookScript, sessionTouchScript } from "./session-scripts.ts";
+import { ask } from "./unavailable.ts";
 
 export interface LookupDeps {
   redis: RedisClient;
   keys: Keys;
-  /** Turns a failure of Redis into the error a caller reads. */
-  unavailable(error: unknown): ServiceError;
 }
 
 /** Finds the record of a session, or the worker that has it. */
@@ -24,7 +23,7 @@ export class SessionLookup {
   /** Null for one that never was or has been forgotten; one whose worker is gone is `lost`. */
   async record(organization: string, id: string): Promise<(Session & { workerId: string | null }) | null> {
     if (!containerIdPattern.test(id)) return null;
-    const reply = await this.ask(() => sessionLookScript.run(this.#deps.redis, this.#deps.keys.base, [organization, id]));
+    const reply = await ask(() => sessionLookScript.run(this.#deps.redis, this.#deps.keys.base, [organization, id]));
     return decodeSession(organization, reply);
   }
 
@@ -34,19 +33,10 @@ export class SessionLookup {
    */
   async owner(organization: string, id: string): Promise<string> {
     if (!containerIdPattern.test(id)) throw notActive("unknown");
-    const reply = (await this.ask(() => sessionTouchScript.run(this.#deps.redis, this.#deps.keys.base, [organization, id]))) as unknown[];
+    const reply = (await ask(() => sessionTouchScript.run(this.#deps.redis, this.#deps.keys.base, [organization, id]))) as unknown[];
     const status = String(reply[0]);
     if (status !== "active") throw notActive(status);
     return String(reply[1]);
-  }
-
-  /** What a call of Redis comes to; its failure as the error a caller reads. */
-  async ask<T>(call: () => Promise<T>): Promise<T> {
-    try {
-      return await call();
-    } catch (error) {
-      throw this.#deps.unavailable(error);
-    }
   }
 }
 

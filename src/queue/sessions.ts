@@ -10,6 +10,7 @@ import { OPEN_JOB, type SessionQueues } from "./session-jobs.ts";
 import { SessionLookup } from "./session-lookup.ts";
 import { encodeIndex } from "./session-record.ts";
 import { sessionCreateScript, sessionDeleteScript, sessionEndScript, sessionReleaseScript } from "./session-scripts.ts";
+import { ask } from "./unavailable.ts";
 import { VERSION } from "./version.ts";
 import type { Wakeups } from "./wakeups.ts";
 
@@ -24,8 +25,6 @@ export interface SessionsDeps {
   files: StoredFiles;
   /** Turns the queue's refusal, `full` and its numbers, into the error a caller reads. */
   refused(reply: unknown[]): ServiceError;
-  /** Turns a failure of Redis into the error a caller reads. */
-  unavailable(error: unknown): ServiceError;
 }
 
 /** Sessions as the api process sees them: records, and messages to the worker that has the sandbox; their files in session-files.ts. */
@@ -60,7 +59,7 @@ export class Sessions {
     });
     const restored = wanted.restoreFrom === undefined ? [] : await this.#restorable(organization, wanted.restoreFrom);
     const files = await this.#files.first(organization, restored, wanted.fileIds ?? []);
-    const watch = await this.#lookup.ask(() => this.#deps.wakeups.watch(this.#deps.keys.wake(organization, id), "end"));
+    const watch = await ask(() => this.#deps.wakeups.watch(this.#deps.keys.wake(organization, id), "end"));
     try {
       const givesWay = [wanted.givesWay === true ? 1 : 0, limits.sessionGivesWayAfterMs];
       const args = [wanted.name ?? "", memoryMb, minutes, wanted.restoreFrom ?? "", ...givesWay, ...encodeIndex(files)];
@@ -79,7 +78,7 @@ export class Sessions {
     } finally {
       watch.close();
     }
-    await this.#lookup.ask(() => sessionDeleteScript.run(this.#deps.redis, this.#deps.keys.base, [organization, id]));
+    await ask(() => sessionDeleteScript.run(this.#deps.redis, this.#deps.keys.base, [organization, id]));
     throw new ServiceError("container_unavailable", {
       detail: "No worker had room for the container; come again later.",
       retryAfterSeconds: 10,
@@ -102,7 +101,7 @@ export class Sessions {
     let rank = 0;
     if (page.after !== undefined) {
       const { after } = page;
-      const found = await this.#lookup.ask(() => (page.order === "asc" ? redis.zrank(list, after) : redis.zrevrank(list, after)));
+      const found = await ask(() => (page.order === "asc" ? redis.zrank(list, after) : redis.zrevrank(list, after)));
       if (found === null) throw new ServiceError("container_not_found", { param: "after", detail: "`after` names no container." });
       rank = found + 1;
     }
@@ -111,9 +110,7 @@ export class Sessions {
     while (data.length <= page.limit) {
       const start = rank;
       const stop = start + page.limit;
-      const ids = await this.#lookup.ask(() =>
-        page.order === "asc" ? redis.zrange(list, start, stop) : redis.zrevrange(list, start, stop),
-      );
+      const ids = await ask(() => (page.order === "asc" ? redis.zrange(list, start, stop) : redis.zrevrange(list, start, stop)));
       if (ids.length === 0) break;
       rank += ids.length;
       const found = await Promise.all(ids.map((id) => this.get(organization, id)));
@@ -126,11 +123,10 @@ export class Sessions {
   async delete(organization: string, id: string): Promise<boolean> {
     if (!containerIdPattern.test(id)) return false;
     const { redis, keys, queues } = this.#deps;
-    const reply = await this.#lookup.ask(() => sessionDeleteScript.run(redis, keys.base, [organization, id]));
+    const reply = await ask(() => sessionDeleteScript.run(redis, keys.base, [organization, id]));
     if (!Array.isArray(reply)) return false;
     const worker = String(reply[1]);
-    if (String(reply[0]) === "active")
-      await this.#lookup.ask(() => queues.add(worker, { v: VERSION, op: "close", organization, session: id }));
+    if (String(reply[0]) === "active") await ask(() => queues.add(worker, { v: VERSION, op: "close", organization, session: id }));
     await this.#deps.files.deleteOwnedBy(organization, id);
     return true;
   }
@@ -154,25 +150,23 @@ export class Sessions {
 
   /** Lets a session that gives way do so at once where its room is needed, until it is used again. */
   async release(organization: string, id: string): Promise<void> {
-    await this.#lookup.ask(() => sessionReleaseScript.run(this.#deps.redis, this.#deps.keys.base, [organization, id]));
+    await ask(() => sessionReleaseScript.run(this.#deps.redis, this.#deps.keys.base, [organization, id]));
   }
 
   async #submit(organization: string, id: string, args: Array<string | number>): Promise<void> {
     const { limits, redis, keys, queue } = this.#deps;
     const admission = [limits.queueTotalMax, limits.queuePerOrganizationMax, limits.sessionStartTimeoutMsMax, limits.retentionMsMax];
-    const reply = (await this.#lookup.ask(() =>
+    const reply = (await ask(() =>
       sessionCreateScript.run(redis, keys.base, [organization, id, ...admission, limits.sessionsPerOrganizationMax, ...args]),
     )) as unknown[];
     const kind = String(reply[0]);
     if (kind === "full") throw this.#deps.refused(reply);
     if (kind === "many") throw tooMany(limits);
     const options = { jobId: id, priority: Number(reply[1]), removeOnComplete: true, removeOnFail: true };
-    await this.#lookup
-      .ask(() => queue.add(OPEN_JOB, { v: VERSION, id, organization }, options))
-      .catch(async (error: unknown) => {
-        await sessionEndScript.run(redis, keys.base, [organization, id, "lost"]).catch(() => undefined);
-        throw error;
-      });
+    await ask(() => queue.add(OPEN_JOB, { v: VERSION, id, organization }, options)).catch(async (error: unknown) => {
+      await sessionEndScript.run(redis, keys.base, [organization, id, "lost"]).catch(() => undefined);
+      throw error;
+    });
   }
 
   async #restorable(organization: string, id: string): Promise<SessionFile[]> {

@@ -5,7 +5,8 @@ import { makeLog } from "../../../src/observe/log.ts";
 import { makeMetrics } from "../../../src/observe/metrics.ts";
 import { failFast, patient, untilReady } from "../../../src/queue/connection.ts";
 import { Consumer, type ConsumerTiming } from "../../../src/queue/consumer.ts";
-import { type NewExecution, Producer } from "../../../src/queue/producer.ts";
+import { Producer } from "../../../src/queue/producer.ts";
+import type { NewExecution } from "../../../src/queue/submission.ts";
 import { startRedis, type TestRedis } from "../../support/redis.ts";
 
 export const log = makeLog("silent");
