@@ -2,29 +2,42 @@ import type { Output } from "../execution/outputs.ts";
 import type { Limits } from "../limits.ts";
 import type { Log } from "../observe/log.ts";
 import type { RedisClient } from "../redis-address.ts";
+import type { Keys } from "./keys.ts";
+import type { StoredExecution } from "./record.ts";
+import { outputScript } from "./scripts.ts";
 
 /** More than this waiting to be written, and whoever emits waits, which in the end slows the sandbox. */
 const PENDING_BYTES_MAX = 256 * 1024;
 /** A program that prints a letter at a time gets its first entries at once, later ones gathered. */
 const ENTRIES_UNPACED_MAX = 500;
 const PACE_MS = 50;
-/** Never trimmed in practice, as pacing keeps a run below it; it bounds what a fault could pile up. */
-const STREAM_ENTRIES_MAX = 20_000;
+
+export interface EventWriterDeps {
+  redis: RedisClient;
+  keys: Keys;
+  /** The attempt whose outputs these are. */
+  stored: Pick<StoredExecution, "organization" | "id" | "attempt">;
+  limits: Limits;
+  log: Log;
+  signal: AbortSignal;
+}
 
 /**
  * Appends the outputs of one run to its event stream, in order. While one write is on its way, neighbouring
- * text gathers and goes with the next. Events are a live view: the stored result never depends on them.
+ * text gathers and goes with the next. Events are a live view: the stored result never depends on them. What comes late,
+ * from a run that another one has replaced or whose execution has ended, is not appended.
  */
 export class EventWriter {
-  readonly #deps: { redis: RedisClient; stream: string; channel: string; limits: Limits; log: Log; signal: AbortSignal };
+  readonly #deps: EventWriterDeps;
   #pending: Output[] = [];
   #pendingBytes = 0;
   #bytesLeft: number;
   #entries = 0;
+  #batches = 0;
   #ending = false;
   #writing: Promise<void> | null = null;
 
-  constructor(deps: { redis: RedisClient; stream: string; channel: string; limits: Limits; log: Log; signal: AbortSignal }) {
+  constructor(deps: EventWriterDeps) {
     this.#deps = deps;
     const { stdoutKeptBytesMax, stderrKeptBytesMax, displaysBytesMax } = deps.limits;
     // Twice what a result may hold, as JSON is longer than what it says.
@@ -78,15 +91,12 @@ export class EventWriter {
   }
 
   async #write(outputs: Output[]): Promise<void> {
-    const { redis, stream, channel, limits } = this.#deps;
+    const { redis, keys, stored } = this.#deps;
+    const { organization, id, attempt } = stored;
     this.#entries += outputs.length;
-    const pipeline = redis.pipeline();
-    for (const output of outputs) {
-      pipeline.xadd(stream, "MAXLEN", "~", STREAM_ENTRIES_MAX, "*", "output", JSON.stringify(output));
-    }
-    pipeline.pexpire(stream, limits.eventsRetentionMsMax);
-    pipeline.publish(channel, "");
-    await pipeline.exec();
+    this.#batches += 1;
+    const values = outputs.map((output) => JSON.stringify(output));
+    await outputScript.run(redis, keys.base, [organization, id, attempt, this.#batches, ...values]);
   }
 }
 

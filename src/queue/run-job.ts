@@ -127,12 +127,11 @@ export function endOfLostWorker(retrySafe = true): ExecutionEnd {
 
 async function runEngine(world: RunWorld, stored: StoredExecution, stop: AbortSignal, trace: RunTrace): Promise<ExecutionEnd> {
   const { keys, log, redis, limits } = world;
-  const { organization, id } = stored;
-  const stream = keys.events(organization, id);
+  const { id } = stored;
   // A cancelled run still tells what it printed; one that somebody else repeats has nothing to tell.
   const repeated = new AbortController();
   stop.addEventListener("abort", () => stop.reason !== "cancelled" && repeated.abort());
-  const writer = new EventWriter({ redis, stream, channel: keys.wake(organization, id), limits, log, signal: repeated.signal });
+  const writer = new EventWriter({ redis, keys, stored, limits, log, signal: repeated.signal });
   const input = toRunInput(stored);
   try {
     const ports = world.ports(input, (output) => writer.emit(output));

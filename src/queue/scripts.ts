@@ -109,6 +109,24 @@ return 1
 `);
 
 /**
+ * Appends outputs of a run to its event stream, unless another attempt is the current one or the execution has ended. The
+ * last batch sent again, as when the connection was cut before the answer came, adds nothing: a run sends one at a time.
+ * ARGV: org, id, attempt, number of the batch in it, then output JSON for each entry. Returns how many were added.
+ */
+export const outputScript = new Script(`${prelude}
+local org, id = ARGV[1], ARGV[2]
+local record, stream = record_key(org, id), stream_key(org, id)
+local state = redis.call('HMGET', record, 'status', 'attempt', 'batch', 'events_ms')
+local batch = ARGV[3] .. '.' .. ARGV[4]
+if state[1] ~= 'in_progress' or state[2] ~= ARGV[3] or state[3] == batch then return 0 end
+redis.call('HSET', record, 'batch', batch)
+for at = 5, #ARGV do redis.call('XADD', stream, 'MAXLEN', '~', 20000, '*', 'output', ARGV[at]) end
+redis.call('PEXPIRE', stream, state[4])
+wake(org, id, '')
+return #ARGV - 4
+`);
+
+/**
  * Stores how a run ended. A worker whose attempt is no longer the current one has lost its lock and stores nothing.
  * Sent again, as when the connection was cut before the answer came, it answers as it did the first time.
  * ARGV: org, id, attempt, status, cause or '', end, zipped, name of this call, cpu ms, bytes in, bytes out.

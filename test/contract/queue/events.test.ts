@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ExecutionEvent } from "../../../src/execution/result.ts";
+import { outputScript } from "../../../src/queue/scripts.ts";
 import { FakeEngine } from "../../support/fake-engine.ts";
 import { makeRig, newExecution, type Rig } from "./rig.ts";
 
@@ -96,6 +97,31 @@ describe("the events of an execution", () => {
     await rig.producer.waitForEnd("org_a", execution.id, 5_000);
     await rig.plain.del(`{ci}:stream:org_a:${execution.id}`);
     expect(told(await all(execution.id))).toEqual(["execution.ended"]);
+  });
+
+  test("take a batch that is sent twice once, and nothing of an attempt that another one replaced or after the end", async () => {
+    const engine = new FakeEngine();
+    await rig.worker(engine, { concurrency: 1, timing: { lockMs: 1_000, lockRenewMs: 400, stalledCheckMs: 300 } });
+    const { execution } = await rig.producer.submit(newExecution());
+    await engine.started(0);
+    const send = (attempt: number, batch: number, ...texts: string[]) =>
+      outputScript.run(rig.plain, "{ci}", [
+        ...["org_a", execution.id, attempt, batch],
+        ...texts.map((text) => JSON.stringify({ type: "result", text })),
+      ]);
+    expect(await send(1, 1, "a", "b")).toBe(2);
+    expect(await send(1, 1, "a", "b")).toBe(0);
+    expect(await send(1, 2, "c")).toBe(1);
+    await rig.plain.set(`{ci}:executions:${execution.id}:lock`, "somebody else", "PX", 500);
+    const second = await engine.started(1);
+    expect(await send(1, 3, "late")).toBe(0);
+    expect(await send(2, 1, "d")).toBe(1);
+    second.finish();
+    await rig.producer.waitForEnd("org_a", execution.id, 5_000);
+    expect(await send(2, 2, "after the end")).toBe(0);
+    const started = "execution.started";
+    expect(told(await all(execution.id))).toEqual([started, "result", "result", "result", started, "result", "execution.ended"]);
+    expect(await rig.plain.pttl(`{ci}:stream:org_a:${execution.id}`)).toBeGreaterThan(0);
   });
 
   test("are none for another organization, and end when the reader goes", async () => {

@@ -34,6 +34,7 @@ describe("a worker that dies in a run", () => {
     const doomed = await doomedWorker();
     const { execution } = await rig.producer.submit(newExecution());
     await doomed.running;
+    await expect.poll(() => rig.plain.xlen(`{ci}:stream:org_a:${execution.id}`)).toBe(2);
     await doomed.kill();
     const engine = new FakeEngine({ immediate: true });
     await rig.worker(engine, { timing: fast });
