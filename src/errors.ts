@@ -33,6 +33,7 @@ export const catalogue = {
   rate_limited: { status: 429, type: "rate_limit_error", title: "Too many requests for this key" },
   organization_queue_full: { status: 429, type: "rate_limit_error", title: "The organization's share of the queue is full" },
   organization_containers_full: { status: 429, type: "rate_limit_error", title: "The organization has as many containers as it may" },
+  organization_storage_full: { status: 429, type: "rate_limit_error", title: "The organization has stored as much as it may" },
   organization_responses_full: { status: 429, type: "rate_limit_error", title: "The organization has too many responses running" },
   queue_full: { status: 503, type: "server_error", title: "The queue is full" },
   queue_unavailable: { status: 503, type: "server_error", title: "The queue can not be reached" },

@@ -117,7 +117,10 @@ export const limitDefaults = {
   usageKeptDaysMax: 400,
   usageRangeDaysMax: 92,
 
-  // What is kept, and how long an orderly stop may take.
+  // What is kept, and how long an orderly stop may take. Of one organization together: requests, results and responses in
+  // Redis, and files in the store.
+  recordsBytesPerOrganizationMax: 512 * MIB,
+  filesBytesPerOrganizationMax: 16 * 1024 * MIB,
   retentionMsMax: 24 * 60 * 60 * 1000,
   eventsRetentionMsMax: 60 * 60 * 1000,
   shutdownMsMax: 60_000,

@@ -1,3 +1,5 @@
+import { ServiceError } from "../errors.ts";
+import { HOUR_MS, hourOf, keptBytes } from "../kept-bytes.ts";
 import type { Limits } from "../limits.ts";
 import type { RedisClient } from "../redis-address.ts";
 import type { ResponseStore } from "./ports.ts";
@@ -13,6 +15,7 @@ const EVENTS_PAGE = 500;
 const FINISH = `
 local status = redis.call("HGET", KEYS[1], "status")
 if status ~= "queued" and status ~= "in_progress" then return 0 end
+redis.call("HINCRBY", KEYS[3], ARGV[3], #ARGV[2] - redis.call("HSTRLEN", KEYS[1], "doc"))
 redis.call("HSET", KEYS[1], "status", ARGV[1], "doc", ARGV[2])
 redis.call("DEL", KEYS[2])
 return 1`;
@@ -33,16 +36,36 @@ export class RedisResponseStore implements ResponseStore {
     this.#limits = options.limits;
   }
 
+  /** Rejects with `organization_storage_full`. */
   async create(response: StoredResponse): Promise<void> {
     const { organization, id, status } = response;
     const key = this.#key("response", organization, id);
+    await this.#ensureRoom(organization);
+    const doc = JSON.stringify(response);
+    const kept = this.#keptKey(organization);
     const done = await this.#redis
       .multi()
-      .hset(key, { status, doc: JSON.stringify(response) })
+      .hset(key, { status, doc })
+      .hincrby(kept, hourOf(Date.now()), Buffer.byteLength(doc))
+      .pexpire(kept, this.#limits.retentionMsMax + HOUR_MS)
       .pexpire(key, this.#limits.retentionMsMax)
       .set(this.#key("response-lease", organization, id), "1", "PX", LEASE_MS)
       .exec();
     for (const [error] of done ?? []) if (error !== null) throw error;
+  }
+
+  /** What executions and responses have stored is one sum; a response that is deleted counts until it would have expired. */
+  async #ensureRoom(organization: string): Promise<void> {
+    const { retentionMsMax, recordsBytesPerOrganizationMax } = this.#limits;
+    const hours = await this.#redis.hgetall(this.#keptKey(organization));
+    if (keptBytes(hours, retentionMsMax, Date.now()) < recordsBytesPerOrganizationMax) return;
+    throw new ServiceError("organization_storage_full", {
+      detail: `Requests, results and responses of your organization have ${recordsBytesPerOrganizationMax} bytes, which is the most; delete executions, or come again when some have expired.`,
+    });
+  }
+
+  #keptKey(organization: string): string {
+    return `${this.#base}:kept:${organization}`;
   }
 
   async get(organization: string, id: string): Promise<StoredResponse | null> {
@@ -52,8 +75,9 @@ export class RedisResponseStore implements ResponseStore {
 
   async finish(response: StoredResponse): Promise<boolean> {
     const { organization, id, status } = response;
-    const keys = [this.#key("response", organization, id), this.#key("response-lease", organization, id)];
-    return (await this.#redis.eval(FINISH, keys.length, ...keys, status, JSON.stringify(response))) === 1;
+    const keys = [this.#key("response", organization, id), this.#key("response-lease", organization, id), this.#keptKey(organization)];
+    const doc = JSON.stringify(response);
+    return (await this.#redis.eval(FINISH, keys.length, ...keys, status, doc, hourOf(Date.now()))) === 1;
   }
 
   async delete(organization: string, id: string): Promise<boolean> {

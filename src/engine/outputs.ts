@@ -1,3 +1,4 @@
+import { ServiceError } from "../errors.ts";
 import { display, errorOutput, type Output } from "../execution/outputs.ts";
 import type { FileHash } from "../execution/provenance.ts";
 import { fileNameProblem } from "../execution/request.ts";
@@ -98,8 +99,8 @@ export class RunOutputs {
       const saved = await this.#ports.saveFile({ name, mimeType: mime_type, bytesMax: frame.body.length }, once(frame.body));
       this.stored.push({ name, bytes: saved.bytes, sha256: saved.sha256 });
       await this.#add({ ...checked.data, file_id: saved.file_id, url: saved.url, bytes: saved.bytes });
-    } catch {
-      this.#skip(name, "could not be stored");
+    } catch (error) {
+      this.#skip(name, whyNotStored(error));
     }
   }
 
@@ -137,7 +138,7 @@ export class RunOutputs {
       await this.#add({ type: "file", ...saved, name, change });
     } catch (error) {
       if (error instanceof WireError) throw error;
-      this.#skip(name, chunks.problem ?? "could not be stored");
+      this.#skip(name, chunks.problem ?? whyNotStored(error));
       await chunks.drain();
     }
   }
@@ -243,6 +244,11 @@ function isDeeperThan(depthMax: number, value: unknown): boolean {
     level = level.flatMap((item) => (typeof item === "object" && item !== null ? Object.values(item) : []));
   }
   return false;
+}
+
+function whyNotStored(error: unknown): string {
+  const full = error instanceof ServiceError && error.code === "organization_storage_full";
+  return full ? "the organization has stored as much as it may" : "could not be stored";
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

@@ -1,3 +1,4 @@
+import { HOUR_MS, hourOf, keptBytes } from "../kept-bytes.ts";
 import type { RedisClient } from "../redis-address.ts";
 import type { FileRecord } from "./store.ts";
 
@@ -31,12 +32,19 @@ export class FileCatalog {
       .set(this.#recordKey(organization, id), JSON.stringify(record), "PX", keptMs)
       .zadd(index, record.createdAt, id)
       .zremrangebyscore(index, "-inf", record.createdAt - keptMs)
-      .pexpire(index, keptMs);
+      .pexpire(index, keptMs)
+      .hincrby(this.#keptKey(organization), hourOf(record.createdAt), record.bytes)
+      .pexpire(this.#keptKey(organization), keptMs + HOUR_MS);
     if (owner !== null) {
       const owned = this.#ownedKey(organization, owner);
       transaction.sadd(owned, id).pexpire(owned, keptMs);
     }
     ensureAllDone(await transaction.exec());
+  }
+
+  /** Bytes of the files that were stored within `keptMs` and not deleted. */
+  async keptBytes(organization: string, keptMs: number): Promise<number> {
+    return keptBytes(await this.#redis.hgetall(this.#keptKey(organization)), keptMs, Date.now());
   }
 
   /** Ties files that were stored before their execution had an id to it, so that they go when it goes. */
@@ -110,7 +118,11 @@ export class FileCatalog {
         .exec(),
     );
     // Of two deletes at once only one has removed it.
-    return done[0] === 1 ? record : null;
+    if (done[0] !== 1) return null;
+    const kept = this.#keptKey(organization);
+    const keptMs = record.expiresAt - record.createdAt + HOUR_MS;
+    ensureAllDone(await this.#redis.multi().hincrby(kept, hourOf(record.createdAt), -record.bytes).pexpire(kept, keptMs).exec());
+    return record;
   }
 
   /** Ids behind a position, in order. Files of one millisecond are ordered by id, so a page never splits wrongly. */
@@ -141,6 +153,10 @@ export class FileCatalog {
 
   #cursorKey(organization: string, id: string): string {
     return `${this.#prefix}:{${organization}}:file-cursor:${id}`;
+  }
+
+  #keptKey(organization: string): string {
+    return `${this.#prefix}:{${organization}}:files-kept`;
   }
 
   #indexKey(organization: string): string {

@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import { ServiceError } from "../errors.ts";
 import { newId } from "../execution/ids.ts";
 import type { RunPorts } from "../execution/run.ts";
 import type { Limits } from "../limits.ts";
@@ -74,12 +75,22 @@ export class Files {
       expiresAt: createdAt + this.#limits.retentionMsMax,
     };
     try {
+      await this.#ensureRoom(organization);
       await this.#catalog.add(record, file.owner);
     } catch (error) {
       await this.discard(received);
       throw error;
     }
     return record;
+  }
+
+  /** Files of several uploads at once may together pass the bound by as much as each may have. */
+  async #ensureRoom(organization: string): Promise<void> {
+    const { retentionMsMax, filesBytesPerOrganizationMax } = this.#limits;
+    if ((await this.#catalog.keptBytes(organization, retentionMsMax)) < filesBytesPerOrganizationMax) return;
+    throw new ServiceError("organization_storage_full", {
+      detail: `Files of your organization have ${filesBytesPerOrganizationMax} bytes, which is the most; delete some, or come again when some have expired.`,
+    });
   }
 
   async discard(received: Received): Promise<void> {

@@ -55,6 +55,8 @@ export function writeProblem(response: Response, error: ServiceError, members: R
 const retryAfterDefaults: Partial<Record<ErrorCode, number>> = {
   rate_limited: 1,
   organization_queue_full: 5,
+  // Something expires every hour, or the caller deletes something.
+  organization_storage_full: 600,
   organization_responses_full: 5,
   responses_full: 5,
   // An operator has to act; a client that repeats by itself gains nothing.

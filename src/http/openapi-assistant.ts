@@ -136,6 +136,7 @@ function addResponsePaths({ registry, limits, security }: PathContext): void {
         "invalid_field",
         "unknown_field",
         "organization_responses_full",
+        "organization_storage_full",
         "responses_full",
         "model_not_configured",
         "storage_unavailable",

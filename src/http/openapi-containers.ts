@@ -117,6 +117,7 @@ function addFilePathsOfContainers({ registry, limits, security, containerId }: P
         "malformed_json",
         "body_too_large",
         "file_too_large",
+        "organization_storage_full",
         "unsupported_media_type",
         "invalid_field",
         "unknown_field",

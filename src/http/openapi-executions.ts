@@ -57,6 +57,7 @@ export function addExecutionPaths({ registry, limits, security, executionId }: P
           "unknown_field",
           "idempotency_mismatch",
           "organization_queue_full",
+          "organization_storage_full",
           "queue_full",
           "storage_unavailable",
           "queue_deadline_passed",

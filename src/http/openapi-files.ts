@@ -37,6 +37,7 @@ export function addFilePaths({ registry, limits, security, fileId }: PathContext
       200: jsonResponse("The file.", shown, fileExample),
       ...errorResponses([
         "file_too_large",
+        "organization_storage_full",
         "unsupported_media_type",
         "invalid_field",
         "unknown_field",

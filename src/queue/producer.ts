@@ -91,7 +91,7 @@ export class Producer {
 
   /**
    * Accepts an execution, or answers with the one its idempotency key already made. Rejects with
-   * `organization_queue_full`, `queue_full`, `idempotency_mismatch`.
+   * `organization_queue_full`, `queue_full`, `organization_storage_full`, `idempotency_mismatch`.
    */
   submit(request: NewExecution): Promise<{ execution: Execution; replayed: boolean }> {
     return this.#submissions.submit(request);

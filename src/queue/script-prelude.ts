@@ -1,3 +1,4 @@
+import { keptBytesLua } from "../kept-bytes.ts";
 import { limitDefaults } from "../limits.ts";
 import { HEARTBEAT_ALIVE_MS, HEARTBEAT_SILENT_MS } from "./keys.ts";
 
@@ -10,6 +11,8 @@ export const prelude = `
 local base = KEYS[1]
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
+${keptBytesLua}
+local function kept_key(org) return base .. ':kept:' .. org end
 local function text(number) return string.format('%.0f', number) end
 local function record_key(org, id) return base .. ':record:' .. org .. ':' .. id end
 local function stream_key(org, id) return base .. ':stream:' .. org .. ':' .. id end
@@ -49,6 +52,7 @@ local function finish(org, id, status, cause, body, zipped, spent)
   if not current or is_final(current) then return 0 end
   redis.call('HSET', record, 'status', status, 'cause', cause, 'end', body, 'end_zipped', zipped, 'completed_at', text(now))
   count_usage(org, id, status, spent)
+  keep_bytes(kept_key(org), #body)
   stop_waiting(org, id)
   append(org, id, 'ended', '1')
   local webhook = redis.call('HGET', record, 'webhook_id')

@@ -4,8 +4,9 @@ import { prelude } from "./script-prelude.ts";
 /**
  * Idempotency, admission, the share of the organization, its place in the queue, and the record, at once.
  * ARGV: org, id, idempotency key hash or '', body hash, total max, organization max, wait ms, retention ms, events ms,
- *       'high' or 'normal', webhook id or '', request JSON, files JSON, session id or '', traceparent or '', usage ms, version of the record
- * Returns {'new', priority, now, worker of the session or ''} · {'session', why it takes nothing} · {'replay', body hash, …record} · {'full', which, waiting, now, six rate counters}
+ *       'high' or 'normal', webhook id or '', request JSON, files JSON, session id or '', traceparent or '', usage ms, version of the record,
+ *       bytes that the organization may keep
+ * Returns {'new', priority, now, worker of the session or ''} · {'session', why it takes nothing} · {'replay', body hash, …record} · {'full', which, waiting, now, six rate counters} · {'stored'}
  */
 export const submitScript = new Script(`${prelude}
 local org, id, idem, sha = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -20,6 +21,7 @@ if idem ~= '' then
 end
 local full = refusal(org, total_max, org_max)
 if full then return full end
+if kept_bytes(kept_key(org), retention) >= tonumber(ARGV[18]) then return {'stored'} end
 local worker = ''
 if ARGV[14] ~= '' then
   local status, owner = touch_session(org, ARGV[14])
@@ -38,6 +40,8 @@ add_to_list(base .. ':list:' .. org, id, retention, expires)
 redis.call('ZADD', base .. ':unqueued', text(now), org .. '/' .. id)
 redis.call('PEXPIRE', base .. ':unqueued', day)
 if idem ~= '' then redis.call('SET', idem_key, sha .. ' ' .. id, 'PXAT', text(expires)) end
+keep_bytes(kept_key(org), #ARGV[12] + #ARGV[13])
+redis.call('PEXPIRE', kept_key(org), retention + hour)
 return {'new', priority, text(now), worker}
 `);
 
@@ -179,7 +183,10 @@ local org, id = ARGV[1], ARGV[2]
 local record = redis.call('HGETALL', record_key(org, id))
 if #record == 0 then return 'unknown' end
 if not is_final(redis.call('HGET', record_key(org, id), 'status')) then return 'running' end
-local idem = redis.call('HGET', record_key(org, id), 'idempotency')
+local idem, created, completed = unpack(redis.call('HMGET', record_key(org, id), 'idempotency', 'created_at', 'completed_at'))
+local function freed(field) return -redis.call('HSTRLEN', record_key(org, id), field) end
+keep_bytes(kept_key(org), freed('request') + freed('files'), tonumber(created))
+keep_bytes(kept_key(org), freed('end'), tonumber(completed))
 redis.call('DEL', record_key(org, id), stream_key(org, id))
 redis.call('ZREM', base .. ':list:' .. org, id)
 redis.call('ZREM', base .. ':webhooks-due', org .. '/' .. id)

@@ -58,7 +58,7 @@ export class Submissions {
 
   /**
    * Accepts an execution, or answers with the one its idempotency key already made. Rejects with
-   * `organization_queue_full`, `queue_full`, `idempotency_mismatch`.
+   * `organization_queue_full`, `queue_full`, `organization_storage_full`, `idempotency_mismatch`.
    */
   async submit(request: NewExecution): Promise<{ execution: Execution; replayed: boolean }> {
     const { tracing = noTracing } = this.#deps;
@@ -94,10 +94,12 @@ export class Submissions {
         span?.traceparent ?? "",
         limits.usageKeptDaysMax * DAY_MS,
         VERSION,
+        limits.recordsBytesPerOrganizationMax,
       ]),
     )) as unknown[];
     const kind = String(reply[0]);
     if (kind === "full") throw this.refused(reply);
+    if (kind === "stored") throw this.#storedTooMuch();
     if (kind === "session") throw notActive(String(reply[1]));
     if (kind === "replay") return { execution: await this.#replayed(organization, idempotency, reply[1], reply[2]), replayed: true };
     const createdAt = Number(reply[2]);
@@ -166,6 +168,15 @@ export class Submissions {
     metrics.admissionsRefused.inc({ code });
     const retryAfter = retryAfterSeconds(Number(reply[2]), reply.slice(4).map(Number), Number(reply[3]));
     return new ServiceError(code, { retryAfterSeconds: retryAfter, detail: fullDetail(code, limits, retryAfter) });
+  }
+
+  #storedTooMuch(): ServiceError {
+    const { limits, metrics } = this.#deps;
+    const code = "organization_storage_full";
+    metrics.admissionsRefused.inc({ code });
+    return new ServiceError(code, {
+      detail: `Requests and results of your organization have ${limits.recordsBytesPerOrganizationMax} bytes, which is the most; delete executions, or come again when some have expired.`,
+    });
   }
 
   async #replayed(organization: string, idempotency: Idempotency | null, sha: unknown, reply: unknown): Promise<Execution> {

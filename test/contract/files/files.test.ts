@@ -61,6 +61,21 @@ const walk = async (order: "asc" | "desc", limit: number, onPage: (page: FileRec
   }
 };
 
+describe("the bytes of an organization's files", () => {
+  const file = { name: "a.txt", purpose: "user_data", executionId: null, bytesMax: 100 };
+
+  test("refuse more at their bound and leave nothing of what was refused; a deleted file makes room", async () => {
+    const limits = makeLimits({ filesBytesPerOrganizationMax: 10 });
+    const bounded = new Files({ store: new FolderStore(folder), catalog, limits, publicUrl: undefined });
+    const first = await bounded.save("org_a", file, bytesOf("0123456789"));
+    await expect(bounded.save("org_a", file, bytesOf("x"))).rejects.toMatchObject({ code: "organization_storage_full" });
+    await bounded.save("org_b", file, bytesOf("x"));
+    expect((await catalog.list("org_a", { limit: 10, order: "asc" }))?.data).toHaveLength(1);
+    await bounded.delete("org_a", first.id);
+    await bounded.save("org_a", file, bytesOf("x"));
+  });
+});
+
 describe("FileCatalog", () => {
   test("every key it makes expires and names the organization", async () => {
     const mine = record({ executionId: newId("execution") });

@@ -44,6 +44,27 @@ describe("admission", () => {
   });
 });
 
+describe("the bytes that an organization keeps", () => {
+  const request = { code: `# ${"x".repeat(3_000)}` };
+  const run = async (organization: string) => {
+    const { execution } = await rig.producer.submit(newExecution({ organization, request: { ...newExecution().request, ...request } }));
+    return rig.producer.waitForEnd(organization, execution.id, 5_000);
+  };
+
+  test("refuse more at their bound, leave other organizations alone, and make room when executions are deleted", async () => {
+    rig = await makeRig({ recordsBytesPerOrganizationMax: 6_000 });
+    await rig.worker(new FakeEngine({ immediate: true }));
+    const kept = [await run("org_a"), await run("org_a")];
+    await expect(run("org_a")).rejects.toMatchObject({ code: "organization_storage_full", status: 429 });
+    await run("org_b");
+    for (const { id } of kept) await rig.producer.delete("org_a", id);
+    const hours = await rig.plain.hgetall("{ci}:kept:org_a");
+    expect(Object.values(hours).reduce((sum, bytes) => sum + Number(bytes), 0)).toBe(0);
+    expect(await rig.plain.pttl("{ci}:kept:org_a")).toBeGreaterThan(0);
+    await run("org_a");
+  });
+});
+
 describe("an idempotency key", () => {
   test("gives one execution to any number of parallel requests", async () => {
     rig = await makeRig();

@@ -38,6 +38,7 @@ const promised: Array<[ErrorCode, number, string]> = [
   ["idempotency_mismatch", 422, "The Idempotency-Key was used with another body"],
   ["rate_limited", 429, "Too many requests for this key"],
   ["organization_queue_full", 429, "The organization's share of the queue is full"],
+  ["organization_storage_full", 429, "The organization has stored as much as it may"],
   ["organization_responses_full", 429, "The organization has too many responses running"],
   ["organization_containers_full", 429, "The organization has as many containers as it may"],
   ["queue_full", 503, "The queue is full"],
