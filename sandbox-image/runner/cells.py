@@ -56,6 +56,7 @@ def _run(cell: protocol.Frame, channel: Channel) -> int:
     os.environ.update(bounds.get("env", {}))
     try:
         _signal.signal(_signal.SIGINT, _signal.default_int_handler)
+        channel.send(protocol.CELL_BEGIN, {"cell": bounds.get("cell")})
         code = run_cell(cell.body.decode("utf-8", "replace"), channel, bounds)
         _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
     except KeyboardInterrupt:

@@ -297,7 +297,7 @@ class Execution:
         return False
 
     def _forward(self, frame: protocol.Frame) -> None:
-        if frame.kind == protocol.CELL_END:
+        if frame.kind in (protocol.CELL_END, protocol.CELL_BEGIN):
             return
         if frame.kind == protocol.ERROR and not frame.oversize:
             self._errors += 1

@@ -28,9 +28,10 @@ IN_KINDS = frozenset(range(0x01, 0x0A))
 
 # To the worker.
 READY, PRELOADED, STDOUT, STDERR, DISPLAY, ERROR, FILE, CHUNK, FILE_END, DONE = range(0x41, 0x4B)
-# What the code's own process may say over its channel; only in a session that its cell has ended, {cell, exit_code}.
-CELL_END = 0x4B
-CELL_KINDS = frozenset((DISPLAY, ERROR, CELL_END))
+# What the code's own process may say over its channel; only in a session that its cell has ended, {cell, exit_code}, and
+# that from now on an interrupt reaches it, {cell}.
+CELL_END, CELL_BEGIN = 0x4B, 0x4C
+CELL_KINDS = frozenset((DISPLAY, ERROR, CELL_END, CELL_BEGIN))
 
 KIND_NAMES = {
     "file": IN_FILE, "chunk": IN_CHUNK, "file_end": IN_FILE_END, "stdin": IN_STDIN,

@@ -69,6 +69,9 @@ class CellExecution(Execution):
         self._unsent = b""
         self._stdin_read = -1
         self._exit_code: int | None = None
+        # Between cells the process ignores interrupts, so one that comes early waits until it listens.
+        self._listens = False
+        self._interrupt_due = False
 
     def start(self, source: str, stdin: bytes) -> None:
         process = self._process
@@ -141,22 +144,32 @@ class CellExecution(Execution):
             self._unsent = b""
 
     def _forward(self, frame: protocol.Frame) -> None:
-        if frame.kind != protocol.CELL_END:
+        if frame.kind not in (protocol.CELL_END, protocol.CELL_BEGIN):
             super()._forward(frame)
-        elif frame.head.get("cell") == self._process.cells_begun:
+        elif frame.head.get("cell") != self._process.cells_begun:
+            return
+        elif frame.kind == protocol.CELL_BEGIN:
+            self._listens = True
+            if self._interrupt_due:
+                self._signal_child(_signal.SIGINT)
+        else:
             code = frame.head.get("exit_code")
             self._exit_code = code & 0xFF if isinstance(code, int) else 0
             self.over = True
 
     def interrupt(self) -> None:
         if self._end is None:
-            self._signal_child(_signal.SIGINT)
-            self._stop("interrupted", YIELD_GRACE_S)
+            self._interrupt_cell("interrupted")
 
     def _reach_deadline(self) -> None:
-        self._signal_child(_signal.SIGINT)
-        self._stop("timeout", YIELD_GRACE_S)
+        self._interrupt_cell("timeout")
 
     def _reach_output_limit(self) -> None:
-        self._signal_child(_signal.SIGINT)
-        self._stop("output", YIELD_GRACE_S)
+        self._interrupt_cell("output")
+
+    def _interrupt_cell(self, end: str) -> None:
+        if self._listens:
+            self._signal_child(_signal.SIGINT)
+        else:
+            self._interrupt_due = True
+        self._stop(end, YIELD_GRACE_S)

@@ -68,6 +68,17 @@ def test_the_time_limit_and_a_cancel_interrupt_first() -> None:
         assert session.cell("print(x)").stdout == "1\n"
 
 
+def test_an_interrupt_that_comes_with_its_cell_reaches_it() -> None:
+    with Session() as session:
+        session.cell("x = 1")
+        for _ in range(20):
+            session.send("run", {**BOUNDS, "session": True}, b"while True: pass")
+            session.send("interrupt")
+            done = session.result().done
+            assert (done["end"], done["session_alive"]) == ("interrupted", True)
+        assert session.cell("print(x)").stdout == "1\n"
+
+
 def test_an_interrupt_between_two_cells_reaches_neither() -> None:
     with Session() as session:
         session.cell("x = 1")
