@@ -16,6 +16,15 @@ function insist(caller: Caller, code: string): Promise<string> {
 }
 
 describe("the way to Redis", () => {
+  test("slow: everything takes longer; nothing is lost", async () => {
+    const { proxy, env } = await world.proxiedRedis();
+    const caller = await world.caller(await world.start("all", env));
+    proxy.delay(40);
+    for (let round = 0; round < 3; round++) await Promise.all([insist(caller, second), insist(caller, second)]);
+    const { ended, repeated } = await world.settle();
+    expect({ ended, repeated }).toEqual({ ended: { completed: 6 }, repeated: 0 });
+  });
+
   test("cut again and again: who was refused comes again, what was accepted runs once; nothing is lost", async () => {
     const { proxy, env } = await world.proxiedRedis();
     const caller = await world.caller(await world.start("all", env));
@@ -29,6 +38,17 @@ describe("the way to Redis", () => {
     await cutting;
     const { ended } = await world.settle();
     expect(ended).toEqual({ completed: 6 });
+  });
+
+  test("silent, without a word to either end: other connections are opened, and the service works again; nothing is lost", async () => {
+    const { proxy, env } = await world.proxiedRedis();
+    const service = await world.start("all", env);
+    const caller = await world.caller(service);
+    await insist(caller, second);
+    proxy.silence();
+    await insist(caller, second);
+    expect((await world.settle()).ended).toEqual({ completed: 2 });
+    expect(service.log.some((line) => line.includes("a Redis connection fell silent"))).toBe(true);
   });
 });
 

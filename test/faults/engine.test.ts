@@ -6,6 +6,7 @@ import { type PrivateEngine, startPrivateEngine } from "../support/private-engin
 import type { ServiceProcess } from "../support/service.ts";
 
 const PREPARE_MS = 300_000;
+const lost = ["completed", "errored/sandbox_lost"];
 const long = "import time\nprint('began', flush=True)\ntime.sleep(6)";
 
 let engine: PrivateEngine;
@@ -26,6 +27,29 @@ afterEach(() => world.close());
 
 const status = async (id: string | null) => (await caller.get(`/v1/executions/${id}`)).json;
 const begun = (id: string | null) => until(`${id} runs`, async () => (await status(id)).status === "in_progress");
+
+describe("dockerd", () => {
+  test("killed and started again in a run: the run ends as sandbox_lost, what waits runs after; nothing is lost", async () => {
+    const { ledger } = world;
+    const running = await Promise.all(Array.from({ length: 4 }, () => ledger.submit(caller, { code: long }, { endings: lost })));
+    for (const id of running) await begun(id);
+    const waiting = await ledger.submit(caller, { code: "print('after')" });
+    await engine.kill();
+    for (const id of running) await until("its end", async () => (await status(id)).status !== "in_progress");
+    expect(await status(running[0] ?? null)).toMatchObject({
+      status: "errored",
+      cause: "sandbox_lost",
+      outcome: "ran_partly",
+      retry_safe: true,
+    });
+    await engine.start();
+    await until("what waited ends", async () => (await status(waiting)).status === "completed", 60_000);
+    const metrics = await (await fetch(`${service.operationsUrl}/metrics`)).text();
+    expect(metrics).toMatch(/executions_total\{status="errored",cause="sandbox_lost"\} 4/);
+    expect(metrics).toMatch(/engine_errors_total\{operation="create"\} [1-9]/);
+    expect((await world.settle()).ended).toEqual({ completed: 1, "errored/sandbox_lost": 4 });
+  });
+});
 
 describe("a container", () => {
   test("whose shim is killed: its run ends as sandbox_lost and the next one runs; nothing is lost", async () => {
@@ -58,4 +82,16 @@ describe("a container", () => {
       return undefined;
     });
   }
+});
+
+test("the engine's disk full: what gets no sandbox waits in the queue, and runs when there is room; nothing is lost", async () => {
+  const { ledger } = world;
+  const free = engine.fillDisk();
+  // More than stand ready.
+  const ids = await Promise.all(Array.from({ length: 10 }, () => ledger.submit(caller, { code: "print(1)" })));
+  await until("the engine makes no more", () => service.log.some((line) => line.includes("a sandbox did not start")), 60_000);
+  free();
+  for (const id of ids) await until("its end", async () => (await status(id)).status === "completed", 90_000);
+  const { ended, repeated } = await world.settle();
+  expect({ ended, repeated }).toEqual({ ended: { completed: 10 }, repeated: 0 });
 });

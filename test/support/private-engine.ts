@@ -14,7 +14,7 @@ const START_MS = 60_000;
 /** A Docker engine of a test's own, on a disk of its own, which may be killed and filled. */
 export interface PrivateEngine {
   readonly host: string;
-  /** SIGKILL of dockerd; its containerd and the shims go on, as they do when a dockerd crashes. */
+  /** SIGKILL of dockerd, with which its containerd ends; the shims and their containers go on. */
   kill(): Promise<void>;
   start(): Promise<void>;
   /** SIGKILL of the process that stands between containerd and a container. */
@@ -40,6 +40,7 @@ export async function startPrivateEngine(image: string, cacheFolder: string): Pr
   let daemon: ChildProcess | null = null;
   const start = async () => {
     rmSync(join(folder, "docker.pid"), { force: true });
+    forgetContainerd(folder);
     daemon = launch(folder, root, host);
     const exited = once(daemon, "exit");
     const up = until("the private engine answers", async () => Boolean(await engine.ping()), START_MS);
@@ -118,6 +119,12 @@ function launch(folder: string, root: string, host: string): ChildProcess {
   ];
   const log = openSync(join(folder, "log"), "a");
   return spawn("dockerd", options, { stdio: ["ignore", log, log] });
+}
+
+/** Where nobody reaps orphans, dockerd takes the dead containerd that its file names for one that lives, and waits for it. */
+function forgetContainerd(folder: string): void {
+  const file = join(folder, "exec", "containerd", "containerd.pid");
+  if (existsSync(file) && !commandOf(Number(readFileSync(file, "utf8"))).includes(folder)) rmSync(file);
 }
 
 /** Whatever runs with this folder in its command: containerd and its shims, which a killed dockerd leaves. */
