@@ -1,14 +1,58 @@
 import { Redis } from "ioredis";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { VERSION } from "../../src/queue/version.ts";
-import { type FaultWorld, prepareFaults, until } from "../support/fault-world.ts";
+import { type Caller, type FaultWorld, prepareFaults, until } from "../support/fault-world.ts";
 import type { Json } from "../support/service.ts";
+
+const JOBS = 10_000;
+const ORGANIZATIONS = 4;
+const AT_ONCE = 40;
 
 let world: FaultWorld;
 beforeEach(async () => {
   world = await prepareFaults();
 });
 afterEach(() => world.close());
+
+test("10,000 executions queued, then every process replaced one after the other: each runs once; nothing is lost", {
+  timeout: 240_000,
+}, async () => {
+  const { ledger } = world;
+  const env = {
+    LIMIT_QUEUE_TOTAL_MAX: String(JOBS),
+    LIMIT_QUEUE_PER_ORGANIZATION_MAX: String(JOBS),
+    LIMIT_QUEUE_WAIT_MS_MAX: "600000",
+    LIMIT_REQUESTS_PER_MINUTE_PER_KEY_MAX: "1000000",
+  };
+  const apis = [await world.start("api", env), await world.start("api", env)];
+  const callers = await Promise.all(
+    Array.from({ length: ORGANIZATIONS }, (_, at) => world.caller(apis[at % 2] as (typeof apis)[0], `org_${at}`)),
+  );
+  await submitMany(callers, JOBS - 100);
+  // Sandboxes would take a quarter of an hour for what this is about.
+  const workers = [await world.start("cheap-worker"), await world.start("cheap-worker")];
+  for (const worker of workers) {
+    expect(await worker.stop()).toBe(0);
+    await world.start("cheap-worker");
+  }
+  for (const api of apis) {
+    expect(await api.stop()).toBe(0);
+    await world.start("api", env);
+  }
+  const successor = world.processes.findLast(({ command }) => command === "api") as (typeof apis)[0];
+  await submitMany([await world.caller(successor, "org_late")], 100);
+  expect(ledger.accepted.size).toBe(JOBS);
+  const { ended, repeated, refused } = await world.settle();
+  expect({ ended, repeated, refused }).toEqual({ ended: { completed: JOBS }, repeated: 0, refused: {} });
+
+  async function submitMany(from: Caller[], count: number): Promise<void> {
+    let next = 0;
+    const lane = async () => {
+      while (next < count) await ledger.submit(from[next++ % from.length] as Caller, { code: "print(1)" });
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, lane));
+  }
+});
 
 describe("an old and a new worker on one queue", () => {
   test("each runs what it can read, and what only the new one can read waits for it; nothing is lost", async () => {
