@@ -64,6 +64,22 @@ describe("a worker killed", () => {
     const { ended, repeated } = await world.settle();
     expect({ ended, repeated }).toEqual({ ended: { completed: 6, "errored/worker_lost": 1 }, repeated: 5 });
   });
+
+  test("by its own lack of memory: its executions run on another worker; nothing is lost", async () => {
+    const { ledger } = world;
+    // The code is to end by itself, however slow the machine.
+    const slow = { LIMIT_RUN_TIMEOUT_MS_MAX: "120000", LIMIT_SHUTDOWN_MS_MAX: "180000" };
+    const caller = await world.caller(await world.start("api", slow));
+    const doomed = await world.start("worker", { ...slow, NODE_OPTIONS: "--max-old-space-size=96" });
+    const large = "for _ in range(3): display({'application/json': 'x' * 7_000_000}, raw=True)";
+    const code = `from IPython.display import display\n${large}\nimport time\ntime.sleep(1)\n${large.replace("3", "1")}`;
+    await Promise.all(Array.from({ length: 6 }, () => ledger.submit(caller, { code })));
+    await until("the worker is out of memory", () => doomed.child.signalCode === "SIGABRT", 60_000);
+    await world.start("worker", slow);
+    const { ended, repeated } = await world.settle();
+    expect(ended).toEqual({ completed: 6 });
+    expect(repeated).toBeGreaterThan(0);
+  });
 });
 
 describe("two workers on one engine", () => {
