@@ -18,7 +18,7 @@ Makes ready what is missing, as npm start does, then runs these suites in order,
 The last line counts everything: N passed, N failed, N skipped.`;
 
 /** Debian packages that only tests use, by the command they bring. */
-const testTools = { promtool: "prometheus", "redis-server": "redis-server" };
+const testTools = { faketime: "faketime", promtool: "prometheus", "redis-server": "redis-server" };
 
 async function main() {
   const began = performance.now();

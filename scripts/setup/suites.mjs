@@ -29,7 +29,7 @@ export const suites = [
   { name: "image", title: "image tests", run: imageTests, needsEngine: true },
   { name: "attacks", title: "attacks", run: vitest("attacks"), needsEngine: true },
   { name: "oci", title: "OCI engine: its own tests, and all that knows a sandbox again", run: vitest("oci"), needsOci: true },
-  { name: "faults", title: "faults", run: vitest("faults"), needsEngine: true },
+  { name: "faults", title: "faults", run: vitest("faults"), needsEngine: true, needsOci: true },
   { name: "clients", title: "clients of other makers", run: vitest("clients"), needsEngine: true },
   { name: "ops", title: "what the people on call see", run: vitest("ops"), needsEngine: true },
   { name: "e2e", title: "end to end", run: vitest("e2e"), needsEngine: true },

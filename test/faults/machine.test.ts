@@ -1,7 +1,11 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type FaultWorld, prepareFaults } from "../support/fault-world.ts";
+import { type FaultWorld, prepareFaults, until } from "../support/fault-world.ts";
+
+const second = "import time\nprint('began', flush=True)\ntime.sleep(1)\nprint('ended')";
+const FAKETIME = ["x86_64-linux-gnu", "aarch64-linux-gnu"].map((machine) => `/usr/lib/${machine}/faketime/libfaketimeMT.so.1`);
 
 let world: FaultWorld;
 afterEach(() => world?.close());
@@ -27,3 +31,82 @@ describe("the file store's disk full", () => {
     await world.settle();
   });
 });
+
+/** The clock of the service's processes says what a file says; Redis, whose clock is the queue's, goes on. */
+describe("the clock of the service's machine set", () => {
+  test.each([
+    ["an hour ahead", "+3600"],
+    ["an hour back", "-3600"],
+  ])("%s in a run: what runs goes on or runs again, and ends; nothing is lost", async (_name, offset) => {
+    const library = FAKETIME.find((path) => existsSync(path));
+    expect(library, "libfaketime, which npm test installs").toBeDefined();
+    const clock = join("/tmp", `ci-clock-${process.pid}`);
+    writeFileSync(clock, "+0");
+    const env = {
+      LD_PRELOAD: library ?? "",
+      FAKETIME_TIMESTAMP_FILE: clock,
+      FAKETIME_CACHE_DURATION: "1",
+      FAKETIME_DONT_FAKE_MONOTONIC: "1",
+    };
+    world = await prepareFaults();
+    const service = await world.start("all", env);
+    const caller = await world.caller(service);
+    const { ledger } = world;
+    const ids = await Promise.all(Array.from({ length: 3 }, () => ledger.submit(caller, { code: second.replace("(1)", "(4)") })));
+    await until("they run", async () => (await caller.get(`/v1/executions/${ids[2]}`)).json.status === "in_progress");
+    writeFileSync(clock, offset);
+    await until("the process has seen it", () => Math.abs(lastTime(service.log) - Date.now() - Number(offset) * 1_000) < 60_000);
+    await until("it is accepted", () => ledger.submit(caller, { code: second }));
+    expect((await world.settle()).ended).toEqual({ completed: 4 });
+  });
+});
+
+describe("with ENGINE=oci", () => {
+  test("the zygotes killed while executions wait: others take their place; nothing is lost", async () => {
+    world = await prepareFaults();
+    const service = await world.start("all", { ENGINE: "oci", WORKER_CONCURRENCY: "2" });
+    const caller = await world.caller(service);
+    const { ledger } = world;
+    const first = await Promise.all(Array.from({ length: 2 }, () => ledger.submit(caller, { code: second })));
+    await until("they run", async () => (await caller.get(`/v1/executions/${first[1]}`)).json.status === "in_progress");
+    await Promise.all(Array.from({ length: 6 }, () => ledger.submit(caller, { code: "print(1)" })));
+    const zygotes = descendants(service.child.pid ?? 0).filter(isZygote);
+    expect(zygotes.length).toBeGreaterThan(0);
+    for (const pid of zygotes) process.kill(pid, "SIGKILL");
+    expect((await world.settle()).ended).toEqual({ completed: 8 });
+  });
+});
+
+function lastTime(log: readonly string[]): number {
+  return Date.parse((JSON.parse(log.at(-1) ?? "{}") as { time: string }).time);
+}
+
+function descendants(pid: number): number[] {
+  const children = readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((one) => parentOf(one) === pid);
+  return children.flatMap((child) => [child, ...descendants(child)]);
+}
+
+/** What it forked, the runners of executions, has its command too, and is no child of the keeper. */
+function isZygote(pid: number): boolean {
+  return commandOf(pid).includes("runner.zygote") && commandOf(parentOf(pid)).includes("keeper.py");
+}
+
+function parentOf(pid: number): number {
+  return Number(/\) \S (\d+)/.exec(textOf(`/proc/${pid}/stat`))?.[1]);
+}
+
+function commandOf(pid: number): string {
+  return textOf(`/proc/${pid}/cmdline`);
+}
+
+/** Empty for a process that has ended meanwhile. */
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}

@@ -70,7 +70,7 @@ export async function prepareService(options: TestRedisOptions = {}): Promise<Te
 }
 
 async function launch(command: Command, env: Record<string, string>): Promise<ServiceProcess> {
-  const ociState = process.env.ENGINE === "oci" ? `/run/code-interpreter-test-${randomUUID()}` : null;
+  const ociState = (env.ENGINE ?? process.env.ENGINE) === "oci" ? `/run/code-interpreter-test-${randomUUID()}` : null;
   const child = spawn(process.execPath, [(command === "cheap-worker" ? CHEAP_WORKER : new URL(`${command}.js`, BUILT)).pathname], {
     env: {
       SANDBOX_IMAGE: "code-interpreter-sandbox:dev",
