@@ -30,7 +30,8 @@ export default defineConfig({
           ...alone,
         },
       },
-      { test: { name: "faults", include: ["test/faults/**/*.test.ts"], ...alone } },
+      // Each file has a Redis, workers and faults of its own, and waits more than it computes.
+      { test: { name: "faults", include: ["test/faults/**/*.test.ts"], ...alone, fileParallelism: true, maxWorkers: 2 } },
       // Not a suite of npm test: npm run soak.
       { test: { name: "soak", include: ["test/soak/**/*.test.ts"], ...alone } },
       { test: { name: "attacks", include: ["test/attacks/**/*.test.ts"], ...alone } },
