@@ -67,7 +67,7 @@ describe("a container", () => {
 
   test("that is paused ends at the limit of its time, and is removed; nothing is lost", async () => {
     const id = await world.ledger.submit(caller, { code: long, timeout_ms: 2_000 }, { endings: ["incomplete/timeout"] });
-    await begun(id);
+    await until("it runs", async () => (await status(id)).status === "in_progress");
     await testEngine(engine.host)
       .getContainer(await busySandbox())
       .pause();
