@@ -11,14 +11,28 @@ const LEASE_MS = 15_000;
 const EVENTS_MAX = 20_000;
 const EVENTS_PAGE = 500;
 
+/**
+ * What a response counts more or less from now on, in the hour in which it was made, as it expires with that. An hour that
+ * is not there any more has expired, and a response of an older version has none.
+ */
+const COUNT = `
+local function count(response, kept, bytes)
+  local hour = redis.call("HGET", response, "hour")
+  if hour and redis.call("HEXISTS", kept, hour) == 1 then redis.call("HINCRBY", kept, hour, bytes) end
+end`;
+
 /** The first end that comes is the end, and nothing brings back what was deleted. */
-const FINISH = `
+const FINISH = `${COUNT}
 local status = redis.call("HGET", KEYS[1], "status")
 if status ~= "queued" and status ~= "in_progress" then return 0 end
-redis.call("HINCRBY", KEYS[3], ARGV[3], #ARGV[2] - redis.call("HSTRLEN", KEYS[1], "doc"))
+count(KEYS[1], KEYS[3], #ARGV[2] - redis.call("HSTRLEN", KEYS[1], "doc"))
 redis.call("HSET", KEYS[1], "status", ARGV[1], "doc", ARGV[2])
 redis.call("DEL", KEYS[2])
 return 1`;
+
+const DELETE = `${COUNT}
+count(KEYS[1], KEYS[2], -redis.call("HSTRLEN", KEYS[1], "doc"))
+return redis.call("DEL", KEYS[1])`;
 
 const REQUEST_CANCEL = `
 if redis.call("EXISTS", KEYS[1]) == 1 then redis.call("HSET", KEYS[1], "cancel", "1") end
@@ -43,10 +57,11 @@ export class RedisResponseStore implements ResponseStore {
     await this.#ensureRoom(organization);
     const doc = JSON.stringify(response);
     const kept = this.#keptKey(organization);
+    const hour = hourOf(Date.now());
     const done = await this.#redis
       .multi()
-      .hset(key, { status, doc })
-      .hincrby(kept, hourOf(Date.now()), Buffer.byteLength(doc))
+      .hset(key, { status, doc, hour })
+      .hincrby(kept, hour, Buffer.byteLength(doc))
       .pexpire(kept, this.#limits.retentionMsMax + HOUR_MS)
       .pexpire(key, this.#limits.retentionMsMax)
       .set(this.#key("response-lease", organization, id), "1", "PX", LEASE_MS)
@@ -54,13 +69,13 @@ export class RedisResponseStore implements ResponseStore {
     for (const [error] of done ?? []) if (error !== null) throw error;
   }
 
-  /** What executions and responses have stored is one sum; a response that is deleted counts until it would have expired. */
+  /** What executions and responses have stored is one sum. */
   async #ensureRoom(organization: string): Promise<void> {
     const { retentionMsMax, recordsBytesPerOrganizationMax } = this.#limits;
     const hours = await this.#redis.hgetall(this.#keptKey(organization));
     if (keptBytes(hours, retentionMsMax, Date.now()) < recordsBytesPerOrganizationMax) return;
     throw new ServiceError("organization_storage_full", {
-      detail: `Requests, results and responses of your organization have ${recordsBytesPerOrganizationMax} bytes, which is the most; delete executions, or come again when some have expired.`,
+      detail: `Requests, results and responses of your organization have ${recordsBytesPerOrganizationMax} bytes, which is the most; delete executions or responses, or come again when some have expired.`,
     });
   }
 
@@ -77,12 +92,14 @@ export class RedisResponseStore implements ResponseStore {
     const { organization, id, status } = response;
     const keys = [this.#key("response", organization, id), this.#key("response-lease", organization, id), this.#keptKey(organization)];
     const doc = JSON.stringify(response);
-    return (await this.#redis.eval(FINISH, keys.length, ...keys, status, doc, hourOf(Date.now()))) === 1;
+    return (await this.#redis.eval(FINISH, keys.length, ...keys, status, doc)) === 1;
   }
 
   async delete(organization: string, id: string): Promise<boolean> {
-    const kinds = ["response", "response-events", "response-lease"];
-    const [deleted] = await Promise.all(kinds.map((kind) => this.#redis.del(this.#key(kind, organization, id))));
+    const [deleted] = await Promise.all([
+      this.#redis.eval(DELETE, 2, this.#key("response", organization, id), this.#keptKey(organization)),
+      ...["response-events", "response-lease"].map((kind) => this.#redis.del(this.#key(kind, organization, id))),
+    ]);
     return deleted === 1;
   }
 

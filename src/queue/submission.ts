@@ -175,7 +175,7 @@ export class Submissions {
     const code = "organization_storage_full";
     metrics.admissionsRefused.inc({ code });
     return new ServiceError(code, {
-      detail: `Requests and results of your organization have ${limits.recordsBytesPerOrganizationMax} bytes, which is the most; delete executions, or come again when some have expired.`,
+      detail: `Requests, results and responses of your organization have ${limits.recordsBytesPerOrganizationMax} bytes, which is the most; delete executions or responses, or come again when some have expired.`,
     });
   }
 
