@@ -66,17 +66,27 @@ async function callerOf(api: ServiceProcess, webhook: string): Promise<() => Pro
 
 const recorded = (record: string, slo: string) => numbersOf(slo === "" ? record : `${record}{slo="${slo}"}`);
 
-/** Rows with a number in them; a quantile of nothing is a row without one. */
-async function numbersOf(expr: string): Promise<number> {
-  const rows = (await prometheus.query(expr.replaceAll("$__rate_interval", "1m"))) as Array<{ value: [number, string] }>;
-  return rows.filter(({ value }) => !Number.isNaN(Number(value[1]))).length;
+interface Row {
+  metric: Record<string, string>;
+  value: [number, string];
 }
 
-test.each(panels.flatMap(({ title, targets }) => (targets ?? []).map(({ expr }) => [title, expr] as const)))(
-  "the panel %s has data: %s",
-  async (_, expr) => {
+/** Rows with a number in them; a quantile of nothing is a row without one. */
+async function rowsOf(expr: string): Promise<Row[]> {
+  const rows = (await prometheus.query(expr.replaceAll("$__rate_interval", "1m"))) as Row[];
+  return rows.filter(({ value }) => !Number.isNaN(Number(value[1])));
+}
+
+const numbersOf = async (expr: string) => (await rowsOf(expr)).length;
+
+test.each(panels.flatMap(({ title, targets }) => (targets ?? []).map(({ expr, legendFormat }) => [title, expr, legendFormat] as const)))(
+  "the panel %s has data, and the labels that name it: %s",
+  async (_, expr, legend) => {
     // The load goes on, so what happens once a round comes by again.
     await vi.waitFor(async () => expect(await numbersOf(expr)).toBeGreaterThan(0), PATIENCE);
+    for (const { metric } of await rowsOf(expr)) {
+      for (const [, label] of legend.matchAll(/\{\{(\w+)\}\}/g)) expect(Object.keys(metric)).toContain(label);
+    }
   },
 );
 

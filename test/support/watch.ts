@@ -16,7 +16,7 @@ interface Panel {
   type: string;
   title: string;
   description?: string;
-  targets?: Array<{ expr: string }>;
+  targets?: Array<{ expr: string; legendFormat: string }>;
 }
 
 const rules = (parse(read("prometheus/rules.yml")) as { groups: Array<{ rules: Rule[] }> }).groups.flatMap((group) => group.rules);
