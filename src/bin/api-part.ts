@@ -61,7 +61,7 @@ export async function startApi(world: World, files: Files, neighbours: Readiness
     usage: producer.usage.bind(producer),
     receipts: { keys: await openSigningKeys(config.RECEIPT_KEY_FILE), source: producer.receiptSource.bind(producer) },
     tracing,
-    boardQueues: producer.boardQueues(),
+    boardQueues: producer.boardQueues.bind(producer),
     readiness,
     publicUrl: config.PUBLIC_URL,
     stopping,

@@ -32,8 +32,8 @@ const CHANGE = /^\/api\/queues\/(?:(executions|webhooks)\/)?(pause|resume)$/;
 export function addAdminQueues(app: Express, deps: AppDeps, checks: readonly RequestHandler[]): void {
   const adapter = new ExpressAdapter();
   adapter.setBasePath(BASE);
-  createBullBoard({
-    queues: deps.boardQueues,
+  const board = createBullBoard({
+    queues: [],
     serverAdapter: adapter,
     options: {
       uiConfig: { boardTitle: "code-interpreter", hideDocsLink: true, hideRedisDetails: true, showWorkers: false },
@@ -44,6 +44,11 @@ export function addAdminQueues(app: Express, deps: AppDeps, checks: readonly Req
   page.disable("x-powered-by");
   page.disable("etag");
   leaveOutForeignLinks(page);
+  // Workers that have sessions come and go.
+  app.use(`${BASE}/api`, async (_request, _response, next) => {
+    board.replaceQueues(await deps.boardQueues());
+    next();
+  });
   app.use(BASE, page);
 }
 

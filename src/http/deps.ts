@@ -28,8 +28,8 @@ export interface AppDeps {
   usage(organization: string, range: DayRange): Promise<DayUsage[]>;
   receipts: { keys: SigningKeys; source(organization: string, id: string): Promise<ReceiptSource | null> };
   tracing: Tracing;
-  /** What the queue page shows. */
-  boardQueues: BoardQueue[];
+  /** What the queue page shows now. */
+  boardQueues(): Promise<BoardQueue[]>;
   /** What `/health/ready` reports, by name of the thing asked; ready when all are true. */
   readiness(): Promise<Record<string, boolean>>;
   /** Base of the URLs in answers; relative ones when unset. */

@@ -210,9 +210,16 @@ export class Producer {
     };
   }
 
-  /** What the queue page shows. */
-  boardQueues(): BullMQAdapter[] {
-    return [boardQueue(this.#queue, "executions that wait for a worker or run"), boardQueue(this.#webhooks, "calls that tell of ends")];
+  /** What the queue page shows: the shared queues, and one of each worker that has sessions. Pausing the latter would strand a session. */
+  async boardQueues(): Promise<BullMQAdapter[]> {
+    const workers = await ask(() => this.#deps.redis.smembers(this.#keys.sessionWorkers));
+    return [
+      boardQueue(this.#queue, "executions that wait for a worker or run"),
+      boardQueue(this.#webhooks, "calls that tell of ends"),
+      ...workers
+        .sort()
+        .map((id) => boardQueue(this.#sessionQueues.of(id), "what the sessions of one worker are to do", { readOnlyMode: true })),
+    ];
   }
 
   async depth(): Promise<{ waiting: number; active: number }> {

@@ -67,7 +67,7 @@ export async function startApi(options: ApiOptions) {
     usage: async () => [],
     receipts: { keys: await openSigningKeys(join(folder, "receipt-keys.json")), source: async () => null },
     tracing: noTracing,
-    boardQueues: [],
+    boardQueues: async () => [],
     readiness: async () => ({ redis: true }),
     publicUrl: undefined,
     stopping: stop.signal,

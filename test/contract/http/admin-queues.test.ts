@@ -1,7 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { Heartbeat } from "../../../src/queue/heartbeat.ts";
 import { type Api, startApi } from "../../support/api.ts";
 import { call } from "../../support/call.ts";
-import { makeRig, newExecution, type Rig, request } from "../queue/rig.ts";
+import { FakeEngine } from "../../support/fake-engine.ts";
+import { FakeSessionEngine } from "../../support/fake-session-engine.ts";
+import { log, makeRig, newExecution, type Rig, request } from "../queue/rig.ts";
 
 let rig: Rig;
 let api: Api;
@@ -13,7 +16,7 @@ beforeEach(async () => {
   written = [];
   api = await startApi({
     redisUrl: rig.server.url,
-    deps: (deps) => ({ boardQueues: rig.producer.boardQueues(), log: logInto(written, deps.log) }),
+    deps: (deps) => ({ boardQueues: () => rig.producer.boardQueues(), log: logInto(written, deps.log) }),
   });
   admin = await api.newKey("org_ops", ["admin"]);
 });
@@ -79,6 +82,36 @@ describe("the page of the queues", () => {
     const job = await open(`/api/queues/executions/${execution.id}`, basic(admin));
     expect((job.body as { job: object }).job).toMatchObject({ id: execution.id, data: "hidden" });
     for (const { body } of [list, job]) expect(JSON.stringify(body)).not.toContain("canary");
+  });
+
+  test("shows what a worker's sessions are to do while it has some, to be looked at only", async () => {
+    const names = async () =>
+      ((await open("/api/queues", basic(admin))).body as { queues: Array<{ name: string }> }).queues.map(({ name }) => name);
+    const engine = new FakeSessionEngine();
+    engine.immediate = false;
+    const heartbeat = new Heartbeat({ redis: rig.plain, prefix: "ci", log });
+    await heartbeat.start("worker_1");
+    const worker = await rig.worker(new FakeEngine({ immediate: true }), { sessions: { engine, sessionsMax: 4, sandboxesMax: 4 } });
+    expect(await names()).toEqual(["executions", "webhooks"]);
+    const files = { getMany: async () => [], deleteOwnedBy: async () => undefined, handOver: async () => undefined };
+    const { id } = await rig.producer.sessionsWith(files).create("org_canary");
+    const { execution } = await rig.producer.submit(
+      newExecution({ organization: "org_canary", request: request({ code: "print('canary')", container: id }) }),
+    );
+    await engine.until(() => engine.of(id).cells.length === 1);
+    expect(await names()).toEqual(["executions", "webhooks", "sessions-worker_1"]);
+    const list = await open("/api/queues?activeQueue=sessions-worker_1&status=latest", basic(admin));
+    const queues = (list.body as { queues: Array<{ jobs: Array<{ id: string; data: unknown }> }> }).queues;
+    expect(queues[2]?.jobs).toMatchObject([{ id: execution.id, name: "cell", data: "hidden" }]);
+    expect(JSON.stringify(list.body)).not.toContain("canary");
+
+    expect((await open("/api/queues/sessions-worker_1/pause", basic(admin), "PUT")).status).toBe(405);
+    expect((await open("/api/queues/pause", basic(admin), "PUT")).status).toBe(200);
+    const paused = async (queue: string) => (await rig.plain.hexists(`{ci}:${queue}:meta`, "paused")) === 1;
+    expect([await paused("executions"), await paused("sessions-worker_1")]).toEqual([true, false]);
+    await worker.drain(0);
+    await heartbeat.stop("worker_1");
+    expect(await names()).toEqual(["executions", "webhooks"]);
   });
 
   test("pauses and resumes for an administrator, and writes down who did", async () => {
