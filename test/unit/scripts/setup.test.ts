@@ -1,4 +1,5 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -201,4 +202,16 @@ test("setup loads nothing that npm has to install first", () => {
   );
   expect(alone.stderr).toBe("");
   expect(alone.status).toBe(0);
+});
+
+test("npm start is a child of npm's own, without a shell between: a SIGTERM to npm reaches it, and npm waits for it", async () => {
+  const note = join(folder, "parent");
+  const tellParent = `import fs from "node:fs"; if (/start\\.mjs$/.test(process.argv[1])) fs.writeFileSync(${JSON.stringify(note)}, String(process.ppid));`;
+  const npm = spawn("npm", ["start", "--", "--help"], {
+    cwd: fileURLToPath(new URL("../../..", import.meta.url)),
+    env: { ...process.env, NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(tellParent)}` },
+    stdio: "ignore",
+  });
+  const [code] = await once(npm, "exit");
+  expect({ code, parent: readFileSync(note, "utf8") }).toEqual({ code: 0, parent: String(npm.pid) });
 });
