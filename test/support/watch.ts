@@ -31,6 +31,12 @@ export const runbooks = new Map(
   readdirSync(new URL("../../ops/runbooks/", import.meta.url)).map((file) => [file.replace(/\.md$/, ""), read(`runbooks/${file}`)]),
 );
 
+/** Command lines of a runbook, without the remarks behind them. */
+export function commandsOf(runbook: string): string[] {
+  const blocks = [...runbook.matchAll(/^```\n(.*?)^```$/gms)].map(([, block]) => block as string);
+  return blocks.flatMap((block) => block.trim().split("\n")).map((line) => line.replace(/ {3}# .*$/, ""));
+}
+
 export const ruleTests = (
   parse(read("prometheus/rules.test.yml")) as { tests: Array<{ alert_rule_test: Array<{ alertname: string; exp_alerts: unknown[] }> }> }
 ).tests.flatMap((one) => one.alert_rule_test);

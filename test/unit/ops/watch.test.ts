@@ -1,7 +1,11 @@
 import { spawnSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { parse } from "yaml";
+import { describeVariables } from "../../../src/config.ts";
+import { limitDefaults } from "../../../src/limits.ts";
 import { makeMetrics } from "../../../src/observe/metrics.ts";
-import { alerts, inputsOf, metricsIn, panels, queries, records, ruleTests, runbooks } from "../../support/watch.ts";
+import { alerts, commandsOf, inputsOf, metricsIn, panels, queries, records, ruleTests, runbooks } from "../../support/watch.ts";
 
 const folder = new URL("../../../ops/prometheus/", import.meta.url).pathname;
 const promtool = (...args: string[]) => {
@@ -54,6 +58,51 @@ test("every metric that a runbook names exists; a pattern's first part begins on
   const named = [...runbooks.values()].flatMap((text) => text.match(/\b(?:code_interpreter[:_]|nodejs_|process_)[a-z0-9_:]+/g) ?? []);
   expect(named.length).toBeGreaterThan(20);
   expect(named.filter((name) => !known.some((one) => one.startsWith(name)))).toEqual([]);
+});
+
+const root = new URL("../../../", import.meta.url).pathname;
+const commands = [...runbooks].flatMap(([name, text]) => commandsOf(text).map((command) => [name, command] as const));
+
+test("runbooks give commands, each for a program that is there where the service is", () => {
+  expect(commands.length).toBeGreaterThan(30);
+  const programs = commands.map(([, command]) => command.split(" ")[0]);
+  expect([...new Set(programs)].sort()).toEqual(["curl", "df", "docker", "redis-cli", "uptime"]);
+});
+
+test("every service that a runbook names to docker compose is one of docker-compose.yml", () => {
+  const { services } = parse(readFileSync(`${root}docker-compose.yml`, "utf8"), { merge: true }) as { services: object };
+  const lines = commands.filter(([, command]) => command.startsWith("docker compose "));
+  const named = lines.flatMap(([, command]) => /^docker compose (?:logs|ps)(?: --tail \d+)?(?: ([a-z]+))?/.exec(command)?.[1] ?? []);
+  expect(named.length).toBeGreaterThan(5);
+  expect(named.filter((name) => !(name in services))).toEqual([]);
+});
+
+test("every line that a runbook looks for in a log is one that the service writes", () => {
+  const source = readdirSync(`${root}src`, { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".ts"))
+    .map((file) => readFileSync(`${root}src/${file}`, "utf8"))
+    .join("\n");
+  const patterns = commands
+    .filter(([, command]) => command.startsWith("docker compose logs"))
+    .flatMap(([, command]) => [...command.matchAll(/grep (?:-E )?'([^']+)'/g)].map(([, pattern]) => pattern as string))
+    // Fields of every line.
+    .filter((pattern) => !pattern.startsWith('"'));
+  // Of the system's own: errors of files.
+  const sought = patterns.flatMap((pattern) => pattern.split("|")).filter((text) => !/^E[A-Z]+$/.test(text));
+  expect(sought.length).toBeGreaterThan(5);
+  expect(sought.filter((text) => !source.includes(text))).toEqual([]);
+});
+
+test("every variable and limit that a runbook names exists", () => {
+  const variables = describeVariables().map(({ name }) => name);
+  const limits = Object.keys(limitDefaults);
+  const text = [...runbooks.values()].join("\n");
+  const set = [...text.matchAll(/`([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)`/g)].map(([, name]) => name as string);
+  expect(set.length).toBeGreaterThan(5);
+  const asVariable = (limit: string) => `LIMIT_${limit.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+  expect(set.filter((name) => !variables.includes(name) && !limits.map(asVariable).includes(name))).toEqual([]);
+  const bounds = [...text.matchAll(/`([a-z]+(?:[A-Z][a-z]+)*Max)`/g)].map(([, name]) => name as string);
+  expect(bounds.filter((name) => !limits.includes(name))).toEqual([]);
 });
 
 test("every metric of ours is on a panel or in an alert", () => {
