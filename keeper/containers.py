@@ -67,6 +67,7 @@ class Container:
 class Runtime:
     def __init__(self, command: str, state: str, template: dict[str, Any], program: bytes, cgroups: Cgroups) -> None:
         self._state = f"{state}/runtime"
+        self._program = f"/proc/self/fd/{_sealed_copy(command)}"
         self._command = [command, "--root", self._state]
         self._bundles = f"{state}/bundles"
         self._template = template
@@ -163,7 +164,7 @@ class Runtime:
         log = f"{self._bundles}/{identity}/log"
         # Not subprocess: its wait for a bounded time asks again and again.
         nothing = [(os.POSIX_SPAWN_OPEN, fd, "/dev/null", os.O_RDWR, 0) for fd in range(3)]
-        pid = os.posix_spawn(self._command[0], [*self._command, "--log", log, *arguments], os.environ, file_actions=nothing)
+        pid = os.posix_spawn(self._program, [*self._command, "--log", log, *arguments], os.environ, file_actions=nothing)
         pidfd = os.pidfd_open(pid)
         try:
             poll = select.poll()
@@ -178,6 +179,18 @@ class Runtime:
             raise OSError(f"{self._command[0]} {arguments[0]} took too long")
         if code != 0:
             raise OSError(f"{self._command[0]} {arguments[0]} ended with {code}: {_last_line(log)}")
+
+
+def _sealed_copy(command: str) -> int:
+    """
+    A copy of the program that nobody can write to. crun and runc guard themselves against the containers that they start by
+    running from such a copy; started from one, they do without making another and starting twice.
+    """
+    copy = os.memfd_create("runtime", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    with open(command, "rb") as program, open(copy, "wb", closefd=False) as target:
+        shutil.copyfileobj(program, target)
+    fcntl.fcntl(copy, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE)
+    return copy
 
 
 def _last_line(log: str) -> str:

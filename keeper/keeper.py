@@ -29,7 +29,7 @@ from typing import Any
 
 from cgroups import Cgroups, make_room
 from containers import Container, Runtime, exit_code, kill
-from mounts import bind_read_only, favour_joining, hide_mixed_hierarchy, leave_host_mounts, see_through_container
+from mounts import bind_read_only, favour_joining, hide_idle_hierarchies, hide_mixed_hierarchy, leave_host_mounts, see_through_container
 from seccomp import compile_profile
 from zygotes import Zygotes
 
@@ -49,6 +49,7 @@ def main() -> None:
     hide_mixed_hierarchy()
     see_through_container(options.state)
     make_room()
+    hide_idle_hierarchies(options.state)
     rootfs = f"{options.state}/rootfs"
     bind_read_only(options.rootfs, rootfs)
     keeper = Keeper(options, setup, rootfs)

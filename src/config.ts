@@ -73,8 +73,10 @@ const variables = z.object({
   OCI_STATE_DIR: z
     .string()
     .min(1)
-    .default("/run/code-interpreter")
-    .describe("with ENGINE=oci, folder of running containers and the keeper's socket"),
+    .optional()
+    .describe(
+      "with ENGINE=oci, folder of running containers and the keeper's socket, best in memory; /run/code-interpreter, or /dev/shm/code-interpreter where /run is on a disk, when unset",
+    ),
   KEEPER_SOCKET: z
     .string()
     .min(1)

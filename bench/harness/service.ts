@@ -5,6 +5,7 @@ import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { EngineName } from "../../src/execution/status.ts";
 import { createKey } from "../../src/keys.ts";
+import { parentOfStates } from "../../src/oci/state-folder.ts";
 import { Client } from "./client.ts";
 import type { World } from "./world.ts";
 
@@ -40,7 +41,7 @@ export async function startService(
   const { launcher, root } = world;
   const { engine = "docker" } = settings;
   const dataFolder = await mkdtemp(join(tmpdir(), "code-interpreter-bench-"));
-  const ociState = `/run/${basename(dataFolder)}`;
+  const ociState = join(parentOfStates(), basename(dataFolder));
   const logFile = join(dataFolder, "service.log");
   const port = await launcher.freePort(HOST, FIRST_PORT);
   const metricsPort = await launcher.freePort(HOST, FIRST_PORT, [port]);

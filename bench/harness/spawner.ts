@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
 import { findRuntime, interpreterOf } from "../../src/oci/keeper.ts";
 import { containerConfig, IDS_PER_SANDBOX, SANDBOX_UID } from "../../src/oci/profile.ts";
+import { parentOfStates } from "../../src/oci/state-folder.ts";
 import { seccompOf } from "./bare.ts";
 import type { World } from "./world.ts";
 
@@ -82,7 +83,7 @@ class Spawner {
 
   static async start(world: World, container: { command: string[]; number: number } | null): Promise<Spawner> {
     const { root, rootfs } = world;
-    const state = mkdtempSync("/run/code-interpreter-bench-");
+    const state = mkdtempSync(join(parentOfStates(), "code-interpreter-bench-"));
     const [command, ...args] = interpreterOf(rootfs) as [string, ...string[]];
     const child = spawn(command, [...args, join(root, "bench/harness/spawner.py")], {
       stdio: ["pipe", "pipe", "inherit"],

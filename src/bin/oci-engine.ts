@@ -5,6 +5,7 @@ import type { Log } from "../observe/log.ts";
 import { OciSandboxFactory } from "../oci/factory.ts";
 import { type Keeper, type KeeperOptions, startKeeper } from "../oci/keeper.ts";
 import { pingKeeper } from "../oci/lease.ts";
+import { parentOfStates } from "../oci/state-folder.ts";
 import type { World } from "./process.ts";
 import type { EngineSize, SandboxEngine } from "./sandbox-engine.ts";
 import { seccompProfile, seccompSha256 } from "./seccomp-profile.ts";
@@ -54,7 +55,7 @@ export function keeperOptions({ config, log }: World, containersMax: number): Ke
   return {
     rootfs: config.SANDBOX_ROOTFS,
     runtime: config.OCI_RUNTIME,
-    state: config.OCI_STATE_DIR,
+    state: config.OCI_STATE_DIR ?? join(parentOfStates(), "code-interpreter"),
     ownerUid: config.KEEPER_OWNER_UID,
     fastJoins: config.KEEPER_FAST_JOINS,
     // Those on their way out count until they are gone.

@@ -43,8 +43,8 @@ export interface Executions {
     organization: string,
     page: { after?: string; limit: number; order: "asc" | "desc" },
   ): Promise<{ data: Execution[]; hasMore: boolean }>;
-  /** The execution once it has ended, or as it is when the time is over. */
-  waitForEnd(organization: string, id: string, timeoutMs: number, signal: AbortSignal): Promise<Execution>;
+  /** The execution once it has ended, or as it is when the time is over; `known` is it as it was a moment ago. */
+  waitForEnd(organization: string, id: string, timeoutMs: number, signal: AbortSignal, known?: Execution): Promise<Execution>;
   /** From the event after the given one, or from the first; ends after `execution.ended`. */
   events(
     organization: string,

@@ -29,7 +29,7 @@ export async function* readEvents(source: EventSource, query: EventQuery): Async
   const { redis, keys, wakeups } = source;
   const { organization, id, signal } = query;
   let after = query.after !== null && eventIdPattern.test(query.after) ? query.after : null;
-  const watch = await wakeups.watch(keys.wake(organization, id), "anything");
+  const watch = await wakeups.watch(keys.wake(organization, id));
   try {
     while (!signal.aborted) {
       // Status first: whoever sees the end there sees its entry in the stream, as both are written at once.

@@ -11,6 +11,8 @@ const PENDING_BYTES_MAX = 256 * 1024;
 /** A program that prints a letter at a time gets its first entries at once, later ones gathered. */
 const ENTRIES_UNPACED_MAX = 500;
 const PACE_MS = 50;
+/** The first entry waits this long for company: what a short run prints goes to Redis together with its end. */
+const GATHER_MS = 10;
 
 export interface EventWriterDeps {
   redis: RedisClient;
@@ -36,6 +38,8 @@ export class EventWriter {
   #batches = 0;
   #ending = false;
   #writing: Promise<void> | null = null;
+  /** The part of `#writing` that Redis is asked for now. */
+  #onItsWay: Promise<void> | null = null;
 
   constructor(deps: EventWriterDeps) {
     this.#deps = deps;
@@ -55,10 +59,14 @@ export class EventWriter {
     if (this.#pendingBytes > PENDING_BYTES_MAX) await this.#writing;
   }
 
-  /** The last call of a run. Resolves when everything emitted is in the stream, or the run was stopped. */
-  async flush(): Promise<void> {
+  /**
+   * The last call of a run. Resolves, once nothing is on its way any more, with the entries that were not written, which
+   * are for the script that stores the end; none when the run was stopped.
+   */
+  async rest(): Promise<string[]> {
     this.#ending = true;
-    await this.#writing;
+    await this.#onItsWay;
+    return this.#deps.signal.aborted ? [] : this.#pending.map((output) => JSON.stringify(output));
   }
 
   #joinWithLast(output: Output): boolean {
@@ -75,19 +83,18 @@ export class EventWriter {
 
   async #writeAll(): Promise<void> {
     const { signal, log } = this.#deps;
-    try {
-      while (this.#pending.length > 0 && !signal.aborted) {
-        const outputs = this.#pending;
-        this.#pending = [];
-        this.#pendingBytes = 0;
-        await untilAborted(this.#write(outputs), signal);
-        if (this.#entries > ENTRIES_UNPACED_MAX && !this.#ending) await pause(PACE_MS, signal);
-      }
-    } catch (error) {
-      log.warn({ error: error instanceof Error ? error.message : "unknown" }, "events of a run could not be written");
-    } finally {
-      this.#writing = null;
+    if (this.#entries === 0) await pause(GATHER_MS, signal);
+    while (this.#pending.length > 0 && !signal.aborted && !this.#ending) {
+      const outputs = this.#pending;
+      this.#pending = [];
+      this.#pendingBytes = 0;
+      this.#onItsWay = untilAborted(this.#write(outputs), signal).catch((error: unknown) => {
+        log.warn({ error: error instanceof Error ? error.message : "unknown" }, "events of a run could not be written");
+      });
+      await this.#onItsWay;
+      if (this.#entries > ENTRIES_UNPACED_MAX) await pause(PACE_MS, signal);
     }
+    this.#writing = null;
   }
 
   async #write(outputs: Output[]): Promise<void> {

@@ -12,8 +12,10 @@ export interface Keys {
   record(organization: string, id: string): string;
   list(organization: string): string;
   events(organization: string, id: string): string;
-  /** Pub/sub channel that tells waiters to look again; carries nothing. */
+  /** Pub/sub channel on which one execution tells its readers to look again; carries nothing. */
   wake(organization: string, id: string): string;
+  /** Pub/sub channel that tells every end; carries the name of what has ended. */
+  readonly ended: string;
   /** Pub/sub channel all workers listen on. */
   readonly control: string;
   readonly waiting: string;
@@ -49,6 +51,7 @@ export function makeKeys(prefix: string): Keys {
     list: (organization) => `${base}:list:${organization}`,
     events: (organization, id) => `${base}:stream:${organization}:${id}`,
     wake: (organization, id) => `${base}:wake:${organization}:${id}`,
+    ended: `${base}:ended`,
     control: `${base}:control`,
     waiting: `${base}:waiting`,
     fair: `${base}:fair`,

@@ -16,7 +16,7 @@ import { disconnect, untilReady, withErrorHandler } from "./connection.ts";
 import { collectDepth, countJobs } from "./depth.ts";
 import { tellEnded } from "./ended.ts";
 import { readEvents } from "./event-reader.ts";
-import { type Keys, makeKeys, queueNames } from "./keys.ts";
+import { type Keys, makeKeys, memberOf, queueNames } from "./keys.ts";
 import { decodeRecord, endWithoutResult, type StoredExecution, toExecution } from "./record.ts";
 import { cancelScript, deleteScript } from "./scripts.ts";
 import type { StoredFiles } from "./session-files.ts";
@@ -48,6 +48,12 @@ const ABSENCE_MS_MAX = 15_000;
 /** On top of the kill grace: removing a container under load, and storing the end. */
 const CANCEL_WAIT_MS = 15_000;
 
+/** An execution as it was, and when. */
+interface Seen {
+  execution: Execution;
+  at: number;
+}
+
 /** The queue as the api process sees it. Every method rejects with `queue_unavailable` within a second when Redis is away. */
 export class Producer {
   readonly #deps: ProducerDeps;
@@ -68,7 +74,7 @@ export class Producer {
     this.#queue = this.#openQueue(queueNames.executions);
     this.#webhooks = this.#openQueue(queueNames.webhooks);
     this.#subscriber = withErrorHandler(deps.redis.duplicate(), deps.log);
-    this.#wakeups = new Wakeups(this.#subscriber);
+    this.#wakeups = new Wakeups(this.#subscriber, this.#keys.ended);
     collectDepth(deps.metrics, { queue: this.#queue, redis: deps.redis, base: this.#keys.base });
     const world = { ...deps, keys: this.#keys, queue: this.#queue };
     this.#sessionQueues = new SessionQueues({ redis: deps.redis, base: this.#keys.base, log: deps.log });
@@ -127,19 +133,17 @@ export class Producer {
     return { data: found.filter((execution) => execution !== null), hasMore: ids.length > page.limit };
   }
 
-  /** The execution as it is when it has ended, after `timeoutMs`, or when `signal` aborts. Rejects with `execution_not_found`. */
-  async waitForEnd(organization: string, id: string, timeoutMs: number, signal?: AbortSignal): Promise<Execution> {
+  /**
+   * The execution as it is when it has ended, after `timeoutMs`, or when `signal` aborts. Rejects with `execution_not_found`.
+   * Who gives it as it was a moment ago saves the look with which the wait begins.
+   */
+  async waitForEnd(organization: string, id: string, timeoutMs: number, signal?: AbortSignal, known?: Execution): Promise<Execution> {
     const until = performance.now() + timeoutMs;
-    const watch = await ask(() => this.#wakeups.watch(this.#keys.wake(organization, id), "end"));
-    let seen = null as { execution: Execution; at: number } | null;
+    const watch = this.#wakeups.watchEnd(memberOf(organization, id));
+    let seen = known === undefined ? null : { execution: known, at: performance.now() };
     try {
-      for (;;) {
-        const execution = await this.get(organization, id).catch((error: unknown) => {
-          // It goes on without us: who has waited so long waits out a short absence too.
-          if (seen === null || performance.now() - seen.at > ABSENCE_MS_MAX) throw error;
-          return seen.execution;
-        });
-        if (execution === null) throw new ServiceError("execution_not_found");
+      for (let look = seen === null; ; look = true) {
+        const execution = look ? await this.#lookAgain(organization, id, seen) : (seen as Seen).execution;
         const left = until - performance.now();
         if (isFinal(execution.status) || left <= 0 || signal?.aborted === true) return execution;
         if (execution !== seen?.execution) seen = { execution, at: performance.now() };
@@ -148,6 +152,16 @@ export class Producer {
     } finally {
       watch.close();
     }
+  }
+
+  async #lookAgain(organization: string, id: string, seen: Seen | null): Promise<Execution> {
+    const execution = await this.get(organization, id).catch((error: unknown) => {
+      // It goes on without us: who has waited so long waits out a short absence too.
+      if (seen === null || performance.now() - seen.at > ABSENCE_MS_MAX) throw error;
+      return seen.execution;
+    });
+    if (execution === null) throw new ServiceError("execution_not_found");
+    return execution;
   }
 
   /** Events from the start, or after an event id; ends after `execution.ended`. Nothing for an unknown execution. */

@@ -66,13 +66,14 @@ export async function runJob(world: RunWorld, job: JobData, stop: AbortSignal): 
   const trace = traceRun(world.tracing ?? noTracing, stored);
   let end: ExecutionEnd | null = null;
   try {
-    end = withFacts(await runEngine(world, stored, stop, trace), world);
+    const ran = await runEngine(world, stored, stop, trace);
+    end = withFacts(ran.end, world);
     if (stop.reason === "lock_lost") return "done";
     // A cell has changed its session: nobody can run it again.
     if (stop.reason === "shutdown" && wasStopped(end) && job.session === undefined) return "give_back";
     if (isUnrun(end) && job.session === undefined && (await backInQueue(world, stored))) return "no_sandbox";
     trace.phase("store");
-    await finish(world, stored, end, stop);
+    await finish(world, stored, { ...ran, end }, stop);
     return stored.webhookId === null ? "done" : "webhook_due";
   } finally {
     trace.end(end);
@@ -125,7 +126,13 @@ export function endOfLostWorker(retrySafe = true): ExecutionEnd {
   return endWithoutResult({ status: "errored", cause: "worker_lost", outcome: "ran_partly", retrySafe });
 }
 
-async function runEngine(world: RunWorld, stored: StoredExecution, stop: AbortSignal, trace: RunTrace): Promise<ExecutionEnd> {
+/** How a run ended, and what of it is not in the event stream yet. */
+interface Ran {
+  end: ExecutionEnd;
+  lastOutputs: string[];
+}
+
+async function runEngine(world: RunWorld, stored: StoredExecution, stop: AbortSignal, trace: RunTrace): Promise<Ran> {
   const { keys, log, redis, limits } = world;
   const { id } = stored;
   // A cancelled run still tells what it printed; one that somebody else repeats has nothing to tell.
@@ -133,16 +140,16 @@ async function runEngine(world: RunWorld, stored: StoredExecution, stop: AbortSi
   stop.addEventListener("abort", () => stop.reason !== "cancelled" && repeated.abort());
   const writer = new EventWriter({ redis, keys, stored, limits, log, signal: repeated.signal });
   const input = toRunInput(stored);
+  let end: ExecutionEnd;
   try {
     const ports = world.ports(input, (output) => writer.emit(output));
-    return await world.engine.run(input, { ...ports, phase: trace.phase }, stop);
+    end = await world.engine.run(input, { ...ports, phase: trace.phase }, stop);
   } catch (error) {
     log.error({ execution: id, err: error }, "the engine failed");
     const retrySafe = input.session === undefined;
-    return endWithoutResult({ status: "errored", cause: "sandbox_lost", outcome: "ran_partly", retrySafe });
-  } finally {
-    await writer.flush();
+    end = endWithoutResult({ status: "errored", cause: "sandbox_lost", outcome: "ran_partly", retrySafe });
   }
+  return { end, lastOutputs: await writer.rest() };
 }
 
 const stoppedCauses: ReadonlySet<Cause | null> = new Set<Cause>(["cancelled", "sandbox_lost", "worker_lost"]);
@@ -165,11 +172,12 @@ async function backInQueue({ redis, keys }: RunWorld, { organization, id, attemp
  * Stores the end. The run can not be repeated for less than it cost, so a Redis that refuses to write, full or read-only, is
  * asked again for a while, as long as the job is still this worker's.
  */
-async function finish(world: RunWorld, stored: StoredExecution, end: ExecutionEnd, stop: AbortSignal): Promise<void> {
+async function finish(world: RunWorld, stored: StoredExecution, { end, lastOutputs }: Ran, stop: AbortSignal): Promise<void> {
   const { redis, keys, log, metrics } = world;
   const { body, zipped } = await encodeEnd(end);
   const { organization, id, attempt } = stored;
-  const args = [organization, id, attempt, end.status, end.cause ?? "", body, zipped, randomUUID(), ...spentOf(stored, end)];
+  const spent = spentOf(stored, end);
+  const args = [organization, id, attempt, end.status, end.cause ?? "", body, zipped, randomUUID(), ...spent, ...lastOutputs];
   for (let turn = 0; ; turn++) {
     try {
       const reply = await finishScript.run(redis, keys.base, args);

@@ -16,7 +16,11 @@ local function kept_key(org) return base .. ':kept:' .. org end
 local function text(number) return string.format('%.0f', number) end
 local function record_key(org, id) return base .. ':record:' .. org .. ':' .. id end
 local function stream_key(org, id) return base .. ':stream:' .. org .. ':' .. id end
-local function wake(org, id, message) redis.call('PUBLISH', base .. ':wake:' .. org .. ':' .. id, message) end
+local function wake(org, id) redis.call('PUBLISH', base .. ':wake:' .. org .. ':' .. id, '') end
+local function tell_end(org, id)
+  wake(org, id)
+  redis.call('PUBLISH', base .. ':ended', org .. '/' .. id)
+end
 local day = 86400000
 local usage_ms = ${limitDefaults.usageKeptDaysMax * 86_400_000}
 local heartbeat_fresh = ${HEARTBEAT_ALIVE_MS - HEARTBEAT_SILENT_MS}
@@ -60,7 +64,7 @@ local function finish(org, id, status, cause, body, zipped, spent)
     redis.call('ZADD', base .. ':webhooks-due', text(now), org .. '/' .. id)
     redis.call('PEXPIRE', base .. ':webhooks-due', day)
   end
-  wake(org, id, 'ended')
+  tell_end(org, id)
   return 1
 end
 -- Returns why nothing more is admitted, with what the caller is told; nil when there is room.
@@ -135,7 +139,7 @@ local function end_session(org, id, status)
   redis.call('ZREM', live_key(org), id)
   if worker then redis.call('SREM', base .. ':sessions-of:' .. worker, org .. '/' .. id) end
   stop_waiting(org, id)
-  wake(org, id, 'ended')
+  tell_end(org, id)
 end
 -- Expires a session that the service made for itself and is done with, or nobody has used for a while; returns whether it did.
 local function give_way(org, id, idle_ms)

@@ -85,7 +85,7 @@ if dropped then return {dropped, redis.call('HGETALL', record)} end
 redis.call('HSET', record, 'status', 'in_progress', 'attempt', attempt + 1, 'taken_by', ARGV[8])
 if not state[6] then redis.call('HSET', record, 'started_at', text(now)) end
 append(org, id, 'started', attempt + 1)
-wake(org, id, '')
+wake(org, id)
 return {'run', redis.call('HGETALL', record)}
 `);
 
@@ -126,23 +126,24 @@ if state[1] ~= 'in_progress' or state[2] ~= ARGV[3] or state[3] == batch then re
 redis.call('HSET', record, 'batch', batch)
 for at = 5, #ARGV do redis.call('XADD', stream, 'MAXLEN', '~', 20000, '*', 'output', ARGV[at]) end
 redis.call('PEXPIRE', stream, state[4])
-wake(org, id, '')
+wake(org, id)
 return #ARGV - 4
 `);
 
 /**
  * Stores how a run ended. A worker whose attempt is no longer the current one has lost its lock and stores nothing.
  * Sent again, as when the connection was cut before the answer came, it answers as it did the first time.
- * ARGV: org, id, attempt, status, cause or '', end, zipped, name of this call, cpu ms, bytes in, bytes out.
+ * ARGV: org, id, attempt, status, cause or '', end, zipped, name of this call, cpu ms, bytes in, bytes out, then output JSON for
+ * each entry that the event stream has not got yet.
  * Returns the time of the end, or 0 when it was ignored.
  */
 export const finishScript = new Script(`${prelude}
 local org, id = ARGV[1], ARGV[2]
-local state = redis.call('HMGET', record_key(org, id), 'attempt', 'ended_by', 'completed_at')
+local state = redis.call('HMGET', record_key(org, id), 'attempt', 'ended_by', 'completed_at', 'status')
 if state[2] == ARGV[8] then return state[3] end
-if state[1] ~= ARGV[3] then return 0 end
-local stored = finish(org, id, ARGV[4], ARGV[5], ARGV[6], ARGV[7], {ARGV[9], ARGV[10], ARGV[11]})
-if stored == 0 then return 0 end
+if state[1] ~= ARGV[3] or state[4] ~= 'in_progress' then return 0 end
+for at = 12, #ARGV do redis.call('XADD', stream_key(org, id), 'MAXLEN', '~', 20000, '*', 'output', ARGV[at]) end
+finish(org, id, ARGV[4], ARGV[5], ARGV[6], ARGV[7], {ARGV[9], ARGV[10], ARGV[11]})
 redis.call('HSET', record_key(org, id), 'ended_by', ARGV[8])
 count_run()
 return text(now)

@@ -63,7 +63,7 @@ for _, key in ipairs({':session-workers', ':sessions-of:' .. worker}) do
   redis.call('PEXPIRE', base .. key, math.max(2 * tonumber(state[3]), 2 * day))
 end
 keep_session(org, id, state[2], state[3])
-wake(org, id, 'ended')
+tell_end(org, id)
 return 1
 `);
 

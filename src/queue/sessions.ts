@@ -4,7 +4,7 @@ import { containerIdPattern, newId } from "../execution/ids.ts";
 import type { NewSession, Session, SessionFile } from "../execution/session.ts";
 import type { Limits } from "../limits.ts";
 import type { RedisClient } from "../redis-address.ts";
-import type { Keys } from "./keys.ts";
+import { type Keys, memberOf } from "./keys.ts";
 import { SessionFiles, type StoredFiles } from "./session-files.ts";
 import { OPEN_JOB, type SessionQueues } from "./session-jobs.ts";
 import { SessionLookup } from "./session-lookup.ts";
@@ -59,7 +59,7 @@ export class Sessions {
     });
     const restored = wanted.restoreFrom === undefined ? [] : await this.#restorable(organization, wanted.restoreFrom);
     const files = await this.#files.first(organization, restored, wanted.fileIds ?? []);
-    const watch = await ask(() => this.#deps.wakeups.watch(this.#deps.keys.wake(organization, id), "end"));
+    const watch = this.#deps.wakeups.watchEnd(memberOf(organization, id));
     try {
       const givesWay = [wanted.givesWay === true ? 1 : 0, limits.sessionGivesWayAfterMs];
       const args = [wanted.name ?? "", memoryMb, minutes, wanted.restoreFrom ?? "", ...givesWay, ...encodeIndex(files)];

@@ -3,21 +3,17 @@ import type { RedisClient } from "../redis-address.ts";
 /** Without a signal a waiter looks again after this time: a signal sent while the subscriber reconnected is lost. */
 const LOOK_AGAIN_MS = 5_000;
 
-/** A subscription to one channel, for one waiter. */
+/** What one waiter waits for. */
 export interface Watch {
   /** Resolves at the next signal since the last call, after `timeoutMs`, or when `signal` aborts. Never rejects. */
   next(timeoutMs: number, signal?: AbortSignal): Promise<void>;
   close(): void;
 }
 
-/** Message of the signal that an execution has ended; any other says only that something happened. */
-const ENDED = "ended";
-
-/** `end` sleeps through the outputs in between, of which there can be thousands. */
-export type Interest = "anything" | "end";
+/** Ends that are remembered, for whoever begins to watch a moment after. */
+const LAST_ENDS_MAX = 1_000;
 
 interface Entry {
-  interest: Interest;
   wake(): void;
 }
 
@@ -27,30 +23,69 @@ interface Channel {
 }
 
 /**
- * One subscriber connection per process and a map of who waits for what. Free of races when used as:
- * watch, look, then wait; a signal between looking and waiting is kept.
+ * One subscriber connection per process and maps of who waits for what. Ends are told on one channel that every process
+ * listens on, so that waiting for one costs Redis nothing; what happens in between, of which there can be thousands,
+ * each execution tells on a channel of its own. Free of races when used as: watch, look, then wait; a signal between
+ * looking and waiting is kept.
  */
 export class Wakeups {
   readonly #subscriber: RedisClient;
+  readonly #endedChannel: string;
   readonly #channels = new Map<string, Channel>();
+  readonly #ends = new Map<string, Set<Entry>>();
+  readonly #lastEnds = new Set<string>();
 
-  constructor(subscriber: RedisClient) {
+  constructor(subscriber: RedisClient, endedChannel: string) {
     this.#subscriber = subscriber;
-    subscriber.on("message", (name: string, message: string) => this.#wake(name, message));
-    // What was published while the connection was away is not repeated, so everybody looks.
-    subscriber.on("ready", () => {
-      for (const name of this.#channels.keys()) this.#wake(name, ENDED);
+    this.#endedChannel = endedChannel;
+    subscriber.on("message", (name: string, message: string) => {
+      if (name === endedChannel) this.#ended(message);
+      else wakeAll(this.#channels.get(name)?.watches);
     });
+    subscriber.on("ready", () => this.#listen());
+    if (subscriber.status === "ready") this.#listen();
+  }
+
+  /** What was published while the connection was away is not repeated, so everybody looks. */
+  #listen(): void {
+    const look = () => {
+      for (const { watches } of this.#channels.values()) wakeAll(watches);
+      for (const watches of this.#ends.values()) wakeAll(watches);
+    };
+    // It fails only with the connection, whose return brings us here again.
+    this.#subscriber.subscribe(this.#endedChannel).then(look, () => undefined);
+  }
+
+  /** Wakes at the end of one execution or session, by its `memberOf`, also when that came a moment ago. */
+  watchEnd(member: string): Watch {
+    let watches = this.#ends.get(member);
+    if (watches === undefined) {
+      watches = new Set();
+      this.#ends.set(member, watches);
+    }
+    const all = watches;
+    const { watch, entry } = makeWatch((own) => {
+      if (all.delete(own) && all.size === 0) this.#ends.delete(member);
+    });
+    all.add(entry);
+    if (this.#lastEnds.has(member)) entry.wake();
+    return watch;
+  }
+
+  #ended(member: string): void {
+    this.#lastEnds.add(member);
+    if (this.#lastEnds.size > LAST_ENDS_MAX) this.#lastEnds.delete(this.#lastEnds.values().next().value as string);
+    wakeAll(this.#ends.get(member));
   }
 
   /** Resolves once the subscription to the channel stands; rejects when Redis is away. */
-  async watch(name: string, interest: Interest): Promise<Watch> {
+  async watch(name: string): Promise<Watch> {
     let channel = this.#channels.get(name);
     if (channel === undefined) {
       channel = { subscribed: this.#subscriber.subscribe(name), watches: new Set() };
       this.#channels.set(name, channel);
     }
-    const { watch, entry } = makeWatch(interest, (own) => this.#leave(name, own));
+    const { watch, entry } = makeWatch((own) => this.#leave(name, own));
     channel.watches.add(entry);
     try {
       await channel.subscribed;
@@ -62,13 +97,7 @@ export class Wakeups {
   }
 
   get size(): number {
-    return this.#channels.size;
-  }
-
-  #wake(name: string, message: string): void {
-    for (const entry of this.#channels.get(name)?.watches ?? []) {
-      if (entry.interest === "anything" || message === ENDED) entry.wake();
-    }
+    return this.#channels.size + this.#ends.size;
   }
 
   #leave(name: string, entry: Entry): void {
@@ -80,11 +109,14 @@ export class Wakeups {
   }
 }
 
-function makeWatch(interest: Interest, leave: (entry: Entry) => void): { watch: Watch; entry: Entry } {
+function wakeAll(watches: Iterable<Entry> = []): void {
+  for (const entry of watches) entry.wake();
+}
+
+function makeWatch(leave: (entry: Entry) => void): { watch: Watch; entry: Entry } {
   let signalled = false;
   let resume: (() => void) | null = null;
   const entry: Entry = {
-    interest,
     wake() {
       signalled = true;
       resume?.();

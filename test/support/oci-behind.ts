@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { release } from "node:os";
 import type { Sandbox } from "../../src/engine/sandbox.ts";
 import type { Limits } from "../../src/limits.ts";
@@ -64,15 +64,11 @@ export async function ociBehind(options: OciBehindOptions): Promise<Behind & { k
     exists: async (id) => containers().includes(id) || cgroupFolders(id).length > 0,
     kill: async (id) => {
       const lost = made.get(id)?.lost;
-      for (const pid of members(id)) process.kill(pid, "SIGKILL");
+      signalMembers(id, "SIGKILL");
       // The other engine's call, too, returns once its client can know.
       if (lost !== undefined && !lost.aborted) await once(lost, "abort");
     },
-    pause: async (id) => {
-      const [frozen] = cgroupFolders(id).filter((folder) => existsSync(`${folder}/freezer.state`));
-      if (frozen !== undefined) writeFileSync(`${frozen}/freezer.state`, "FROZEN");
-      else for (const folder of cgroupFolders(id)) writeFileSync(`${folder}/cgroup.freeze`, "1");
-    },
+    pause: async (id) => signalMembers(id, "SIGSTOP"),
     // Kernels before 6.15 do not tell how a process ended that is no child.
     killedEvidence: kernelTells ? { exit_code: 137 } : {},
     close: async () => {
@@ -95,8 +91,15 @@ function cgroupFolders(id: string): string[] {
   return roots.map((root) => `${root}/code-interpreter/${id}`).filter((folder) => existsSync(folder));
 }
 
-function members(id: string): number[] {
+function signalMembers(id: string, signal: "SIGKILL" | "SIGSTOP"): void {
   const [folder] = cgroupFolders(id);
   if (folder === undefined) throw new Error(`there is no sandbox ${id}`);
-  return readFileSync(`${folder}/cgroup.procs`, "utf8").split("\n").filter(Boolean).map(Number);
+  for (const pid of readFileSync(`${folder}/cgroup.procs`, "utf8").split("\n").filter(Boolean).map(Number)) {
+    try {
+      process.kill(pid, signal);
+    } catch (error) {
+      // With the first process of a sandbox the others end by themselves.
+      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+    }
+  }
 }

@@ -115,7 +115,7 @@ async function answerAtEnd(deps: AppDeps, waiting: Waiting, response: Response):
   const { organization, execution, waitMs } = waiting;
   const gone = callerGone(response);
   try {
-    const ended = await deps.executions.waitForEnd(organization, execution.id, waitMs, gone);
+    const ended = await deps.executions.waitForEnd(organization, execution.id, waitMs, gone, execution);
     if (!gone.aborted) answerExecution(response, ended);
   } catch (error) {
     if (!gone.aborted) throw error;

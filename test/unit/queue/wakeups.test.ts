@@ -22,7 +22,7 @@ class FakeSubscriber extends EventEmitter {
 
 function make() {
   const subscriber = new FakeSubscriber();
-  return { subscriber, wakeups: new Wakeups(subscriber as unknown as Redis) };
+  return { subscriber, wakeups: new Wakeups(subscriber as unknown as Redis, "{ci}:ended") };
 }
 
 /** Whether the wait is over by itself, and not by its time limit. */
@@ -35,39 +35,62 @@ async function wakes(wait: Promise<void>): Promise<boolean> {
   return over;
 }
 
-describe("a waiter", () => {
-  test("is woken by a signal that came before it began to wait", async () => {
+const ENDED = "{ci}:ended";
+
+describe("who waits for an end", () => {
+  test("is woken by one that came before it began to wait", async () => {
     const { subscriber, wakeups } = make();
-    const watch = await wakeups.watch("a", "end");
-    subscriber.emit("message", "a", "ended");
+    const watch = wakeups.watchEnd("org_a/1");
+    subscriber.emit("message", ENDED, "org_a/1");
     expect(await wakes(watch.next(60_000))).toBe(true);
     watch.close();
   });
 
-  test("for the end sleeps through everything else", async () => {
+  test("is woken by one that came a moment before it began to watch", async () => {
     const { subscriber, wakeups } = make();
-    const end = await wakeups.watch("a", "end");
-    const anything = await wakeups.watch("a", "anything");
-    const sleeping = end.next(60_000);
-    const waking = anything.next(60_000);
-    subscriber.emit("message", "a", "");
+    subscriber.emit("message", ENDED, "org_a/1");
+    expect(await wakes(wakeups.watchEnd("org_a/1").next(60_000))).toBe(true);
+    for (let other = 0; other < 1_000; other++) subscriber.emit("message", ENDED, `org_b/${other}`);
+    expect(await wakes(wakeups.watchEnd("org_a/1").next(60_000))).toBe(false);
+  });
+
+  test("sleeps through everything else", async () => {
+    const { subscriber, wakeups } = make();
+    const sleeping = wakeups.watchEnd("org_a/1").next(60_000);
+    const waking = (await wakeups.watch("wake:1")).next(60_000);
+    subscriber.emit("message", "wake:1", "");
+    subscriber.emit("message", ENDED, "org_b/1");
     expect(await wakes(waking)).toBe(true);
     expect(await wakes(sleeping)).toBe(false);
-    subscriber.emit("message", "a", "ended");
+    subscriber.emit("message", ENDED, "org_a/1");
     expect(await wakes(sleeping)).toBe(true);
   });
 
-  test("looks again once the connection is back, as signals were lost meanwhile", async () => {
+  test("leaves nothing behind", () => {
+    const { wakeups } = make();
+    const [first, second] = [wakeups.watchEnd("org_a/1"), wakeups.watchEnd("org_a/1")];
+    first?.close();
+    first?.close();
+    expect(wakeups.size).toBe(1);
+    second?.close();
+    expect(wakeups.size).toBe(0);
+  });
+});
+
+describe("a waiter", () => {
+  test("looks again once the connection is back and listens, as signals were lost meanwhile", async () => {
     const { subscriber, wakeups } = make();
-    const watch = await wakeups.watch("a", "end");
-    const waiting = watch.next(60_000);
+    const anything = (await wakeups.watch("a")).next(60_000);
+    const end = wakeups.watchEnd("org_a/1").next(60_000);
     subscriber.emit("ready");
-    expect(await wakes(waiting)).toBe(true);
+    expect(subscriber.calls.at(-1)).toBe(`subscribe ${ENDED}`);
+    expect(await wakes(anything)).toBe(true);
+    expect(await wakes(end)).toBe(true);
   });
 
   test("shares one subscription, given up with the last of them", async () => {
     const { subscriber, wakeups } = make();
-    const [first, second] = await Promise.all([wakeups.watch("a", "end"), wakeups.watch("a", "end")]);
+    const [first, second] = await Promise.all([wakeups.watch("a"), wakeups.watch("a")]);
     first?.close();
     first?.close();
     expect(subscriber.calls).toEqual(["subscribe a"]);
@@ -79,14 +102,14 @@ describe("a waiter", () => {
   test("leaves nothing behind when the subscription fails, and the next one tries anew", async () => {
     const { subscriber, wakeups } = make();
     subscriber.failNext = true;
-    await expect(wakeups.watch("a", "end")).rejects.toThrow("away");
+    await expect(wakeups.watch("a")).rejects.toThrow("away");
     expect(wakeups.size).toBe(0);
-    (await wakeups.watch("a", "end")).close();
+    (await wakeups.watch("a")).close();
   });
 
   test("whose caller has gone does not wait", async () => {
     const { wakeups } = make();
-    const watch = await wakeups.watch("a", "end");
+    const watch = wakeups.watchEnd("org_a/1");
     const gone = new AbortController();
     const waiting = watch.next(60_000, gone.signal);
     gone.abort();
