@@ -108,6 +108,12 @@ export function withErrorHandler<Client extends RedisClient>(redis: Client, log:
   return redis;
 }
 
+/** A second connection like `redis`, for subscriptions; whoever makes them makes them anew at each "ready". */
+export function subscriberOf(redis: RedisClient, log: Log): RedisClient {
+  // ioredis' own way to repeat them leaves a rejection unhandled when the new connection breaks at once.
+  return withErrorHandler(redis instanceof Redis ? redis.duplicate({ autoResubscribe: false }) : redis.duplicate(), log);
+}
+
 function replaceWhenSilent(redis: Redis, { everyMs, withinMs }: { everyMs: number; withinMs: number }, log: Log): void {
   let asking = false;
   const timer = setInterval(() => {

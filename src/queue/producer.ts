@@ -12,7 +12,7 @@ import type { Metrics } from "../observe/metrics.ts";
 import type { Tracing } from "../observe/trace.ts";
 import type { RedisClient } from "../redis-address.ts";
 import { boardQueue } from "./board.ts";
-import { disconnect, untilReady, withErrorHandler } from "./connection.ts";
+import { disconnect, subscriberOf, untilReady } from "./connection.ts";
 import { collectDepth, countJobs } from "./depth.ts";
 import { tellEnded } from "./ended.ts";
 import { readEvents } from "./event-reader.ts";
@@ -73,7 +73,7 @@ export class Producer {
     this.#keys = makeKeys(deps.prefix);
     this.#queue = this.#openQueue(queueNames.executions);
     this.#webhooks = this.#openQueue(queueNames.webhooks);
-    this.#subscriber = withErrorHandler(deps.redis.duplicate(), deps.log);
+    this.#subscriber = subscriberOf(deps.redis, deps.log);
     this.#wakeups = new Wakeups(this.#subscriber, this.#keys.ended);
     collectDepth(deps.metrics, { queue: this.#queue, redis: deps.redis, base: this.#keys.base });
     const world = { ...deps, keys: this.#keys, queue: this.#queue };

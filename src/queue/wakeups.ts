@@ -53,7 +53,7 @@ export class Wakeups {
       for (const watches of this.#ends.values()) wakeAll(watches);
     };
     // It fails only with the connection, whose return brings us here again.
-    this.#subscriber.subscribe(this.#endedChannel).then(look, () => undefined);
+    this.#subscriber.subscribe(this.#endedChannel, ...this.#channels.keys()).then(look, () => undefined);
   }
 
   /** Wakes at the end of one execution or session, by its `memberOf`, also when that came a moment ago. */

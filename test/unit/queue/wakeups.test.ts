@@ -7,8 +7,8 @@ class FakeSubscriber extends EventEmitter {
   readonly calls: string[] = [];
   failNext = false;
 
-  async subscribe(name: string): Promise<number> {
-    this.calls.push(`subscribe ${name}`);
+  async subscribe(...names: string[]): Promise<number> {
+    this.calls.push(`subscribe ${names.join(" ")}`);
     if (!this.failNext) return 1;
     this.failNext = false;
     throw new Error("away");
@@ -83,7 +83,7 @@ describe("a waiter", () => {
     const anything = (await wakeups.watch("a")).next(60_000);
     const end = wakeups.watchEnd("org_a/1").next(60_000);
     subscriber.emit("ready");
-    expect(subscriber.calls.at(-1)).toBe(`subscribe ${ENDED}`);
+    expect(subscriber.calls.at(-1)).toBe(`subscribe ${ENDED} a`);
     expect(await wakes(anything)).toBe(true);
     expect(await wakes(end)).toBe(true);
   });
