@@ -75,6 +75,19 @@ describe("a container", () => {
     expect((await world.settle()).ended).toEqual({ "incomplete/timeout": 1 });
   });
 
+  test("that is paused after its code has printed is removed as soon; nothing is lost", async () => {
+    const id = await world.ledger.submit(caller, { code: long, timeout_ms: 2_000 }, { endings: ["incomplete/timeout"] });
+    await begun(id);
+    const sandbox = await busySandbox();
+    await testEngine(engine.host).getContainer(sandbox).pause();
+    await until("its end", async () => (await status(id)).status === "incomplete");
+    const there = async () => (await sandboxesOf(workerIdIn(service.log), engine.host)).map(({ Id }) => Id);
+    await until("it is removed", async () => !(await there()).includes(sandbox));
+    const metrics = await (await fetch(`${service.operationsUrl}/metrics`)).text();
+    expect(metrics).toMatch(/engine_errors_total\{operation="remove"\} 0/);
+    expect((await world.settle()).ended).toEqual({ "incomplete/timeout": 1 });
+  });
+
   /** Of the worker's sandboxes the one in which user code runs: it alone has a process that sleeps as a child of the runner. */
   async function busySandbox(): Promise<string> {
     return until("a busy sandbox", async () => {

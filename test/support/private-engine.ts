@@ -118,7 +118,8 @@ function launch(folder: string, root: string, host: string): ChildProcess {
     ...["--bridge=none", "--iptables=false", "--ip-masq=false", "--storage-driver=overlay2"],
   ];
   const log = openSync(join(folder, "log"), "a");
-  return spawn("dockerd", options, { stdio: ["ignore", log, log] });
+  // In a network of its own: an engine without a bridge removes docker0, which may be another engine's.
+  return spawn("unshare", ["--net", "dockerd", ...options], { stdio: ["ignore", log, log] });
 }
 
 /** Where nobody reaps orphans, dockerd takes the dead containerd that its file names for one that lives, and waits for it. */

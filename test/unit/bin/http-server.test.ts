@@ -1,0 +1,39 @@
+import { EventEmitter, once } from "node:events";
+import net from "node:net";
+import { expect, test } from "vitest";
+import { serve } from "../../../src/bin/http-server.ts";
+
+/** Far beyond what a test may take: whatever closes earlier was not cut. */
+const NEVER_MS = 600_000;
+
+test("a connection that never asked anything does not hold up the stop, as those do not that were answered", async () => {
+  const server = await serve((_request, response) => response.end("ok"), 0, "127.0.0.1");
+  const silent = net.connect(server.port, "127.0.0.1");
+  await once(silent, "connect");
+  expect(await (await fetch(`http://127.0.0.1:${server.port}/`)).text()).toBe("ok");
+  await server.close(NEVER_MS);
+  silent.destroy();
+});
+
+test("what is asked on a connection that was opened before the stop is answered", async () => {
+  const server = await serve((_request, response) => response.end("ok"), 0, "127.0.0.1");
+  const early = net.connect(server.port, "127.0.0.1");
+  await once(early, "connect");
+  const closed = server.close(NEVER_MS);
+  early.write("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  const [answer] = await once(early, "data");
+  expect(String(answer)).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+  await closed;
+});
+
+test("what still runs when patience is over is cut", async () => {
+  const asked = new EventEmitter();
+  const server = await serve(() => asked.emit("request"), 0, "127.0.0.1");
+  const answer = fetch(`http://127.0.0.1:${server.port}/`).then(
+    () => "answered",
+    () => "cut",
+  );
+  await once(asked, "request");
+  await server.close(100);
+  expect(await answer).toBe("cut");
+});
