@@ -25,6 +25,9 @@ const help = `Runs k8s/overlays/one-node on the cluster that KUBECONFIG names, a
 
 The cluster must be Kubernetes 1.30 or newer, and one where a test may make namespaces, volumes and admission policies.`;
 
+/** What makes containers in a worker's pod, by overlay: the sidecar that the test ends. */
+const sidecars = { "one-node": "keeper", "docker-engine": "engine" };
+
 const ROLLOUT_MS = 8 * 60_000;
 const PROOF = 'principal, rate, years = 10_000, 0.07, 20\nprint(f"${principal * (1 + rate) ** years:,.2f}")';
 const counts = { passed: 0, failed: 0 };
@@ -39,6 +42,9 @@ async function main() {
     },
   });
   if (values.help) return console.log(help);
+  const sidecar = sidecars[values.overlay];
+  if (sidecar === undefined)
+    throw new SetupError(`--overlay: must be ${Object.keys(sidecars).join(" or ")} (is ${values.overlay})\n\n${help}`);
   if (!process.env.KUBECONFIG) throw new SetupError(`KUBECONFIG: must name the cluster to test on.\n\n${help}`);
   const dataFolder = dataFolderOf(process.env);
   const images = await makeImages({ dataFolder, load: values.load, overlay: values.overlay });
@@ -48,7 +54,7 @@ async function main() {
     await rollOut(folder, images);
     await checkMainJob();
     await checkPodRules();
-    await checkNothingIsLost();
+    await checkNothingIsLost(sidecar);
     await checkProduction();
   } catch (error) {
     await tellWhatIsThere();
@@ -228,7 +234,7 @@ async function checkPodRules() {
 }
 
 /** A steady trickle of executions, and meanwhile all that a busy day brings. */
-async function checkNothingIsLost() {
+async function checkNothingIsLost(sidecar) {
   const worker = ["-n", WORKER_NAMESPACE];
   const program = readFileSync(path.join(root, "scripts/k8s/caller.mjs"), "utf8");
   const calling = inCaller(program, 20 * 60_000);
@@ -247,9 +253,9 @@ async function checkNothingIsLost() {
     await kubectl([...worker, "delete", "pod", "worker-0", "--grace-period=0", "--force"]);
     await rolledOut();
   });
-  await check("a keeper is killed under its worker", async () => {
+  await check(`the ${sidecar} is killed under its worker`, async () => {
     // Its own first process, so that kubelet starts it again.
-    await attempt([...worker, "exec", "worker-1", "-c", "keeper", "--", "sh", "-c", "kill -TERM 1"]);
+    await attempt([...worker, "exec", "worker-1", "-c", sidecar, "--", "sh", "-c", "kill -TERM 1"]);
     await rolledOut();
   });
   await check("every execution has its result", async () => {

@@ -17,7 +17,8 @@ export interface TestRedis {
   restart(): Promise<void>;
 }
 
-const START_TIMEOUT_MS = 10_000;
+/** It reads what it has written before it answers, beside whatever else the machine does. */
+const START_TIMEOUT_MS = 30_000;
 
 export interface TestRedisOptions {
   /** Keeps an append-only file, as the README asks for, so that it comes back with what it knew. */
@@ -61,6 +62,9 @@ async function launch(folder: string, socket: string, { persistent = false }: Te
   const timer = setTimeout(() => client.disconnect(), START_TIMEOUT_MS);
   try {
     await client.ping();
+  } catch (error) {
+    const state = server.exitCode === null ? "does not answer" : `ended with ${server.exitCode}`;
+    throw new Error(`the test's redis-server ${state}`, { cause: error });
   } finally {
     clearTimeout(timer);
     client.disconnect();
