@@ -101,7 +101,9 @@ function loadImage(name, command) {
   return step(`${name} to the nodes`, async () => {
     const save = spawn("docker", ["save", name], { stdio: ["ignore", "pipe", "inherit"] });
     const load = spawn("/bin/sh", ["-c", command], { stdio: [save.stdout, "ignore", "inherit"] });
-    const codes = await Promise.all([save, load].map((child) => new Promise((resolve) => child.once("close", resolve))));
+    // The pipe is theirs alone: while we hold an end of it, neither notices that the other is gone.
+    save.stdout.destroy();
+    const codes = await Promise.all([save, load].map((child) => new Promise((resolve) => child.once("exit", resolve))));
     if (codes.some((code) => code !== 0)) throw new SetupError(`The image ${name} can not be brought to the nodes with: ${command}`);
     return { note: "there" };
   });

@@ -34,14 +34,16 @@ export class Ledger {
   /** Posts an execution and waits for its end; returns the answer's body, or null as `submit`. */
   async post(caller: Caller, body: Record<string, unknown>, { endings = ["completed"], headers = {} }: Asked = {}): Promise<Json> {
     const answer = await caller.run(body, headers).catch(() => null);
-    if (answer === null || answer.status >= 400) {
+    // One that ended by a fault of ours is answered as an error, with the execution in it.
+    const execution = answer?.json?.execution ?? answer?.json;
+    if (answer === null || typeof execution?.id !== "string") {
       const code: string = answer === null ? "no answer" : (answer.json?.code ?? answer.json?.error?.code ?? `${answer.status}`);
       this.refused.set(code, (this.refused.get(code) ?? 0) + 1);
       return null;
     }
     const { organization } = caller;
     const once = body.container !== undefined;
-    this.accepted.set(answer.json.id, { organization, id: answer.json.id, endings, once });
-    return answer.json;
+    this.accepted.set(execution.id, { organization, id: execution.id, endings, once });
+    return execution;
   }
 }
