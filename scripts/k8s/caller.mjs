@@ -5,7 +5,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 
 const URL = "http://api.code-interpreter/v1/executions";
-const EVERY_MS = 400;
+const EVERY_MS = Number(process.argv[2]);
 const ENDS_AFTER_MS = 15 * 60_000;
 const TRIES_MAX = 60;
 const TRY_AGAIN_MS = 500;
