@@ -27,8 +27,9 @@ def mount_points(mountinfo: str) -> dict[str, tuple[str, str]]:
         before, after = line.split(" - ", 1)
         kind, _, options = after.split(" ", 2)
         root, point = before.split()[3:5]
-        if kind == "cgroup2":
-            points.setdefault("", (point, root))
+        if kind == "cgroup2" and points.get("", (point, root))[0] == point:
+            # What is mounted over another at the same place is what is seen there.
+            points[""] = (point, root)
         elif kind == "cgroup":
             for name in options.split(","):
                 points.setdefault(name, (point, root))
@@ -58,8 +59,11 @@ def make_room(top: str = "/sys/fs/cgroup") -> None:
         for pid in pids:
             _move(pid, f"{top}/{_SERVICE}/cgroup.procs")
     offered = open(f"{top}/cgroup.controllers").read().split()
+    missing = [name for name in _NEEDED if name not in offered]
+    if missing:
+        raise SystemExit(f"cgroup: the group that this keeper is in has no {', '.join(missing)}, and no sandbox runs without its limits")
     with open(f"{top}/cgroup.subtree_control", "w") as file:
-        file.write(" ".join(f"+{name}" for name in _NEEDED if name in offered))
+        file.write(" ".join(f"+{name}" for name in _NEEDED))
 
 
 def _move(pid: str, procs: str) -> None:
@@ -74,6 +78,17 @@ def _move(pid: str, procs: str) -> None:
 def open_procs(folders: dict[str, str]) -> list[int]:
     """Files that take the id of a process that is to join; each group once."""
     return [os.open(f"{folder}/cgroup.procs", os.O_RDWR | os.O_CLOEXEC) for folder in sorted(set(folders.values()))]
+
+
+def unlimited(folders: dict[str, str]) -> list[str]:
+    """Limits that a group of version 2 does not have."""
+    bounds = {name: _first_word(f"{folders['']}/{name}") for name in ("cpu.max", "memory.max", "memory.swap.max", "pids.max")}
+    # Kernels without swap have no bound of it.
+    return [name for name, bound in bounds.items() if bound == "max" or (bound is None and name != "memory.swap.max")]
+
+
+def _first_word(file: str) -> str | None:
+    return open(file).read().split()[0] if os.path.exists(file) else None
 
 
 def oom_kills(folders: dict[str, str]) -> int:

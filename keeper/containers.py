@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import errno
 import fcntl
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -16,7 +16,7 @@ import threading
 import time
 from typing import Any
 
-from cgroups import Cgroups, oom_kills, open_procs
+from cgroups import Cgroups, oom_kills, open_procs, unlimited
 
 MIB = 1024 * 1024
 COMMAND_TIMEOUT_S = 20
@@ -25,10 +25,9 @@ KILL_TIMEOUT_MS = 5_000
 GONE_TIMEOUT_MS = 500
 # From the kernel's pidfd.h.
 _PIDFD_GET_INFO, _PIDFD_INFO_EXIT = 0xC040FF0B, 1 << 3
+_MESSAGE = re.compile(r'"msg":("(?:[^"\\]|\\.)*")')
 # A group is empty a moment after its last process was seen to end.
 EMPTY_ATTEMPTS, EMPTY_PAUSE_S = 50, 0.002
-# Host ids for sandboxes: far above those of accounts, as many ranges as fit below two thousand million.
-FIRST_HOST_ID, RANGES = 0x2000_0000, 0x5000
 
 
 class Container:
@@ -44,7 +43,11 @@ class Container:
         # A number that died and was given to another process between the two would name groups of somebody else.
         if not self.folders or not all(f"/{identity}" in folder for folder in self.folders.values()):
             os.close(self.init)
-            raise OSError("the first process has ended")
+            raise OSError("the first process has ended, or is in no group of its own")
+        missing = unlimited(self.folders) if runtime.proves_limits else []
+        if missing:
+            os.close(self.init)
+            raise OSError(f"the runtime set no {', '.join(missing)}")
         self.procs = open_procs(self.folders)
 
     def members(self) -> list[int]:
@@ -58,6 +61,10 @@ class Container:
     def oom_killed(self) -> bool:
         return oom_kills(self.folders) > 0
 
+    def exit_code(self, ended: int) -> int | None:
+        """Of the process with that pidfd, which has ended and with it all that the container was for."""
+        return exit_code(ended)
+
     def remove(self) -> None:
         for fd in (self.init, *self.procs):
             os.close(fd)
@@ -65,20 +72,21 @@ class Container:
 
 
 class Runtime:
-    def __init__(self, command: str, state: str, template: dict[str, Any], program: bytes, cgroups: Cgroups) -> None:
+    def __init__(self, command: str, state: str, template: dict[str, Any], cgroups: Cgroups, id_ranges: int, *, proves_limits: bool) -> None:
+        """`proves_limits`: where they are not root, runtimes go on without limits that they can not set."""
+        self.proves_limits = proves_limits
         self._state = f"{state}/runtime"
-        self._program = f"/proc/self/fd/{_sealed_copy(command)}"
+        self._program = self._program_of(command)
         self._command = [command, "--root", self._state]
         self._bundles = f"{state}/bundles"
         self._template = template
         self._cgroups = cgroups
         self._lock = threading.Lock()
+        # Absent where the kernel gives no user namespace.
+        self._ids_each = sum(each["size"] for each in template["linux"].get("uidMappings", ()))
+        self._id_ranges = id_ranges
         self._ranges_used: set[int] = set()
         self._next_range = 0
-        # crun loads these bytes as they are; other runtimes compile the profile themselves.
-        if os.path.basename(command) == "crun":
-            template["annotations"] = {"run.oci.seccomp_bpf_data": base64.b64encode(program).decode()}
-            template["linux"].pop("seccomp")
         os.makedirs(self._bundles, mode=0o700, exist_ok=True)
 
     def create(self, memory_mb: int) -> Container:
@@ -90,11 +98,16 @@ class Runtime:
             os.mkdir(bundle, 0o700)
             with open(f"{bundle}/config.json", "w") as file:
                 file.write(json.dumps(self._config(identity, id_range, memory_mb)))
-            self._run(identity, "run", "--detach", "--bundle", bundle, "--pid-file", f"{bundle}/pid", identity)
-            return Container(self, identity, int(open(f"{bundle}/pid").read()), id_range, self._cgroups)
+            return self._launch(identity, id_range)
         except BaseException:
             self._forget(identity, id_range)
             raise
+
+    def try_out(self, memory_mb: int) -> None:
+        """Raises OSError unless a container of ours comes up."""
+        container = self.create(memory_mb)
+        container.kill()
+        container.remove()
 
     def remove(self, container: Container) -> None:
         """
@@ -118,6 +131,14 @@ class Runtime:
         for identity in os.listdir(self._bundles):
             self._forget(identity, None)
 
+    def _program_of(self, command: str) -> str:
+        return f"/proc/self/fd/{_sealed_copy(command)}"
+
+    def _launch(self, identity: str, id_range: int) -> Container:
+        bundle = f"{self._bundles}/{identity}"
+        self._run(identity, "run", "--detach", "--bundle", bundle, "--pid-file", f"{bundle}/pid", identity)
+        return Container(self, identity, int(open(f"{bundle}/pid").read()), id_range, self._cgroups)
+
     def _config(self, identity: str, id_range: int, memory_mb: int) -> dict[str, Any]:
         template = self._template
         memory = {"limit": memory_mb * MIB, "swap": memory_mb * MIB}
@@ -126,18 +147,18 @@ class Runtime:
             "cgroupsPath": f"{template['linux']['cgroupsPath']}/{identity}",
             "resources": {**template["linux"]["resources"], "memory": memory},
         }
-        for kind in ("uidMappings", "gidMappings"):
-            # Absent where the kernel gives no user namespace.
-            linux.update({kind: [{**each, "hostID": FIRST_HOST_ID + id_range * each["size"]} for each in linux[kind]]} if kind in linux else {})
+        if self._ids_each:
+            for kind in ("uidMappings", "gidMappings"):
+                linux[kind] = [{**each, "hostID": each["hostID"] + id_range * self._ids_each} for each in linux[kind]]
         return {**template, "linux": linux}
 
     def _take_range(self) -> int:
         """A range that no living container has; the oldest first, so that a number is long out of use."""
         with self._lock:
             while self._next_range in self._ranges_used:
-                self._next_range = (self._next_range + 1) % RANGES
+                self._next_range = (self._next_range + 1) % self._id_ranges
             taken = self._next_range
-            self._next_range = (taken + 1) % RANGES
+            self._next_range = (taken + 1) % self._id_ranges
             self._ranges_used.add(taken)
             return taken
 
@@ -159,26 +180,38 @@ class Runtime:
         with self._lock:
             self._ranges_used.discard(id_range)
 
-    def _run(self, identity: str, *arguments: str) -> None:
-        # Into a file, not a pipe: a container's first process would hold a pipe open.
-        log = f"{self._bundles}/{identity}/log"
+    def _run(self, identity: str, *arguments: str, stdin: int | None = None, stdout: int | None = None) -> None:
         # Not subprocess: its wait for a bounded time asks again and again.
-        nothing = [(os.POSIX_SPAWN_OPEN, fd, "/dev/null", os.O_RDWR, 0) for fd in range(3)]
-        pid = os.posix_spawn(self._program, [*self._command, "--log", log, *arguments], os.environ, file_actions=nothing)
+        streams = [
+            (os.POSIX_SPAWN_OPEN, fd, "/dev/null", os.O_RDWR, 0) if given is None else (os.POSIX_SPAWN_DUP2, given, fd)
+            for fd, given in enumerate((stdin, stdout, None))
+        ]
+        # Into a file, not a pipe: a container's first process would hold a pipe open.
+        command = [*self._command, "--log", f"{self._bundles}/{identity}/log", *arguments]
+        pid = os.posix_spawn(self._program, command, os.environ, file_actions=streams)
         pidfd = os.pidfd_open(pid)
         try:
-            poll = select.poll()
-            poll.register(pidfd, select.POLLIN)
-            in_time = poll.poll(COMMAND_TIMEOUT_S * 1000)
+            in_time = wait_for(pidfd, COMMAND_TIMEOUT_S * 1000)
             if not in_time:
                 signal.pidfd_send_signal(pidfd, signal.SIGKILL)
         finally:
             os.close(pidfd)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        what = next(argument for argument in arguments if not argument.startswith("-"))
         if not in_time:
-            raise OSError(f"{self._command[0]} {arguments[0]} took too long")
+            raise OSError(f"{self._command[0]} {what} took too long")
         if code != 0:
-            raise OSError(f"{self._command[0]} {arguments[0]} ended with {code}: {_last_line(log)}")
+            raise OSError(f"{self._command[0]} {what} ended with {code}: {self._last_line(identity)}")
+
+    def _last_line(self, identity: str) -> str:
+        """What the runtime said last; it knows sizes and ids, and nothing of an execution."""
+        try:
+            line = open(f"{self._bundles}/{identity}/log", errors="replace").read().strip().rsplit("\n", 1)[-1]
+        except FileNotFoundError:
+            return "it said nothing"
+        # gVisor writes JSON, one value behind the other.
+        messages = _MESSAGE.findall(line)
+        return (json.loads(messages[-1]) if messages else line)[-500:]
 
 
 def _sealed_copy(command: str) -> int:
@@ -191,14 +224,6 @@ def _sealed_copy(command: str) -> int:
         shutil.copyfileobj(program, target)
     fcntl.fcntl(copy, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE)
     return copy
-
-
-def _last_line(log: str) -> str:
-    """What the runtime said last; it knows sizes and ids, and nothing of an execution."""
-    try:
-        return open(log, errors="replace").read().strip().rsplit("\n", 1)[-1][-500:]
-    except FileNotFoundError:
-        return "it said nothing"
 
 
 def _remove_group(folder: str) -> None:
@@ -234,6 +259,11 @@ def kill(pidfd: int) -> None:
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)
     except ProcessLookupError:
         return
+    wait_for(pidfd, KILL_TIMEOUT_MS)
+
+
+def wait_for(pidfd: int, timeout_ms: int) -> bool:
+    """Whether the process has ended within that time."""
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
-    poll.poll(KILL_TIMEOUT_MS)
+    return bool(poll.poll(timeout_ms))

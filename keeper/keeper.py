@@ -1,14 +1,17 @@
-"""The one program that runs as root: makes containers, lets the zygote fork into them, removes them.
+"""The one program that runs as root, or as root of a user namespace alone: makes containers, lets the zygote fork into them, removes them.
 
 It is told sizes and ids, never a path, a name or an option. Its language, on a unix socket that only the service's
 account may open, is one request a connection:
 
     b"C" + memory in MiB, 4 bytes big endian    makes a container and answers with lines of JSON:
-                                                {"id": …} once it stands, {"oom_killed": …, "exit_code": …} once it has ended,
+                                                {"id": …, "own_kernel": …} once it stands, {"oom_killed": …, "exit_code": …} once it has ended,
                                                 {"refused": …} instead when there is none
     b"A" + id, 32 bytes                         lets the zygote fork a runner into the container of that id; from here
                                                 on the connection is the runner's, and nothing of it passes through us
     b"P" + id, 32 bytes                         the same, without the scientific stack: a smaller process forks sooner
+
+Into a container with a kernel of its own nobody can fork. There the runner is the first process, "A" and "P" are the same, and the
+bytes of the runner's connection are moved on by the kernel.
 
 A container lives as long as its first connection. None is ever joined twice.
 """
@@ -28,9 +31,18 @@ import threading
 from typing import Any
 
 from cgroups import Cgroups, make_room
-from containers import Container, Runtime, exit_code, kill
-from mounts import bind_read_only, favour_joining, hide_idle_hierarchies, hide_mixed_hierarchy, leave_host_mounts, see_through_container
-from seccomp import compile_profile
+from containers import Container, Runtime, kill
+from gvisor import FirstRunners, find_runtime
+from mounts import (
+    bind_read_only,
+    favour_joining,
+    hide_idle_hierarchies,
+    hide_mixed_hierarchy,
+    leave_host_mounts,
+    see_through_container,
+    show_group_alone,
+)
+from seccomp import compile_profile, load_as_it_is
 from zygotes import Zygotes
 
 CREATE, ATTACH, ATTACH_PLAIN = b"C", b"A", b"P"
@@ -41,20 +53,25 @@ BACKLOG = 256
 
 def main() -> None:
     options = _parse_options()
+    # What our starter had open is nobody's here, a runtime's and a sandbox's least of all.
+    os.closerange(3, 2**31 - 1)
     setup = json.loads(sys.stdin.readline())
     _own_folder(options.state)
     leave_host_mounts()
+    if options.group is not None:
+        show_group_alone(options.group)
     if options.fast_joins:
         favour_joining(f"{options.state}/cgroup2")
     hide_mixed_hierarchy()
     see_through_container(options.state)
     make_room()
-    hide_idle_hierarchies(options.state)
+    if not setup["own_kernel"]:
+        hide_idle_hierarchies(options.state)
     rootfs = f"{options.state}/rootfs"
     bind_read_only(options.rootfs, rootfs)
     keeper = Keeper(options, setup, rootfs)
     listening = _listen(options.socket, options.owner)
-    print("ready", flush=True)
+    print("ready", keeper.platform, flush=True)
     threading.Thread(target=_end_with_starter, args=(keeper,), daemon=True).start()
     while True:
         connection, _ = listening.accept()
@@ -65,17 +82,30 @@ class Keeper:
     def __init__(self, options: argparse.Namespace, setup: dict[str, Any], rootfs: str) -> None:
         template = setup["config"]
         template["root"]["path"] = rootfs
-        profile = template["linux"]["seccomp"]
-        program = compile_profile(profile)
         self._bounds: dict[str, int] = setup["bounds"]
         self._owner: int = options.owner
-        self._cgroups = Cgroups()
-        self._runtime = Runtime(options.runtime, options.state, template, program, self._cgroups)
-        self._runtime.remove_leftovers()
-        self._zygotes = {
-            ATTACH: Zygotes(rootfs, template, program, self._bounds, stack=True),
-            ATTACH_PLAIN: Zygotes(rootfs, template, program, self._bounds, stack=False),
-        }
+        self._own_kernel: bool = setup["own_kernel"]
+        cgroups = Cgroups()
+        self._runtime: Runtime
+        self._runners: dict[bytes, Zygotes | FirstRunners]
+        # How a kernel of its own gets at system calls.
+        self.platform = ""
+        if self._own_kernel:
+            self._runtime, self.platform = find_runtime(options.runtime, options.state, template, cgroups, self._bounds)
+            self._runners = dict.fromkeys((ATTACH, ATTACH_PLAIN), FirstRunners())
+        else:
+            program = compile_profile(template["linux"]["seccomp"])
+            if os.path.basename(options.runtime) == "crun":
+                load_as_it_is(template, program)
+            rootless = options.group is not None
+            self._runtime = Runtime(options.runtime, options.state, template, cgroups, self._bounds["id_ranges"], proves_limits=rootless)
+            self._runtime.remove_leftovers()
+            if rootless:
+                self._runtime.try_out(self._bounds["memory_mb_max"])
+            self._runners = {
+                ATTACH: Zygotes(rootfs, template, program, self._bounds, stack=True),
+                ATTACH_PLAIN: Zygotes(rootfs, template, program, self._bounds, stack=False),
+            }
         self._containers: dict[str, Sandbox] = {}
         self._lock = threading.Lock()
 
@@ -91,14 +121,14 @@ class Keeper:
                 kind = connection.recv(1)
                 if kind == CREATE:
                     self._create(connection, struct.unpack(">I", _receive(connection, 4))[0])
-                elif kind in self._zygotes:
-                    self._attach(connection, self._zygotes[kind], _receive(connection, ID_BYTES).decode("ascii", "replace"))
+                elif kind in self._runners:
+                    self._attach(connection, self._runners[kind], _receive(connection, ID_BYTES).decode("ascii", "replace"))
         except OSError as error:
             print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
 
     def close(self) -> None:
-        for zygotes in self._zygotes.values():
-            zygotes.close()
+        for runners in self._runners.values():
+            runners.close()
         self._runtime.remove_leftovers()
 
     def _create(self, connection: socket.socket, memory_mb: int) -> None:
@@ -111,7 +141,7 @@ class Keeper:
         with self._lock:
             self._containers[container.id] = sandbox
         try:
-            connection.sendall(_line({"id": container.id}))
+            connection.sendall(_line({"id": container.id, "own_kernel": self._own_kernel}))
             sandbox.watch()
         finally:
             with self._lock:
@@ -124,12 +154,12 @@ class Keeper:
         with self._lock:
             return "full" if len(self._containers) >= self._bounds["containers"] else None
 
-    def _attach(self, connection: socket.socket, zygotes: Zygotes, identity: str) -> None:
+    def _attach(self, connection: socket.socket, runners: Zygotes | FirstRunners, identity: str) -> None:
         with self._lock:
             sandbox = self._containers.get(identity)
         if sandbox is not None:
             connection.settimeout(None)
-            sandbox.join(zygotes, connection.fileno())
+            sandbox.join(runners, connection.fileno())
 
 
 class Sandbox:
@@ -145,9 +175,9 @@ class Sandbox:
         self._over = False
         self._joining = threading.Lock()
 
-    def join(self, zygotes: Zygotes, connection: int) -> None:
+    def join(self, runners: Zygotes | FirstRunners, connection: int) -> None:
         """
-        Has a runner forked into the container, unless one was before. Whoever removes the container waits for that: a
+        Has a runner forked into the container, or connected, unless one was before. Whoever removes the container waits for that: a
         number of a descriptor that was closed meanwhile could be another container's.
         """
         with self._joining:
@@ -155,7 +185,7 @@ class Sandbox:
                 return
             self.joined = True
             try:
-                self._runner = zygotes.fork_into(connection, self.container, self.end_request)
+                self._runner = runners.fork_into(connection, self.container, self.end_request)
             finally:
                 os.eventfd_write(self._runner_taken, 1)
 
@@ -178,7 +208,7 @@ class Sandbox:
                     break
             elif end in ready and (end == self._runner or not self.joined):
                 break
-        ended_with = None if end == self._runner_taken else exit_code(end)
+        ended_with = None if end == self._runner_taken else self.container.exit_code(end)
         self.container.kill()
         self._owner.sendall(_line({"oom_killed": self.container.oom_killed(), "exit_code": ended_with}))
         _wait(owner)
@@ -209,6 +239,7 @@ def _parse_options() -> argparse.Namespace:
     parser.add_argument("--rootfs", required=True)
     parser.add_argument("--runtime", required=True)
     parser.add_argument("--state", required=True, help="folder of the running containers")
+    parser.add_argument("--group", help="cgroup v2 that was delegated to our account, where root is only root of a user namespace")
     parser.add_argument("--fast-joins", action="store_true", help="let the kernel favour moves between cgroups, on all of this host")
     return parser.parse_args()
 
@@ -218,7 +249,7 @@ def _own_folder(state: str) -> None:
     os.makedirs(state, mode=0o711, exist_ok=True)
     status = os.lstat(state)
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
-        raise SystemExit(f"OCI_STATE_DIR: {state} must be a folder of root's own, as what is in it is made and removed with root's rights")
+        raise SystemExit(f"OCI_STATE_DIR: {state} must be a folder of the keeper's own account, as what is in it is made and removed with its rights")
     os.makedirs(f"{state}/rootfs", mode=0o711, exist_ok=True)
     os.chmod(state, 0o711)
     os.chmod(f"{state}/rootfs", 0o711)

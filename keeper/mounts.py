@@ -63,6 +63,11 @@ def hide_idle_hierarchies(state: str) -> None:
     _check(_libc.umount2(shown.encode(), _DETACH), f"umount {shown}")
 
 
+def show_group_alone(group: str) -> None:
+    """Shows the one group that is ours where the whole hierarchy was, as in a container: above it nothing is ours to change."""
+    _mount(f"{_CGROUPS}{group}", _CGROUPS, None, _BIND)
+
+
 def see_through_container(state: str) -> None:
     """
     Where we are in a container ourselves: its cgroups become writable, and /proc and /sys are mounted once more.
@@ -116,7 +121,11 @@ def bind_read_only(source: str, target: str) -> None:
 
 def furnish_zygote(root: str) -> None:
     """Gives a root file system that is all read-only what an interpreter needs besides."""
-    _mount("proc", f"{root}/proc", "proc", _NO_SUID | _NO_DEVICES | _NO_EXEC)
+    try:
+        _mount("proc", f"{root}/proc", "proc", _NO_SUID | _NO_DEVICES | _NO_EXEC)
+    except PermissionError:
+        # The processes are the host's and so not ours to show once more where root is only root of a user namespace.
+        _mount("/proc", f"{root}/proc", None, _BIND | _RECURSIVE)
     _mount("tmpfs", f"{root}/tmp", "tmpfs", _NO_SUID | _NO_DEVICES | _NO_EXEC, "size=16m,mode=700")
     for name in ("null", "urandom"):
         _mount(f"/dev/{name}", f"{root}/dev/{name}", None, _BIND)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import ctypes
 import os
 from typing import Any
@@ -54,6 +55,12 @@ def compile_profile(profile: dict[str, Any]) -> bytes:
         return _export(library, context)
     finally:
         library.seccomp_release(context)
+
+
+def load_as_it_is(config: dict[str, Any], program: bytes) -> None:
+    """For crun, which takes the bytes; other runtimes compile the profile once more for each container."""
+    config["annotations"] = {"run.oci.seccomp_bpf_data": base64.b64encode(program).decode()}
+    config["linux"].pop("seccomp")
 
 
 def _action(name: str, errno: int | None) -> int:

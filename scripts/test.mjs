@@ -1,8 +1,9 @@
 import path from "node:path";
 import { canInstall, findCommand, installPackages } from "./setup/debian.mjs";
 import { howToStop } from "./setup/docker.mjs";
-import { ensureRuntimes } from "./setup/gvisor.mjs";
+import { ensureOciRuntimes, ensureRuntimes } from "./setup/gvisor.mjs";
 import { ensureBuilt, ensureNodeModules } from "./setup/node-modules.mjs";
+import { ensureRootlessTools } from "./setup/oci.mjs";
 import { giveUp, SetupError, say, seconds, step } from "./setup/say.mjs";
 import { chooseSuites, suites } from "./setup/suites.mjs";
 import { dataFolderOf, root, setup, setupOci } from "./setup.mjs";
@@ -62,6 +63,9 @@ async function prepare(chosen, context) {
   if (chosen.some((suite) => suite.needsOci)) {
     const { runtime, rootfs } = await setupOci({ dataFolder: dataFolderOf(process.env) });
     Object.assign(context.env, { OCI_RUNTIME: runtime, SANDBOX_ROOTFS: rootfs });
+    const { runtimes } = await ensureOciRuntimes({ root, runtime, env: context.env });
+    context.env.OCI_RUNTIMES = runtimes.join(",");
+    await ensureRootlessTools();
   }
   if (!chosen.some((suite) => suite.needsEngine)) {
     await ensureNodeModules(root);

@@ -68,7 +68,7 @@ const variables = z.object({
     .string()
     .regex(/^[a-zA-Z0-9_./-]+$/)
     .default("crun")
-    .describe("with ENGINE=oci, the program that makes containers: crun or runc"),
+    .describe("with ENGINE=oci, the program that makes containers: crun, runc, or runsc (gVisor)"),
   SANDBOX_ROOTFS: z.string().min(1).optional().describe("with ENGINE=oci, folder of the sandbox image's root file system"),
   OCI_STATE_DIR: z
     .string()

@@ -3,8 +3,9 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
-import { findRuntime, interpreterOf } from "../../src/oci/keeper.ts";
+import { interpreterOf } from "../../src/oci/keeper.ts";
 import { containerConfig, IDS_PER_SANDBOX, SANDBOX_UID } from "../../src/oci/profile.ts";
+import { findRuntime } from "../../src/oci/programs.ts";
 import { parentOfStates } from "../../src/oci/state-folder.ts";
 import { seccompOf } from "./bare.ts";
 import type { World } from "./world.ts";
@@ -118,8 +119,8 @@ class Spawner {
 
 /** The sandboxes' own config.json, but that the program is the first process, of the account that code has. */
 function configOf({ root, rootfs, limits }: World, { command, number }: { command: string[]; number: number }) {
-  const firstHostId = FIRST_HOST_ID + number * IDS_PER_SANDBOX;
-  const spec = { memoryMb: limits.memoryMbMax, firstHostId, cgroupsPath: `${CGROUP}/${process.pid}-${number}` };
+  const ids = { first: FIRST_HOST_ID + number * IDS_PER_SANDBOX, few: false };
+  const spec = { memoryMb: limits.memoryMbMax, ids, cgroupsPath: `${CGROUP}/${process.pid}-${number}` };
   const made = containerConfig(spec, { rootfs, seccomp: seccompOf(root), limits });
   return { ...made, process: { ...made.process, args: command, cwd: "/tmp", user: { uid: SANDBOX_UID, gid: SANDBOX_UID } } };
 }

@@ -1,5 +1,8 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import os from "node:os";
 import path from "node:path";
+import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
 import { runContainer } from "./container.mjs";
 import { canInstall, findCommand, installPackages } from "./debian.mjs";
@@ -23,15 +26,8 @@ export function ensureRuntimes({ engine, host, startedBySetup, image }) {
       return trouble === null ? { runtimes: ["runc", "runsc"], note: "runc, runsc" } : only(`runsc does not run here: ${trouble}`);
     }
     if (!startedBySetup) return only(`runsc is not registered with the engine at ${host}, and setup changes only an engine it started`);
-    if (!findCommand("runsc")) {
-      if (!canInstall()) return only("runsc is not installed");
-      try {
-        await installPackages(["runsc"], { progress, why: "runsc is not installed." });
-      } catch {
-        return only("Debian has no runsc for this machine");
-      }
-    }
-    let trouble = "";
+    let trouble = await lackOfRunsc(progress);
+    if (trouble !== null) return only(trouble);
     for (const platform of platforms) {
       progress(`registering runsc with platform ${platform}`);
       await register(engine, platform);
@@ -40,6 +36,56 @@ export function ensureRuntimes({ engine, host, startedBySetup, image }) {
     }
     return only(`runsc does not run here: ${trouble}`);
   });
+}
+
+/**
+ * Returns the OCI runtimes that sandboxes can be tested with where there is no engine: the given one, and runsc where a
+ * keeper starts with it.
+ */
+export function ensureOciRuntimes({ root, runtime, env }) {
+  return step("OCI runtimes under test", async (progress) => {
+    const only = (why) => ({ runtimes: [runtime], note: `${runtime} only; ${why}` });
+    if (runtime === "runsc") return { runtimes: [runtime], note: runtime };
+    const lack = await lackOfRunsc(progress);
+    if (lack !== null) return only(lack);
+    progress("starting a keeper with runsc");
+    const trouble = await tryKeeper(root, { ...env, ENGINE: "oci", OCI_RUNTIME: "runsc" });
+    return trouble === null ? { runtimes: [runtime, "runsc"], note: `${runtime}, runsc` } : only(trouble);
+  });
+}
+
+/** Null when runsc is there, or now is; else why it is not. */
+async function lackOfRunsc(progress) {
+  if (findCommand("runsc")) return null;
+  if (!canInstall()) return "runsc is not installed";
+  try {
+    await installPackages(["runsc"], { progress, why: "runsc is not installed." });
+    return null;
+  } catch {
+    return "Debian has no runsc for this machine";
+  }
+}
+
+/** Null when a keeper starts; else why not, on one line. */
+async function tryKeeper(root, env) {
+  const state = mkdtempSync(path.join(os.tmpdir(), "code-interpreter-try-"));
+  const child = spawn(process.execPath, [path.join(root, "dist/bin/keeper.js")], {
+    env: { ...env, OCI_STATE_DIR: state },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let trouble = "the keeper said nothing";
+  try {
+    for await (const line of createInterface({ input: child.stderr })) {
+      const { msg, err } = JSON.parse(line);
+      if (msg === "the keeper makes sandboxes") {
+        trouble = null;
+        child.kill("SIGTERM");
+      } else if (err) trouble = err.message;
+    }
+    return trouble;
+  } finally {
+    rmSync(state, { recursive: true });
+  }
 }
 
 /** Adds runsc to the engine's configuration file and lets the engine read it again. */

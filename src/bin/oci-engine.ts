@@ -1,10 +1,11 @@
 import { existsSync, readFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Log } from "../observe/log.ts";
 import { OciSandboxFactory } from "../oci/factory.ts";
 import { type Keeper, type KeeperOptions, startKeeper } from "../oci/keeper.ts";
 import { pingKeeper } from "../oci/lease.ts";
+import { hasOwnKernel } from "../oci/programs.ts";
 import { parentOfStates } from "../oci/state-folder.ts";
 import type { World } from "./process.ts";
 import type { EngineSize, SandboxEngine } from "./sandbox-engine.ts";
@@ -19,16 +20,17 @@ export async function openOciEngine(world: World, size: EngineSize): Promise<San
   const socket = config.KEEPER_SOCKET ?? (own as OwnKeeper).socket;
   const ping = () => pingKeeper(socket);
   await ping();
+  const ownKernel = hasOwnKernel(config.OCI_RUNTIME);
   return {
-    factory: new OciSandboxFactory({ socket, limits: config.limits, metrics }),
-    ownKernel: false,
+    factory: new OciSandboxFactory({ socket, ownKernel, limits: config.limits, metrics }),
+    ownKernel,
     description: {
       engine: "oci",
       why: "ENGINE=oci",
       runtime: config.OCI_RUNTIME,
-      keeper: own === null ? `at ${socket}` : "started by this process, as root",
+      keeper: own === null ? `at ${socket}` : `started by this process, ${process.getuid?.() === 0 ? "as root" : "as its own account"}`,
     },
-    facts: { engine: "oci", image_digest: sealOf(config.SANDBOX_ROOTFS), seccomp_sha256: seccompSha256() },
+    facts: { engine: "oci", image_digest: sealOf(config.SANDBOX_ROOTFS), seccomp_sha256: ownKernel ? null : seccompSha256() },
     ping,
     // What a worker leaves goes with its connections, and what a keeper leaves is removed when the next one starts.
     reap: async () => {},
@@ -37,16 +39,6 @@ export async function openOciEngine(world: World, size: EngineSize): Promise<San
 }
 
 export function keeperOptions({ config, log }: World, containersMax: number): KeeperOptions {
-  if (process.getuid?.() !== 0) {
-    throw new Error(
-      'KEEPER_SOCKET: making containers takes root; start "keeper" as root and name its socket here, or start the worker as root',
-    );
-  }
-  if (basename(config.OCI_RUNTIME).startsWith("runsc")) {
-    throw new Error(
-      `OCI_RUNTIME: no process of the host can fork into gVisor's kernel (is "${config.OCI_RUNTIME}"); use ENGINE=docker with SANDBOX_RUNTIME=runsc`,
-    );
-  }
   if (config.SANDBOX_ROOTFS === undefined) {
     throw new Error(
       'SANDBOX_ROOTFS: the root file system of the sandbox image is needed; "node scripts/setup.mjs rootfs" makes it and says where',

@@ -15,13 +15,16 @@ const END_FACTS_TIMEOUT_MS = 5_000;
 export interface OciFactoryOptions {
   /** The keeper's socket. */
   socket: string;
+  /** The keeper's containers have a kernel of their own. */
+  ownKernel: boolean;
   limits: Limits;
   metrics: Metrics;
 }
 
 /**
  * Makes sandboxes out of containers of the keeper. One that stands ready is an empty container; the runner, with all
- * modules loaded, is forked into it by the first frame.
+ * modules loaded, is forked into it by the first frame. Only a container with a kernel of its own has its runner from
+ * the start, and loads modules when it is told to.
  */
 export class OciSandboxFactory implements SandboxFactory {
   readonly #options: OciFactoryOptions;
@@ -32,13 +35,21 @@ export class OciSandboxFactory implements SandboxFactory {
   }
 
   async create(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
-    const { socket, limits, metrics } = this.#options;
+    const { socket, ownKernel, limits, metrics } = this.#options;
     const bounded = deadlineAfter(limits.sandboxStartTimeoutMsMax, signal);
     const stopTimer = metrics.engineCalls.startTimer({ operation: "create" });
     try {
       const lease = await takeLease(socket, spec.memoryMb, bounded.signal, (gone) => this.#letGo(gone));
       metrics.sandboxesAlive.inc();
-      return new OciSandbox(lease, spec, this.#options);
+      const sandbox = new OciSandbox(lease, spec, this.#options);
+      try {
+        if (lease.ownKernel !== ownKernel) throw new Error(`OCI_RUNTIME: ${lease.ownKernel ? "only " : "not "}the keeper's is runsc`);
+        if (ownKernel) await sandbox.greeted(bounded.signal);
+        return sandbox;
+      } catch (error) {
+        this.#letGo(sandbox.destroy());
+        throw error;
+      }
     } catch (error) {
       metrics.engineErrors.inc({ operation: "create" });
       throw error;
@@ -84,6 +95,19 @@ class OciSandbox implements Sandbox {
     return this.#lost.signal;
   }
 
+  /** Resolves when a runner that is there before any frame has said so. */
+  async greeted(signal: AbortSignal): Promise<void> {
+    const giveUp = () => this.#abandon();
+    signal.addEventListener("abort", giveUp, { once: true });
+    try {
+      const greeted = await this.#readGreeting(this.#opened(true));
+      signal.throwIfAborted();
+      if (!greeted) throw new Error("the sandbox ended before it was ready");
+    } finally {
+      signal.removeEventListener("abort", giveUp);
+    }
+  }
+
   async send(frame: InFrame): Promise<void> {
     if (frame.kind === "preload" && this.#stream === null) {
       const { module } = frame.head as { module: string };
@@ -100,13 +124,16 @@ class OciSandbox implements Sandbox {
     const answer = this.#answers.shift();
     if (answer !== undefined) return answer;
     const stream = this.#opened(true);
-    if (!this.#greeted) {
-      const frame = await stream.receive();
-      if (frame === null) return null;
-      if (frame.kind !== "ready") throw new WireError(`the sandbox began with a ${frame.kind} frame`);
-      this.#greeted = true;
-    }
+    if (!this.#greeted && !(await this.#readGreeting(stream))) return null;
     return stream.receive();
+  }
+
+  /** False when the stream ends without one. */
+  async #readGreeting(stream: FrameStream): Promise<boolean> {
+    const frame = await stream.receive();
+    if (frame !== null && frame.kind !== "ready") throw new WireError(`the sandbox began with a ${frame.kind} frame`);
+    this.#greeted = frame !== null;
+    return this.#greeted;
   }
 
   async end(): Promise<SandboxEnd> {

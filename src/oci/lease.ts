@@ -9,7 +9,7 @@ const ATTACH_PLAIN = 0x50;
 const LINE_BYTES_MAX = 4_096;
 
 const answer = z.union([
-  z.object({ id: z.string().regex(/^[0-9a-f]{32}$/) }),
+  z.object({ id: z.string().regex(/^[0-9a-f]{32}$/), own_kernel: z.boolean() }),
   z.object({ refused: z.enum(["memory", "full"]) }),
   z.object({ oom_killed: z.boolean(), exit_code: z.number().int().nullable() }),
 ]);
@@ -28,13 +28,16 @@ export interface LeaseEnd {
  */
 export class Lease {
   readonly id: string;
+  /** The container has a kernel of its own, and the runner in it already: attaching does not fork one, but meets it. */
+  readonly ownKernel: boolean;
   readonly #path: string;
   readonly #socket: Socket;
   readonly #answers: Answers;
   readonly #lost = new AbortController();
 
-  constructor(path: string, socket: Socket, id: string, answers: Answers) {
-    this.id = id;
+  constructor(path: string, socket: Socket, made: { id: string; own_kernel: boolean }, answers: Answers) {
+    this.id = made.id;
+    this.ownKernel = made.own_kernel;
     this.#path = path;
     this.#socket = socket;
     this.#answers = answers;
@@ -52,7 +55,7 @@ export class Lease {
     return answer !== null && "oom_killed" in answer ? { oomKilled: answer.oom_killed, exitCode: answer.exit_code } : null;
   }
 
-  /** The stream of a runner that is forked into the container for it, with or without heavy modules. Once a lease. */
+  /** The stream of the container's runner, which as a rule is forked into it now, with or without heavy modules. Once a lease. */
   attach(preloaded: boolean): Socket {
     const stream = connect(this.#path);
     stream.write(Buffer.concat([Buffer.of(preloaded ? ATTACH : ATTACH_PLAIN), Buffer.from(this.id, "latin1")]));
@@ -92,7 +95,7 @@ export async function takeLease(
     if (first === null) throw new Error("the keeper made no container");
     if ("refused" in first) throw new Error(`the keeper refuses a container: ${first.refused}`);
     if (!("id" in first)) throw new Error("the keeper began with the end of a container");
-    return new Lease(path, socket, first.id, answers);
+    return new Lease(path, socket, first, answers);
   } catch (error) {
     leaving(closed(socket));
     throw error;

@@ -7,18 +7,23 @@ export const SANDBOX_UID = 65_532;
 const INIT_UID = 65_533;
 /** Ids that one sandbox has for itself; two sandboxes share none, so neither can signal, count or open what is the other's. */
 export const IDS_PER_SANDBOX = 65_536;
+/** Those that it can not do without: its root, which nobody is, and the two accounts. */
+export const IDS_PER_ROOTLESS_SANDBOX = 3;
 /** Files that tmpfs folders may hold; bounds the kernel memory that empty files cost. */
 const TMPFS_INODES = 16_384;
 /** Above a worker's own score, so that a machine short of memory gives up sandboxes first. */
 const OOM_SCORE_ADJUSTMENT = 500;
 const CPU_PERIOD_US = 100_000;
 const MIB = 1024 * 1024;
+/** The image's own entry point: isolated, and nothing of the working folder is ever imported by the runner. */
+const RUNNER_BOOT =
+  "import sys; sys.path[:0] = ['/opt']; sys.path += ['/usr/local/lib/python3.13/dist-packages', '/usr/lib/python3/dist-packages']; import runner.__main__";
 
 /** What differs from one sandbox to the next, and nothing of it comes from a caller but the memory. */
 export interface ContainerSpec {
   memoryMb: number;
-  /** First id of the range on the host that stands for the sandbox's 0; null where the kernel gives no user namespace. */
-  firstHostId: number | null;
+  /** First id of the sandbox's own range outside, and whether that is a small one; null where the kernel gives no user namespace. */
+  ids: { first: number; few: boolean } | null;
   /** Below every hierarchy's root, beginning with a slash. */
   cgroupsPath: string;
 }
@@ -29,15 +34,25 @@ export interface ContainerOptions {
   /** The seccomp profile's parsed JSON. */
   seccomp: object;
   limits: Limits;
+  /** The runtime brings a kernel of its own, which nobody outside can fork into, and which reads no list of system calls. */
+  ownKernel?: boolean;
 }
 
 /**
- * The whole lockdown: from limits to the OCI runtime's config.json; the twin of the Docker engine's profile. Pure.
- *
- * The first process is no interpreter. It waits, takes the ends of orphans, and holds the namespaces; its death is the
- * death of everything inside.
+ * Waits, takes the ends of orphans, and holds the namespaces; it is no interpreter. Its death is the death of everything
+ * inside.
  */
-export function containerConfig(spec: ContainerSpec, { rootfs, seccomp, limits }: ContainerOptions) {
+const waiting = { user: { uid: INIT_UID, gid: INIT_UID }, args: ["/usr/bin/catatonit", "-P"], env: ["PATH=/usr/bin:/bin"], cwd: "/" };
+/** As in a container of the Docker engine: the runner itself. */
+const runner = {
+  user: { uid: SANDBOX_UID, gid: SANDBOX_UID },
+  args: ["/usr/bin/python3", "-I", "-S", "-B", "-c", RUNNER_BOOT],
+  env: ["PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8"],
+  cwd: "/mnt/data",
+};
+
+/** The whole lockdown: from limits to the OCI runtime's config.json; the twin of the Docker engine's profile. Pure. */
+export function containerConfig(spec: ContainerSpec, { rootfs, seccomp, limits, ownKernel = false }: ContainerOptions) {
   const tmpfs = (destination: string, megabytes: number, options: string[] = []) => ({
     destination,
     type: "tmpfs",
@@ -45,7 +60,7 @@ export function containerConfig(spec: ContainerSpec, { rootfs, seccomp, limits }
     options: ["nosuid", "nodev", `size=${megabytes}m`, `nr_inodes=${TMPFS_INODES}`, ...options],
   });
   const owned = ["mode=0700", `uid=${SANDBOX_UID}`, `gid=${SANDBOX_UID}`];
-  const ids = spec.firstHostId === null ? null : [{ containerID: 0, hostID: spec.firstHostId, size: IDS_PER_SANDBOX }];
+  const ids = spec.ids === null ? null : spec.ids.few ? fewIds(spec.ids.first) : manyIds(spec.ids.first);
   const namespaces = ["pid", "mount", "network", "ipc", "uts", "cgroup", ...(ids === null ? [] : ["user"])];
   return {
     ociVersion: "1.0.0",
@@ -53,10 +68,7 @@ export function containerConfig(spec: ContainerSpec, { rootfs, seccomp, limits }
     hostname: "sandbox",
     process: {
       terminal: false,
-      user: { uid: INIT_UID, gid: INIT_UID },
-      args: ["/usr/bin/catatonit", "-P"],
-      env: ["PATH=/usr/bin:/bin"],
-      cwd: "/",
+      ...(ownKernel ? runner : waiting),
       capabilities: { bounding: [], effective: [], inheritable: [], permitted: [], ambient: [] },
       noNewPrivileges: true,
       oomScoreAdj: OOM_SCORE_ADJUSTMENT,
@@ -84,12 +96,23 @@ export function containerConfig(spec: ContainerSpec, { rootfs, seccomp, limits }
         devices: [{ allow: false, access: "rwm" }],
         memory: { limit: spec.memoryMb * MIB, swap: spec.memoryMb * MIB },
         cpu: { quota: Math.round(limits.cpuCores * CPU_PERIOD_US), period: CPU_PERIOD_US },
-        // The first process is the engine's own; what is left is what a sandbox of the other engine has.
-        pids: { limit: limits.processesMax + 1 },
+        // A first process that waits is the engine's own; what is left is what a sandbox of the other engine has.
+        pids: { limit: limits.processesMax + (ownKernel ? 0 : 1) },
       },
-      seccomp,
+      ...(ownKernel ? {} : { seccomp }),
       maskedPaths: MASKED_PATHS,
       readonlyPaths: [...READONLY_PATHS, "/sys/fs/cgroup"],
     },
   };
+}
+
+function manyIds(first: number) {
+  return [{ containerID: 0, hostID: first, size: IDS_PER_SANDBOX }];
+}
+
+function fewIds(first: number) {
+  return [
+    { containerID: 0, hostID: first, size: 1 },
+    { containerID: SANDBOX_UID, hostID: first + 1, size: IDS_PER_ROOTLESS_SANDBOX - 1 },
+  ];
 }

@@ -56,6 +56,40 @@ test("with version 2 a container's own group hands its controllers on, and the m
   expect(existsSync(join(top, "service"))).toBe(true);
 });
 
+test("what is mounted over another hierarchy at the same place is what is seen there", () => {
+  const delegated = `${two}40 29 0:25 /user.slice/ci /sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate\n`;
+  expect(ask("cgroups.group_folders(cgroups.mount_points(a[0]), a[1])", delegated, "0::/user.slice/ci/c/ab\n")).toEqual({
+    "": "/sys/fs/cgroup/c/ab",
+  });
+});
+
+test("with version 2 a keeper ends where a controller is missing that a limit needs", () => {
+  const top = join(folder, "poor");
+  mkdirSync(top);
+  for (const [name, text] of [
+    ["cgroup.type", "domain"],
+    ["cgroup.procs", ""],
+    ["cgroup.controllers", "cpuset memory"],
+  ])
+    writeFileSync(join(top, name as string), text as string);
+  expect(() => ask("cgroups.make_room(a[0])", top)).toThrow("the group that this keeper is in has no cpu, pids");
+});
+
+test("limits that a group does not have are named; a kernel without swap needs no bound of it", () => {
+  const group = join(folder, "limits");
+  mkdirSync(group);
+  const write = (name: string, text: string) => writeFileSync(join(group, name), text);
+  write("cpu.max", "100000 100000\n");
+  write("memory.max", "max\n");
+  expect(ask("cgroups.unlimited(a[0])", { "": group })).toEqual(["memory.max", "pids.max"]);
+  write("memory.max", "536870912\n");
+  write("memory.swap.max", "max\n");
+  write("pids.max", "65\n");
+  expect(ask("cgroups.unlimited(a[0])", { "": group })).toEqual(["memory.swap.max"]);
+  write("memory.swap.max", "0\n");
+  expect(ask("cgroups.unlimited(a[0])", { "": group })).toEqual([]);
+});
+
 const folder = mkdtempSync(join(tmpdir(), "ci-groups-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 

@@ -1,13 +1,13 @@
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { connect } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Sandbox } from "../../src/engine/sandbox.ts";
 import { makeLimits } from "../../src/limits.ts";
 import { makeLog } from "../../src/observe/log.ts";
 import { makeMetrics } from "../../src/observe/metrics.ts";
-import type { RunHead } from "../../src/wire/frames.ts";
 import { ociBehind } from "../support/oci-behind.ts";
+import { groupsOf, processesOf, runIn as run, runHead } from "../support/oci-sandbox.ts";
 
 const limits = makeLimits();
 const never = new AbortController().signal;
@@ -31,17 +31,6 @@ async function take(memoryMb = 128): Promise<Sandbox> {
   const sandbox = await behind.factory.create({ memoryMb }, never);
   taken.push(sandbox);
   return sandbox;
-}
-
-/** Runs code and returns what it printed; null when the sandbox was lost. */
-async function run(sandbox: Sandbox, code: string): Promise<string | null> {
-  await sandbox.send({ kind: "run", head: runHead, body: Buffer.from(code) });
-  let text = "";
-  for (let frame = await sandbox.receive(); frame !== null; frame = await sandbox.receive()) {
-    if (frame.kind === "stdout") text += frame.body.toString();
-    if (frame.kind === "done") return text.trim();
-  }
-  return null;
 }
 
 describe("a container", () => {
@@ -197,36 +186,3 @@ function parentOf(pid: string): number {
     return 0;
   }
 }
-
-function groupsOf(id: string): string[] {
-  const roots = ["", ...readdirSync("/sys/fs/cgroup")].map((name) => `/sys/fs/cgroup/${name}/code-interpreter/${id}`);
-  return roots.filter((folder) => existsSync(folder));
-}
-
-function processesOf(id: string): number[] {
-  return readFileSync(`${groupsOf(id)[0]}/cgroup.procs`, "utf8")
-    .split("\n")
-    .filter(Boolean)
-    .map(Number);
-}
-
-const runHead: RunHead = {
-  timeout_ms: 10_000,
-  args: [],
-  env: {},
-  stdout_kept_bytes: 1_000_000,
-  stderr_kept_bytes: 1_000_000,
-  output_stop_bytes: 10_000_000,
-  outputs_count: 100,
-  display_bytes: 1_000_000,
-  displays_bytes: 1_000_000,
-  table_rows: 100,
-  table_columns: 100,
-  chart_points: 100,
-  text_value_bytes: 100_000,
-  traceback_lines: 100,
-  files_count: 10,
-  file_bytes: 1_000_000,
-  files_bytes: 1_000_000,
-  collect_timeout_ms: 5_000,
-};

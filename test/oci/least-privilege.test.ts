@@ -1,24 +1,18 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
+import { spawnSync } from "node:child_process";
 import { chmod, chown, mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createKey } from "../../src/keys.ts";
 import { startRedis, type TestRedis } from "../support/redis.ts";
 import { client } from "../support/service.ts";
+import { endPrograms, type Started, startProgram } from "../support/start-program.ts";
 
 /** Accounts without a name, a home or a file: the service's, and one that has nothing to do with it. */
 const SERVICE_UID = 64_001;
 const STRANGER_UID = 64_002;
 const root = fileURLToPath(new URL("../..", import.meta.url));
-
-interface Started {
-  child: ChildProcess;
-  log: string[];
-}
 
 const started: Started[] = [];
 let redis: TestRedis;
@@ -44,10 +38,7 @@ beforeAll(async () => {
 });
 let call: ReturnType<typeof client>;
 afterAll(async () => {
-  for (const { child } of started.reverse()) {
-    const ended = once(child, "exit");
-    if (child.kill("SIGTERM")) await ended;
-  }
+  await endPrograms(started);
   await redis.stop();
   for (const path of [folder, dirname(socket)]) await rm(path, { recursive: true, force: true });
 });
@@ -78,39 +69,18 @@ test("a keeper does not start in a folder that others could have filled", async 
   const env = { ...process.env, ENGINE: "oci", METRICS_PORT: "0", OCI_STATE_DIR: foreign };
   const { status, stderr } = spawnSync(process.execPath, [join(root, "dist/bin/keeper.js")], { env, encoding: "utf8", timeout: 60_000 });
   expect(status).not.toBe(0);
-  expect(stderr).toContain("must be a folder of root's own");
+  expect(stderr).toContain("must be a folder of the keeper's own account");
   await rm(foreign, { recursive: true });
 });
 
-test("a keeper does not start with a runtime whose containers nobody can fork into, and says what to use", () => {
-  const env = { ...process.env, ENGINE: "oci", METRICS_PORT: "0", OCI_RUNTIME: "runsc" };
-  const { status, stderr } = spawnSync(process.execPath, [join(root, "dist/bin/keeper.js")], { env, encoding: "utf8", timeout: 60_000 });
-  expect(status).not.toBe(0);
-  expect(stderr).toContain("use ENGINE=docker with SANDBOX_RUNTIME=runsc");
-});
-
-/**
- * Starts a program of the service and waits for a message of its log. One with an account sees the project where that account can
- * read it, wherever it lies: at a mount of its own.
- */
+/** A program of the service; one with an account sees the project where that account can read it, wherever it lies: at a mount of its own. */
 async function start(command: string, env: NodeJS.ProcessEnv, uid: number | null, message: string): Promise<Started> {
-  const inPlace = [process.execPath, join(root, `dist/bin/${command}.js`)];
   const asAccount = [
-    "unshare",
-    ["--mount", "sh", "-ec"],
+    ["unshare", "--mount", "sh", "-ec"],
     `mount --bind "$1" /mnt; exec setpriv --reuid "$2" --regid "$2" --clear-groups "$3" "/mnt/dist/bin/$4.js"`,
     ["sh", root, String(uid), process.execPath, command],
   ].flat();
-  const [program, ...args] = uid === null ? inPlace : asAccount;
-  const child = spawn(program as string, args, { env, cwd: "/", stdio: ["ignore", "ignore", "pipe"] });
-  const one = { child, log: [] as string[] };
+  const one = await startProgram(uid === null ? [process.execPath, join(root, `dist/bin/${command}.js`)] : asAccount, env, message);
   started.push(one);
-  await new Promise<void>((resolve, reject) => {
-    child.once("exit", (code) => reject(new Error(`${command} ended with ${code}; its log:\n${one.log.join("\n")}`)));
-    createInterface({ input: child.stderr as NodeJS.ReadableStream }).on("line", (line) => {
-      one.log.push(line);
-      if (line.includes(`"msg":"${message}"`)) resolve();
-    });
-  });
   return one;
 }

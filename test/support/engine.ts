@@ -17,7 +17,7 @@ import { ociBehind } from "./oci-behind.ts";
 export const engineName = process.env.ENGINE ?? "docker";
 const underOci = engineName === "oci";
 export const sandboxImage = process.env.SANDBOX_IMAGE ?? "code-interpreter-sandbox:dev";
-export const runtimesWanted = ((underOci ? process.env.OCI_RUNTIME : process.env.SANDBOX_RUNTIMES) || (underOci ? "crun" : "runc"))
+export const runtimesWanted = ((underOci ? process.env.OCI_RUNTIMES : process.env.SANDBOX_RUNTIMES) || (underOci ? "crun" : "runc"))
   .split(",")
   .map((name) => name.trim());
 const sandboxRootfs = process.env.SANDBOX_ROOTFS ?? "";

@@ -8,6 +8,7 @@ import type { Log } from "../../src/observe/log.ts";
 import type { Metrics } from "../../src/observe/metrics.ts";
 import { OciSandboxFactory } from "../../src/oci/factory.ts";
 import { type Keeper, startKeeper } from "../../src/oci/keeper.ts";
+import { hasOwnKernel } from "../../src/oci/programs.ts";
 import type { Behind } from "./behind.ts";
 
 const CGROUPS = "/sys/fs/cgroup";
@@ -24,12 +25,14 @@ export interface OciBehindOptions {
   /** Another socket than the keeper's own stands for a keeper that is away. */
   socket?: string;
   zygoteForksMax?: number;
+  /** A folder that another keeper had before. */
+  state?: string;
 }
 
 /** A keeper of its own, so that it can be asked what is left. */
 export async function ociBehind(options: OciBehindOptions): Promise<Behind & { keeper: Keeper; state: string }> {
   const { rootfs, runtime, limits, metrics, log } = options;
-  const state = `/run/code-interpreter-test-${randomUUID()}`;
+  const { state = `/run/code-interpreter-test-${randomUUID()}` } = options;
   const seccomp =
     options.seccomp ?? (JSON.parse(readFileSync(new URL("../../sandbox-image/seccomp.json", import.meta.url), "utf8")) as object);
   const worn = options.zygoteForksMax === undefined ? {} : { zygoteForksMax: options.zygoteForksMax };
@@ -47,7 +50,7 @@ export async function ociBehind(options: OciBehindOptions): Promise<Behind & { k
     log,
   });
   const containers = () => [...new Set([...readdirSync(`${state}/bundles`), ...groupsIn(state)])];
-  const factory = new OciSandboxFactory({ socket: options.socket ?? keeper.socket, limits, metrics });
+  const factory = new OciSandboxFactory({ socket: options.socket ?? keeper.socket, ownKernel: hasOwnKernel(runtime), limits, metrics });
   const made = new Map<string, Sandbox>();
   return {
     keeper,
@@ -83,7 +86,8 @@ const kernelTells = major > 6 || (major === 6 && minor >= 15);
 
 /** What the runtime itself still knows of. */
 function groupsIn(state: string): string[] {
-  return existsSync(`${state}/runtime`) ? readdirSync(`${state}/runtime`).filter((name) => /^[0-9a-f]{32}$/.test(name)) : [];
+  if (!existsSync(`${state}/runtime`)) return [];
+  return readdirSync(`${state}/runtime`).flatMap((name) => /^[0-9a-f]{32}/.exec(name)?.[0] ?? []);
 }
 
 function cgroupFolders(id: string): string[] {

@@ -1,0 +1,209 @@
+"""Containers with a kernel of their own, gVisor's: nobody can fork into one, so the runner is its first process and waits there.
+
+Its standard streams are pipes that we hold. The worker's connection comes later and is spliced to them: the kernel moves
+the bytes, and none of them is ever read here.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import socket
+import threading
+from typing import Any
+
+from cgroups import Cgroups
+from containers import Container, Runtime, kill, wait_for
+
+# How gVisor takes over system calls: the first is the faster one, and older releases know only the second.
+PLATFORMS = ("systrap", "ptrace")
+GREETING_TIMEOUT_MS = 20_000
+# For a server of files to see that its kernel has ended.
+END_TIMEOUT_MS = 5_000
+# What a runner said last is handed on within this time, once it has ended.
+DRAIN_TIMEOUT_S = 0.5
+_PR_SET_CHILD_SUBREAPER = 36
+_SPLICE_BYTES = 1024 * 1024
+
+
+class OwnKernelRuntime(Runtime):
+    def __init__(self, command: str, state: str, template: dict[str, Any], cgroups: Cgroups, id_ranges: int, platform: str) -> None:
+        super().__init__(command, state, template, cgroups, id_ranges, proves_limits=False)
+        self._flags = ("--network=none", f"--platform={platform}")
+
+    def remove(self, container: Container) -> None:
+        """What is outside of the container is known to the runtime alone."""
+        self._forget(container.id, container.id_range)
+
+    def _program_of(self, command: str) -> str:
+        """No copy: nothing in the container comes near the runtime, and it is large."""
+        return command
+
+    def _launch(self, identity: str, id_range: int) -> OwnKernelContainer:
+        """Returns once the runner has greeted: from then on it waits for the worker."""
+        bundle = f"{self._bundles}/{identity}"
+        stdin, ours_in = os.pipe()
+        ours_out, stdout = os.pipe()
+        command = (*self._flags, "run", "--detach", "--bundle", bundle, "--pid-file", f"{bundle}/pid", identity)
+        try:
+            try:
+                self._run(identity, *command, stdin=stdin, stdout=stdout)
+            finally:
+                os.close(stdin)
+                os.close(stdout)
+            if not _greets(ours_out):
+                raise OSError("no runner came up in the container")
+            pid = int(open(f"{bundle}/pid").read())
+            return OwnKernelContainer(self, identity, pid, id_range, self._cgroups, ours_in, ours_out)
+        except BaseException:
+            os.close(ours_in)
+            os.close(ours_out)
+            raise
+
+
+class OwnKernelContainer(Container):
+    """Its kernel, which stands for the first process, and the server of its files are our children: the runtime leaves them to us."""
+
+    def __init__(self, runtime: Runtime, identity: str, pid: int, id_range: int, cgroups: Cgroups, stdin: int, stdout: int) -> None:
+        super().__init__(runtime, identity, pid, id_range, cgroups)
+        # What runs inside is of the kernel's process group, and its server of files is not.
+        servers = [member for member in self.members() if os.getpgid(member) != pid]
+        self._servers = {server: os.pidfd_open(server) for server in servers}
+        self._code: int | None = None
+        self._reaping = threading.Lock()
+        self._stdin = stdin
+        self._stdout = stdout
+        self._connection: socket.socket | None = None
+        self._threads: list[threading.Thread] = []
+
+    def exit_code(self, ended: int) -> int | None:
+        return self._reap_kernel()
+
+    def _reap_kernel(self) -> int | None:
+        with self._reaping:
+            try:
+                end = os.waitid(os.P_PIDFD, self.init, os.WEXITED)
+            except ChildProcessError:
+                # It was before.
+                return self._code
+            killed = end.si_code in (os.CLD_KILLED, os.CLD_DUMPED)
+            self._code = 128 + end.si_status if killed else end.si_status
+            return self._code
+
+    def connect(self, connection: int) -> None:
+        """From here on whatever `connection` brings goes to the runner, and the other way round, until one of the two ends."""
+        self._connection = socket.socket(fileno=os.dup(connection))
+        self._connection.setblocking(False)
+        ways = (self._move_out, self._move_in)
+        self._threads = [threading.Thread(target=way, args=(self._connection,), daemon=True) for way in ways]
+        for thread in self._threads:
+            thread.start()
+
+    def kill(self) -> None:
+        super().kill()
+        if self._threads:
+            self._threads[0].join(DRAIN_TIMEOUT_S)
+
+    def remove(self) -> None:
+        if self._connection is None:
+            os.close(self._stdin)
+        else:
+            # Wakes both, whatever the worker does; a number must not be closed while they wait for it.
+            _end(self._connection)
+            for thread in self._threads:
+                thread.join()
+            self._connection.close()
+        os.close(self._stdout)
+        # The runtime waits for them to be gone, and only we can let them go.
+        self._reap_kernel()
+        for pid, server in self._servers.items():
+            if not wait_for(server, END_TIMEOUT_MS):
+                kill(server)
+            os.waitpid(pid, 0)
+            os.close(server)
+        super().remove()
+        _reap_group(self.pid)
+
+    def _move_out(self, connection: socket.socket) -> None:
+        _splice(self._stdout, connection.fileno())
+        _end(connection)
+
+    def _move_in(self, connection: socket.socket) -> None:
+        _splice(connection.fileno(), self._stdin)
+        # Without its standard input a runner ends.
+        os.close(self._stdin)
+
+
+class FirstRunners:
+    """Stands where zygotes stand: the runner is in the container already."""
+
+    def fork_into(self, connection: int, container: OwnKernelContainer, _end_request: int) -> int:
+        container.connect(connection)
+        return os.dup(container.init)
+
+    def close(self) -> None:
+        """Nothing of theirs outlives a container."""
+
+
+def find_runtime(command: str, state: str, template: dict[str, Any], cgroups: Cgroups, bounds: dict[str, int]) -> tuple[OwnKernelRuntime, str]:
+    """The runtime with the first platform on which a runner comes up, and its name; ends the program where there is none."""
+    _adopt_orphans()
+    troubles = []
+    for platform in PLATFORMS:
+        runtime = OwnKernelRuntime(command, state, template, cgroups, bounds["id_ranges"], platform)
+        runtime.remove_leftovers()
+        try:
+            runtime.try_out(bounds["memory_mb_max"])
+        except OSError as error:
+            troubles.append(f"with platform {platform}: {error}")
+        else:
+            return runtime, platform
+    raise SystemExit(f"OCI_RUNTIME: {command} does not run on this machine; {'; '.join(troubles)}")
+
+
+def _adopt_orphans() -> None:
+    """The processes that a runtime leaves behind become our children, so that we learn how they end."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+def _reap_group(group: int) -> None:
+    """What ran inside, and went with its kernel."""
+    try:
+        while os.waitpid(-group, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return
+
+
+def _greets(stdout: int) -> bool:
+    poll = select.poll()
+    poll.register(stdout, select.POLLIN)
+    return any(events & select.POLLIN for _, events in poll.poll(GREETING_TIMEOUT_MS))
+
+
+def _splice(source: int, target: int) -> None:
+    """Until either has ended. It never waits in the call itself, which locks a pipe against its other side meanwhile."""
+    readable, writable = select.poll(), select.poll()
+    readable.register(source, select.POLLIN)
+    writable.register(target, select.POLLOUT)
+    while True:
+        readable.poll()
+        writable.poll()
+        try:
+            if os.splice(source, target, _SPLICE_BYTES) == 0:
+                return
+        except BlockingIOError:
+            continue
+        except OSError:
+            return
+
+
+def _end(connection: socket.socket) -> None:
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        # The worker was faster.
+        pass

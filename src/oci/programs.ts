@@ -1,0 +1,30 @@
+import { accessSync, constants } from "node:fs";
+import { basename, join } from "node:path";
+
+const FOLDERS = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
+/** The path of a program of this machine; null when it has none of that name. */
+export function findProgram(name: string): string | null {
+  return FOLDERS.map((folder) => join(folder, name)).find(isExecutable) ?? null;
+}
+
+/** The path of an OCI runtime. Throws when this machine has none of that name. */
+export function findRuntime(name: string): string {
+  const found = name.includes("/") ? name : findProgram(name);
+  if (found === null) throw new Error(`OCI_RUNTIME: there is no ${name} on this machine; on Debian: apt-get install ${name}`);
+  return found;
+}
+
+/** gVisor: whose sandboxes have a kernel of their own, that no process of the host can fork into. */
+export function hasOwnKernel(runtime: string): boolean {
+  return basename(runtime).startsWith("runsc");
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

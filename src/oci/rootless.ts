@@ -1,0 +1,110 @@
+import { accessSync, constants, existsSync, readFileSync, statSync } from "node:fs";
+import { userInfo } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { findProgram } from "./programs.ts";
+
+const CGROUPS = "/sys/fs/cgroup";
+/** Limits without which no sandbox runs. */
+const CONTROLLERS = ["cpu", "memory", "pids"];
+/** The group into which a keeper moves those that it finds in the delegated one. */
+const SERVICE_GROUP = "service";
+
+/** How a keeper makes containers without any right of root: in a user namespace, below a group that was delegated to its account. */
+export interface Rootless {
+  /** Command line before the keeper's own; what it starts is root in the user namespace, and the account outside. */
+  entry: string[];
+  /** The delegated group, below the hierarchy's root. */
+  group: string;
+  /** How many ids of the account's are mapped, from 1 on; 0 is the account itself. */
+  ids: number;
+}
+
+export interface RootlessNeeds {
+  /** By name or path. */
+  runtime: string;
+  /** Ids for all sandboxes together. */
+  ids: number;
+  /** Folders that a sandbox's own accounts have to pass through. */
+  folders: string[];
+}
+
+/** Looks at everything first and throws one line that names all that is missing. */
+export function findRootless(needs: RootlessNeeds): Rootless {
+  const { username, uid } = userInfo();
+  const ids = Math.min(...["uid", "gid"].map((kind) => subordinateIds(read(`/etc/sub${kind}`), username, uid)));
+  const group = delegatedGroup(read("/proc/self/cgroup"));
+  const entry = ["unshare", "newuidmap", "newgidmap"].map(findProgram);
+  const lacks = [
+    ...(basename(needs.runtime) === "crun" ? [] : [`crun (OCI_RUNTIME is ${needs.runtime})`]),
+    ...(entry[0] === null ? ["unshare (on Debian: util-linux)"] : []),
+    ...(entry[1] === null || entry[2] === null ? ["newuidmap and newgidmap (on Debian: uidmap)"] : []),
+    ...userNamespaceLacks(read),
+    ...(ids > needs.ids ? [] : [`more than ${needs.ids} ids for ${username} in /etc/subuid and /etc/subgid (there are ${ids})`]),
+    ...(group === null ? ["cgroup version 2 alone (this host has hierarchies of version 1)"] : groupLacks(group)),
+    ...needs.folders.flatMap((folder) => closedAbove(folder)).map((folder) => `a way for other accounts through ${folder} (mode o+x)`),
+  ];
+  if (lacks.length > 0 || group === null) {
+    throw new Error(
+      `ENGINE=oci: as an ordinary account a keeper lacks ${lacks.join("; ")}. Or start "keeper" as root and name its socket with KEEPER_SOCKET`,
+    );
+  }
+  return { entry: [entry[0] as string, "--user", "--map-root-user", "--map-auto", "--"], group, ids: ids - 1 };
+}
+
+/** Of the account's first line in /etc/subuid or /etc/subgid, which is the one that is mapped. */
+export function subordinateIds(text: string, username: string, uid: number): number {
+  const [, , count] =
+    text
+      .split("\n")
+      .map((line) => line.split(":"))
+      .find(([owner]) => owner === username || owner === String(uid)) ?? [];
+  return Number(count ?? 0);
+}
+
+/** The group that this process was started in; null where version 2 is not alone. */
+export function delegatedGroup(groups: string): string | null {
+  const lines = groups.trim().split("\n");
+  const path = lines.length === 1 && lines[0]?.startsWith("0::") ? lines[0].slice("0::".length) : null;
+  // A keeper that ended has moved us there.
+  return path !== null && basename(path) === SERVICE_GROUP ? dirname(path) : path;
+}
+
+export function userNamespaceLacks(read: (path: string) => string): string[] {
+  const forbidden =
+    Number(read("/proc/sys/user/max_user_namespaces")) === 0 ||
+    read("/proc/sys/kernel/unprivileged_userns_clone").trim() === "0" ||
+    read("/proc/sys/kernel/apparmor_restrict_unprivileged_userns").trim() === "1";
+  return forbidden ? ["leave to make user namespaces (a setting of this kernel)"] : [];
+}
+
+function groupLacks(group: string): string[] {
+  const folder = join(CGROUPS, group);
+  const files = [folder, ...["cgroup.procs", "cgroup.subtree_control"].map((name) => join(folder, name))];
+  const offered = read(join(folder, "cgroup.controllers")).trim().split(" ");
+  const missing = CONTROLLERS.filter((name) => !offered.includes(name));
+  return [
+    ...(group !== "/" && files.every(isWritable) ? [] : [`a delegated group (it may not write to ${folder})`]),
+    ...(missing.length === 0 ? [] : [`the controllers ${missing.join(", ")} in ${folder}`]),
+  ];
+}
+
+/** Of a folder and those it is in, the ones that only their owner or group may pass through. */
+function closedAbove(folder: string): string[] {
+  const above = dirname(folder);
+  const closed = existsSync(folder) && (statSync(folder).mode & 0o001) === 0 ? [folder] : [];
+  return above === folder ? closed : [...closedAbove(above), ...closed];
+}
+
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Empty where there is none: settings and lists that a machine need not have. */
+function read(path: string): string {
+  return existsSync(path) ? readFileSync(path, "utf8") : "";
+}

@@ -1,0 +1,122 @@
+import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
+import { connect } from "node:net";
+import { release } from "node:os";
+import { pino } from "pino";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import type { Sandbox } from "../../src/engine/sandbox.ts";
+import { makeLimits } from "../../src/limits.ts";
+import { makeLog } from "../../src/observe/log.ts";
+import { makeMetrics } from "../../src/observe/metrics.ts";
+import { OciSandboxFactory } from "../../src/oci/factory.ts";
+import { runtimesWanted } from "../support/engine.ts";
+import { ociBehind } from "../support/oci-behind.ts";
+import { groupsOf, processesOf, runIn } from "../support/oci-sandbox.ts";
+
+const limits = makeLimits();
+const never = new AbortController().signal;
+const rootfs = process.env.SANDBOX_ROOTFS ?? "";
+const here = runtimesWanted.includes("runsc");
+if (!here) console.info(`gVisor as OCI runtime is not tested: the runtimes of this machine are ${runtimesWanted.join(", ")}`);
+
+describe.skipIf(!here)("a container with a kernel of its own", () => {
+  let behind: Awaited<ReturnType<typeof ociBehind>>;
+  beforeAll(async () => {
+    behind = await ociBehind({ rootfs, runtime: "runsc", limits, metrics: makeMetrics(), log: makeLog("silent") });
+  });
+  afterAll(() => behind?.close());
+
+  const taken: Sandbox[] = [];
+  afterEach(async () => {
+    for (const sandbox of taken.splice(0)) await sandbox.destroy();
+  });
+  async function take(): Promise<Sandbox> {
+    const sandbox = await behind.factory.create({ memoryMb: 256 }, never);
+    taken.push(sandbox);
+    return sandbox;
+  }
+
+  test("has its runner before any code is there, and another kernel than the host's", async () => {
+    const sandbox = await take();
+    expect(await runIn(sandbox, "import os; print(os.getpid() > 1, os.getuid(), os.uname().release)")).toMatch(/^True 65532 /);
+    const other = await take();
+    expect(await runIn(other, "import os; print(os.uname().release)")).not.toBe(release());
+  });
+
+  test("loads modules ahead when it is told to, as nothing forks them into it", async () => {
+    const sandbox = await take();
+    await sandbox.send({ kind: "preload", head: { module: "numpy" } });
+    expect(await sandbox.receive()).toMatchObject({ kind: "preloaded", head: { module: "numpy", ok: true } });
+    expect(await runIn(sandbox, "import sys; print('numpy' in sys.modules)")).toBe("True");
+  });
+
+  test("is joined once", async () => {
+    const sandbox = await take();
+    for (const kind of ["A", "P"]) {
+      const again = connect(behind.keeper.socket);
+      again.write(`${kind}${sandbox.id}`);
+      again.resume();
+      await once(again, "close");
+      expect(again.bytesRead).toBe(0);
+    }
+    expect(await runIn(sandbox, "print(1)")).toBe("1");
+  });
+
+  test("carries more than a pipe holds, both ways", async () => {
+    const sandbox = await take();
+    const bytes = 700_000;
+    expect(await runIn(sandbox, `text = ${JSON.stringify("x".repeat(bytes))}\nprint(text)`)).toHaveLength(bytes);
+  });
+
+  test("is held by cgroups of its own, and its kernel is nobody on the host", async () => {
+    const sandbox = await take();
+    expect(groupsOf(sandbox.id).length).toBeGreaterThan(0);
+    const inside = processesOf(sandbox.id).filter((pid) => !readFileSync(`/proc/${pid}/cmdline`, "utf8").startsWith("runsc-gofer"));
+    expect(inside.length).toBeGreaterThan(0);
+    for (const pid of inside) expect(readFileSync(`/proc/${pid}/status`, "utf8")).toMatch(/^Uid:\s+65534\s/m);
+  });
+
+  test("ends with its worker's connection, and leaves no folder, group or process", async () => {
+    const sandbox = await take();
+    const pids = processesOf(sandbox.id);
+    expect(await runIn(sandbox, "import subprocess; subprocess.Popen(['sleep', '100']); print(1)")).toBe("1");
+    await sandbox.destroy();
+    expect(await behind.exists(sandbox.id)).toBe(false);
+    expect(readdirSync("/proc").filter((name) => pids.includes(Number(name)))).toEqual([]);
+  });
+
+  test("whose kernel is killed is lost, and how is told", async () => {
+    const sandbox = await take();
+    await behind.kill(sandbox.id);
+    expect(await sandbox.receive()).toBeNull();
+    expect(await sandbox.end()).toMatchObject({ oomKilled: false, ...("exit_code" in behind.killedEvidence ? { exitCode: 137 } : {}) });
+  });
+
+  test("is refused by a worker that was told of another runtime", async () => {
+    const factory = new OciSandboxFactory({ socket: behind.keeper.socket, ownKernel: false, limits, metrics: makeMetrics() });
+    await expect(factory.create({ memoryMb: 128 }, never)).rejects.toThrow("OCI_RUNTIME: only the keeper's is runsc");
+    await factory.settled();
+    expect(await behind.containers()).toEqual([]);
+  });
+});
+
+test.skipIf(!here)("what a killed keeper leaves, a kernel of its own among it, the next one removes", async () => {
+  const options = { rootfs, runtime: "runsc", limits, metrics: makeMetrics(), log: makeLog("silent") };
+  const killed = await ociBehind(options);
+  const sandbox = await killed.factory.create({ memoryMb: 128 }, never);
+  const pids = processesOf(sandbox.id);
+  process.kill(killed.keeper.pid, "SIGKILL");
+  await expect.poll(() => sandbox.lost.aborted).toBe(true);
+  const next = await ociBehind({ ...options, state: killed.state });
+  expect(await next.exists(sandbox.id)).toBe(false);
+  expect(readdirSync("/proc").filter((name) => pids.includes(Number(name)))).toEqual([]);
+  await next.close();
+});
+
+test.skipIf(!here)("a keeper with gVisor says in one line what it costs", async () => {
+  const lines: string[] = [];
+  const log = pino({ level: "info" }, { write: (line: string) => void lines.push(line) });
+  const other = await ociBehind({ rootfs, runtime: "runsc", limits, metrics: makeMetrics(), log });
+  await other.close();
+  expect(lines.filter((line) => line.includes("each waiting sandbox holds an interpreter and a kernel of its own"))).toHaveLength(1);
+});
