@@ -1,0 +1,229 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
+import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { createKey } from "../../src/keys.ts";
+import { interpreterOf } from "../../src/oci/keeper.ts";
+import { startRedis, type TestRedis } from "../support/redis.ts";
+import { client } from "../support/service.ts";
+import { endPrograms, type Started, startProgram } from "../support/start-program.ts";
+
+/** An account that has nothing but a delegated group, and ids in /etc/subuid. */
+const ACCOUNT = { name: "ci-rootless", uid: 64_010, firstId: 1_000_000, ids: 65_536 };
+const CGROUPS = "/sys/fs/cgroup";
+const CONTROLLERS = ["cpu", "memory", "pids"];
+const group = `${CGROUPS}/ci-rootless-test`;
+/** A kernel as a process, with cgroup version 2 alone; the machine's files are its files, and it writes none. */
+const OWN_LINUX = "/usr/bin/linux.uml";
+const OWN_LINUX_TIMEOUT_MS = 300_000;
+/** A Linux of its own is slow, most of all with memory. */
+const small = {
+  WORKER_CONCURRENCY: "2",
+  POOL_SIZE_MIN: "1",
+  POOL_SIZE_MAX: "2",
+  LIMIT_MEMORY_MB_MAX: "272",
+};
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const started: Started[] = [];
+const lack = hostLacks();
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "ci-rootless-"));
+  const { name, uid, firstId, ids } = ACCOUNT;
+  const lists = {
+    passwd: `root:x:0:0:root:/:/bin/sh\n${name}:x:${uid}:${uid}::/:/bin/sh\n`,
+    group: `root:x:0:\n${name}:x:${uid}:\n`,
+    subuid: `${name}:${firstId}:${ids}\n`,
+    subgid: `${name}:${firstId}:${ids}\n`,
+  };
+  for (const [list, text] of Object.entries(lists)) await writeFile(join(folder, list), text);
+  await chown(folder, uid, uid);
+});
+afterAll(async () => {
+  await endPrograms(started);
+  await rm(folder, { recursive: true });
+});
+
+describe.skipIf(lack !== null)("a service that is an ordinary account, keeper and all", () => {
+  let redis: TestRedis;
+  let call: ReturnType<typeof client>;
+  let service: Started;
+
+  beforeAll(async () => {
+    await mkdir(group);
+    await writeFile(`${CGROUPS}/cgroup.subtree_control`, CONTROLLERS.map((name) => `+${name}`).join(" "));
+    const own = [group, ...["cgroup.procs", "cgroup.subtree_control", "cgroup.threads"].map((name) => join(group, name))];
+    for (const path of own) await chown(path, ACCOUNT.uid, ACCOUNT.uid);
+    redis = await startRedis();
+    await chmod(dirname(redis.url), 0o755);
+    await chmod(redis.url, 0o666);
+    const key = await createKey(join(folder, "keys.json"), { organization: "org_a", scopes: ["admin"] });
+    await chown(join(folder, "keys.json"), ACCOUNT.uid, ACCOUNT.uid);
+    const env = { HOST: "127.0.0.1", PORT: "0", DATA_DIR: folder, REDIS_URL: redis.url, ...small };
+    service = await startProgram(asAccount("all", group), { ...environment(), ...env }, "started");
+    started.push(service);
+    const { url } = JSON.parse(service.log.find((line) => line.includes("api listens")) ?? "{}") as { url: string };
+    call = client(url, key);
+  });
+  afterAll(async () => {
+    await endPrograms(started);
+    await redis.stop();
+    // A container that the killed keeper was making may have come up after it.
+    await writeFile(join(group, "cgroup.kill"), "1");
+    await vi.waitFor(() => removeGroups(group), { timeout: 10_000 });
+  });
+
+  test("proves its sandboxes, and runs code in them", async () => {
+    const { json } = await call.run({ code: "import os; print(os.getuid(), 6 * 7)" });
+    expect(json).toMatchObject({ status: "completed", outputs: [{ text: "65532 42" }], usage: { engine: "oci" } });
+  });
+
+  test("has no process of root, and sandboxes of ids that are the account's and nobody else's", async () => {
+    const running = call.run({ code: "import time; time.sleep(3)" });
+    await expect.poll(() => accountsBelow(group).some((uid) => uid >= ACCOUNT.firstId)).toBe(true);
+    const accounts = accountsBelow(group);
+    const own = (uid: number) => uid === ACCOUNT.uid || (uid >= ACCOUNT.firstId && uid < ACCOUNT.firstId + ACCOUNT.ids);
+    expect(accounts.filter((uid) => !own(uid))).toEqual([]);
+    await running;
+  });
+
+  test("holds sandboxes to their limits", async () => {
+    const { json } = await call.run({ code: "held = b'x' * (400 << 20)" });
+    expect(json).toMatchObject({ status: "incomplete", cause: "memory" });
+  });
+
+  test("gets another keeper when its own dies, below the same group", async () => {
+    const keeper = pidsBelow(group).find((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("keeper.py"));
+    process.kill(keeper as number, "SIGKILL");
+    await expect
+      .poll(async () => (await call.run({ code: "print(6 * 7)" })).json, { timeout: 60_000, interval: 500 })
+      .toMatchObject({ status: "completed", outputs: [{ text: "42" }] });
+    expect(existsSync(join(group, "service/service"))).toBe(false);
+  });
+});
+
+test.skipIf(lack === null || !existsSync(OWN_LINUX))(
+  "all of that holds in a Linux of its own where this one lacks what it takes",
+  async () => {
+    console.info(`a keeper without root is tried in a Linux of its own: this machine has no ${lack}`);
+    const init = join(folder, "init");
+    await writeFile(init, ownLinux(), { mode: 0o755 });
+    const kernel = [
+      "mem=6G",
+      "root=/dev/root",
+      "rootfstype=hostfs",
+      "ro",
+      "quiet",
+      `init=${init}`,
+      `uml_dir=${folder}`,
+      "con=null",
+      "con0=null,fd:1",
+    ];
+    const { stdout } = spawnSync(OWN_LINUX, kernel, { encoding: "utf8", timeout: OWN_LINUX_TIMEOUT_MS, killSignal: "SIGKILL" });
+    expect(stdout).toContain("ended with 0");
+    expect(stdout).toMatch(/Tests .*5 passed/);
+  },
+  OWN_LINUX_TIMEOUT_MS,
+);
+
+test.skipIf(lack === null)("an ordinary account is told in one line what it lacks for a keeper of its own", () => {
+  if (!existsSync(OWN_LINUX)) console.info(`a keeper without root is not tried: this machine has no ${lack}, and no user-mode Linux`);
+  const [program, ...args] = asAccount("keeper", null);
+  const { status, stderr } = spawnSync(program as string, args, { env: environment(), encoding: "utf8", timeout: 60_000 });
+  expect(status).toBe(1);
+  const lines = stderr.split("\n").filter((line) => line.includes("as an ordinary account a keeper lacks"));
+  expect(lines).toHaveLength(1);
+  expect(lines[0]).toMatch(/cgroup version 2 alone|the controllers|newuidmap/);
+});
+
+test("a socket for somebody else is not to be had from a keeper that is an ordinary account", async () => {
+  const [program, ...args] = asAccount("keeper", null);
+  const env = { ...environment(), KEEPER_OWNER_UID: "1" };
+  const { status, stderr } = spawnSync(program as string, args, { env, encoding: "utf8", timeout: 60_000 });
+  expect([status, stderr.includes("KEEPER_OWNER_UID: a keeper that is not root serves its own account alone")]).toEqual([1, true]);
+});
+
+/** A program of the service as the account, in mounts of its own where that account can reach all it needs. */
+function asAccount(command: string, delegated: string | null): string[] {
+  const script = `
+    [ -z "$5" ] || echo $$ > "$5/cgroup.procs"
+    mount -t tmpfs -o mode=755 none /mnt
+    mkdir /mnt/project /mnt/rootfs /mnt/state
+    mount --bind "$1" /mnt/project
+    mount --bind "$2" /mnt/rootfs
+    chown "$4" /mnt/state
+    for list in passwd group subuid subgid; do
+      mount --bind "$3/$list" /etc/$list
+    done
+    exec setpriv --reuid "$4" --regid "$4" --clear-groups "$6" "/mnt/project/dist/bin/$7.js"`;
+  const given = [root, process.env.SANDBOX_ROOTFS ?? "", folder, String(ACCOUNT.uid), delegated ?? "", process.execPath, command];
+  return ["unshare", "--mount", "sh", "-ec", script, "sh", ...given];
+}
+
+function environment(): NodeJS.ProcessEnv {
+  return {
+    ...process.env,
+    ENGINE: "oci",
+    OCI_RUNTIME: "crun",
+    OCI_STATE_DIR: "/mnt/state/keeper",
+    SANDBOX_ROOTFS: "/mnt/rootfs",
+    METRICS_PORT: "0",
+  };
+}
+
+/** First program of a Linux that runs these very tests. */
+function ownLinux(): string {
+  const { SANDBOX_ROOTFS: rootfs = "", PATH: path = "" } = process.env;
+  const lo = "import fcntl, socket, struct; fcntl.ioctl(socket.socket(), 0x8914, struct.pack('16sH14x', b'lo', 0x41))";
+  return `#!/bin/sh
+export PATH="${path}" SANDBOX_ROOTFS="${rootfs}" HOME=/run TMPDIR=/run/tmp CI=1
+mount -t proc none /proc
+mount -t sysfs none /sys
+mount -t cgroup2 none ${CGROUPS}
+mount -t tmpfs -o mode=755 none /run
+mkdir -m 1777 /run/tmp
+${interpreterOf(rootfs).join(" ")} -c "${lo}"
+cd "${root}"
+for cache in node_modules/.vite node_modules/.vite-temp; do [ ! -d $cache ] || mount -t tmpfs none $cache; done
+"${process.execPath}" node_modules/vitest/vitest.mjs run --project oci test/oci/rootless.test.ts
+echo "ended with $?"
+echo o > /proc/sysrq-trigger
+sleep infinity
+`;
+}
+
+/** Null when this machine can have such a keeper at all. */
+function hostLacks(): string | null {
+  const controllers = `${CGROUPS}/cgroup.controllers`;
+  if (!existsSync(controllers)) return "cgroup version 2 alone";
+  const offered = readFileSync(controllers, "utf8").trim().split(" ");
+  const missing = CONTROLLERS.filter((name) => !offered.includes(name));
+  if (missing.length > 0) return `controllers ${missing.join(", ")} of cgroup version 2`;
+  return existsSync("/usr/bin/newuidmap") ? null : "newuidmap (on Debian: uidmap)";
+}
+
+function pidsBelow(top: string): number[] {
+  const here = readFileSync(join(top, "cgroup.procs"), "utf8").split("\n").filter(Boolean).map(Number);
+  return [...here, ...groupsBelow(top).flatMap((name) => pidsBelow(join(top, name)))];
+}
+
+/** Fails while one of them has a process. */
+function removeGroups(top: string): void {
+  for (const name of groupsBelow(top)) removeGroups(join(top, name));
+  rmdirSync(top);
+}
+
+function groupsBelow(top: string): string[] {
+  return readdirSync(top, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));
+}
+
+function accountsBelow(top: string): number[] {
+  return pidsBelow(top).flatMap((pid) => {
+    const status = existsSync(`/proc/${pid}/status`) ? readFileSync(`/proc/${pid}/status`, "utf8") : "";
+    return /^Uid:\s+(\d+)/m.exec(status)?.slice(1).map(Number) ?? [];
+  });
+}
