@@ -77,11 +77,14 @@ def _read_setup(keeper: socket.socket) -> tuple[Lockdown, bool]:
 
 def _load(modules: tuple[str, ...]) -> None:
     """Imports what executions use, once, and leaves nothing for the collector to pass over in every child."""
-    from runner import cell, child, collect, displays, execution, hooks, inputs, joined, meter, plain, preload, tracebacks  # noqa: F401
+    from runner import cell, child, collect, displays, execution, hooks, inputs, joined, meter, plain, preload, sharing, tracebacks  # noqa: F401
 
     missing = [module for module in modules if not preload.preload(module)]
     if missing:
         raise RuntimeError(f"the image lacks {', '.join(missing)}")
+    if not modules:
+        # What is loaded with the scientific stack is so much that this takes a second, and code that wants it does not notice.
+        sharing.share_objects()
     gc.collect()
     gc.disable()
     gc.freeze()
