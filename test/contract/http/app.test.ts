@@ -199,17 +199,32 @@ describe("failures", () => {
 
 describe("rate limit", () => {
   test("a key over its limit is 429 with Retry-After; other keys go on", async () => {
-    const limits = makeLimits({ requestsPerMinutePerKeyMax: 3 });
+    const limits = makeLimits({ requestsPerMinutePerKeyMax: 10 });
     const api = await start({
       deps: ({ metrics }, client) => ({ rateLimit: makeRateLimit({ redis: client, prefix: "rl", limits, metrics }) }),
     });
     const [key, other] = [await api.newKey("org_a"), await api.newKey("org_a")];
-    for (let i = 0; i < 3; i += 1) expect((await call(api.url, "GET /v1/files", { key })).status).toBe(200);
+    for (let i = 0; i < 10; i += 1) expect((await call(api.url, "GET /v1/files", { key })).status).toBe(200);
     const { status, body, headers } = await call(api.url, "GET /v1/files", { key });
     expect([status, body.code]).toEqual([429, "rate_limited"]);
     expect(Number(headers.get("retry-after"))).toBeGreaterThan(0);
     expect(Number(headers.get("retry-after"))).toBeLessThanOrEqual(60);
     expect((await call(api.url, "GET /v1/files", { key: other })).status).toBe(200);
+  });
+
+  test("a burst of one moment gets no more than half beyond the limit", async () => {
+    const limits = makeLimits({ requestsPerMinutePerKeyMax: 10 });
+    const api = await start({
+      deps: ({ metrics }, client) => ({ rateLimit: makeRateLimit({ redis: client, prefix: "rl", limits, metrics }) }),
+    });
+    const key = await api.newKey("org_a");
+    const ask = async () => (await call(api.url, "GET /v1/files", { key })).status;
+    expect(await ask()).toBe(200);
+    const statuses = await Promise.all(Array.from({ length: 40 }, ask));
+    const passed = statuses.filter((status) => status === 200).length;
+    expect(passed).toBeGreaterThanOrEqual(9);
+    expect(passed).toBeLessThanOrEqual(14);
+    expect(await ask()).toBe(429);
   });
 
   test("still holds, counted in the process, while Redis is away", async () => {
