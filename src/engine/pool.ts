@@ -83,9 +83,7 @@ export class Pool {
   async take(spec: SandboxSpec, wantsPreloaded: boolean, signal: AbortSignal): Promise<Taken> {
     signal.throwIfAborted();
     const { poolTakes } = this.#options.metrics;
-    this.#arrivals.arrived(Date.now(), wantsPreloaded);
-    this.#inUse += 1;
-    if (this.#spare !== null && (this.#inUse > this.#spare.inUseMax || this.#idle.length === 0)) this.#reclaimSpare();
+    this.#begin(wantsPreloaded);
     try {
       const taken = await this.#acquire(spec, wantsPreloaded, signal);
       poolTakes.inc({ start: taken.warm ? "warm" : this.#inStock(spec) ? "cold" : "other_size" });
@@ -98,6 +96,17 @@ export class Pool {
     } finally {
       this.#refillSoon();
     }
+  }
+
+  /** A sandbox that stands ready and can be opened before it is needed; null when there is none. */
+  takeAhead(spec: SandboxSpec, wantsPreloaded: boolean): Taken | null {
+    const idle = this.#inStock(spec) ? bestMatch(this.#idle, wantsPreloaded) : null;
+    if (idle === null || idle.sandbox.open === undefined || idle.preloading !== null || idle.dead) return null;
+    this.#begin(wantsPreloaded);
+    this.#idle.splice(this.#idle.indexOf(idle), 1);
+    this.#options.metrics.poolTakes.inc({ start: "warm" });
+    this.#refillSoon();
+    return { sandbox: idle.sandbox, warm: true };
   }
 
   /** Destroys a taken sandbox and starts its replacement. Never throws. */
@@ -175,6 +184,12 @@ export class Pool {
     while (this.#work.size > 0) await Promise.all(this.#work);
     await this.#options.factory.settled();
     this.#report();
+  }
+
+  #begin(wantsPreloaded: boolean): void {
+    this.#arrivals.arrived(Date.now(), wantsPreloaded);
+    this.#inUse += 1;
+    if (this.#spare !== null && (this.#inUse > this.#spare.inUseMax || this.#idle.length === 0)) this.#reclaimSpare();
   }
 
   async #acquire(spec: SandboxSpec, wantsPreloaded: boolean, signal: AbortSignal): Promise<Taken> {

@@ -1,10 +1,10 @@
 import { deadlineAfter } from "../execution/deadline.ts";
+import { wantsPreloaded } from "../execution/heavy-imports.ts";
 import type { ExecutionEnd } from "../execution/result.ts";
 import type { Engine, RunInput, RunPorts, SessionEngine } from "../execution/run.ts";
 import type { Limits } from "../limits.ts";
 import type { Log } from "../observe/log.ts";
 import type { Pool, Taken } from "./pool.ts";
-import { wantsPreloaded } from "./preload.ts";
 import { elapsedMs, SandboxRun } from "./sandbox-run.ts";
 import { openSession } from "./session.ts";
 
@@ -18,22 +18,45 @@ type RunOptions = Omit<EngineOptions, "pool"> & { pool: Pick<Pool, "take" | "dis
 
 /** Runs executions in sandboxes of a pool: take → send → collect → classify → destroy. A session keeps its sandbox. */
 export function makeEngine(options: EngineOptions): Engine & SessionEngine {
+  const prepared = new Map<string, Taken>();
+  const { pool } = options;
   return {
-    run: (input, ports, stop) => runInSandbox(options, input, ports, stop),
+    prepare(id, { memoryMb, preloaded }) {
+      const taken = prepared.has(id) ? null : pool.takeAhead({ memoryMb }, preloaded);
+      if (taken === null) return;
+      taken.sandbox.open?.(preloaded);
+      prepared.set(id, taken);
+    },
+    forget(id) {
+      const taken = prepared.get(id);
+      if (prepared.delete(id) && taken !== undefined) void pool.discard(taken.sandbox);
+    },
+    run(input, ports, stop) {
+      const taken = prepared.get(input.id);
+      prepared.delete(input.id);
+      return runInSandbox(options, input, ports, stop, taken);
+    },
     openSession: (spec, signal) => openSession(options, spec, signal),
   };
 }
 
 /** One execution in a sandbox that it alone uses, from wherever that is taken. */
-export async function runInSandbox(options: RunOptions, input: RunInput, ports: RunPorts, stop: AbortSignal): Promise<ExecutionEnd> {
+export async function runInSandbox(
+  options: RunOptions,
+  input: RunInput,
+  ports: RunPorts,
+  stop: AbortSignal,
+  prepared?: Taken,
+): Promise<ExecutionEnd> {
   const { pool, limits, log } = options;
   const run = new SandboxRun(input, ports, limits);
   const acquiring = performance.now();
   ports.phase?.("acquire");
   let taken: Taken;
+  const preloaded = wantsPreloaded(input.code);
   const patience = deadlineAfter(limits.sandboxStartTimeoutMsMax, stop);
   try {
-    taken = await pool.take({ memoryMb: input.memoryMb }, wantsPreloaded(input.code), patience.signal);
+    taken = prepared ?? (await pool.take({ memoryMb: input.memoryMb }, preloaded, patience.signal));
   } catch (error) {
     if (!stop.aborted) log.error({ execution: input.id, err: error }, "no sandbox for an execution");
     return run.neverStarted(stop, elapsedMs(acquiring));
@@ -43,6 +66,7 @@ export async function runInSandbox(options: RunOptions, input: RunInput, ports: 
   run.usage.acquire_ms = elapsedMs(acquiring);
   run.usage.warm = taken.warm;
   try {
+    if (prepared === undefined) taken.sandbox.open?.(preloaded);
     const first = await run.in(taken.sandbox, stop);
     // A caller who stopped it is told once the sandbox is gone; any other is not kept waiting for that.
     if (first.kind === "stopped") await taken.sandbox.destroy();

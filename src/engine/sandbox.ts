@@ -23,6 +23,11 @@ export interface Sandbox {
   readonly spec: SandboxSpec;
   /** Aborted once the stream has ended, for whatever reason: a sandbox whose stream has ended is dead. */
   readonly lost: AbortSignal;
+  /**
+   * Has the code's process made now, for code that does or does not import what is preloaded; else that is done by the first
+   * frame. Absent where it is there from the start.
+   */
+  open?(wantsPreloaded: boolean): void;
   /** Resolves when the frame may be followed by the next one. Rejects when the sandbox is lost. */
   send(frame: InFrame): Promise<void>;
   /**

@@ -47,8 +47,22 @@ export type RunPhase = "acquire" | "send" | "run" | "collect";
 /** Why a run is told to stop before its end. */
 export type StopReason = "cancelled" | "lock_lost" | "shutdown";
 
+/** What is known of an execution before its record is read. */
+export interface RunNeeds {
+  memoryMb: number;
+  /** Whether the code looks as if it would import what is preloaded; a wrong guess costs time, never correctness. */
+  preloaded: boolean;
+}
+
 /** What the queue needs of whoever runs code. */
 export interface Engine {
+  /**
+   * A head start for an execution that is most likely about to run: a sandbox that stands ready is opened for it. `forget`
+   * follows, whatever becomes of it. Both are absent where there is nothing to open.
+   */
+  prepare?(id: string, needs: RunNeeds): void;
+  /** Gives up what was prepared and not used. */
+  forget?(id: string): void;
   /**
    * Runs to its end whatever happens; rejects only with a bug of ours. `stop` is aborted with a StopReason.
    * Resolves before the sandbox is gone, but not for a stopped run: there, afterwards.

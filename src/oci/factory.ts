@@ -1,5 +1,4 @@
 import { FrameStream } from "../engine/frame-stream.ts";
-import { wantsPreloaded } from "../engine/preload.ts";
 import type { Sandbox, SandboxEnd, SandboxFactory, SandboxSpec } from "../engine/sandbox.ts";
 import { deadlineAfter } from "../execution/deadline.ts";
 import type { Limits } from "../limits.ts";
@@ -23,8 +22,8 @@ export interface OciFactoryOptions {
 
 /**
  * Makes sandboxes out of containers of the keeper. One that stands ready is an empty container; the runner, with all
- * modules loaded, is forked into it by the first frame. Only a container with a kernel of its own has its runner from
- * the start, and loads modules when it is told to.
+ * modules loaded, is forked into it when it is opened, or by the first frame. Only a container with a kernel of its own has
+ * its runner from the start, and loads modules when it is told to.
  */
 export class OciSandboxFactory implements SandboxFactory {
   readonly #options: OciFactoryOptions;
@@ -108,6 +107,10 @@ class OciSandbox implements Sandbox {
     }
   }
 
+  open(wantsPreloaded: boolean): void {
+    if (!this.#lost.signal.aborted) this.#opened(wantsPreloaded);
+  }
+
   async send(frame: InFrame): Promise<void> {
     if (frame.kind === "preload" && this.#stream === null) {
       const { module } = frame.head as { module: string };
@@ -115,9 +118,7 @@ class OciSandbox implements Sandbox {
       this.#answers.push({ kind: "preloaded", head: { module, ok: true }, body: Buffer.alloc(0), bytes: 0 });
       return;
     }
-    // Code that comes first says which modules it wants; files that come first do not.
-    const plain = frame.kind === "run" && !wantsPreloaded(Buffer.from(frame.body ?? []).toString("utf8"));
-    await this.#opened(!plain).send(frame);
+    await this.#opened(true).send(frame);
   }
 
   async receive(): Promise<OutFrame | null> {

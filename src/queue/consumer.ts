@@ -185,7 +185,7 @@ export class Consumer {
     throw new WaitingError();
   }
 
-  async #run(data: JobData, engine: Pick<Engine, "run">): Promise<RunResult> {
+  async #run(data: JobData, engine: Engine): Promise<RunResult> {
     const run = { id: data.id, organization: data.organization, stop: new AbortController() };
     this.#runs.add(run);
     this.#deps.metrics.executionsRunning.set(this.#runs.size);

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Output } from "../execution/outputs.ts";
 import type { SandboxFacts } from "../execution/provenance.ts";
 import type { ExecutionEnd } from "../execution/result.ts";
-import type { Engine, RunInput, RunPorts } from "../execution/run.ts";
+import type { Engine, RunInput, RunNeeds, RunPorts } from "../execution/run.ts";
 import type { Cause } from "../execution/status.ts";
 import type { Limits } from "../limits.ts";
 import type { Log } from "../observe/log.ts";
@@ -31,7 +31,7 @@ export interface RunWorld {
   readsUpTo: number;
   metrics: Metrics;
   log: Log;
-  engine: Pick<Engine, "run">;
+  engine: Engine;
   ports: (input: RunInput, emit: (output: Output) => Promise<void>) => RunPorts;
   /** What this worker's sandboxes are made of, for receipts; unknown where nobody measures it. */
   sandboxFacts?: () => SandboxFacts | null;
@@ -45,6 +45,8 @@ export interface JobData {
   organization: string;
   /** The session it is a cell of. */
   session?: string;
+  /** Absent for a job that was added again without its record. */
+  needs?: RunNeeds;
 }
 
 /**
@@ -55,6 +57,15 @@ export type RunResult = "done" | "webhook_due" | "give_back" | "newer" | "no_san
 
 /** Takes one job from its start to its stored end. */
 export async function runJob(world: RunWorld, job: JobData, stop: AbortSignal): Promise<RunResult> {
+  if (job.needs !== undefined) world.engine.prepare?.(job.id, job.needs);
+  try {
+    return await runPrepared(world, job, stop);
+  } finally {
+    world.engine.forget?.(job.id);
+  }
+}
+
+async function runPrepared(world: RunWorld, job: JobData, stop: AbortSignal): Promise<RunResult> {
   const { verdict, stored } = await start(world, job);
   if (verdict === "newer") return "newer";
   if (stored === null || verdict === "ended") return "done";

@@ -1,8 +1,10 @@
 import type { Queue } from "bullmq";
 import { ServiceError } from "../errors.ts";
+import { wantsPreloaded } from "../execution/heavy-imports.ts";
 import { newId } from "../execution/ids.ts";
 import type { ExecutionRequest } from "../execution/request.ts";
 import type { Execution } from "../execution/result.ts";
+import type { RunNeeds } from "../execution/run.ts";
 import type { Limits } from "../limits.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { noTracing, type Span, type Tracing } from "../observe/trace.ts";
@@ -106,7 +108,8 @@ export class Submissions {
     const worker = String(reply[3]);
     const session = request.request.container;
     const noted = performance.now();
-    await this.addWhereItBelongs(organization, id, Number(reply[1]), session === undefined ? null : { worker, session });
+    const needs = { memoryMb: request.request.memory_mb, preloaded: wantsPreloaded(request.request.code) };
+    await this.addWhereItBelongs(organization, id, Number(reply[1]), session === undefined ? null : { worker, session }, needs);
     // The worker that takes it strikes the note; only where this took long may it have been withdrawn meanwhile.
     const late = performance.now() - noted > NOTE_SURE_MS;
     if (late && !(await ask(() => confirmQueued(redis, keys, organization, id)))) throw unavailable("withdrawn");
@@ -136,16 +139,22 @@ export class Submissions {
     return this.#replayed(organization, idempotency, reply[0], reply[1]);
   }
 
-  async addWhereItBelongs(organization: string, id: string, priority: number, cell: { worker: string; session: string } | null) {
-    if (cell === null) await this.#addJob(organization, id, priority);
+  async addWhereItBelongs(
+    organization: string,
+    id: string,
+    priority: number,
+    cell: { worker: string; session: string } | null,
+    needs?: RunNeeds,
+  ): Promise<void> {
+    if (cell === null) await this.#addJob(organization, id, priority, needs);
     else await this.#addCell(cell.worker, { id, organization, session: cell.session });
   }
 
-  async #addJob(organization: string, id: string, priority: number): Promise<void> {
+  async #addJob(organization: string, id: string, priority: number, needs?: RunNeeds): Promise<void> {
     await ask(() =>
       this.#deps.queue.add(
         "execution",
-        { v: VERSION, id, organization },
+        { v: VERSION, id, organization, ...(needs === undefined ? {} : { needs }) },
         { jobId: id, priority, removeOnComplete: true, removeOnFail: true },
       ),
     );

@@ -79,7 +79,12 @@ describe("an execution through the queue", () => {
     const { execution } = await rig.producer.submit(newExecution({ request: request({ code: "SECRET_CODE" }) }));
     const run = await engine.started(0);
     const job = await rig.plain.hgetall(`{ci}:executions:${execution.id}`);
-    expect(JSON.parse(job.data ?? "")).toEqual({ v: 1, id: execution.id, organization: "org_a" });
+    expect(JSON.parse(job.data ?? "")).toEqual({
+      v: 1,
+      id: execution.id,
+      organization: "org_a",
+      needs: { memoryMb: 512, preloaded: false },
+    });
     run.finish();
     await rig.producer.waitForEnd("org_a", execution.id, 5_000);
     await expect.poll(() => rig.plain.exists(`{ci}:executions:${execution.id}`)).toBe(0);

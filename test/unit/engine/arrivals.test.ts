@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { Arrivals } from "../../../src/engine/arrivals.ts";
-import { wantsPreloaded } from "../../../src/engine/preload.ts";
+import { wantsPreloaded } from "../../../src/execution/heavy-imports.ts";
 
 function arrivalsEvery(gapMs: number, startMs: number) {
   const arrivals = new Arrivals();

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { Pool } from "../../../src/engine/pool.ts";
+import { preloadSteps } from "../../../src/engine/preload.ts";
 import { makeEngine } from "../../../src/engine/run.ts";
 import type { Output } from "../../../src/execution/outputs.ts";
 import type { RunInput, RunPorts } from "../../../src/execution/run.ts";
@@ -21,13 +22,13 @@ afterEach(async () => {
   for (const pool of pools.splice(0)) await pool.close();
 });
 
-function engineWith(script: Script, factory = new FakeFactory(script)) {
+function engineWith(script: Script, factory = new FakeFactory(script), stock = 0) {
   const log = makeLog("silent");
   const pool = new Pool({
     factory,
     spec: { memoryMb: 512 },
-    sizeMin: 0,
-    sizeMax: 0,
+    sizeMin: stock,
+    sizeMax: stock,
     capacity: 4,
     startsMax: 2,
     idleMsMax: 60_000,
@@ -37,7 +38,7 @@ function engineWith(script: Script, factory = new FakeFactory(script)) {
   });
   pools.push(pool);
   pool.open();
-  return { engine: makeEngine({ pool, limits, log }), factory };
+  return { engine: makeEngine({ pool, limits, log }), factory, pool };
 }
 
 const input = (changes: Partial<RunInput> = {}): RunInput => ({
@@ -349,5 +350,68 @@ describe("a stopped run", () => {
     );
     expect(end).toMatchObject({ status: "errored", cause: "worker_lost" });
     expect((factory.made[0] as FakeSandbox).received.map((frame) => frame.kind)).not.toContain("interrupt");
+  });
+});
+
+/** Its sandboxes have their process made when they are opened. */
+class OpeningFactory extends FakeFactory {
+  readonly opened: Array<{ id: string; wantsPreloaded: boolean }> = [];
+
+  override async create(...args: Parameters<FakeFactory["create"]>) {
+    const sandbox = await super.create(...args);
+    return Object.assign(sandbox, { open: (wantsPreloaded: boolean) => void this.opened.push({ id: sandbox.id, wantsPreloaded }) });
+  }
+}
+
+describe("a head start", () => {
+  const script: Script = (frame, sandbox) => {
+    if (frame.kind === "preload") sandbox.says("preloaded", { ...frame.head, ok: true });
+    if (frame.kind === "run") ends()(sandbox);
+  };
+  const codeSentTo = ({ made }: FakeFactory) =>
+    made.filter(({ received }) => received.some(({ kind }) => kind === "run")).map(({ id }) => id);
+  const stocked = async () => {
+    const factory = new OpeningFactory(script);
+    const made = engineWith(script, factory, 1);
+    await expect.poll(() => factory.made[0]?.received.length).toBe(preloadSteps.length);
+    await new Promise((resolve) => setImmediate(resolve));
+    return { ...made, factory, opened: factory.opened };
+  };
+
+  test("opens a sandbox that stands ready, once, and the run takes it", async () => {
+    const { engine, opened, factory } = await stocked();
+    engine.prepare?.("ci_1", { memoryMb: 512, preloaded: true });
+    engine.prepare?.("ci_1", { memoryMb: 512, preloaded: true });
+    expect(opened).toEqual([{ id: "sandbox-1", wantsPreloaded: true }]);
+    const end = await engine.run(input(), portsThatKeep().ports, new AbortController().signal);
+    engine.forget?.("ci_1");
+    expect(end).toMatchObject({ status: "completed", usage: { warm: true } });
+    expect(codeSentTo(factory)).toEqual(["sandbox-1"]);
+    expect(opened).toHaveLength(1);
+  });
+
+  test("that nobody takes is given up", async () => {
+    const { engine, factory } = await stocked();
+    engine.prepare?.("ci_1", { memoryMb: 512, preloaded: false });
+    engine.forget?.("ci_1");
+    await expect.poll(() => (factory.made[0] as FakeSandbox).destroyed).toBe(1);
+    const end = await engine.run(input(), portsThatKeep().ports, new AbortController().signal);
+    expect(end).toMatchObject({ status: "completed" });
+    expect(codeSentTo(factory)).toEqual(["sandbox-2"]);
+  });
+
+  test("is not given with an empty stock, nor for another size", async () => {
+    const { engine, opened } = await stocked();
+    engine.prepare?.("ci_1", { memoryMb: 256, preloaded: false });
+    engine.prepare?.("ci_2", { memoryMb: 512, preloaded: false });
+    engine.prepare?.("ci_3", { memoryMb: 512, preloaded: false });
+    expect(opened).toHaveLength(1);
+    engine.forget?.("ci_2");
+  });
+
+  test("or none: each run opens its sandbox for what its code imports", async () => {
+    const { engine, opened } = await stocked();
+    await engine.run(input({ code: "import pandas" }), portsThatKeep().ports, new AbortController().signal);
+    expect(opened).toEqual([{ id: "sandbox-1", wantsPreloaded: true }]);
   });
 });
