@@ -1,7 +1,7 @@
 # attack: becomes root by setuid calls, capabilities and set-uid programs
 # verdict: completed
 # prints: blocked
-# timeout_ms: 15000
+# timeout_ms: 30000
 import ctypes
 import os
 import shutil
@@ -22,8 +22,10 @@ libc.setfsuid(0)
 if libc.setfsuid(-1) == 0:
     done.append("setfsuid")
 set_uid = []
-for folder in ("/bin", "/usr/bin", "/sbin", "/usr/sbin", "/usr/lib", "/usr/local/bin", "/opt"):
-    for where, _, names in os.walk(folder):
+for folder in {os.path.realpath(each) for each in ("/bin", "/usr/bin", "/sbin", "/usr/sbin", "/usr/lib", "/usr/local/bin", "/opt")}:
+    for where, below, names in os.walk(folder):
+        # Most files, and no programs; an image test looks through all of them.
+        below[:] = [each for each in below if each != "dist-packages"]
         for name in names:
             path = os.path.join(where, name)
             try:
