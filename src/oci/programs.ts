@@ -5,7 +5,7 @@ const FOLDERS = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "
 
 /** The path of a program of this machine; null when it has none of that name. */
 export function findProgram(name: string): string | null {
-  return FOLDERS.map((folder) => join(folder, name)).find(isExecutable) ?? null;
+  return FOLDERS.map((folder) => join(folder, name)).find((file) => mayUse(file, constants.X_OK)) ?? null;
 }
 
 /** The path of an OCI runtime. Throws when this machine has none of that name. */
@@ -20,9 +20,10 @@ export function hasOwnKernel(runtime: string): boolean {
   return basename(runtime).startsWith("runsc");
 }
 
-function isExecutable(file: string): boolean {
+/** Whether this account may do that with the file: `mode` is one of node:fs' constants. */
+export function mayUse(file: string, mode: number): boolean {
   try {
-    accessSync(file, constants.X_OK);
+    accessSync(file, mode);
     return true;
   } catch {
     return false;

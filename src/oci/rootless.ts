@@ -1,7 +1,7 @@
-import { accessSync, constants, existsSync, readFileSync, statSync } from "node:fs";
+import { constants, existsSync, readFileSync, statSync } from "node:fs";
 import { userInfo } from "node:os";
 import { basename, dirname, join } from "node:path";
-import { findProgram } from "./programs.ts";
+import { findProgram, mayUse } from "./programs.ts";
 
 const CGROUPS = "/sys/fs/cgroup";
 /** Limits without which no sandbox runs. */
@@ -83,7 +83,7 @@ function groupLacks(group: string): string[] {
   const offered = read(join(folder, "cgroup.controllers")).trim().split(" ");
   const missing = CONTROLLERS.filter((name) => !offered.includes(name));
   return [
-    ...(group !== "/" && files.every(isWritable) ? [] : [`a delegated group (it may not write to ${folder})`]),
+    ...(group !== "/" && files.every((file) => mayUse(file, constants.W_OK)) ? [] : [`a delegated group (it may not write to ${folder})`]),
     ...(missing.length === 0 ? [] : [`the controllers ${missing.join(", ")} in ${folder}`]),
   ];
 }
@@ -93,15 +93,6 @@ function closedAbove(folder: string): string[] {
   const above = dirname(folder);
   const closed = existsSync(folder) && (statSync(folder).mode & 0o001) === 0 ? [folder] : [];
   return above === folder ? closed : [...closedAbove(above), ...closed];
-}
-
-function isWritable(path: string): boolean {
-  try {
-    accessSync(path, constants.W_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Empty where there is none: settings and lists that a machine need not have. */
