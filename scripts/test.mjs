@@ -40,7 +40,7 @@ async function main() {
   } catch (error) {
     // What can not be built or started fails here once; the suites that need nothing of it still have their say.
     giveUp(error);
-    results.push({ title: "setup", passed: 0, failed: 1, skipped: 0, time: seconds(began) });
+    results.push({ title: "setup", passed: 0, failed: 1, skipped: 0, failures: [error.message], time: seconds(began) });
     runnable = chosen.filter((suite) => !suite.needsEngine);
   }
 
@@ -49,7 +49,7 @@ async function main() {
     const started = performance.now();
     const counts = await suite.run(context).catch((error) => {
       say(error instanceof SetupError ? error.message : error.stack);
-      return { passed: 0, failed: 1, skipped: 0 };
+      return { passed: 0, failed: 1, skipped: 0, failures: [error.message] };
     });
     results.push({ ...counts, title: suite.title, time: seconds(started) });
   }
@@ -116,8 +116,10 @@ async function ensureBrowser() {
   });
 }
 
+/** What failed is said again where a log that was cut still shows it. */
 function summarize(results) {
   say();
+  for (const { title, failures } of results) for (const failure of failures) console.log(`✗ ${title}: ${failure}`);
   const width = Math.max(...results.map((result) => result.title.length));
   for (const { title, time, passed, failed, skipped } of results) {
     console.log(`${failed === 0 ? "✓" : "✗"} ${title.padEnd(width)}  ${passed} passed, ${failed} failed, ${skipped} skipped (${time})`);

@@ -7,7 +7,7 @@ import { step } from "./say.mjs";
 
 /**
  * The suites of `npm test` in the order they run: cheap ones first. Each `run` prints what happens and resolves with
- * { passed, failed, skipped }. `context` holds root, args, env, and for those that need them engine and image.
+ * { passed, failed, skipped, failures }, where failures says in a line each what failed. `context` holds root, args, env, and for those that need them engine and image.
  */
 export const suites = [
   // Incremental: the second run looks only at what changed.
@@ -39,7 +39,7 @@ export const suites = [
 function check(tool, args) {
   return async ({ root, env }) => {
     const code = await runShown(process.execPath, [path.join(root, "node_modules", tool), ...args], { cwd: root, env });
-    return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 };
+    return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0, failures: [] };
   };
 }
 
@@ -67,11 +67,25 @@ function vitest(project) {
 
 /** Counts of vitest's JSON report; a run that failed outside of any test, or left no report, counts as one failure. */
 export function countVitest(report, exitCode) {
-  if (report === null) return { passed: 0, failed: 1, skipped: 0 };
+  if (report === null) return { passed: 0, failed: 1, skipped: 0, failures: ["no report was left"] };
   const passed = report.numPassedTests ?? 0;
   const skipped = (report.numPendingTests ?? 0) + (report.numTodoTests ?? 0);
   const failed = report.numFailedTests ?? 0;
-  return { passed, failed: exitCode !== 0 && failed === 0 ? 1 : failed, skipped };
+  return { passed, failed: exitCode !== 0 && failed === 0 ? 1 : failed, skipped, failures: failuresOf(report) };
+}
+
+/** A failed test by file, name and first line of its message; a file that could not be run by its own message. */
+function failuresOf(report) {
+  return (report.testResults ?? []).flatMap(({ name, message, assertionResults = [] }) => {
+    const failed = assertionResults.filter((result) => result.status === "failed");
+    const lines = failed.map((result) => `${result.fullName}: ${firstLine(result.failureMessages?.[0])}`);
+    if (lines.length === 0 && message) lines.push(firstLine(message));
+    return lines.map((line) => `${path.basename(name)}: ${line}`);
+  });
+}
+
+function firstLine(text = "") {
+  return text.split("\n", 1)[0].slice(0, 300);
 }
 
 /** pytest in a container of the image under test with pytest added. The tests make pid namespaces of their own. */
@@ -113,7 +127,8 @@ export function countPytest(printed, exitCode) {
   const count = (word) => Number(summary.match(new RegExp(`(\\d+) ${word}`))?.[1] ?? 0);
   const failed = count("failed") + count("errors?");
   const unseen = failed === 0 && (exitCode !== 0 || summary === "");
-  return { passed: count("passed"), failed: unseen ? 1 : failed, skipped: count("skipped") };
+  const failures = printed.match(/^(?:FAILED|ERROR) .*$/gm) ?? [];
+  return { passed: count("passed"), failed: unseen ? 1 : failed, skipped: count("skipped"), failures };
 }
 
 /** Runs a command whose output is for the reader; resolves with its exit code. */

@@ -168,18 +168,33 @@ test("a taken port gives way to the next free one", async () => {
 
 describe("npm test", () => {
   test("counts what vitest and pytest report, and a crash outside of tests as a failure", () => {
-    expect(countVitest({ numPassedTests: 3, numFailedTests: 0, numPendingTests: 1, numTodoTests: 0 }, 0)).toEqual({
-      passed: 3,
-      failed: 0,
-      skipped: 1,
-    });
-    expect(countVitest(null, 1)).toEqual({ passed: 0, failed: 1, skipped: 0 });
-    expect(countPytest("..F\n2 failed, 30 passed, 1 skipped in 12.34s\n", 1)).toEqual({ passed: 30, failed: 2, skipped: 1 });
-    expect(countPytest("==== 3 passed, 1 error in 0.5s ====\r\n", 1)).toEqual({ passed: 3, failed: 1, skipped: 0 });
-    expect(countVitest(null, 0)).toEqual({ passed: 0, failed: 1, skipped: 0 });
-    expect(countPytest("nothing to count", 0)).toEqual({ passed: 0, failed: 1, skipped: 0 });
-    expect(countPytest("518 passed in 112.83s (0:01:52)\r\n", 0)).toEqual({ passed: 518, failed: 0, skipped: 0 });
-    expect(countPytest("Traceback", 4)).toEqual({ passed: 0, failed: 1, skipped: 0 });
+    const counts = (passed: number, failed: number, skipped: number) => expect.objectContaining({ passed, failed, skipped });
+    expect(countVitest({ numPassedTests: 3, numFailedTests: 0, numPendingTests: 1, numTodoTests: 0 }, 0)).toEqual(counts(3, 0, 1));
+    expect(countVitest(null, 1)).toEqual(counts(0, 1, 0));
+    expect(countPytest("..F\n2 failed, 30 passed, 1 skipped in 12.34s\n", 1)).toEqual(counts(30, 2, 1));
+    expect(countPytest("==== 3 passed, 1 error in 0.5s ====\r\n", 1)).toEqual(counts(3, 1, 0));
+    expect(countVitest(null, 0)).toEqual(counts(0, 1, 0));
+    expect(countPytest("nothing to count", 0)).toEqual(counts(0, 1, 0));
+    expect(countPytest("518 passed in 112.83s (0:01:52)\r\n", 0)).toEqual(counts(518, 0, 0));
+    expect(countPytest("Traceback", 4)).toEqual(counts(0, 1, 0));
+  });
+
+  test("says in a line each what failed", () => {
+    const failed = { status: "failed", fullName: "a worker goes away", failureMessages: ["Error: it stayed\n    at worker.test.ts:7"] };
+    const report = {
+      numPassedTests: 1,
+      numFailedTests: 1,
+      testResults: [
+        { name: "/project/test/worker.test.ts", message: "", assertionResults: [{ status: "passed", fullName: "starts" }, failed] },
+        { name: "/project/test/broken.test.ts", message: "SyntaxError: no\n  more", assertionResults: [] },
+      ],
+    };
+    expect(countVitest(report, 1).failures).toEqual([
+      "worker.test.ts: a worker goes away: Error: it stayed",
+      "broken.test.ts: SyntaxError: no",
+    ]);
+    const printed = "..F\nFAILED ../tests/test_cell.py::test_result - assert 1 == 2\n1 failed, 2 passed in 0.1s\n";
+    expect(countPytest(printed, 1).failures).toEqual(["FAILED ../tests/test_cell.py::test_result - assert 1 == 2"]);
   });
 
   test("runs suites in their order, whatever the order they are asked for in", () => {
