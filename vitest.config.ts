@@ -32,7 +32,8 @@ export default defineConfig({
       },
       // Each file has a Redis, workers and faults of its own, and waits more than it computes.
       { test: { name: "faults", include: ["test/faults/**/*.test.ts"], ...alone, fileParallelism: true, maxWorkers: 2 } },
-      // Not a suite of npm test: npm run soak.
+      // Not suites of a plain npm test: npm test -- own-linux, npm run soak.
+      { test: { name: "own-linux", include: ["test/own-linux/**/*.test.ts"], ...alone } },
       { test: { name: "soak", include: ["test/soak/**/*.test.ts"], ...alone } },
       { test: { name: "attacks", include: ["test/attacks/**/*.test.ts"], ...alone } },
       { test: { name: "clients", include: ["test/clients/**/*.test.ts"], ...alone } },

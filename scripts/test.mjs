@@ -3,15 +3,21 @@ import { canInstall, findCommand, installPackages } from "./setup/debian.mjs";
 import { howToStop } from "./setup/docker.mjs";
 import { ensureOciRuntimes, ensureRuntimes } from "./setup/gvisor.mjs";
 import { ensureBuilt, ensureNodeModules } from "./setup/node-modules.mjs";
-import { ensureRootlessTools } from "./setup/oci.mjs";
+import { ensureOwnLinux, ensureRootlessTools } from "./setup/oci.mjs";
 import { giveUp, SetupError, say, seconds, step } from "./setup/say.mjs";
 import { chooseSuites, suites } from "./setup/suites.mjs";
 import { dataFolderOf, root, setup, setupOci } from "./setup.mjs";
 
+const onRequest = suites.filter((suite) => suite.onRequest !== undefined);
+
 const help = `Runs the tests: npm test
 
 Makes ready what is missing, as npm start does, then runs these suites in order, all of them even if one fails:
-  ${suites.map((suite) => suite.name).join(", ")}
+  ${chooseSuites([])
+    .map((suite) => suite.name)
+    .join(", ")}
+Others run when they are named:
+  ${onRequest.map((suite) => `${suite.name} (${suite.onRequest})`).join(", ")}
 
   npm test -- unit contract       only these suites; "checks" stands for the first five
   npm test -- e2e -t fairness     options after the suites go to vitest or pytest
@@ -54,6 +60,7 @@ async function main() {
     results.push({ ...counts, title: suite.title, time: seconds(started) });
   }
   if (made?.startedBySetup) say(`\n${howToStop(dataFolderOf(process.env))}`);
+  if (names.length === 0) for (const { name, onRequest: why } of onRequest) say(`\nNot run, as ${why}: npm test -- ${name}`);
   summarize(results);
   if (results.some((result) => result.failed > 0)) process.exitCode = 1;
 }
@@ -67,6 +74,7 @@ async function prepare(chosen, context) {
     context.env.OCI_RUNTIMES = runtimes.join(",");
     await ensureRootlessTools();
   }
+  if (chosen.some((suite) => suite.needsOwnLinux)) await ensureOwnLinux();
   if (!chosen.some((suite) => suite.needsEngine)) {
     await ensureNodeModules(root);
     await ensureBuilt(root);

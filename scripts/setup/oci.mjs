@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { canInstall, findCommand, installPackages } from "./debian.mjs";
 import { step } from "./say.mjs";
 
@@ -13,19 +12,23 @@ export function ensureOciRuntime({ env = process.env } = {}) {
   }).then((result) => result.name);
 }
 
-/**
- * For tests of a keeper without root: ids for accounts, and where this machine has no cgroup version 2 alone, a Linux that
- * runs as a process and has. The tests say what they do not try where neither can be had.
- */
+/** For tests of a keeper without root: ids for accounts. The tests say what they do not try without them. */
 export function ensureRootlessTools() {
-  const tools = { newuidmap: "uidmap", ...(existsSync("/sys/fs/cgroup/cgroup.controllers") ? {} : { "linux.uml": "user-mode-linux" }) };
-  return step("tools of a keeper without root", async (progress) => {
-    const missing = Object.entries(tools).flatMap(([command, name]) => (findCommand(command) ? [] : [name]));
-    if (missing.length === 0) return { note: Object.values(tools).join(", ") };
-    if (!canInstall()) return { note: `missing: ${missing.join(", ")}` };
+  return ensureTool("ids for accounts", "newuidmap", "uidmap");
+}
+
+/** A Linux that runs as a process and has cgroup version 2 alone, which this machine may lack. */
+export function ensureOwnLinux() {
+  return ensureTool("a Linux of its own", "linux.uml", "user-mode-linux");
+}
+
+function ensureTool(title, command, name) {
+  return step(title, async (progress) => {
+    if (findCommand(command)) return { note: name };
+    if (!canInstall()) return { note: `missing: ${name}` };
     try {
-      await installPackages(missing, { progress, why: "Tests need tools." });
-      return { note: missing.join(", ") };
+      await installPackages([name], { progress, why: "Tests need tools." });
+      return { note: name };
     } catch (error) {
       return { note: `missing: ${error.message.split("\n")[0]}` };
     }

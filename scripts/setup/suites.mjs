@@ -8,6 +8,7 @@ import { step } from "./say.mjs";
 /**
  * The suites of `npm test` in the order they run: cheap ones first. Each `run` prints what happens and resolves with
  * { passed, failed, skipped, failures }, where failures says in a line each what failed. `context` holds root, args, env, and for those that need them engine and image.
+ * What is `onRequest`, for the reason given, runs only when it is named.
  */
 export const suites = [
   // Incremental: the second run looks only at what changed.
@@ -29,6 +30,14 @@ export const suites = [
   { name: "image", title: "image tests", run: imageTests, needsEngine: true },
   { name: "attacks", title: "attacks", run: vitest("attacks"), needsEngine: true },
   { name: "oci", title: "OCI engine: its own tests, and all that knows a sandbox again", run: vitest("oci"), needsOci: true },
+  {
+    name: "own-linux",
+    title: "OCI engine without root, in a Linux that runs as a process",
+    run: vitest("own-linux"),
+    needsOci: true,
+    needsOwnLinux: true,
+    onRequest: "it takes three minutes and the whole machine",
+  },
   { name: "faults", title: "faults", run: vitest("faults"), needsEngine: true, needsOci: true },
   { name: "clients", title: "clients of other makers", run: vitest("clients"), needsEngine: true },
   { name: "ops", title: "what the people on call see", run: vitest("ops"), needsEngine: true },
@@ -143,9 +152,9 @@ function runShown(command, args, { cwd, env }) {
   });
 }
 
-/** The suites of these names, in their own order; `checks` stands for those that start nothing. */
+/** The suites of these names, in their own order; without names all but those on request. `checks` stands for those that start nothing. */
 export function chooseSuites(names) {
-  if (names.length === 0) return suites;
+  if (names.length === 0) return suites.filter((suite) => suite.onRequest === undefined);
   const wanted = new Set(names.flatMap((name) => (name === "checks" ? ["types", "lint", "promises", "imports", "unused"] : [name])));
   const unknown = [...wanted].filter((name) => !suites.some((suite) => suite.name === name));
   if (unknown.length > 0)

@@ -6,7 +6,6 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { createKey } from "../../src/keys.ts";
-import { interpreterOf } from "../../src/oci/keeper.ts";
 import { startRedis, type TestRedis } from "../support/redis.ts";
 import { client } from "../support/service.ts";
 import { endPrograms, type Started, startProgram } from "../support/start-program.ts";
@@ -16,10 +15,7 @@ const ACCOUNT = { name: "ci-rootless", uid: 64_010, firstId: 1_000_000, ids: 65_
 const CGROUPS = "/sys/fs/cgroup";
 const CONTROLLERS = ["cpu", "memory", "pids"];
 const group = `${CGROUPS}/ci-rootless-test`;
-/** A kernel as a process, with cgroup version 2 alone; the machine's files are its files, and it writes none. */
-const OWN_LINUX = "/usr/bin/linux.uml";
-const OWN_LINUX_TIMEOUT_MS = 300_000;
-/** A Linux of its own is slow, most of all with memory. */
+/** For user-mode Linux, which is slow, most of all with memory. */
 const small = {
   WORKER_CONCURRENCY: "2",
   POOL_SIZE_MIN: "1",
@@ -106,32 +102,8 @@ describe.skipIf(lack !== null)("a service that is an ordinary account, keeper an
   });
 });
 
-test.skipIf(lack === null || !existsSync(OWN_LINUX))(
-  "all of that holds in a Linux of its own where this one lacks what it takes",
-  async () => {
-    console.info(`a keeper without root is tried in a Linux of its own: this machine has no ${lack}`);
-    const init = join(folder, "init");
-    await writeFile(init, ownLinux(), { mode: 0o755 });
-    const kernel = [
-      "mem=6G",
-      "root=/dev/root",
-      "rootfstype=hostfs",
-      "ro",
-      "quiet",
-      `init=${init}`,
-      `uml_dir=${folder}`,
-      "con=null",
-      "con0=null,fd:1",
-    ];
-    const { stdout } = spawnSync(OWN_LINUX, kernel, { encoding: "utf8", timeout: OWN_LINUX_TIMEOUT_MS, killSignal: "SIGKILL" });
-    expect(stdout).toContain("ended with 0");
-    expect(stdout).toMatch(/Tests .*5 passed/);
-  },
-  OWN_LINUX_TIMEOUT_MS,
-);
-
 test.skipIf(lack === null)("an ordinary account is told in one line what it lacks for a keeper of its own", () => {
-  if (!existsSync(OWN_LINUX)) console.info(`a keeper without root is not tried: this machine has no ${lack}, and no user-mode Linux`);
+  console.info(`a keeper without root is not tried: this machine has no ${lack}; "npm test -- own-linux" tries it in a Linux that has`);
   const [program, ...args] = asAccount("keeper", null);
   const { status, stderr } = spawnSync(program as string, args, { env: environment(), encoding: "utf8", timeout: 60_000 });
   expect(status).toBe(1);
@@ -173,27 +145,6 @@ function environment(): NodeJS.ProcessEnv {
     SANDBOX_ROOTFS: "/mnt/rootfs",
     METRICS_PORT: "0",
   };
-}
-
-/** First program of a Linux that runs these very tests. */
-function ownLinux(): string {
-  const { SANDBOX_ROOTFS: rootfs = "", PATH: path = "" } = process.env;
-  const lo = "import fcntl, socket, struct; fcntl.ioctl(socket.socket(), 0x8914, struct.pack('16sH14x', b'lo', 0x41))";
-  return `#!/bin/sh
-export PATH="${path}" SANDBOX_ROOTFS="${rootfs}" HOME=/run TMPDIR=/run/tmp CI=1
-mount -t proc none /proc
-mount -t sysfs none /sys
-mount -t cgroup2 none ${CGROUPS}
-mount -t tmpfs -o mode=755 none /run
-mkdir -m 1777 /run/tmp
-${interpreterOf(rootfs).join(" ")} -c "${lo}"
-cd "${root}"
-for cache in node_modules/.vite node_modules/.vite-temp; do [ ! -d $cache ] || mount -t tmpfs none $cache; done
-"${process.execPath}" node_modules/vitest/vitest.mjs run --project oci test/oci/rootless.test.ts
-echo "ended with $?"
-echo o > /proc/sysrq-trigger
-sleep infinity
-`;
 }
 
 /** Null when this machine can have such a keeper at all. */
