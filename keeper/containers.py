@@ -23,6 +23,7 @@ COMMAND_TIMEOUT_S = 20
 REMOVE_ATTEMPTS = 3
 KILL_TIMEOUT_MS = 5_000
 GONE_TIMEOUT_MS = 500
+HELD_FD = 3
 # From the kernel's pidfd.h.
 _PIDFD_GET_INFO, _PIDFD_INFO_EXIT = 0xC040FF0B, 1 << 3
 _MESSAGE = re.compile(r'"msg":("(?:[^"\\]|\\.)*")')
@@ -72,9 +73,23 @@ class Container:
 
 
 class Runtime:
-    def __init__(self, command: str, state: str, template: dict[str, Any], cgroups: Cgroups, id_ranges: int, *, proves_limits: bool) -> None:
-        """`proves_limits`: where they are not root, runtimes go on without limits that they can not set."""
+    def __init__(
+        self,
+        command: str,
+        state: str,
+        template: dict[str, Any],
+        cgroups: Cgroups,
+        id_ranges: int,
+        *,
+        proves_limits: bool,
+        held: int | None,
+    ) -> None:
+        """
+        `proves_limits`: where they are not root, runtimes go on without limits that they can not set. `held` is a descriptor
+        that they hold as long as they run, and containers do not.
+        """
         self.proves_limits = proves_limits
+        self._held = () if held is None else ((os.POSIX_SPAWN_DUP2, held, HELD_FD),)
         self._state = f"{state}/runtime"
         self._program = self._program_of(command)
         self._command = [command, "--root", self._state]
@@ -188,7 +203,7 @@ class Runtime:
         ]
         # Into a file, not a pipe: a container's first process would hold a pipe open.
         command = [*self._command, "--log", f"{self._bundles}/{identity}/log", *arguments]
-        pid = os.posix_spawn(self._program, command, os.environ, file_actions=streams)
+        pid = os.posix_spawn(self._program, command, os.environ, file_actions=(*streams, *self._held))
         pidfd = os.pidfd_open(pid)
         try:
             in_time = wait_for(pidfd, COMMAND_TIMEOUT_S * 1000)

@@ -29,7 +29,8 @@ _SPLICE_BYTES = 1024 * 1024
 
 class OwnKernelRuntime(Runtime):
     def __init__(self, command: str, state: str, template: dict[str, Any], cgroups: Cgroups, id_ranges: int, platform: str) -> None:
-        super().__init__(command, state, template, cgroups, id_ranges, proves_limits=False)
+        # Its kernels would hold what it holds.
+        super().__init__(command, state, template, cgroups, id_ranges, proves_limits=False, held=None)
         self._flags = ("--network=none", f"--platform={platform}")
 
     def remove(self, container: Container) -> None:

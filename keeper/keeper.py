@@ -23,6 +23,7 @@ import fcntl
 import json
 import os
 import select
+import signal
 import socket
 import stat
 import struct
@@ -31,7 +32,7 @@ import threading
 from typing import Any
 
 from cgroups import Cgroups, make_room
-from containers import Container, Runtime, kill
+from containers import COMMAND_TIMEOUT_S, Container, Runtime, kill
 from gvisor import FirstRunners, find_runtime
 from mounts import (
     bind_read_only,
@@ -56,7 +57,7 @@ def main() -> None:
     # What our starter had open is nobody's here, a runtime's and a sandbox's least of all.
     os.closerange(3, 2**31 - 1)
     setup = json.loads(sys.stdin.readline())
-    _own_folder(options.state)
+    making = _own_folder(options.state)
     leave_host_mounts()
     if options.group is not None:
         show_group_alone(options.group)
@@ -69,7 +70,7 @@ def main() -> None:
         hide_idle_hierarchies(options.state)
     rootfs = f"{options.state}/rootfs"
     bind_read_only(options.rootfs, rootfs)
-    keeper = Keeper(options, setup, rootfs)
+    keeper = Keeper(options, setup, rootfs, making)
     listening = _listen(options.socket, options.owner)
     print("ready", keeper.platform, flush=True)
     threading.Thread(target=_end_with_starter, args=(keeper,), daemon=True).start()
@@ -79,7 +80,7 @@ def main() -> None:
 
 
 class Keeper:
-    def __init__(self, options: argparse.Namespace, setup: dict[str, Any], rootfs: str) -> None:
+    def __init__(self, options: argparse.Namespace, setup: dict[str, Any], rootfs: str, making: int) -> None:
         template = setup["config"]
         template["root"]["path"] = rootfs
         self._bounds: dict[str, int] = setup["bounds"]
@@ -98,7 +99,8 @@ class Keeper:
             if os.path.basename(options.runtime) == "crun":
                 load_as_it_is(template, program)
             rootless = options.group is not None
-            self._runtime = Runtime(options.runtime, options.state, template, cgroups, self._bounds["id_ranges"], proves_limits=rootless)
+            id_ranges = self._bounds["id_ranges"]
+            self._runtime = Runtime(options.runtime, options.state, template, cgroups, id_ranges, proves_limits=rootless, held=making)
             self._runtime.remove_leftovers()
             if rootless:
                 self._runtime.try_out(self._bounds["memory_mb_max"])
@@ -244,8 +246,13 @@ def _parse_options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _own_folder(state: str) -> None:
-    """One keeper a folder, by a lock that it holds as long as it lives. Others may pass through it and read nothing: containers have to reach their root."""
+def _own_folder(state: str) -> int:
+    """
+    One keeper a folder, by a lock that it holds as long as it lives. Others may pass through it and read nothing: containers have to reach their root.
+
+    Returns a second lock, for the runtimes to hold: one that outlives its keeper finishes the container that it is making, and whoever comes
+    next waits for that, so as to find it.
+    """
     os.makedirs(state, mode=0o711, exist_ok=True)
     status = os.lstat(state)
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
@@ -255,6 +262,12 @@ def _own_folder(state: str) -> None:
     os.chmod(f"{state}/rootfs", 0o711)
     lock = os.open(f"{state}/lock", os.O_CREAT | os.O_RDWR, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    making = os.open(f"{state}/making", os.O_CREAT | os.O_RDWR, 0o600)
+    # The signal ends us: then a runtime is at it for longer than any may be.
+    signal.alarm(COMMAND_TIMEOUT_S)
+    fcntl.flock(making, fcntl.LOCK_EX)
+    signal.alarm(0)
+    return making
 
 
 def _listen(path: str, owner: int) -> socket.socket:

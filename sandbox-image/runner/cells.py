@@ -11,12 +11,11 @@ import _socket
 from runner import protocol
 from runner.cell import EXIT_INTERRUPTED, run_cell
 from runner.channel import Channel
-from runner.child import CHANNEL_FD, EX_SOFTWARE, become_python, end_like_python
+from runner.child import CHANNEL_FD, EX_SOFTWARE, become_python, end_like_python, take_requested
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any, NoReturn
+    from typing import NoReturn
 
 CELLS_FD = 4
 READ_BYTES = 64 * 1024
@@ -24,13 +23,13 @@ HEAD_BYTES_MAX = 1024 * 1024
 BODY_BYTES_MAX = 16 * 1024 * 1024
 
 
-def serve_cells(descriptors: tuple[int, int, int, int, int], bounds: Mapping[str, Any]) -> NoReturn:
+def serve_cells(descriptors: tuple[int, int, int, int, int]) -> NoReturn:
     """
     Runs cells in this freshly forked process until the supervisor closes. `descriptors` become standard input, output,
     error, the result channel and where cells come from; every other one is closed.
     """
     try:
-        become_python(descriptors, bounds)
+        become_python(descriptors)
         _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
         channel = Channel(CHANNEL_FD)
         cells = _socket.socket(fileno=CELLS_FD)
@@ -52,8 +51,7 @@ def _run(cell: protocol.Frame, channel: Channel) -> int:
     """An interrupt can come until the last moment of a cell, and never between two cells."""
     code = EXIT_INTERRUPTED
     bounds = cell.head
-    sys.argv[1:] = bounds.get("args", [])
-    os.environ.update(bounds.get("env", {}))
+    take_requested(bounds)
     try:
         _signal.signal(_signal.SIGINT, _signal.default_int_handler)
         channel.send(protocol.CELL_BEGIN, {"cell": bounds.get("cell")})

@@ -14,7 +14,7 @@ import _ctypes
 import _signal  # type: ignore[import-not-found]
 import _sitebuiltins
 
-from runner import matplotlib_home
+from runner import jsontext, matplotlib_home, protocol
 from runner.cell import run_cell
 from runner.channel import Channel
 
@@ -48,14 +48,16 @@ ENVIRONMENT = {
 _PR_SET_DUMPABLE = 4
 
 
-def run_as_child(source: str, descriptors: tuple[int, int, int, int], bounds: Mapping[str, Any]) -> NoReturn:
+def run_as_child(descriptors: tuple[int, int, int, int]) -> NoReturn:
     """
-    Runs `source` in this freshly forked process and ends it with the exit code of Python. `descriptors` become
+    Runs what the supervisor sends in this freshly forked process and ends it with the exit code of Python. `descriptors` become
     standard input, output, error and the result channel; every other one is closed.
     """
     try:
-        become_python(descriptors, bounds)
-        code = run_cell(source, Channel(CHANNEL_FD), dict(bounds))
+        become_python(descriptors)
+        source, bounds = _receive_run()
+        take_requested(bounds)
+        code = run_cell(source, Channel(CHANNEL_FD), bounds)
     except BaseException as error:
         # Only our own mistakes come here: run_cell answers for what the code raises.
         os.write(2, f"the code could not be started: {type(error).__name__}: {error}\n".encode("utf-8", "replace")[:4096])
@@ -63,13 +65,37 @@ def run_as_child(source: str, descriptors: tuple[int, int, int, int], bounds: Ma
     os._exit(end_like_python(code))
 
 
-def become_python(descriptors: tuple[int, ...], bounds: Mapping[str, Any]) -> None:
-    """Makes of a fork of the supervisor what code finds when Python runs it: descriptors, environment, streams, arguments."""
+def become_python(descriptors: tuple[int, ...]) -> None:
+    """Makes of a fork of the supervisor what code finds when Python runs it: descriptors, environment, streams, interpreter."""
     _take_descriptors(descriptors)
     _leave_supervisor()
-    _set_environment(bounds.get("env", {}))
+    _set_environment()
     _open_streams()
-    _set_interpreter(bounds.get("args", []))
+    _set_interpreter()
+
+
+def take_requested(bounds: Mapping[str, Any]) -> None:
+    """Arguments and variables that come with the code."""
+    sys.argv[1:] = bounds.get("args", [])
+    os.environ.update(bounds.get("env", {}))
+
+
+def _receive_run() -> tuple[str, dict[str, Any]]:
+    """One run frame from the result channel; nothing follows it there but answers to what the code sends."""
+    _kind, head_bytes, body_bytes = protocol.HEADER.unpack(_read(protocol.HEADER.size))
+    bounds = jsontext.parse_object(_read(head_bytes))
+    return _read(body_bytes).decode("utf-8", "replace"), bounds
+
+
+def _read(count: int) -> bytes:
+    data = b""
+    while len(data) < count:
+        part = os.read(CHANNEL_FD, count - len(data))
+        if not part:
+            # Nobody is left to run anything for.
+            os._exit(0)
+        data += part
+    return data
 
 
 def set_dumpable(dumpable: bool) -> None:
@@ -112,10 +138,9 @@ def _leave_supervisor() -> None:
     _signal.signal(_signal.SIGXCPU, _flush_streams_on_signal)
 
 
-def _set_environment(requested: dict[str, str]) -> None:
+def _set_environment() -> None:
     os.environ.clear()
     os.environ.update(ENVIRONMENT)
-    os.environ.update(requested)
     matplotlib_home.ensure_matplotlib_home()
     os.chdir(WORKING_FOLDER)
     os.umask(0o022)
@@ -147,8 +172,8 @@ def _flush_streams() -> None:
             pass
 
 
-def _set_interpreter(args: list[str]) -> None:
-    sys.argv = ["<cell>", *args]
+def _set_interpreter() -> None:
+    sys.argv = ["<cell>"]
     sys.path.insert(0, "")
     # `site`, which the supervisor starts without, would have made these.
     builtins.exit = _sitebuiltins.Quitter("exit", "Ctrl-D (i.e. EOF)")

@@ -7,10 +7,8 @@ import select
 import time
 
 import _signal  # type: ignore[import-not-found]
-import _socket
 
 from runner import protocol
-from runner.child import EX_SOFTWARE, run_as_child
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from runner.outbox import Outbox
+    from runner.process import CodeProcess
 
     # Ends every process of the sandbox; what it is given takes the ends of children and says whether others live.
     KillAll = Callable[[Callable[[], bool]], None]
@@ -85,10 +84,11 @@ class Execution:
     `check_clock()` at the latest after `wait_s()`, and once `over` is true `finish()`, which leaves no process alive.
     """
 
-    def __init__(self, bounds: Mapping[str, Any], outbox: Outbox, kill_all: KillAll) -> None:
+    def __init__(self, bounds: Mapping[str, Any], outbox: Outbox, kill_all: KillAll, process: CodeProcess) -> None:
         self._bounds = bounds
         self._outbox = outbox
         self._kill_all = kill_all
+        self._process = process
         self._end: str | None = None
         self._kill_at: float | None = None
         self._flush_asked = False
@@ -106,30 +106,17 @@ class Execution:
         self.outputs_truncated = False
         self.over = False
 
-    def start(self, source: str, stdin: bytes) -> None:
-        """Forks. Only the child comes back from it somewhere else."""
-        stdin_read, stdin_write = os.pipe()
-        stdout_read, stdout_write = os.pipe()
-        stderr_read, stderr_write = os.pipe()
-        ours, theirs = socket_pair()
+    def start(self, source: bytes, stdin: bytes) -> None:
+        process = self._process
         self._started_at = time.monotonic()
         self._deadline = self._started_at + self._bounds["timeout_ms"] / 1000
-        self._pid = os.fork()
-        if self._pid == 0:
-            try:
-                run_as_child(source, (stdin_read, stdout_write, stderr_write, theirs), self._bounds)
-            finally:
-                # Nothing may return from here into the supervisor's loop.
-                os._exit(EX_SOFTWARE)
-        for fd in (stdin_read, stdout_write, stderr_write, theirs):
-            os.close(fd)
-        for fd in (stdin_write, stdout_read, stderr_read, ours):
-            os.set_blocking(fd, False)
-        self._pidfd = open_pidfd(self._pid)
-        self.stdout = Stream(protocol.STDOUT, stdout_read, self._bounds["stdout_kept_bytes"])
-        self.stderr = Stream(protocol.STDERR, stderr_read, self._bounds["stderr_kept_bytes"])
-        self._channel = ours
-        self._stdin_fd = stdin_write
+        process.run(source, self._bounds)
+        self._pid = process.pid
+        self._pidfd = process.pidfd
+        self.stdout = Stream(protocol.STDOUT, process.stdout, self._bounds["stdout_kept_bytes"])
+        self.stderr = Stream(protocol.STDERR, process.stderr, self._bounds["stderr_kept_bytes"])
+        self._channel = process.channel
+        self._stdin_fd = process.stdin
         self._stdin = stdin
         self._feed()
 
@@ -342,18 +329,6 @@ class Execution:
             self._memory_peak_bytes = max(self._memory_peak_bytes, usage.ru_maxrss * 1024)
             if pid == self._pid:
                 self._status = status
-
-
-def socket_pair() -> tuple[int, int]:
-    ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
-    return ours.detach(), theirs.detach()
-
-
-def open_pidfd(pid: int) -> int:
-    try:
-        return os.pidfd_open(pid)
-    except OSError:
-        return -1
 
 
 def _explain(status: int | None) -> tuple[int | None, str | None]:

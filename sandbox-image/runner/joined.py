@@ -32,6 +32,11 @@ class JoinedSupervisor(Supervisor):
         self._init = init
         self._end = end
 
+    def prepare(self) -> None:
+        """As a rule nobody waits yet, so the code's process is made now."""
+        super().prepare()
+        self._ahead = self._make_process()
+
     def _how_to_kill_all(self) -> KillAll:
         return self._end_namespace
 

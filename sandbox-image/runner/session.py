@@ -12,7 +12,8 @@ import _socket
 from runner import protocol
 from runner.cells import serve_cells
 from runner.child import EX_SOFTWARE
-from runner.execution import READ_BYTES, Execution, Stream, open_pidfd, socket_pair
+from runner.execution import READ_BYTES, Execution, Stream
+from runner.process import open_pidfd, socket_pair
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ YIELD_GRACE_S = 1.3
 SILENT_GRACE_S = 5.0
 
 
-class Process:
+class SessionProcess:
     """The forked process of a session: its pipes stay open, and what it writes between cells waits in them."""
 
     def __init__(self, bounds: Mapping[str, Any]) -> None:
@@ -41,7 +42,7 @@ class Process:
         self.pid = os.fork()
         if self.pid == 0:
             try:
-                serve_cells((nothing, stdout, stderr, channel, cells), bounds)
+                serve_cells((nothing, stdout, stderr, channel, cells))
             finally:
                 # Nothing may return from here into the supervisor's loop.
                 os._exit(EX_SOFTWARE)
@@ -62,9 +63,10 @@ class Process:
 class CellExecution(Execution):
     """One cell in a living process. At its limits it is interrupted first, and the process killed only if it does not yield."""
 
-    def __init__(self, bounds: Mapping[str, Any], outbox: Outbox, kill_all: KillAll, process: Process) -> None:
-        super().__init__(bounds, outbox, kill_all)
-        self._process = process
+    _process: SessionProcess  # type: ignore[assignment]
+
+    def __init__(self, bounds: Mapping[str, Any], outbox: Outbox, kill_all: KillAll, process: SessionProcess) -> None:
+        super().__init__(bounds, outbox, kill_all, process)  # type: ignore[arg-type]
         self._parser = process.parser
         self._unsent = b""
         self._stdin_read = -1
@@ -73,7 +75,7 @@ class CellExecution(Execution):
         self._listens = False
         self._interrupt_due = False
 
-    def start(self, source: str, stdin: bytes) -> None:
+    def start(self, source: bytes, stdin: bytes) -> None:
         process = self._process
         process.cells_begun += 1
         self._started_at = time.monotonic()
@@ -87,7 +89,7 @@ class CellExecution(Execution):
         os.set_blocking(self._stdin_fd, False)
         self._stdin = stdin
         head = {**self._bounds, "cell": process.cells_begun}
-        self._unsent = protocol.encode(protocol.IN_RUN, head, source.encode("utf-8", "replace"))
+        self._unsent = protocol.encode(protocol.IN_RUN, head, source)
         self._send_cell()
         self._feed()
 

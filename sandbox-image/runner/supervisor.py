@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from runner.collect import Collection
     from runner.execution import Execution, KillAll
-    from runner.session import Process
+    from runner.process import CodeProcess
+    from runner.session import SessionProcess
 
 WORKING_FOLDER = "/mnt/data"
 READ_BYTES = 256 * 1024
@@ -73,7 +74,9 @@ class Supervisor:
         self._program_stdin = b""
         self._execution: Execution | None = None
         self._has_run = False
-        self._session: Process | None = None
+        self._session: SessionProcess | None = None
+        # Made before there is code for it, where whoever makes sandboxes does so ahead.
+        self._ahead: CodeProcess | None = None
 
     def greet(self) -> None:
         version = ".".join(map(str, sys.version_info[:3]))
@@ -81,12 +84,13 @@ class Supervisor:
 
     def prepare(self) -> None:
         """Imports what every run needs, now that the worker knows of us, and closes our memory to other processes."""
-        from runner import child, collect, execution, inputs, meter
+        from runner import child, collect, execution, inputs, meter, process
 
         child.set_dumpable(False)
         for fd in (self._stdin, self._outbox.fd):
             child.widen_pipe(fd, PIPE_BYTES)
         self._inputs = inputs.InputFiles(WORKING_FOLDER)
+        self._make_process = process.CodeProcess
         self._make_execution = execution.Execution
         self._kill_all = self._how_to_kill_all()
         self._make_collection = collect.Collection
@@ -181,16 +185,23 @@ class Supervisor:
             raise protocol.WireError("an input file can not be placed")
         self._meter = self._make_meter()
         self._bounds = head
-        execution = self._make_cell(head) if head.get("session") is True else self._make_execution(head, self._outbox, self._kill_all)
-        execution.start(code.decode("utf-8", "replace"), self._program_stdin)
+        execution = self._make_cell(head) if head.get("session") is True else self._make_run(head)
+        execution.start(code, self._program_stdin)
         self._program_stdin = b""
         self._execution = execution
+
+    def _make_run(self, head: dict[str, Any]) -> Execution:
+        process, self._ahead = self._ahead or self._make_process(), None
+        return self._make_execution(head, self._outbox, self._kill_all, process)
 
     def _make_cell(self, head: dict[str, Any]) -> Execution:
         from runner import session
 
+        if self._ahead is not None:
+            self._ahead.discard()
+            self._ahead = None
         if self._session is None:
-            self._session = session.Process(head)
+            self._session = session.SessionProcess(head)
         return session.CellExecution(head, self._outbox, self._kill_all, self._session)
 
     def _end_run(self, execution: Execution) -> None:

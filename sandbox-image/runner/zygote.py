@@ -77,7 +77,7 @@ def _read_setup(keeper: socket.socket) -> tuple[Lockdown, bool]:
 
 def _load(modules: tuple[str, ...]) -> None:
     """Imports what executions use, once, and leaves nothing for the collector to pass over in every child."""
-    from runner import cell, child, collect, displays, execution, hooks, inputs, joined, meter, plain, preload, sharing, tracebacks  # noqa: F401
+    from runner import cell, child, collect, displays, execution, hooks, inputs, joined, meter, plain, preload, process, sharing, tracebacks  # noqa: F401
 
     missing = [module for module in modules if not preload.preload(module)]
     if missing:

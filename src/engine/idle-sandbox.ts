@@ -9,6 +9,7 @@ export class IdleSandbox {
   readonly since: number;
   #preloaded = 0;
   #preloading: Promise<void> | null = null;
+  #opened = false;
 
   constructor(sandbox: Sandbox, since: number) {
     this.sandbox = sandbox;
@@ -29,8 +30,19 @@ export class IdleSandbox {
     return this.#preloaded;
   }
 
-  get fullyPreloaded(): boolean {
-    return this.#preloaded === preloadSteps.length;
+  /** Whether there is still something to import; not where the process is made for what code wants. */
+  get preloadable(): boolean {
+    return this.#preloaded < preloadSteps.length && this.sandbox.open === undefined;
+  }
+
+  /** Whether the process for plain code is there already. */
+  get opened(): boolean {
+    return this.#opened;
+  }
+
+  openForPlainCode(): void {
+    this.#opened = true;
+    this.sandbox.open?.(false);
   }
 
   /** Imports the next module. Never rejects: what does not answer as it should is destroyed, and found dead by the next who looks. */
@@ -61,15 +73,26 @@ export class IdleSandbox {
   }
 }
 
-/** The best match for an execution: preloaded for code that imports, plain for the rest, not in the middle of an import. */
+/**
+ * The best match for an execution: preloaded for code that imports; for the rest the one that is opened for it, else a plain
+ * one; not in the middle of an import. Null when there is none, or only one that is opened for the other kind.
+ */
 export function bestMatch(stock: readonly IdleSandbox[], wantsPreloaded: boolean): IdleSandbox | null {
-  const cost = (idle: IdleSandbox) => (idle.preloading === null ? 0 : 100) + (wantsPreloaded ? -idle.preloaded : idle.preloaded);
-  return stock.reduce<IdleSandbox | null>((best, idle) => (best === null || cost(idle) < cost(best) ? idle : best), null);
+  const progress = (idle: IdleSandbox) => (wantsPreloaded ? -idle.preloaded : idle.preloaded);
+  const cost = (idle: IdleSandbox) => (idle.preloading === null ? 0 : 100) + (idle.opened ? -100 : progress(idle));
+  const fitting = stock.filter((idle) => !(idle.opened && wantsPreloaded));
+  return fitting.reduce<IdleSandbox | null>((best, idle) => (best === null || cost(idle) < cost(best) ? idle : best), null);
 }
 
 /** The sandbox to preload next, so that the share of preloaded ones follows the share of code that wants them; at least one. */
 export function nextToPreload(stock: readonly IdleSandbox[], heavyShare: number): IdleSandbox | null {
   const wanted = Math.max(1, Math.round(heavyShare * stock.length));
   const furthest = [...stock].sort((a, b) => b.preloaded - a.preloaded).slice(0, wanted);
-  return furthest.find((idle) => !idle.fullyPreloaded && !idle.dead) ?? null;
+  return furthest.find((idle) => idle.preloadable && !idle.dead) ?? null;
+}
+
+/** The sandbox to open for plain code before that comes: one of the stock, and never the last, which other code may want. */
+export function nextToOpen(stock: readonly IdleSandbox[]): IdleSandbox | null {
+  if (stock.length < 2 || stock.some((idle) => idle.opened)) return null;
+  return stock.find((idle) => idle.sandbox.open !== undefined && !idle.dead) ?? null;
 }

@@ -4,7 +4,7 @@ import type { StopReason } from "../execution/run.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { Arrivals } from "./arrivals.ts";
-import { bestMatch, IdleSandbox, nextToPreload } from "./idle-sandbox.ts";
+import { bestMatch, IdleSandbox, nextToOpen, nextToPreload } from "./idle-sandbox.ts";
 import type { Sandbox, SandboxFactory, SandboxSpec } from "./sandbox.ts";
 
 export interface PoolOptions {
@@ -49,7 +49,7 @@ const UPKEEP_INTERVAL_MS = 1_000;
 /**
  * Sandboxes that stand ready, each for one execution. Who takes a sandbox gives it to `discard` in `finally`. The
  * stock is refilled as it is used, follows the measured rate of arrivals between its two sizes, and is preloaded
- * with heavy modules only while nothing runs.
+ * with heavy modules, or one of it opened for plain code, only while nothing runs.
  */
 export class Pool {
   readonly #options: PoolOptions;
@@ -101,7 +101,7 @@ export class Pool {
   /** A sandbox that stands ready and can be opened before it is needed; null when there is none. */
   takeAhead(spec: SandboxSpec, wantsPreloaded: boolean): Taken | null {
     const idle = this.#inStock(spec) ? bestMatch(this.#idle, wantsPreloaded) : null;
-    if (idle === null || idle.sandbox.open === undefined || idle.preloading !== null || idle.dead) return null;
+    if (idle === null || idle.sandbox.open === undefined || idle.dead) return null;
     this.#begin(wantsPreloaded);
     this.#idle.splice(this.#idle.indexOf(idle), 1);
     this.#options.metrics.poolTakes.inc({ start: "warm" });
@@ -122,7 +122,7 @@ export class Pool {
   rest(): void {
     this.#inUse -= 1;
     this.#resting += 1;
-    this.#preloadNext();
+    this.#warmUp();
     this.#report();
   }
 
@@ -200,7 +200,14 @@ export class Pool {
       if (!idle.dead) return { sandbox: idle.sandbox, warm: true };
       this.#bury(idle);
     }
+    this.#makeRoom();
     return { sandbox: await this.#wait(signal), warm: false };
+  }
+
+  /** What is left of the stock is opened for code of the other kind; it goes where no other sandbox can be made beside it. */
+  #makeRoom(): void {
+    const left = this.#existing >= this.#options.capacity ? this.#idle.shift() : undefined;
+    if (left !== undefined) this.#track(this.#destroy(left.sandbox));
   }
 
   #inStock(spec: SandboxSpec): boolean {
@@ -315,7 +322,7 @@ export class Pool {
       this.#retryLater();
     }
     this.#refill();
-    this.#preloadNext();
+    this.#warmUp();
   }
 
   #admit(sandbox: Sandbox): void {
@@ -352,7 +359,7 @@ export class Pool {
       else this.#track(this.#destroy(idle.sandbox));
     }
     this.#refill();
-    this.#preloadNext();
+    this.#warmUp();
   }
 
   #bury(idle: IdleSandbox): void {
@@ -360,13 +367,14 @@ export class Pool {
     this.#track(this.#destroy(idle.sandbox));
   }
 
-  /** One module into one sandbox, and only while nothing else is going on. */
-  #preloadNext(): void {
+  /** One module into one sandbox, or the process for plain code, and only while nothing else is going on. */
+  #warmUp(): void {
     if (this.#inUse > 0 || this.#starting > 0 || this.#closing.signal.aborted) return;
+    nextToOpen(this.#idle)?.openForPlainCode();
     if (this.#idle.some((idle) => idle.preloading !== null)) return;
     const next = nextToPreload(this.#idle, this.#arrivals.heavyShare);
     if (next === null) return;
-    this.#track(next.preloadNext(this.#options.metrics, this.#options.preloadMsMax).then(() => this.#preloadNext()));
+    this.#track(next.preloadNext(this.#options.metrics, this.#options.preloadMsMax).then(() => this.#warmUp()));
     this.#report();
   }
 
@@ -380,7 +388,7 @@ export class Pool {
     this.#known.delete(sandbox.id);
     this.#existing -= this.#unitsOf(sandbox.spec);
     this.#refill();
-    this.#preloadNext();
+    this.#warmUp();
   }
 
   #unitsOf({ memoryMb }: SandboxSpec): number {

@@ -72,11 +72,11 @@ class OciSandbox implements Sandbox {
   readonly id: string;
   readonly engine = "oci";
   readonly spec: SandboxSpec;
+  /** Absent where the runner is there from the start. */
+  readonly open?: (wantsPreloaded: boolean) => void;
   readonly #lease: Lease;
   readonly #options: OciFactoryOptions;
   readonly #lost = new AbortController();
-  /** Frames that no runner sent: there is none yet when an empty container is asked to preload. */
-  readonly #answers: OutFrame[] = [];
   #stream: FrameStream | null = null;
   #greeted = false;
   #destroyed: Promise<void> | null = null;
@@ -86,6 +86,11 @@ class OciSandbox implements Sandbox {
     this.spec = spec;
     this.#lease = lease;
     this.#options = options;
+    if (!lease.ownKernel) {
+      this.open = (wantsPreloaded) => {
+        if (!this.#lost.signal.aborted) this.#opened(wantsPreloaded);
+      };
+    }
     lease.lost.addEventListener("abort", () => this.#abandon(), { once: true });
     if (lease.lost.aborted) this.#abandon();
   }
@@ -107,23 +112,11 @@ class OciSandbox implements Sandbox {
     }
   }
 
-  open(wantsPreloaded: boolean): void {
-    if (!this.#lost.signal.aborted) this.#opened(wantsPreloaded);
-  }
-
   async send(frame: InFrame): Promise<void> {
-    if (frame.kind === "preload" && this.#stream === null) {
-      const { module } = frame.head as { module: string };
-      // A zygote has loaded it already.
-      this.#answers.push({ kind: "preloaded", head: { module, ok: true }, body: Buffer.alloc(0), bytes: 0 });
-      return;
-    }
     await this.#opened(true).send(frame);
   }
 
   async receive(): Promise<OutFrame | null> {
-    const answer = this.#answers.shift();
-    if (answer !== undefined) return answer;
     const stream = this.#opened(true);
     if (!this.#greeted && !(await this.#readGreeting(stream))) return null;
     return stream.receive();

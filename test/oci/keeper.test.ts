@@ -172,6 +172,24 @@ test("a keeper that ends leaves nothing, and its sandboxes are lost", async () =
   await other.close();
 });
 
+test("a keeper that is killed while it makes containers leaves none behind the one that comes next", async () => {
+  const options = { rootfs, runtime, limits, metrics: makeMetrics(), log: makeLog("silent") };
+  let last = await ociBehind(options);
+  for (let round = 0; round < 3; round++) {
+    const asked = Array.from({ length: 12 }, () => last.factory.create({ memoryMb: 128 }, never));
+    // Some stand, others are being made.
+    await Promise.race(asked);
+    process.kill(last.keeper.pid, "SIGKILL");
+    await Promise.allSettled(asked);
+    const left = await last.containers();
+    last = await ociBehind({ ...options, state: last.state });
+    expect(left).not.toEqual([]);
+    expect(await last.containers()).toEqual([]);
+    expect(left.flatMap(groupsOf)).toEqual([]);
+  }
+  await last.close();
+});
+
 /** Of this keeper: children of its process. */
 function zygotes(): number[] {
   const found = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && parentOf(name) === behind.keeper.pid);

@@ -159,3 +159,13 @@ export function doneHead(changes: Record<string, unknown> = {}): Record<string, 
     ...changes,
   };
 }
+
+/** Its sandboxes have their process made when they are opened. */
+export class OpeningFactory extends FakeFactory {
+  readonly opened: Array<{ id: string; wantsPreloaded: boolean }> = [];
+
+  override async create(...args: Parameters<FakeFactory["create"]>) {
+    const sandbox = await super.create(...args);
+    return Object.assign(sandbox, { open: (wantsPreloaded: boolean) => void this.opened.push({ id: sandbox.id, wantsPreloaded }) });
+  }
+}

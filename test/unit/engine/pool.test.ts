@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { Pool, type PoolOptions, type Spare } from "../../../src/engine/pool.ts";
 import { makeLog } from "../../../src/observe/log.ts";
 import { type Metrics, makeMetrics } from "../../../src/observe/metrics.ts";
-import { FakeFactory, type FakeSandbox, type Script, wellBehaved } from "../../support/fake-sandbox.ts";
+import { FakeFactory, type FakeSandbox, OpeningFactory, type Script, wellBehaved } from "../../support/fake-sandbox.ts";
 
 const spec = { memoryMb: 512 };
 const never = new AbortController().signal;
@@ -285,6 +285,57 @@ describe("preloading", () => {
     const { sandbox } = await pool.take(spec, true, never);
     expect(sandbox.id).not.toBe("sandbox-1");
     expect((await metrics.poolDead.get()).values[0]?.value).toBe(1);
+    await pool.discard(sandbox);
+  });
+});
+
+describe("opening for plain code", () => {
+  const openedIn = ({ opened }: OpeningFactory) => opened.map(({ id, wantsPreloaded }) => (wantsPreloaded ? `${id} preloaded` : id));
+
+  test("is done to one of the stock while nothing runs, and plain code gets that one", async () => {
+    const factory = new OpeningFactory(wellBehaved);
+    const { pool } = poolOf(factory);
+    pool.open();
+    await untilIdle(pool, 2);
+    await vi.waitFor(() => expect(factory.opened).toHaveLength(1));
+    const { sandbox } = await pool.take(spec, false, never);
+    expect(openedIn(factory)).toEqual([sandbox.id]);
+    await untilIdle(pool, 2);
+    expect(factory.opened).toHaveLength(1);
+    await pool.discard(sandbox);
+    await vi.waitFor(() => expect(factory.opened).toHaveLength(2));
+  });
+
+  test("leaves the others to code that imports, which is never given that one", async () => {
+    const factory = new OpeningFactory(wellBehaved);
+    const { pool } = poolOf(factory, { sizeMax: 2 });
+    pool.open();
+    await vi.waitFor(() => expect(factory.opened).toHaveLength(1));
+    const taken = await Promise.all([0, 1, 2].map(() => pool.take(spec, true, never)));
+    expect(taken.map(({ warm }) => warm)).toEqual([true, false, false]);
+    expect(taken.map(({ sandbox }) => sandbox.id)).not.toContain(openedIn(factory)[0]);
+    for (const { sandbox } of taken) await pool.discard(sandbox);
+  });
+
+  test("gives its room to code that imports where there is no other", async () => {
+    const factory = new OpeningFactory(wellBehaved);
+    const { pool } = poolOf(factory, { sizeMax: 2, capacity: 2 });
+    pool.open();
+    await vi.waitFor(() => expect(factory.opened).toHaveLength(1));
+    const first = await pool.take(spec, true, never);
+    const second = await pool.take(spec, true, never);
+    expect([first.sandbox.id, second.sandbox.id]).not.toContain(openedIn(factory)[0]);
+    expect(factory.made.find(({ id }) => id === openedIn(factory)[0])?.destroyed).toBe(1);
+    for (const { sandbox } of [first, second]) await pool.discard(sandbox);
+  });
+
+  test("is not done to the only one there is", async () => {
+    const factory = new OpeningFactory(wellBehaved);
+    const { pool } = poolOf(factory, { sizeMin: 1, sizeMax: 1 });
+    pool.open();
+    await untilIdle(pool, 1);
+    const { sandbox } = await pool.take(spec, true, never);
+    expect(factory.opened).toEqual([]);
     await pool.discard(sandbox);
   });
 });

@@ -1,6 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { Pool } from "../../../src/engine/pool.ts";
-import { preloadSteps } from "../../../src/engine/preload.ts";
 import { makeEngine } from "../../../src/engine/run.ts";
 import type { Output } from "../../../src/execution/outputs.ts";
 import type { RunInput, RunPorts } from "../../../src/execution/run.ts";
@@ -8,7 +7,7 @@ import { makeLimits } from "../../../src/limits.ts";
 import { makeLog } from "../../../src/observe/log.ts";
 import { makeMetrics } from "../../../src/observe/metrics.ts";
 import { WireError } from "../../../src/wire/frames.ts";
-import { doneHead, FakeFactory, type FakeSandbox, type Script } from "../../support/fake-sandbox.ts";
+import { doneHead, FakeFactory, type FakeSandbox, OpeningFactory, type Script } from "../../support/fake-sandbox.ts";
 
 const limits = makeLimits({
   sandboxStartTimeoutMsMax: 500,
@@ -353,19 +352,8 @@ describe("a stopped run", () => {
   });
 });
 
-/** Its sandboxes have their process made when they are opened. */
-class OpeningFactory extends FakeFactory {
-  readonly opened: Array<{ id: string; wantsPreloaded: boolean }> = [];
-
-  override async create(...args: Parameters<FakeFactory["create"]>) {
-    const sandbox = await super.create(...args);
-    return Object.assign(sandbox, { open: (wantsPreloaded: boolean) => void this.opened.push({ id: sandbox.id, wantsPreloaded }) });
-  }
-}
-
 describe("a head start", () => {
   const script: Script = (frame, sandbox) => {
-    if (frame.kind === "preload") sandbox.says("preloaded", { ...frame.head, ok: true });
     if (frame.kind === "run") ends()(sandbox);
   };
   const codeSentTo = ({ made }: FakeFactory) =>
@@ -373,8 +361,7 @@ describe("a head start", () => {
   const stocked = async () => {
     const factory = new OpeningFactory(script);
     const made = engineWith(script, factory, 1);
-    await expect.poll(() => factory.made[0]?.received.length).toBe(preloadSteps.length);
-    await new Promise((resolve) => setImmediate(resolve));
+    await expect.poll(() => made.pool.idle).toBe(1);
     return { ...made, factory, opened: factory.opened };
   };
 
