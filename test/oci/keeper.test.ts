@@ -64,7 +64,8 @@ describe("a container", () => {
     await expect.poll(() => asked.filter((connection) => connection.closed).length).toBe(asked.length - 1);
     const [served] = asked.filter((connection) => !connection.closed);
     await expect.poll(() => served?.bytesRead).toBeGreaterThan(0);
-    expect(processesOf(sandbox.id)).toHaveLength(2);
+    // The first process, one runner, and what that has made for the code.
+    await expect.poll(() => processesOf(sandbox.id).length).toBe(3);
     served?.destroy();
   });
 
