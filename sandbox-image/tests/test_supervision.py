@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 import textwrap
 import time
 
 import pytest
-from sandbox import BOUNDS, Sandbox, run
+from sandbox import BOUNDS, ENTRY_POINT, Sandbox, run
 
 
 def test_printed_text_arrives_and_the_end_is_ok() -> None:
@@ -71,7 +72,7 @@ def test_code_that_ignores_every_signal_is_stopped_all_the_same() -> None:
 
 def test_an_interrupt_reaches_the_code_as_keyboard_interrupt() -> None:
     with Sandbox() as sandbox:
-        sandbox.start("print('go')\ntry:\n  while True: pass\nexcept KeyboardInterrupt: print('stopped')")
+        sandbox.start("try:\n  print('go')\n  while True: pass\nexcept KeyboardInterrupt: print('stopped')")
         sandbox.read_until("stdout")
         sandbox.send("interrupt")
         result = sandbox.result()
@@ -80,7 +81,7 @@ def test_an_interrupt_reaches_the_code_as_keyboard_interrupt() -> None:
 
 def test_an_interrupt_that_is_swallowed_ends_in_a_kill() -> None:
     with Sandbox() as sandbox:
-        sandbox.start("print('go')\nwhile True:\n  try:\n    while True: pass\n  except KeyboardInterrupt: pass")
+        sandbox.start("said = iter(['go'])\nwhile True:\n  try:\n    print(*said)\n    while True: pass\n  except KeyboardInterrupt: pass")
         sandbox.read_until("stdout")
         began = time.monotonic()
         sandbox.send("interrupt")
@@ -292,6 +293,12 @@ def test_the_sandbox_ends_when_its_worker_is_gone_even_inside_a_run() -> None:
             assert sandbox.process.stdin is not None
             sandbox.process.stdin.close()
             assert sandbox.process.wait(5) == 0
+
+
+def test_the_runner_starts_only_where_it_is_the_first_process() -> None:
+    """It ends every other process that it can see."""
+    started = subprocess.run(ENTRY_POINT, stdin=subprocess.DEVNULL, capture_output=True, timeout=10)
+    assert started.returncode == 1 and b"first of a process namespace" in started.stderr and started.stdout == b""
 
 
 def test_a_sandbox_runs_once() -> None:

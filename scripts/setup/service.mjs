@@ -8,12 +8,15 @@ import { SetupError, step } from "./say.mjs";
 const READY_MS_MAX = 120_000;
 const PORTS_TRIED = 50;
 const LOG_LINES = 20;
+/** In MiB. V8 lets its space for young objects grow to 16, twice over, under load, and runs no faster for it here. */
+const YOUNG_OBJECTS = "--max-semi-space-size=4";
 
 /** Starts api and worker in one child process that ends with us. What it logs goes to `logFile`. */
 export function launchService({ root, env, logFile }) {
   rmSync(logFile, { force: true });
   const log = openSync(logFile, "a", 0o600);
-  const child = spawnTied(process.execPath, [path.join(root, "dist/bin/all.js")], { stdio: ["ignore", log, log], env, cwd: root });
+  const command = [YOUNG_OBJECTS, path.join(root, "dist/bin/all.js")];
+  const child = spawnTied(process.execPath, command, { stdio: ["ignore", log, log], env, cwd: root });
   closeSync(log);
   return { child, url: `http://${reachable(env.HOST)}:${env.PORT}` };
 }

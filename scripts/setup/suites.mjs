@@ -110,7 +110,7 @@ async function imageTests({ root, engine, image, args }) {
   const code = await runContainer({
     engine,
     image: name,
-    command: ["python3", "-B", "-m", "pytest", "-q", "-rs", "--color=no", "-p", "no:cacheprovider", ...args, "/tests"],
+    command: ["python3", "-B", "-m", "pytest", "-q", "-rfEs", "--color=no", "-p", "no:cacheprovider", ...args, "/tests"],
     hostConfig: {
       Init: true,
       PidsLimit: 256,
