@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-/** One project a suite. Files wait more than they compute, so two run at once; none of them measures how long something takes. */
+/** One project a suite. Files wait more than they compute, so two run at once; bounds on time in them leave room for that. */
 const two = { maxWorkers: 2, testTimeout: 120_000, hookTimeout: 180_000 };
 
 /**

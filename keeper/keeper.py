@@ -29,7 +29,7 @@ import stat
 import struct
 import sys
 import threading
-from typing import Any
+from typing import Any, NoReturn
 
 from cgroups import Cgroups, make_room
 from containers import COMMAND_TIMEOUT_S, Container, Runtime, kill
@@ -263,11 +263,15 @@ def _own_folder(state: str) -> int:
     lock = os.open(f"{state}/lock", os.O_CREAT | os.O_RDWR, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     making = os.open(f"{state}/making", os.O_CREAT | os.O_RDWR, 0o600)
-    # The signal ends us: then a runtime is at it for longer than any may be.
+    signal.signal(signal.SIGALRM, _give_up)
     signal.alarm(COMMAND_TIMEOUT_S)
     fcntl.flock(making, fcntl.LOCK_EX)
     signal.alarm(0)
     return making
+
+
+def _give_up(_number: int, _frame: object) -> NoReturn:
+    raise SystemExit(f"OCI_STATE_DIR: a runtime that an earlier keeper started there has been at work for more than {COMMAND_TIMEOUT_S} s")
 
 
 def _listen(path: str, owner: int) -> socket.socket:

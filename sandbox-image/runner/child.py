@@ -15,7 +15,7 @@ import _signal  # type: ignore[import-not-found]
 import _sitebuiltins
 
 from runner import jsontext, matplotlib_home, protocol
-from runner.cell import run_cell
+from runner.cell import EXIT_INTERRUPTED, run_cell
 from runner.channel import Channel
 
 TYPE_CHECKING = False
@@ -58,6 +58,9 @@ def run_as_child(descriptors: tuple[int, int, int, int]) -> NoReturn:
         source, bounds = _receive_run()
         take_requested(bounds)
         code = run_cell(source, Channel(CHANNEL_FD), bounds)
+    except KeyboardInterrupt:
+        # It came before the code began.
+        os._exit(EXIT_INTERRUPTED)
     except BaseException as error:
         # Only our own mistakes come here: run_cell answers for what the code raises.
         os.write(2, f"the code could not be started: {type(error).__name__}: {error}\n".encode("utf-8", "replace")[:4096])

@@ -46,7 +46,7 @@ class CodeProcess:
             os.set_blocking(fd, False)
 
     def discard(self) -> None:
-        """Ends it, unless it has run anything."""
+        """Ends it; only before it has been told anything."""
         os.kill(self.pid, _signal.SIGKILL)
         os.waitpid(self.pid, 0)
         for fd in (self.stdin, self.stdout, self.stderr, self.channel, self.pidfd):

@@ -72,6 +72,8 @@ export function containerOptions(spec: SandboxSpec, options: ProfileOptions): Co
       MaskedPaths: [...MASKED_PATHS],
       ReadonlyPaths: [...READONLY_PATHS],
       LogConfig: { Type: "none", Config: {} },
+      // The runner itself has to be the first process, whatever the engine is set to.
+      Init: false,
       // Removed by name in `finally`: automatic removal would race with reading how the sandbox ended.
       AutoRemove: false,
       RestartPolicy: { Name: "no" },

@@ -91,8 +91,13 @@ export function nextToPreload(stock: readonly IdleSandbox[], heavyShare: number)
   return furthest.find((idle) => idle.preloadable && !idle.dead) ?? null;
 }
 
-/** The sandbox to open for plain code before that comes: one of the stock, and never the last, which other code may want. */
-export function nextToOpen(stock: readonly IdleSandbox[]): IdleSandbox | null {
-  if (stock.length < 2 || stock.some((idle) => idle.opened)) return null;
+/** Whether one of so many may be opened for plain code: never the only one, nor where code that imports wants all of them. */
+export function roomForOpened(stock: number, heavyShare: number): boolean {
+  return Math.max(1, Math.round(heavyShare * stock)) < stock;
+}
+
+/** The sandbox to open for plain code before that comes. */
+export function nextToOpen(stock: readonly IdleSandbox[], heavyShare: number): IdleSandbox | null {
+  if (!roomForOpened(stock.length, heavyShare) || stock.some((idle) => idle.opened)) return null;
   return stock.find((idle) => idle.sandbox.open !== undefined && !idle.dead) ?? null;
 }

@@ -4,7 +4,7 @@ import type { StopReason } from "../execution/run.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { Arrivals } from "./arrivals.ts";
-import { bestMatch, IdleSandbox, nextToOpen, nextToPreload } from "./idle-sandbox.ts";
+import { bestMatch, IdleSandbox, nextToOpen, nextToPreload, roomForOpened } from "./idle-sandbox.ts";
 import type { Sandbox, SandboxFactory, SandboxSpec } from "./sandbox.ts";
 
 export interface PoolOptions {
@@ -200,14 +200,7 @@ export class Pool {
       if (!idle.dead) return { sandbox: idle.sandbox, warm: true };
       this.#bury(idle);
     }
-    this.#makeRoom();
     return { sandbox: await this.#wait(signal), warm: false };
-  }
-
-  /** What is left of the stock is opened for code of the other kind; it goes where no other sandbox can be made beside it. */
-  #makeRoom(): void {
-    const left = this.#existing >= this.#options.capacity ? this.#idle.shift() : undefined;
-    if (left !== undefined) this.#track(this.#destroy(left.sandbox));
   }
 
   #inStock(spec: SandboxSpec): boolean {
@@ -283,9 +276,17 @@ export class Pool {
     }, REFILL_DELAY_MS);
   }
 
+  /** What is opened for plain code goes, when other code waits and no sandbox can be made for it. */
+  #makeRoom(): void {
+    if (this.#waiters.length <= this.#starting || this.#existing < this.#options.capacity) return;
+    const opened = this.#idle.findIndex((idle) => idle.opened);
+    for (const { sandbox } of opened < 0 ? [] : this.#idle.splice(opened, 1)) this.#track(this.#destroy(sandbox));
+  }
+
   /** Starts as many sandboxes as waiters and stock lack, within the bounds. */
   #refill(): void {
     if (this.#closing.signal.aborted) return;
+    this.#makeRoom();
     const wanted = this.#target() + this.#waiters.length;
     while (
       this.#idle.length + this.#starting < wanted &&
@@ -352,7 +353,7 @@ export class Pool {
     const oldest = Date.now() - this.#options.idleMsMax;
     for (const idle of [...this.#idle]) {
       if (idle.preloading !== null) continue;
-      const excess = this.#idle.length > this.#target();
+      const excess = this.#idle.length > this.#target() || (idle.opened && !roomForOpened(this.#target(), this.#arrivals.heavyShare));
       if (!idle.dead && idle.since > oldest && !excess) continue;
       this.#idle.splice(this.#idle.indexOf(idle), 1);
       if (idle.dead) this.#bury(idle);
@@ -370,7 +371,7 @@ export class Pool {
   /** One module into one sandbox, or the process for plain code, and only while nothing else is going on. */
   #warmUp(): void {
     if (this.#inUse > 0 || this.#starting > 0 || this.#closing.signal.aborted) return;
-    nextToOpen(this.#idle)?.openForPlainCode();
+    nextToOpen(this.#idle, this.#arrivals.heavyShare)?.openForPlainCode();
     if (this.#idle.some((idle) => idle.preloading !== null)) return;
     const next = nextToPreload(this.#idle, this.#arrivals.heavyShare);
     if (next === null) return;

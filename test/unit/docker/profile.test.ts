@@ -21,6 +21,7 @@ describe("the lockdown", () => {
       MemorySwap: 256 * 1024 * 1024,
       NanoCpus: 1e9,
       LogConfig: { Type: "none" },
+      Init: false,
       AutoRemove: false,
     });
     expect(options.HostConfig?.MaskedPaths).toEqual(expect.arrayContaining(["/proc/kcore", "/proc/keys", "/sys/firmware"]));

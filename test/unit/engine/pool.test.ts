@@ -329,6 +329,28 @@ describe("opening for plain code", () => {
     for (const { sandbox } of [first, second]) await pool.discard(sandbox);
   });
 
+  test("gives its room also to code that came before the room was short", async () => {
+    const factory = new OpeningFactory(wellBehaved);
+    const { pool } = poolOf(factory, { sizeMax: 2, capacity: 4, startsMax: 1 });
+    pool.open();
+    await vi.waitFor(() => expect(factory.opened).toHaveLength(1));
+    const taken = await Promise.all([0, 1, 2, 3].map(() => pool.take(spec, true, never)));
+    expect(taken.map(({ sandbox }) => sandbox.id)).not.toContain(openedIn(factory)[0]);
+    for (const { sandbox } of taken) await pool.discard(sandbox);
+  });
+
+  test("is undone, and not done again, where all code imports", async () => {
+    const factory = new OpeningFactory(wellBehaved);
+    const { pool } = poolOf(factory, { sizeMax: 2 });
+    pool.open();
+    await vi.waitFor(() => expect(factory.opened).toHaveLength(1));
+    for (let turn = 0; turn < 20; turn++) await pool.discard((await pool.take(spec, true, never)).sandbox);
+    const first = factory.made.find(({ id }) => id === openedIn(factory)[0]);
+    await vi.waitFor(() => expect(first?.destroyed).toBe(1), { timeout: 5_000 });
+    await untilIdle(pool, 2);
+    expect(factory.opened).toHaveLength(1);
+  });
+
   test("is not done to the only one there is", async () => {
     const factory = new OpeningFactory(wellBehaved);
     const { pool } = poolOf(factory, { sizeMin: 1, sizeMax: 1 });
