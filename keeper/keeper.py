@@ -290,8 +290,11 @@ def _end_with_starter(keeper: Keeper) -> None:
     """Whoever started us holds our standard input; with it we go, and leave nothing."""
     while sys.stdin.buffer.raw.read(4096):  # type: ignore[attr-defined]
         pass
-    keeper.close()
-    os._exit(0)
+    try:
+        keeper.close()
+    finally:
+        # Also where the folder has gone before us: nobody is left to serve.
+        os._exit(0)
 
 
 def _receive(connection: socket.socket, count: int) -> bytes:
