@@ -290,11 +290,15 @@ def _end_with_starter(keeper: Keeper) -> None:
     """Whoever started us holds our standard input; with it we go, and leave nothing."""
     while sys.stdin.buffer.raw.read(4096):  # type: ignore[attr-defined]
         pass
+    code = 1
     try:
         keeper.close()
+        code = 0
+    except Exception as error:
+        print(f"not all is removed: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
     finally:
-        # Also where the folder has gone before us: nobody is left to serve.
-        os._exit(0)
+        # Also where the folder has gone before us, or our log with whoever read it: nobody is left to serve.
+        os._exit(code)
 
 
 def _receive(connection: socket.socket, count: int) -> bytes:

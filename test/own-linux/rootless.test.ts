@@ -33,8 +33,9 @@ test(
       "con=null",
       "con0=null,fd:1",
     ];
-    const { stdout } = spawnSync(OWN_LINUX, kernel, { encoding: "utf8", timeout: TIMEOUT_MS, killSignal: "SIGKILL" });
+    const { stdout, error } = spawnSync(OWN_LINUX, kernel, { encoding: "utf8", timeout: TIMEOUT_MS, killSignal: "SIGKILL" });
     console.info(stdout);
+    if (error !== undefined) throw error;
     expect(stdout).toMatch(/Tests .*5 passed/);
     expect(stdout).toContain("ended with 0");
   },
