@@ -1,6 +1,8 @@
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { connect } from "node:net";
+import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Sandbox } from "../../src/engine/sandbox.ts";
 import { makeLimits } from "../../src/limits.ts";
@@ -8,6 +10,7 @@ import { makeLog } from "../../src/observe/log.ts";
 import { makeMetrics } from "../../src/observe/metrics.ts";
 import { ociBehind } from "../support/oci-behind.ts";
 import { groupsOf, processesOf, runIn as run, runHead } from "../support/oci-sandbox.ts";
+import { startProgram } from "../support/start-program.ts";
 
 const limits = makeLimits();
 const never = new AbortController().signal;
@@ -190,6 +193,17 @@ test("a keeper that is killed while it makes containers leaves none behind the o
   await last.close();
 });
 
+test("a keeper ends with its starter, also where its folder has gone before it", async () => {
+  const state = `/run/code-interpreter-test-${randomUUID()}`;
+  const program = fileURLToPath(new URL("../../dist/bin/keeper.js", import.meta.url));
+  const env = { ...process.env, ENGINE: "oci", OCI_STATE_DIR: state };
+  const { child } = await startProgram([process.execPath, program], env, "the keeper makes sandboxes");
+  const [keeper] = childrenOf(child.pid as number);
+  rmSync(state, { recursive: true });
+  child.kill("SIGKILL");
+  await expect.poll(() => existsSync(`/proc/${keeper}`), { timeout: 20_000 }).toBe(false);
+});
+
 /** Processes inside that a zygote forked; what a runner forks is its own child. */
 function runnersIn({ id }: Sandbox): number[] {
   const parents = zygotes();
@@ -198,8 +212,12 @@ function runnersIn({ id }: Sandbox): number[] {
 
 /** Of this keeper: children of its process. */
 function zygotes(): number[] {
-  const found = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && parentOf(name) === behind.keeper.pid);
-  return found.filter((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("runner.zygote")).map(Number);
+  return childrenOf(behind.keeper.pid).filter((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("runner.zygote"));
+}
+
+function childrenOf(parent: number): number[] {
+  const all = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  return all.filter((name) => parentOf(name) === parent).map(Number);
 }
 
 function parentOf(pid: string): number {
