@@ -17,6 +17,9 @@ const never = new AbortController().signal;
 const rootfs = process.env.SANDBOX_ROOTFS ?? "";
 const runtime = process.env.OCI_RUNTIME || "crun";
 const ZYGOTE_FORKS_MAX = 5;
+/** Until a runtime is met at work. */
+const CONTAINERS_ASKED_MAX = 40;
+const LOOKS_EACH = 20;
 type Behind = Awaited<ReturnType<typeof ociBehind>>;
 
 let behind: Behind;
@@ -175,22 +178,34 @@ test("a keeper that ends leaves nothing, and its sandboxes are lost", async () =
   await other.close();
 });
 
-test("a keeper that is killed while it makes containers leaves none behind the one that comes next", async () => {
+test("a container that is being made while its keeper is killed is removed by the one that comes next", async () => {
   const options = { rootfs, runtime, limits, metrics: makeMetrics(), log: makeLog("silent") };
-  let last = await ociBehind(options);
-  for (let round = 0; round < 3; round++) {
-    const asked = Array.from({ length: 12 }, () => last.factory.create({ memoryMb: 128 }, never));
-    // Some stand, others are being made.
-    await Promise.race(asked);
-    process.kill(last.keeper.pid, "SIGKILL");
-    await Promise.allSettled(asked);
-    const left = await last.containers();
-    last = await ociBehind({ ...options, state: last.state });
-    expect(left).not.toEqual([]);
-    expect(await last.containers()).toEqual([]);
-    expect(left.flatMap(groupsOf)).toEqual([]);
+  const killed = await ociBehind(options);
+  const asked: Promise<unknown>[] = [];
+  let making: number | undefined;
+  while (making === undefined && asked.length < CONTAINERS_ASKED_MAX) {
+    asked.push(killed.factory.create({ memoryMb: 128 }, never));
+    for (let look = 0; look < LOOKS_EACH && making === undefined; look++) {
+      await new Promise((resolve) => setImmediate(resolve));
+      making = runtimesOf(killed.keeper.pid).find(stopped);
+    }
   }
-  await last.close();
+  process.kill(killed.keeper.pid, "SIGKILL");
+  await Promise.allSettled(asked);
+  const left = await killed.containers();
+  let ready = false;
+  const coming = ociBehind({ ...options, state: killed.state }).finally(() => {
+    ready = true;
+  });
+  // It waits for the runtime, or else it does not and is there before that.
+  await expect.poll(() => ready || waitsForLock(`${killed.state}/making`), { timeout: 20_000 }).toBe(true);
+  process.kill(making as number, "SIGCONT");
+  const next = await coming;
+  await expect.poll(() => existsSync(`/proc/${making}`), { timeout: 10_000 }).toBe(false);
+  expect(left).not.toEqual([]);
+  expect(await next.containers()).toEqual([]);
+  expect(left.flatMap(groupsOf)).toEqual([]);
+  await next.close();
 });
 
 test("a keeper ends with its starter, also where its folder has gone before it", async () => {
@@ -210,6 +225,33 @@ function runnersIn({ id }: Sandbox): number[] {
   return processesOf(id).filter((pid) => parents.includes(parentOf(String(pid))));
 }
 
+/** Programs that make containers for a keeper now. */
+function runtimesOf(keeper: number): number[] {
+  const children = readdirSync(`/proc/${keeper}/task`).flatMap((thread) => textOf(`/proc/${keeper}/task/${thread}/children`).split(" "));
+  return children.filter((pid) => pid !== "" && textOf(`/proc/${pid}/cmdline`).includes("--detach")).map(Number);
+}
+
+/** Stops it; false when it had ended. */
+function stopped(pid: number): boolean {
+  process.kill(pid, "SIGSTOP");
+  return /^State:\s+[TR]/m.test(textOf(`/proc/${pid}/status`));
+}
+
+/** Whether some process waits for the lock of a file. */
+function waitsForLock(file: string): boolean {
+  const { ino } = statSync(file);
+  return new RegExp(`-> FLOCK .*:${ino} `).test(readFileSync("/proc/locks", "utf8"));
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    // It has ended since it was listed.
+    return "";
+  }
+}
+
 /** Of this keeper: children of its process. */
 function zygotes(): number[] {
   return childrenOf(behind.keeper.pid).filter((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("runner.zygote"));
@@ -221,10 +263,5 @@ function childrenOf(parent: number): number[] {
 }
 
 function parentOf(pid: string): number {
-  try {
-    return Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
-  } catch {
-    // It has ended since it was listed.
-    return 0;
-  }
+  return Number(/^PPid:\s+(\d+)/m.exec(textOf(`/proc/${pid}/status`))?.[1] ?? 0);
 }
