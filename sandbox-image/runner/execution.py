@@ -9,17 +9,15 @@ import time
 import _signal  # type: ignore[import-not-found]
 
 from runner import protocol
+from runner.process import explain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
     from runner.outbox import Outbox
-    from runner.process import CodeProcess
-
-    # Ends every process of the sandbox; what it is given takes the ends of children and says whether others live.
-    KillAll = Callable[[Callable[[], bool]], None]
+    from runner.process import CodeProcess, KillAll
 
 READ_BYTES = 64 * 1024
 # A pipe holds at most this much, whatever its writers ask for; so one emptying never lasts.
@@ -31,31 +29,7 @@ FLUSH_GRACE_S = 0.03
 ASK_CHILD_S = 0.005
 # Orphans come to the first process and count against the limit of processes until it takes their end.
 REAP_ORPHANS_S = 0.2
-KILL_ALL_S = 5.0
 ERROR_FRAMES_MAX = 4
-
-_SIGNAL_NAMES = {
-    number: name for name, number in vars(_signal).items() if name.startswith("SIG") and "_" not in name and isinstance(number, int)
-}
-
-
-def kill_everyone(reap_dead: Callable[[], bool]) -> None:
-    """
-    For the first process of a sandbox: kills every other one and waits for each, as orphans come to it.
-
-    One kill(-1) meets them all, since no fork completes while the signal is pending; it is repeated all the same.
-    """
-    deadline = time.monotonic() + KILL_ALL_S
-    pause = 0.0002
-    while time.monotonic() < deadline:
-        try:
-            os.kill(-1, _signal.SIGKILL)
-        except OSError:
-            pass
-        if not reap_dead():
-            return
-        time.sleep(pause)
-        pause = min(pause * 2, 0.02)
 
 
 class Stream:
@@ -186,7 +160,7 @@ class Execution:
         for fd in (self.stdout.fd, self.stderr.fd, self._channel, self._stdin_fd, self._pidfd):
             if fd >= 0:
                 os.close(fd)
-        return self._facts(*_explain(self._status), run_s)
+        return self._facts(*explain(self._status), run_s)
 
     def _facts(self, exit_code: int | None, signal: str | None, run_s: float) -> dict[str, object]:
         return {
@@ -329,13 +303,3 @@ class Execution:
             self._memory_peak_bytes = max(self._memory_peak_bytes, usage.ru_maxrss * 1024)
             if pid == self._pid:
                 self._status = status
-
-
-def _explain(status: int | None) -> tuple[int | None, str | None]:
-    """Returns exit code or signal name of a wait status."""
-    if status is None:
-        return None, None
-    if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        return None, _SIGNAL_NAMES.get(number, f"SIG{number}")
-    return os.WEXITSTATUS(status), None

@@ -10,14 +10,14 @@ import os
 import select
 import time
 
-from runner.execution import KILL_ALL_S
+from runner.process import KILL_ALL_S
 from runner.supervisor import Supervisor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runner.execution import KillAll
+    from runner.process import KillAll
 
 # The container's first process and the runner.
 _OURS = 2

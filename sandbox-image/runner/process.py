@@ -1,8 +1,9 @@
-"""The process that runs the code, from its supervisor's side: forked once, told once what to run."""
+"""Processes of the sandbox, from their supervisor's side: the one that runs the code, forked once and told once what to run; and the end of all."""
 
 from __future__ import annotations
 
 import os
+import time
 
 import _signal  # type: ignore[import-not-found]
 import _socket
@@ -12,8 +13,17 @@ from runner.child import EX_SOFTWARE, run_as_child
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
+
+    # Ends every process of the sandbox; what it is given takes the ends of children and says whether others live.
+    KillAll = Callable[[Callable[[], bool]], None]
+
+KILL_ALL_S = 5.0
+
+_SIGNAL_NAMES = {
+    number: name for name, number in vars(_signal).items() if name.startswith("SIG") and "_" not in name and isinstance(number, int)
+}
 
 
 class CodeProcess:
@@ -65,3 +75,32 @@ def open_pidfd(pid: int) -> int:
         return os.pidfd_open(pid)
     except OSError:
         return -1
+
+
+def kill_everyone(reap_dead: Callable[[], bool]) -> None:
+    """
+    For the first process of a sandbox: kills every other one and waits for each, as orphans come to it.
+
+    One kill(-1) meets them all, since no fork completes while the signal is pending; it is repeated all the same.
+    """
+    deadline = time.monotonic() + KILL_ALL_S
+    pause = 0.0002
+    while time.monotonic() < deadline:
+        try:
+            os.kill(-1, _signal.SIGKILL)
+        except OSError:
+            pass
+        if not reap_dead():
+            return
+        time.sleep(pause)
+        pause = min(pause * 2, 0.02)
+
+
+def explain(status: int | None) -> tuple[int | None, str | None]:
+    """Returns exit code or signal name of a wait status."""
+    if status is None:
+        return None, None
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        return None, _SIGNAL_NAMES.get(number, f"SIG{number}")
+    return os.WEXITSTATUS(status), None

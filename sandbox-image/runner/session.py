@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from runner.execution import KillAll
     from runner.outbox import Outbox
+    from runner.process import KillAll
 
 # An interrupted cell unwinds and describes where it was, on a machine that may be busy: variables are worth the wait.
 # Shorter than the worker's own patience after a time limit.

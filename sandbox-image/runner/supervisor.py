@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
     from runner.collect import Collection
-    from runner.execution import Execution, KillAll
-    from runner.process import CodeProcess
+    from runner.execution import Execution
+    from runner.process import CodeProcess, KillAll
     from runner.session import SessionProcess
 
 WORKING_FOLDER = "/mnt/data"
@@ -100,9 +100,9 @@ class Supervisor:
         self._full_folder = meter.full_folder
 
     def _how_to_kill_all(self) -> KillAll:
-        from runner import execution
+        from runner import process
 
-        return execution.kill_everyone
+        return process.kill_everyone
 
     def loop(self) -> NoReturn:
         while True:
