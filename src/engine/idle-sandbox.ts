@@ -72,32 +72,3 @@ export class IdleSandbox {
     }
   }
 }
-
-/**
- * The best match for an execution: preloaded for code that imports; for the rest the one that is opened for it, else a plain
- * one; not in the middle of an import. Null when there is none, or only one that is opened for the other kind.
- */
-export function bestMatch(stock: readonly IdleSandbox[], wantsPreloaded: boolean): IdleSandbox | null {
-  const progress = (idle: IdleSandbox) => (wantsPreloaded ? -idle.preloaded : idle.preloaded);
-  const cost = (idle: IdleSandbox) => (idle.preloading === null ? 0 : 100) + (idle.opened ? -100 : progress(idle));
-  const fitting = stock.filter((idle) => !(idle.opened && wantsPreloaded));
-  return fitting.reduce<IdleSandbox | null>((best, idle) => (best === null || cost(idle) < cost(best) ? idle : best), null);
-}
-
-/** The sandbox to preload next, so that the share of preloaded ones follows the share of code that wants them; at least one. */
-export function nextToPreload(stock: readonly IdleSandbox[], heavyShare: number): IdleSandbox | null {
-  const wanted = Math.max(1, Math.round(heavyShare * stock.length));
-  const furthest = [...stock].sort((a, b) => b.preloaded - a.preloaded).slice(0, wanted);
-  return furthest.find((idle) => idle.preloadable && !idle.dead) ?? null;
-}
-
-/** Whether one of so many may be opened for plain code: never the only one, nor where code that imports wants all of them. */
-export function roomForOpened(stock: number, heavyShare: number): boolean {
-  return Math.max(1, Math.round(heavyShare * stock)) < stock;
-}
-
-/** The sandbox to open for plain code before that comes. */
-export function nextToOpen(stock: readonly IdleSandbox[], heavyShare: number): IdleSandbox | null {
-  if (!roomForOpened(stock.length, heavyShare) || stock.some((idle) => idle.opened)) return null;
-  return stock.find((idle) => idle.sandbox.open !== undefined && !idle.dead) ?? null;
-}

@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { memoryUnits } from "../execution/memory-units.ts";
-import type { StopReason } from "../execution/run.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { Arrivals } from "./arrivals.ts";
-import { bestMatch, IdleSandbox, nextToOpen, nextToPreload, roomForOpened } from "./idle-sandbox.ts";
-import type { Sandbox, SandboxFactory, SandboxSpec } from "./sandbox.ts";
+import { IdleSandbox } from "./idle-sandbox.ts";
+import type { Sandbox, SandboxFactory, SandboxSpec, Taken } from "./sandbox.ts";
+import { type Spare, SpareRoom } from "./spare-room.ts";
+import { Stock } from "./stock.ts";
 
 export interface PoolOptions {
   factory: SandboxFactory;
@@ -23,18 +24,6 @@ export interface PoolOptions {
   preloadMsMax: number;
   metrics: Metrics;
   log: Log;
-}
-
-export interface Taken {
-  sandbox: Sandbox;
-  /** True when it stood ready. */
-  warm: boolean;
-}
-
-/** Room for one sandbox that nobody needs now. */
-export interface Spare extends Pick<Pool, "take" | "discard"> {
-  /** Aborted, with a StopReason, once an execution may want the room. */
-  wanted: AbortSignal;
 }
 
 interface Waiter {
@@ -55,14 +44,14 @@ export class Pool {
   readonly #options: PoolOptions;
   readonly #arrivals = new Arrivals();
   readonly #closing = new AbortController();
-  readonly #idle: IdleSandbox[] = [];
+  readonly #stock = new Stock();
+  readonly #spareRoom = new SpareRoom();
   readonly #waiters: Waiter[] = [];
   readonly #work = new Set<Promise<void>>();
   #starting = 0;
   #existing = 0;
   #inUse = 0;
   #resting = 0;
-  #spare: { stop: AbortController; inUseMax: number } | null = null;
   readonly #known = new Set<string>();
   #failures = 0;
   #retryTimer: NodeJS.Timeout | null = null;
@@ -86,7 +75,7 @@ export class Pool {
     this.#begin(wantsPreloaded);
     try {
       const taken = await this.#acquire(spec, wantsPreloaded, signal);
-      poolTakes.inc({ start: taken.warm ? "warm" : this.#inStock(spec) ? "cold" : "other_size" });
+      poolTakes.inc({ start: taken.warm ? "warm" : this.#isStocked(spec) ? "cold" : "other_size" });
       return taken;
     } catch (error) {
       this.#inUse -= 1;
@@ -100,10 +89,10 @@ export class Pool {
 
   /** A sandbox that stands ready and can be opened before it is needed; null when there is none. */
   takeAhead(spec: SandboxSpec, wantsPreloaded: boolean): Taken | null {
-    const idle = this.#inStock(spec) ? bestMatch(this.#idle, wantsPreloaded) : null;
+    const idle = this.#isStocked(spec) ? this.#stock.bestMatch(wantsPreloaded) : null;
     if (idle === null || idle.sandbox.open === undefined || idle.dead) return null;
     this.#begin(wantsPreloaded);
-    this.#idle.splice(this.#idle.indexOf(idle), 1);
+    this.#stock.remove(idle);
     this.#options.metrics.poolTakes.inc({ start: "warm" });
     this.#refillSoon();
     return { sandbox: idle.sandbox, warm: true };
@@ -138,29 +127,18 @@ export class Pool {
    * most `inUseMax` sandboxes are in use, which leaves a core free. What is made in it is nobody's execution, and counts as none.
    */
   spare(inUseMax: number): Spare | null {
-    const full = this.#idle.length >= this.#target() && this.#idle.every((idle) => idle.preloading === null && !idle.dead);
+    const full = this.#stock.size >= this.#target() && this.#stock.calm;
     const quiet = this.#starting === 0 && this.#waiters.length === 0 && this.#inUse <= inUseMax;
-    const room = this.#existing < this.#options.capacity && this.#spare === null && !this.#closing.signal.aborted;
+    const room = this.#existing < this.#options.capacity && !this.#spareRoom.given && !this.#closing.signal.aborted;
     if (!full || !quiet || !room) return null;
-    const stop = new AbortController();
-    this.#spare = { stop, inUseMax };
-    return {
-      wanted: stop.signal,
-      take: async (spec, _preloaded, signal) => {
-        try {
-          return { sandbox: await this.#startOutsideStock(spec, signal), warm: false };
-        } catch (error) {
-          this.#spare = null;
-          throw error;
-        }
-      },
-      discard: async (sandbox) => {
+    return this.#spareRoom.give(inUseMax, {
+      start: (spec, signal) => this.#startOutsideStock(spec, signal),
+      end: (sandbox) => {
         const gone = this.#destroy(sandbox);
         this.#track(gone);
-        await gone;
-        this.#spare = null;
+        return gone;
       },
-    };
+    });
   }
 
   /** Whether it is in the stock or in use, however old it is. */
@@ -170,17 +148,17 @@ export class Pool {
 
   /** Idle sandboxes that could be taken now. */
   get idle(): number {
-    return this.#idle.length;
+    return this.#stock.size;
   }
 
   /** Starts nothing more and destroys the stock; taken sandboxes stay with their takers. */
   async close(): Promise<void> {
     this.#closing.abort(new Error("the pool is closing"));
-    this.#reclaimSpare();
+    this.#spareRoom.reclaim();
     if (this.#refillTimer !== null) clearTimeout(this.#refillTimer);
     if (this.#retryTimer !== null) clearTimeout(this.#retryTimer);
     if (this.#upkeepTimer !== null) clearInterval(this.#upkeepTimer);
-    for (const idle of this.#idle.splice(0)) this.#track(this.#destroy(idle.sandbox));
+    for (const idle of this.#stock.removeAll()) this.#track(this.#destroy(idle.sandbox));
     while (this.#work.size > 0) await Promise.all(this.#work);
     await this.#options.factory.settled();
     this.#report();
@@ -189,13 +167,14 @@ export class Pool {
   #begin(wantsPreloaded: boolean): void {
     this.#arrivals.arrived(Date.now(), wantsPreloaded);
     this.#inUse += 1;
-    if (this.#spare !== null && (this.#inUse > this.#spare.inUseMax || this.#idle.length === 0)) this.#reclaimSpare();
+    if (this.#stock.size === 0) this.#spareRoom.reclaim();
+    else this.#spareRoom.reclaimBeyond(this.#inUse);
   }
 
   async #acquire(spec: SandboxSpec, wantsPreloaded: boolean, signal: AbortSignal): Promise<Taken> {
-    if (!this.#inStock(spec)) return { sandbox: await this.#startOutsideStock(spec, signal), warm: false };
-    for (let idle = bestMatch(this.#idle, wantsPreloaded); idle !== null; idle = bestMatch(this.#idle, wantsPreloaded)) {
-      this.#idle.splice(this.#idle.indexOf(idle), 1);
+    if (!this.#isStocked(spec)) return { sandbox: await this.#startOutsideStock(spec, signal), warm: false };
+    for (let idle = this.#stock.bestMatch(wantsPreloaded); idle !== null; idle = this.#stock.bestMatch(wantsPreloaded)) {
+      this.#stock.remove(idle);
       await this.#settled(idle, signal);
       if (!idle.dead) return { sandbox: idle.sandbox, warm: true };
       this.#bury(idle);
@@ -203,12 +182,8 @@ export class Pool {
     return { sandbox: await this.#wait(signal), warm: false };
   }
 
-  #inStock(spec: SandboxSpec): boolean {
+  #isStocked(spec: SandboxSpec): boolean {
     return spec.memoryMb === this.#options.spec.memoryMb;
-  }
-
-  #reclaimSpare(): void {
-    this.#spare?.stop.abort("shutdown" satisfies StopReason);
   }
 
   /** Waits for the import that goes on in a sandbox; who gives up leaves the sandbox to the stock. */
@@ -217,7 +192,7 @@ export class Pool {
     await Promise.race([idle.preloading, aborted(signal)]);
     if (!signal.aborted) return;
     if (this.#closing.signal.aborted) this.#track(this.#destroy(idle.sandbox));
-    else this.#idle.push(idle);
+    else this.#stock.add(idle);
     signal.throwIfAborted();
   }
 
@@ -266,7 +241,7 @@ export class Pool {
   }
 
   #refillSoon(): void {
-    if (this.#idle.length === 0) {
+    if (this.#stock.size === 0) {
       this.#refill();
       return;
     }
@@ -279,8 +254,8 @@ export class Pool {
   /** What is opened for plain code goes, when other code waits and no sandbox can be made for it. */
   #makeRoom(): void {
     if (this.#waiters.length <= this.#starting || this.#existing < this.#options.capacity) return;
-    const opened = this.#idle.findIndex((idle) => idle.opened);
-    for (const { sandbox } of opened < 0 ? [] : this.#idle.splice(opened, 1)) this.#track(this.#destroy(sandbox));
+    const opened = this.#stock.removeOpened();
+    if (opened !== null) this.#track(this.#destroy(opened.sandbox));
   }
 
   /** Starts as many sandboxes as waiters and stock lack, within the bounds. */
@@ -289,7 +264,7 @@ export class Pool {
     this.#makeRoom();
     const wanted = this.#target() + this.#waiters.length;
     while (
-      this.#idle.length + this.#starting < wanted &&
+      this.#stock.size + this.#starting < wanted &&
       this.#starting < this.#options.startsMax &&
       this.#existing < this.#options.capacity &&
       this.#retryTimer === null
@@ -334,7 +309,7 @@ export class Pool {
     }
     const waiter = this.#waiters.shift();
     if (waiter !== undefined) waiter.resolve(sandbox);
-    else this.#idle.push(new IdleSandbox(sandbox, Date.now()));
+    else this.#stock.add(new IdleSandbox(sandbox, Date.now()));
   }
 
   /** An engine that fails is asked again after a growing pause, also while executions wait: they have their own deadline. */
@@ -351,11 +326,7 @@ export class Pool {
   /** Once a second: replaces the dead and the old, follows the rate of arrivals up and down. */
   #keepUp(): void {
     const oldest = Date.now() - this.#options.idleMsMax;
-    for (const idle of [...this.#idle]) {
-      if (idle.preloading !== null) continue;
-      const excess = this.#idle.length > this.#target() || (idle.opened && !roomForOpened(this.#target(), this.#arrivals.heavyShare));
-      if (!idle.dead && idle.since > oldest && !excess) continue;
-      this.#idle.splice(this.#idle.indexOf(idle), 1);
+    for (const idle of this.#stock.removeOutdated(this.#target(), this.#arrivals.heavyShare, oldest)) {
       if (idle.dead) this.#bury(idle);
       else this.#track(this.#destroy(idle.sandbox));
     }
@@ -371,16 +342,16 @@ export class Pool {
   /** One module into one sandbox, or the process for plain code, and only while nothing else is going on. */
   #warmUp(): void {
     if (this.#inUse > 0 || this.#starting > 0 || this.#closing.signal.aborted) return;
-    nextToOpen(this.#idle, this.#arrivals.heavyShare)?.openForPlainCode();
-    if (this.#idle.some((idle) => idle.preloading !== null)) return;
-    const next = nextToPreload(this.#idle, this.#arrivals.heavyShare);
+    this.#stock.nextToOpen(this.#arrivals.heavyShare)?.openForPlainCode();
+    if (this.#stock.preloading > 0) return;
+    const next = this.#stock.nextToPreload(this.#arrivals.heavyShare);
     if (next === null) return;
     this.#track(next.preloadNext(this.#options.metrics, this.#options.preloadMsMax).then(() => this.#warmUp()));
     this.#report();
   }
 
   async #destroyAfterAnswer(sandbox: Sandbox): Promise<void> {
-    if (this.#idle.length > 0) await sleep(REFILL_DELAY_MS);
+    if (this.#stock.size > 0) await sleep(REFILL_DELAY_MS);
     await this.#destroy(sandbox);
   }
 
@@ -404,8 +375,8 @@ export class Pool {
 
   #report(): void {
     const { poolSandboxes, poolTarget } = this.#options.metrics;
-    const preloading = this.#idle.filter((idle) => idle.preloading !== null).length;
-    poolSandboxes.set({ state: "idle" }, this.#idle.length - preloading);
+    const { preloading, size } = this.#stock;
+    poolSandboxes.set({ state: "idle" }, size - preloading);
     poolSandboxes.set({ state: "preloading" }, preloading);
     poolSandboxes.set({ state: "starting" }, this.#starting);
     poolSandboxes.set({ state: "in_use" }, this.#inUse);

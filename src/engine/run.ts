@@ -4,7 +4,8 @@ import type { ExecutionEnd } from "../execution/result.ts";
 import type { Engine, RunInput, RunPorts, SessionEngine } from "../execution/run.ts";
 import type { Limits } from "../limits.ts";
 import type { Log } from "../observe/log.ts";
-import type { Pool, Taken } from "./pool.ts";
+import type { Pool } from "./pool.ts";
+import type { Taken } from "./sandbox.ts";
 import { elapsedMs, SandboxRun } from "./sandbox-run.ts";
 import { openSession } from "./session.ts";
 

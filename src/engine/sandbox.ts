@@ -47,3 +47,10 @@ export interface SandboxFactory {
   /** Resolves when nothing of starts that failed is left on its way out. */
   settled(): Promise<void>;
 }
+
+/** A sandbox that is its taker's, to run in and to give up. */
+export interface Taken {
+  sandbox: Sandbox;
+  /** True when it stood ready. */
+  warm: boolean;
+}

@@ -4,9 +4,10 @@ import type { Limits } from "../limits.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { type AttackProgram, attackPrograms, type Verdict } from "./attack-programs.ts";
-import type { Pool, Spare } from "./pool.ts";
+import type { Pool } from "./pool.ts";
 import { runInSandbox } from "./run.ts";
 import { attack } from "./self-proof.ts";
+import type { Spare } from "./spare-room.ts";
 
 export interface SelfCheckOptions {
   pool: Pool;

@@ -1,7 +1,7 @@
 import { connectEngine } from "../../src/docker/engine-client.ts";
-import { Pool, type Taken } from "../../src/engine/pool.ts";
+import { Pool } from "../../src/engine/pool.ts";
 import { makeEngine } from "../../src/engine/run.ts";
-import type { Sandbox } from "../../src/engine/sandbox.ts";
+import type { Sandbox, Taken } from "../../src/engine/sandbox.ts";
 import { newId } from "../../src/execution/ids.ts";
 import type { Output } from "../../src/execution/outputs.ts";
 import type { ExecutionEnd } from "../../src/execution/result.ts";

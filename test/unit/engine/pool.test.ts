@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { Pool, type PoolOptions, type Spare } from "../../../src/engine/pool.ts";
+import { Pool, type PoolOptions } from "../../../src/engine/pool.ts";
+import type { Spare } from "../../../src/engine/spare-room.ts";
 import { makeLog } from "../../../src/observe/log.ts";
 import { type Metrics, makeMetrics } from "../../../src/observe/metrics.ts";
 import { FakeFactory, type FakeSandbox, OpeningFactory, type Script, wellBehaved } from "../../support/fake-sandbox.ts";
