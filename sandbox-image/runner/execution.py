@@ -94,6 +94,11 @@ class Execution:
         self._stdin = stdin
         self._feed()
 
+    @property
+    def killed(self) -> bool:
+        """Whether a signal that nothing can catch ended the code's process, and not for a bound of ours."""
+        return self._end is None and explain(self._status)[1] == "SIGKILL"
+
     def interests(self) -> list[tuple[int, int]]:
         """Returns the descriptors to poll. The code's output is left in its pipes while the worker takes no more."""
         wanted = []

@@ -10,6 +10,8 @@ import os
 import select
 import time
 
+import _signal  # type: ignore[import-not-found]
+
 from runner.process import KILL_ALL_S
 from runner.supervisor import Supervisor
 
@@ -17,12 +19,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from runner.execution import Execution
     from runner.process import KillAll
 
 # The container's first process and the runner.
 _OURS = 2
 # What an event descriptor takes for one.
 _ONE = (1).to_bytes(8, "little")
+# From proc(5): the ninth field of a process's stat, and the kernel's PF_EXITING in it, set before the rest of a namespace is killed.
+_STAT_FLAGS, _EXITING = 9, 0x4
 
 
 class JoinedSupervisor(Supervisor):
@@ -36,6 +41,15 @@ class JoinedSupervisor(Supervisor):
         """As a rule nobody waits yet, so the code's process is made now."""
         super().prepare()
         self._ahead = self._make_process()
+
+    def _end_run(self, execution: Execution) -> None:
+        """
+        With the first process the kernel kills the code, and that is not how the code ended: where somebody outside ended the
+        container we end with it, whoever of us the kernel came to first.
+        """
+        if execution.killed and _first_process_ends():
+            _signal.raise_signal(_signal.SIGKILL)
+        super()._end_run(execution)
 
     def _how_to_kill_all(self) -> KillAll:
         return self._end_namespace
@@ -61,3 +75,13 @@ class JoinedSupervisor(Supervisor):
             alive = reap_dead()
             if poll.poll(1 if alive else int((deadline - time.monotonic()) * 1000)) and not alive:
                 return
+
+
+def _first_process_ends() -> bool:
+    try:
+        with open("/proc/1/stat") as file:
+            # The second field is a name in parentheses, which may hold anything.
+            after_name = file.read().rpartition(")")[2].split()
+    except OSError:
+        return True
+    return bool(int(after_name[_STAT_FLAGS - 3]) & _EXITING)
