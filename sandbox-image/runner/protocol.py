@@ -33,6 +33,8 @@ READY, PRELOADED, STDOUT, STDERR, DISPLAY, ERROR, FILE, CHUNK, FILE_END, DONE = 
 CELL_END, CELL_BEGIN = 0x4B, 0x4C
 CELL_KINDS = frozenset((DISPLAY, ERROR, CELL_END, CELL_BEGIN))
 
+_PASSED_ON = frozenset((IN_CHUNK, CHUNK))
+
 KIND_NAMES = {
     "file": IN_FILE, "chunk": IN_CHUNK, "file_end": IN_FILE_END, "stdin": IN_STDIN,
     "run": IN_RUN, "interrupt": IN_INTERRUPT, "close": IN_CLOSE, "preload": IN_PRELOAD, "remove": IN_REMOVE,
@@ -65,12 +67,19 @@ def encode(kind: int, head: Mapping[str, object] | None = None, body: bytes = b"
     return HEADER.pack(kind, len(head_bytes), len(body)) + head_bytes + body
 
 
+def header(kind: int, body_bytes: int) -> bytes:
+    """Returns what goes before a body that is written without being copied."""
+    return HEADER.pack(kind, 0, body_bytes)
+
+
 class FrameParser:
     """Incremental parser of frames.
 
     `push` takes any slice of the stream and yields the frames that it completes. It raises WireError at the first
-    byte that can not belong to a frame, and is then of no further use. Never holds more than one frame and one slice.
+    byte that can not belong to a frame, and is then of no further use. Never holds more than one frame.
     With `skip_oversize` a frame beyond the bounds is read past instead, and yielded empty.
+    The body of a file's chunk is passed on as it comes, as several frames where it comes in several slices: views of what
+    was pushed, good until the next push. Files are large, and gathering would copy all of them.
     """
 
     def __init__(self, kinds: frozenset[int], head_bytes_max: int, body_bytes_max: int, skip_oversize: bool = False) -> None:
@@ -80,42 +89,68 @@ class FrameParser:
         self._skip_oversize = skip_oversize
         self._held = bytearray()
         self._kind = 0
+        # Of the head and the body that belong to the header just read; None before a header.
         self._needed: tuple[int, int] | None = None
         self._skip_bytes = 0
+        self._pass_bytes = 0
 
-    def push(self, data: bytes) -> Iterator[Frame]:
-        held = self._held
-        held += data
+    def push(self, data: bytes | memoryview) -> Iterator[Frame]:
+        left = memoryview(data)
         while True:
             if self._skip_bytes:
-                skipped = min(self._skip_bytes, len(held))
-                del held[:skipped]
+                skipped = min(self._skip_bytes, len(left))
+                left = left[skipped:]
                 self._skip_bytes -= skipped
                 if self._skip_bytes:
                     return
                 yield Frame(self._kind, {}, b"", oversize=True)
-            if self._needed is None:
-                if len(held) < HEADER.size:
+            elif self._pass_bytes:
+                if not left:
                     return
-                self._kind, head_bytes, body_bytes = HEADER.unpack_from(held)
-                del held[: HEADER.size]
-                if self._exceeds(head_bytes, body_bytes):
-                    self._skip_bytes = head_bytes + body_bytes
-                    continue
-                self._needed = (head_bytes, body_bytes)
-            head_bytes, body_bytes = self._needed
-            if len(held) < head_bytes + body_bytes:
-                return
-            with memoryview(held) as view:
-                head = bytes(view[:head_bytes])
-                body = bytes(view[head_bytes : head_bytes + body_bytes])
-            del held[: head_bytes + body_bytes]
-            self._needed = None
-            try:
-                parsed = jsontext.parse_object(head)
-            except jsontext.JsonError as error:
-                raise WireError("frame head is not a JSON object") from error
-            yield Frame(self._kind, parsed, body)
+                body = left[: self._pass_bytes]
+                left = left[len(body) :]
+                self._pass_bytes -= len(body)
+                yield Frame(self._kind, {}, body)
+            elif self._needed is None:
+                gathered = self._gather(left, HEADER.size)
+                if gathered is None:
+                    return
+                header, left = gathered
+                self._begin(*HEADER.unpack(header))
+            else:
+                head_bytes, body_bytes = self._needed
+                gathered = self._gather(left, head_bytes + body_bytes)
+                if gathered is None:
+                    return
+                frame, left = gathered
+                self._needed = None
+                try:
+                    head = jsontext.parse_object(frame[:head_bytes])
+                except jsontext.JsonError as error:
+                    raise WireError("frame head is not a JSON object") from error
+                yield Frame(self._kind, head, frame[head_bytes:])
+
+    def _gather(self, data: memoryview, count: int) -> tuple[bytes, memoryview] | None:
+        """Returns the next `count` bytes of the stream and what of `data` comes behind them; holds `data` when they are not all there."""
+        missing = count - len(self._held)
+        if len(data) < missing:
+            self._held += data
+            return None
+        if not self._held:
+            return bytes(data[:count]), data[count:]
+        self._held += data[:missing]
+        gathered = bytes(self._held)
+        self._held.clear()
+        return gathered, data[missing:]
+
+    def _begin(self, kind: int, head_bytes: int, body_bytes: int) -> None:
+        self._kind = kind
+        if self._exceeds(head_bytes, body_bytes):
+            self._skip_bytes = head_bytes + body_bytes
+        elif kind in _PASSED_ON and head_bytes == 0 and body_bytes > 0:
+            self._pass_bytes = body_bytes
+        else:
+            self._needed = (head_bytes, body_bytes)
 
     def _exceeds(self, head_bytes: int, body_bytes: int) -> bool:
         """Returns whether the frame just begun is too large but may be skipped; raises when it may not."""

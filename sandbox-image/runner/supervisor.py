@@ -248,7 +248,8 @@ class Supervisor:
             left = found.size
             for chunk in collection.chunks(found, fd):
                 left -= len(chunk)
-                self._outbox.put(protocol.encode(protocol.CHUNK, None, chunk))
+                self._outbox.put(protocol.header(protocol.CHUNK, len(chunk)))
+                self._outbox.put(chunk)
                 while self._outbox.full and collection.wait_s() > 0:
                     self._poll([], collection.wait_s())
             self._outbox.put(protocol.encode(protocol.FILE_END, {"complete": left == 0}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,24 @@ def parser(kinds: frozenset[int], **options: Any) -> protocol.FrameParser:
     return protocol.FrameParser(kinds, BOUNDS["head_bytes_max"], BOUNDS["body_bytes_max"], **options)
 
 
+def meanings(frames: Iterable[protocol.Frame]) -> list[tuple[int, dict[str, Any], bytes]]:
+    """What the frames say; a chunk may come in pieces."""
+    joined: list[tuple[int, dict[str, Any], bytes]] = []
+    for frame in frames:
+        body = bytes(frame.body)
+        if joined and frame.kind == joined[-1][0] and frame.kind in (protocol.IN_CHUNK, protocol.CHUNK):
+            body = joined.pop()[2] + body
+        joined.append((frame.kind, frame.head, body))
+    return joined
+
+
 @pytest.mark.parametrize("vector", VECTORS["valid"], ids=lambda vector: f"{vector['direction']} {vector['kind']}")
 def test_every_valid_frame_is_read_back_byte_by_byte(vector: dict[str, Any]) -> None:
     kinds = KINDS[vector["direction"]]
     reader = parser(frozenset(kinds.values()))
     data = bytes.fromhex(vector["frame_hex"])
-    frames = [frame for at in range(len(data)) for frame in reader.push(data[at : at + 1])]
-    assert [(frame.kind, frame.head, frame.body.hex()) for frame in frames] == [
-        (kinds[vector["kind"]], vector["head"] or {}, vector["body_hex"])
-    ]
+    frames = (frame for at in range(len(data)) for frame in reader.push(data[at : at + 1]))
+    assert meanings(frames) == [(kinds[vector["kind"]], vector["head"] or {}, bytes.fromhex(vector["body_hex"]))]
 
 
 @pytest.mark.parametrize("vector", [vector for vector in VECTORS["valid"] if vector["direction"] == "out"], ids=lambda v: v["kind"])
@@ -46,14 +56,23 @@ def test_malformed_frames_are_refused(vector: dict[str, Any]) -> None:
 def test_a_stream_means_the_same_in_any_chunks() -> None:
     data = b"".join(bytes.fromhex(vector["frame_hex"]) for vector in VECTORS["valid"] if vector["direction"] == "out")
     kinds = frozenset(protocol.OUT_KIND_NAMES.values())
-    whole = [(frame.kind, frame.head, frame.body) for frame in parser(kinds).push(data)]
+    whole = meanings(parser(kinds).push(data))
     assert len(whole) > 10
     chance = random.Random(1)
     for _ in range(50):
         cuts = [0, *sorted(chance.choices(range(len(data)), k=20)), len(data)]
         reader = parser(kinds)
-        pieces = [frame for a, b in zip(cuts, cuts[1:]) for frame in reader.push(data[a:b])]
-        assert [(frame.kind, frame.head, frame.body) for frame in pieces] == whole
+        assert meanings(frame for a, b in zip(cuts, cuts[1:]) for frame in reader.push(data[a:b])) == whole
+
+
+def test_a_chunk_is_passed_on_as_it_comes_and_bounded_as_a_whole() -> None:
+    kinds = frozenset(protocol.KIND_NAMES.values())
+    reader = parser(kinds)
+    stream = protocol.header(protocol.IN_CHUNK, 6) + b"abcdef" + protocol.encode(protocol.IN_FILE_END)
+    pieces = [[bytes(frame.body) for frame in reader.push(part)] for part in (stream[:11], stream[11:13], stream[13:])]
+    assert pieces == [[b"ab"], [b"cd"], [b"ef", b""]]
+    with pytest.raises(protocol.WireError):
+        list(parser(kinds).push(protocol.header(protocol.IN_CHUNK, BOUNDS["body_bytes_max"] + 1)))
 
 
 def test_a_frame_beyond_the_bounds_is_skipped_where_that_is_asked() -> None:

@@ -155,10 +155,10 @@ export async function dataUrlOf(
   context: Pick<InputContext, "files" | "organization" | "limits">,
 ): Promise<string | null> {
   if (!/^image\/(png|jpeg|webp|gif)$/.test(file.mimeType) || file.bytes > context.limits.toolImageBytesMax) return null;
-  const stream = await context.files.read(context.organization, file.id);
-  if (stream === null) return null;
+  const lent = await context.files.read(context.organization, file.id);
+  if (lent === null) return null;
   const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(chunk as Buffer);
+  for await (const chunk of lent) chunks.push(Buffer.from(chunk));
   return `data:${file.mimeType};base64,${Buffer.concat(chunks).toString("base64")}`;
 }
 

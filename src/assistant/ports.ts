@@ -1,4 +1,3 @@
-import type { Readable } from "node:stream";
 import type { ExecutionRequest } from "../execution/request.ts";
 import type { Execution, ExecutionEvent } from "../execution/result.ts";
 import type { NewSession, Session, SessionFile } from "../execution/session.ts";
@@ -46,8 +45,8 @@ export interface StoredFile {
 export interface Files {
   getMany(organization: string, ids: readonly string[]): Promise<Array<StoredFile | null>>;
   save(organization: string, name: string, bytes: Uint8Array): Promise<StoredFile>;
-  /** Null when it is gone. */
-  read(organization: string, id: string): Promise<Readable | null>;
+  /** A chunk is good until the next is asked for. Null when the file is gone. */
+  read(organization: string, id: string): Promise<AsyncIterable<Uint8Array> | null>;
 }
 
 type RunningId = Pick<StoredResponse, "organization" | "id">;

@@ -61,34 +61,30 @@ export class FrameStream {
     }
   }
 
+  /** Resolves once the kernel has all of the frame: until then the memory of its body must not be written to. */
   async send(frame: InFrame): Promise<void> {
     if (this.#lost.signal.aborted) throw new WireError("the sandbox's stream has ended");
-    if (this.#write(frame)) return;
     await new Promise<void>((resolve, reject) => {
-      const onDrain = () => {
-        this.#lost.signal.removeEventListener("abort", onLost);
-        resolve();
-      };
-      const onLost = () => {
-        this.#socket.off("drain", onDrain);
-        reject(new WireError("the sandbox's stream ended while it was written to"));
-      };
-      this.#socket.once("drain", onDrain);
+      const onLost = () => reject(new WireError("the sandbox's stream ended while it was written to"));
       this.#lost.signal.addEventListener("abort", onLost, { once: true });
+      this.#write(frame, (error) => {
+        this.#lost.signal.removeEventListener("abort", onLost);
+        if (error) onLost();
+        else resolve();
+      });
     });
   }
 
-  /** One system call for the frame, and no copy of its body. Returns whether the socket takes more. */
-  #write(frame: InFrame): boolean {
+  /** One system call for the frame, and no copy of its body. */
+  #write(frame: InFrame, onTaken: (error?: Error | null) => void): void {
     const parts = encodeFrame(frame);
     this.#socket.cork();
-    let takesMore = true;
-    for (const part of parts) {
+    for (const [index, part] of parts.entries()) {
       this.#onBytes("in", part.length);
-      takesMore = this.#socket.write(part);
+      if (index < parts.length - 1) this.#socket.write(part);
+      else this.#socket.write(part, onTaken);
     }
     this.#socket.uncork();
-    return takesMore;
   }
 
   /**

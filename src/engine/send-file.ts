@@ -3,7 +3,7 @@ import type { FileHash } from "../execution/provenance.ts";
 import { WireError } from "../wire/frames.ts";
 import type { Sandbox } from "./sandbox.ts";
 
-const FILE_CHUNK_BYTES = 256 * 1024;
+const FILE_CHUNK_BYTES = 1024 * 1024;
 
 /** An input that was there when it was accepted and is not any more. */
 export class InputLost extends Error {
@@ -20,10 +20,13 @@ export async function sendFile(sandbox: Sandbox, name: string, open: () => Promi
   await sandbox.send({ kind: "file", head: { name } });
   try {
     for await (const bytes of untilLost(bytesOf(open), sandbox.lost)) {
-      hash.update(bytes);
       sent += bytes.length;
       for (let offset = 0; offset < bytes.length; offset += FILE_CHUNK_BYTES) {
-        await sandbox.send({ kind: "chunk", body: bytes.subarray(offset, offset + FILE_CHUNK_BYTES) });
+        const chunk = bytes.subarray(offset, offset + FILE_CHUNK_BYTES);
+        const taken = sandbox.send({ kind: "chunk", body: chunk });
+        // While the engine takes it.
+        hash.update(chunk);
+        await taken;
       }
     }
   } catch (error) {

@@ -28,7 +28,7 @@ export interface SavedFile {
 
 /** What a run asks of the world around it. Each call is bounded by the run's signal. */
 export interface RunPorts {
-  /** The bytes of an input file; rejects when it is gone. */
+  /** The bytes of an input file, each chunk good until the next is asked for; rejects when it is gone. */
   openFile(fileId: string): Promise<AsyncIterable<Uint8Array>>;
   /** Keeps one file of a run; rejects when it can not be stored, which the execution then says. */
   saveFile(

@@ -1,11 +1,10 @@
-import type { Readable } from "node:stream";
 import { ServiceError } from "../errors.ts";
 import { newId } from "../execution/ids.ts";
 import type { RunPorts } from "../execution/run.ts";
 import type { Limits } from "../limits.ts";
 import type { FileCatalog, FileFilter } from "./catalog.ts";
 import { mimeTypeOf } from "./mime.ts";
-import type { BlobStore, FileRecord, LinkHeaders } from "./store.ts";
+import type { BlobStore, FileRecord, LentChunks, LinkHeaders } from "./store.ts";
 
 export interface NewFile {
   name: string;
@@ -111,7 +110,7 @@ export class Files {
   }
 
   /** The bytes of a record that `get` returned; null when they have been swept since. */
-  async read(record: Pick<FileRecord, "id">, range?: { start: number; end: number }): Promise<Readable | null> {
+  async read(record: Pick<FileRecord, "id">, range?: { start: number; end: number }): Promise<LentChunks | null> {
     return this.#store.get(record.id, range);
   }
 

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import type { S3Client } from "@aws-sdk/client-s3";
 import { ensureBlobId, isBlobId } from "./blob-id.ts";
-import { type BlobStore, BlobStoreFailed, BlobTooLarge, type LinkHeaders } from "./store.ts";
+import { type BlobStore, BlobStoreFailed, BlobTooLarge, type LentChunks, type LinkHeaders } from "./store.ts";
 
 export interface S3Settings {
   bucket: string;
@@ -94,11 +94,12 @@ class S3Store implements BlobStore {
     return { bytes: counted.bytes, sha256: counted.sha256() };
   }
 
-  async get(id: string, range?: { start: number; end: number }): Promise<Readable | null> {
+  async get(id: string, range?: { start: number; end: number }): Promise<LentChunks | null> {
     const part = range === undefined ? {} : { Range: `bytes=${range.start}-${range.end}` };
     try {
       const { Body } = await this.#client.send(new this.#sdk.GetObjectCommand({ ...this.#place(id), ...part }));
-      return Body as Readable;
+      const body = Body as Readable;
+      return { close: async () => void body.destroy(), [Symbol.asyncIterator]: () => body[Symbol.asyncIterator]() };
     } catch (error) {
       if (error instanceof this.#sdk.NoSuchKey) return null;
       if (error instanceof RangeError) throw error;

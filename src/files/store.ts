@@ -1,11 +1,17 @@
-import type { Readable } from "node:stream";
+/**
+ * Bytes of a blob as they are read. A chunk is lent: its memory takes the next one, so whoever keeps it keeps a copy. `close`
+ * is for who does not read at all; reading to the end, or breaking off, closes too.
+ */
+export interface LentChunks extends AsyncIterable<Uint8Array> {
+  close(): Promise<void>;
+}
 
 /** Bytes under an id. Streams only: a file is never whole in memory. */
 export interface BlobStore {
   /** Stores a stream whole or not at all. Rejects with BlobTooLarge past `bytesMax`. */
   put(id: string, source: AsyncIterable<Uint8Array>, bytesMax: number): Promise<{ bytes: number; sha256: string }>;
-  /** A stream of bytes `start` to `end` inclusive (all by default); null when there is no such blob. */
-  get(id: string, range?: { start: number; end: number }): Promise<Readable | null>;
+  /** Bytes `start` to `end` inclusive (all by default); null when there is no such blob. */
+  get(id: string, range?: { start: number; end: number }): Promise<LentChunks | null>;
   delete(id: string): Promise<void>;
   /** Deletes blobs older than the retention; returns how many. */
   sweep(olderThanMs: number): Promise<number>;

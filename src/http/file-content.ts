@@ -1,4 +1,3 @@
-import { pipeline } from "node:stream/promises";
 import type { Request, Response } from "express";
 import { ServiceError } from "../errors.ts";
 import type { Files } from "../files/files.ts";
@@ -35,13 +34,25 @@ export async function answerFileContent(files: Files, record: FileRecord, reques
   response.setHeader("Content-Type", record.mimeType);
   response.setHeader("Content-Disposition", attachment(record.name));
   if (request.method === "HEAD") {
-    bytes.destroy();
+    await bytes.close();
     response.end();
     return;
   }
   const gone = callerGone(response);
-  await pipeline(bytes, response).catch((error: unknown) => {
-    if (!gone.aborted || bytes.errored !== null) throw error;
+  for await (const chunk of bytes) if (!(await sent(chunk, response, gone))) return;
+  response.end();
+}
+
+/** Resolves once the kernel has the bytes, as their memory is used again then; with false when the caller has gone. */
+function sent(chunk: Uint8Array, response: Response, gone: AbortSignal): Promise<boolean> {
+  return new Promise((resolve) => {
+    const onGone = () => resolve(false);
+    if (gone.aborted) return onGone();
+    gone.addEventListener("abort", onGone, { once: true });
+    response.write(chunk, (error) => {
+      gone.removeEventListener("abort", onGone);
+      resolve(error == null);
+    });
   });
 }
 

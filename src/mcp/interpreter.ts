@@ -32,7 +32,7 @@ export interface Interpreter {
   /** Newest first; rejects with file_not_found when `after` names none. */
   listFiles(page: { after?: string | undefined; limit: number }): Promise<FilesPage>;
   getFile(id: string): Promise<StoredFile | null>;
-  /** Bytes `start` to `end` inclusive; null when they are gone. */
+  /** Bytes `start` to `end` inclusive, each chunk good until the next is asked for; null when they are gone. */
   readFile(file: StoredFile, range: { start: number; end: number }): Promise<AsyncIterable<Uint8Array> | null>;
   /** Resolves with the id of a session that takes code. */
   openSession(): Promise<string>;

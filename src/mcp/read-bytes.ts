@@ -6,10 +6,10 @@ export const imageTypes: ReadonlySet<string> = new Set(["image/png", "image/jpeg
 /** Part of a file in memory; the caller bounds it. Null when the bytes are gone. */
 export async function bytesOf(file: StoredFile, range: { start: number; end: number }, interpreter: Interpreter): Promise<Buffer | null> {
   if (range.end < range.start) return Buffer.alloc(0);
-  const stream = await interpreter.readFile(file, range);
-  if (stream === null) return null;
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of stream) chunks.push(chunk);
+  const lent = await interpreter.readFile(file, range);
+  if (lent === null) return null;
+  const chunks: Buffer[] = [];
+  for await (const chunk of lent) chunks.push(Buffer.from(chunk));
   return Buffer.concat(chunks);
 }
 

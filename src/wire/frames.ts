@@ -102,6 +102,13 @@ export function encodeFrame(frame: InFrame): Uint8Array[] {
   return body.length === 0 ? [front] : [front, body];
 }
 
+interface Header {
+  kind: OutKind;
+  headBytes: number;
+  /** Of a chunk those that are still to come. */
+  bodyBytes: number;
+}
+
 export interface FrameBounds {
   headBytesMax: number;
   bodyBytesMax: number;
@@ -110,14 +117,15 @@ export interface FrameBounds {
 /**
  * Incremental parser of runner frames. `push` takes any slice of the stream and yields the frames it completes;
  * it throws WireError at the first byte that can not belong to a frame, and is then of no further use.
- * Iterative, linear in the bytes pushed, and never holds more than one frame's bytes.
+ * Iterative, linear in the bytes pushed, and never holds more than one frame's bytes. The body of a chunk is passed on
+ * as it comes, in several frames where it comes in several slices: files are large, and gathering would copy all of them.
  */
 export class FrameParser {
   readonly #bounds: FrameBounds;
   #held: Buffer[] = [];
   #heldBytes = 0;
   #neededBytes = HEADER_BYTES;
-  #header: { kind: OutKind; headBytes: number; bodyBytes: number } | null = null;
+  #header: Header | null = null;
 
   constructor(bounds: FrameBounds) {
     this.#bounds = bounds;
@@ -129,18 +137,29 @@ export class FrameParser {
     while (this.#heldBytes >= this.#neededBytes) {
       if (this.#header === null) {
         this.#header = this.#parseHeader(this.#take(HEADER_BYTES));
-        this.#neededBytes = this.#header.headBytes + this.#header.bodyBytes;
+        this.#neededBytes = isPassedOn(this.#header) ? 1 : this.#header.headBytes + this.#header.bodyBytes;
+        continue;
+      }
+      if (isPassedOn(this.#header)) {
+        const body = this.#take(Math.min(this.#heldBytes, this.#header.bodyBytes));
+        this.#header.bodyBytes -= body.length;
+        if (this.#header.bodyBytes === 0) this.#expectHeader();
+        yield { kind: "chunk", head: {}, body, bytes: body.length };
         continue;
       }
       const { kind, headBytes, bodyBytes } = this.#header;
       const bytes = this.#take(headBytes + bodyBytes);
-      this.#header = null;
-      this.#neededBytes = HEADER_BYTES;
+      this.#expectHeader();
       yield { kind, head: parseHead(bytes.subarray(0, headBytes)), body: bytes.subarray(headBytes), bytes: bytes.length };
     }
   }
 
-  #parseHeader(bytes: Buffer): { kind: OutKind; headBytes: number; bodyBytes: number } {
+  #expectHeader(): void {
+    this.#header = null;
+    this.#neededBytes = HEADER_BYTES;
+  }
+
+  #parseHeader(bytes: Buffer): Header {
     const code = bytes.readUInt8(0);
     const kind = outNames.get(code);
     if (kind === undefined) throw new WireError(`unknown frame kind ${code}`);
@@ -159,6 +178,10 @@ export class FrameParser {
     this.#heldBytes = rest.length;
     return all.subarray(0, count);
   }
+}
+
+function isPassedOn({ kind, headBytes, bodyBytes }: Header): boolean {
+  return kind === "chunk" && headBytes === 0 && bodyBytes > 0;
 }
 
 function parseHead(bytes: Buffer): Record<string, unknown> {

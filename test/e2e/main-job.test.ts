@@ -1,3 +1,6 @@
+import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { get, type IncomingMessage } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { engineName } from "../support/engine.ts";
 import { expectMatchesOpenApi } from "../support/openapi.ts";
@@ -27,6 +30,18 @@ const textOf = (execution: Json, stream = "stdout") =>
     .filter((output: Json) => output.type === "text" && output.stream === stream)
     .map((output: Json) => output.text)
     .join("");
+
+const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
+
+/** SHA-256 of a body of which nothing is read until the connection holds no more of it. */
+async function readSlowly(url: string, headers: Record<string, string>): Promise<string> {
+  const [response] = (await once(get(url, { headers }), "response")) as [IncomingMessage];
+  const { socket } = response;
+  for (let before = -1; before < socket.bytesRead; await new Promise((resolve) => setTimeout(resolve, 200))) before = socket.bytesRead;
+  const hash = createHash("sha256");
+  for await (const chunk of response) hash.update(chunk as Buffer);
+  return hash.digest("hex");
+}
 
 describe("an execution", () => {
   test("answers the compound-interest example", async () => {
@@ -75,6 +90,25 @@ open("untouched.txt").read()`;
     ]);
     expect((await a.get(files[1].url)).text).toBe("6");
     expect((await b.get(files[1].url)).status).toBe(404);
+  });
+
+  test("gets and gives large files byte for byte, also to a caller who reads slowly", async () => {
+    const bytes = randomBytes(9_000_001);
+    const uploaded = new FormData();
+    uploaded.set("file", new Blob([bytes]), "in.bin");
+    const headers = { authorization: `Bearer ${await world.key("org_a")}` };
+    const { id } = (await (await fetch(`${service.url}/v1/files`, { method: "POST", headers, body: uploaded })).json()) as { id: string };
+    const code = `
+import hashlib
+data = open("in.bin", "rb").read()
+print(hashlib.sha256(data).hexdigest())
+open("out.bin", "wb").write(data[::-1])`;
+    const execution = ran(await a.run({ code, files: [{ name: "in.bin", file_id: id }] }));
+    expect(textOf(execution)).toBe(sha256(bytes));
+    const [out] = execution.outputs.filter((output: Json) => output.type === "file");
+    const expected = sha256(Buffer.from(bytes).reverse());
+    expect(out).toMatchObject({ bytes: bytes.length, sha256: expected });
+    expect(await readSlowly(`${service.url}${out.url}`, headers)).toBe(expected);
   });
 
   test("types what it shows, in order", async () => {

@@ -1,16 +1,16 @@
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { readdirSync, readlinkSync } from "node:fs";
 import { mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Readable } from "node:stream";
-import { buffer } from "node:stream/consumers";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { newId } from "../../../src/execution/ids.ts";
 import { FolderStore } from "../../../src/files/folder-store.ts";
 import { openS3Store } from "../../../src/files/s3-store.ts";
-import { type BlobStore, BlobStoreFailed, BlobTooLarge } from "../../../src/files/store.ts";
+import { type BlobStore, BlobStoreFailed, BlobTooLarge, type LentChunks } from "../../../src/files/store.ts";
+import { gather } from "../../support/gather.ts";
 import { startS3, type TestS3 } from "../../support/s3.ts";
 
 async function* chunks(...parts: Array<string | Uint8Array | Error>): AsyncGenerator<Uint8Array> {
@@ -18,6 +18,18 @@ async function* chunks(...parts: Array<string | Uint8Array | Error>): AsyncGener
     if (part instanceof Error) throw part;
     yield typeof part === "string" ? Buffer.from(part) : part;
   }
+}
+
+/** Of the files that this process has open. */
+function openPaths(): string[] {
+  return readdirSync("/proc/self/fd").flatMap((fd) => {
+    try {
+      return [readlinkSync(`/proc/self/fd/${fd}`)];
+    } catch {
+      // The one by which the folder was read.
+      return [];
+    }
+  });
 }
 
 /** What every blob store promises. `names` lists all that is kept, half-written things too. */
@@ -31,8 +43,8 @@ function promises(name: string, open: () => Promise<{ store: BlobStore; names():
     });
     afterEach(() => close());
     const read = async (id: string, range?: { start: number; end: number }) => {
-      const stream = await store.get(id, range);
-      return stream === null ? null : (await buffer(stream)).toString("latin1");
+      const lent = await store.get(id, range);
+      return lent === null ? null : (await gather(lent)).toString("latin1");
     };
 
     test("gives back the bytes, their count and their SHA-256", async () => {
@@ -126,7 +138,28 @@ describe("FolderStore", () => {
     const { store, close } = await openFolder();
     const id = newId("file");
     await store.put(id, chunks("0123"), 4);
-    expect((await buffer((await store.get(id, { start: 0, end: 0 })) ?? Readable.from([]))).toString()).toBe("0");
+    expect((await gather(await store.get(id, { start: 0, end: 0 }))).toString()).toBe("0");
+    await close();
+  });
+
+  test.each<[string, (lent: LentChunks) => Promise<void>]>([
+    ["read to its end", async (lent) => void (await gather(lent))],
+    [
+      "read in part",
+      async (lent) => {
+        for await (const _ of lent) break;
+      },
+    ],
+    ["not read at all", (lent) => lent.close()],
+  ])("keeps no blob open that was %s", async (_, use) => {
+    const { store, close } = await openFolder();
+    const id = newId("file");
+    await store.put(id, chunks(randomBytes(1024 * 1024)), 1024 * 1024);
+    const lent = await store.get(id);
+    if (lent === null) throw new Error("there is no blob");
+    expect(openPaths().some((path) => path.endsWith(id))).toBe(true);
+    await use(lent);
+    expect(openPaths().some((path) => path.endsWith(id))).toBe(false);
     await close();
   });
 
