@@ -250,10 +250,9 @@ class Execution:
             if data:
                 for frame in self._parser.push(data):
                     self._forward(frame)
-                    os.write(self._channel, b"\x06")
+                    self._acknowledge()
                 return True
         except BlockingIOError:
-            # No data; or thousands of answers unread, and what never listens needs no more of them.
             return False
         except (OSError, ValueError, protocol.WireError):
             # ValueError: JSON has numbers that no float holds, and that we could not spell again.
@@ -261,6 +260,13 @@ class Execution:
         os.close(self._channel)
         self._channel = -1
         return False
+
+    def _acknowledge(self) -> None:
+        try:
+            os.write(self._channel, b"\x06")
+        except BlockingIOError:
+            # Thousands are unread, and what never listens needs no more of them.
+            pass
 
     def _forward(self, frame: protocol.Frame) -> None:
         if frame.kind in (protocol.CELL_END, protocol.CELL_BEGIN):

@@ -82,6 +82,9 @@ def _first_process_ends() -> bool:
         with open("/proc/1/stat") as file:
             # The second field is a name in parentheses, which may hold anything.
             after_name = file.read().rpartition(")")[2].split()
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):
         return True
+    except OSError:
+        # Then it is not known, and what is known is how the code ended.
+        return False
     return bool(int(after_name[_STAT_FLAGS - 3]) & _EXITING)

@@ -75,7 +75,7 @@ def header(kind: int, body_bytes: int) -> bytes:
 class FrameParser:
     """Incremental parser of frames.
 
-    `push` takes any slice of the stream and yields the frames that it completes. It raises WireError at the first
+    `push` takes any slice of the stream and yields the frames that it completes; what is not taken of them is lost. It raises WireError at the first
     byte that can not belong to a frame, and is then of no further use. Never holds more than one frame.
     With `skip_oversize` a frame beyond the bounds is read past instead, and yielded empty.
     The body of a file's chunk is passed on as it comes, as several frames where it comes in several slices: views of what

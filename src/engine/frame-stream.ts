@@ -1,8 +1,10 @@
 import type { Duplex } from "node:stream";
 import { encodeFrame, type FrameBounds, FrameParser, type InFrame, type OutFrame, PREAMBLE, WireError } from "../wire/frames.ts";
 
-/** Frames waiting for a reader, in body bytes, above which the sandbox is held back. */
+/** Memory of frames that wait for a reader, above which the sandbox is held back. */
 const HELD_BYTES_MAX = 1024 * 1024;
+/** What a frame takes beside its bytes: hostile ones have none. */
+const FRAME_COST_BYTES = 512;
 
 /** Finds the runner's own bytes in what the vendor's stream brings. Throws on bytes that the vendor can not have sent. */
 export type Unwrap = (data: Buffer) => Iterable<Buffer>;
@@ -49,7 +51,7 @@ export class FrameStream {
     for (;;) {
       const frame = this.#frames.shift();
       if (frame !== undefined) {
-        this.#heldBytes -= frame.body.length;
+        this.#heldBytes -= costOf(frame);
         if (this.#socket.isPaused() && this.#heldBytes < HELD_BYTES_MAX / 2) this.#socket.resume();
         return frame;
       }
@@ -119,7 +121,7 @@ export class FrameStream {
       for (const slice of this.#unwrap(data)) {
         for (const frame of this.#parser.push(slice)) {
           this.#frames.push(frame);
-          this.#heldBytes += frame.body.length;
+          this.#heldBytes += costOf(frame);
         }
       }
     } catch (error) {
@@ -142,4 +144,8 @@ export class FrameStream {
     this.#wake = null;
     wake?.();
   }
+}
+
+function costOf(frame: OutFrame): number {
+  return frame.bytes + FRAME_COST_BYTES;
 }

@@ -63,7 +63,7 @@ export class SandboxRun {
     stop.addEventListener("abort", onStop, { once: true });
     if (stop.aborted) onStop();
     try {
-      if (await this.#sendInput(sandbox)) await this.#readToEnd(sandbox);
+      if (await this.#sendInput(sandbox, stop)) await this.#readToEnd(sandbox);
     } catch (error) {
       if (error instanceof InputLost) this.#firstIs({ kind: "input_lost" });
       else if (!(error instanceof WireError)) throw error;
@@ -118,19 +118,23 @@ export class SandboxRun {
   }
 
   /** Returns false when the run was stopped before its code was sent. */
-  async #sendInput(sandbox: Sandbox): Promise<boolean> {
+  async #sendInput(sandbox: Sandbox, stop: AbortSignal): Promise<boolean> {
     this.#ports.phase?.("send");
     this.#killAfter(sandbox, this.#limits.inputTimeoutMsMax, { kind: "no_sandbox" });
     for (const file of this.#input.files) {
       this.#sent.push(await sendFile(sandbox, file.name, () => this.#ports.openFile(file.file_id)));
     }
+    if (this.#first === null && this.#input.stdin !== "") {
+      await sandbox.send({ kind: "stdin", body: Buffer.from(this.#input.stdin, "utf8") });
+    }
     if (this.#first !== null) return false;
-    if (this.#input.stdin !== "") await sandbox.send({ kind: "stdin", body: Buffer.from(this.#input.stdin, "utf8") });
     await sandbox.send({ kind: "run", head: runHead(this.#input, this.#limits), body: Buffer.from(this.#input.code, "utf8") });
     this.#codeSentAt = performance.now();
     this.#ports.phase?.("run");
     // The runner keeps the time; this is for a runner that can not.
     this.#killAfter(sandbox, this.#input.timeoutMs + this.#limits.runKillGraceMs, { kind: "deadline" });
+    // Stopped while its code was on the way, when there was nothing to interrupt yet.
+    if (stop.aborted) this.#stop(sandbox, stop.reason as StopReason);
     return true;
   }
 

@@ -3,7 +3,7 @@ import type { FileHash } from "../execution/provenance.ts";
 import { WireError } from "../wire/frames.ts";
 import type { Sandbox } from "./sandbox.ts";
 
-const FILE_CHUNK_BYTES = 1024 * 1024;
+const FILE_CHUNK_BYTES = 512 * 1024;
 
 /** An input that was there when it was accepted and is not any more. */
 export class InputLost extends Error {

@@ -4,9 +4,10 @@ import { join } from "node:path";
 import { ensureBlobId } from "./blob-id.ts";
 import { type BlobStore, BlobStoreFailed, BlobTooLarge, type LentChunks } from "./store.ts";
 
-/** Chunks are gathered to this size: each write is a trip through a thread, which costs more than copying does. */
-const WRITTEN_BYTES = 512 * 1024;
-const READ_BYTES = 1024 * 1024;
+/** Each read and write is a trip through a thread, which costs more than copying does; and every stalled download holds this much. */
+const BLOCK_BYTES = 512 * 1024;
+/** However small they are: a chunk costs memory beside its bytes. */
+const CHUNKS_HELD_MAX = 1024;
 
 /**
  * Blobs in a folder: `<root>/<two last characters of the id>/<id>`, so that no folder holds more than a
@@ -85,7 +86,7 @@ export class FolderStore implements BlobStore {
         hash.update(chunk);
         pending.push(chunk);
         pendingBytes += chunk.byteLength;
-        if (pendingBytes >= WRITTEN_BYTES) await writePending();
+        if (pendingBytes >= BLOCK_BYTES || pending.length >= CHUNKS_HELD_MAX) await writePending();
       }
       if (pendingBytes > 0) await writePending();
       return { bytes, sha256: hash.digest("hex") };
@@ -112,10 +113,11 @@ async function writeWhole(handle: FileHandle, chunks: Uint8Array[], bytes: numbe
  */
 async function* lend(handle: FileHandle, { start = 0, end = Number.POSITIVE_INFINITY } = {}): AsyncGenerator<Uint8Array> {
   try {
-    const stop = Math.min(end + 1, (await handle.stat()).size);
-    const block = Buffer.allocUnsafeSlow(Math.max(0, Math.min(READ_BYTES, stop - start)));
+    const { size } = await ownFailure(() => handle.stat());
+    const stop = Math.min(end + 1, size);
+    const block = Buffer.allocUnsafeSlow(Math.max(0, Math.min(BLOCK_BYTES, stop - start)));
     for (let at = start; at < stop; ) {
-      const { bytesRead } = await handle.read(block, 0, Math.min(block.length, stop - at), at);
+      const { bytesRead } = await ownFailure(() => handle.read(block, 0, Math.min(block.length, stop - at), at));
       if (bytesRead === 0) return;
       at += bytesRead;
       yield block.subarray(0, bytesRead);

@@ -1,7 +1,7 @@
 import type { Request, Response } from "express";
 import { ServiceError } from "../errors.ts";
 import type { Files } from "../files/files.ts";
-import type { FileRecord } from "../files/store.ts";
+import { BlobStoreFailed, type FileRecord } from "../files/store.ts";
 import { callerGone } from "./caller-gone.ts";
 import { attachment } from "./content-disposition.ts";
 import { type ByteRange, matchesTag, parseRange } from "./range.ts";
@@ -39,7 +39,18 @@ export async function answerFileContent(files: Files, record: FileRecord, reques
     return;
   }
   const gone = callerGone(response);
-  for await (const chunk of bytes) if (!(await sent(chunk, response, gone))) return;
+  let left = range === null ? record.bytes : range.end - range.start + 1;
+  try {
+    for await (const chunk of bytes) {
+      if (!(await sent(chunk, response, gone))) return;
+      left -= chunk.length;
+    }
+    if (left !== 0) throw new BlobStoreFailed("a blob is not as long as its record says");
+  } catch (error) {
+    // Its headers promise bytes that will not come, so no other answer can follow on this connection.
+    response.destroy();
+    throw error;
+  }
   response.end();
 }
 

@@ -165,6 +165,7 @@ export class FrameParser {
     if (kind === undefined) throw new WireError(`unknown frame kind ${code}`);
     const headBytes = bytes.readUInt32BE(1);
     const bodyBytes = bytes.readUInt32BE(5);
+    if (kind === "chunk" && headBytes > 0) throw new WireError("chunk frame with a head");
     if (headBytes > this.#bounds.headBytesMax) throw new WireError(`${kind} frame announces a head of ${headBytes} bytes`);
     if (bodyBytes > this.#bounds.bodyBytesMax) throw new WireError(`${kind} frame announces a body of ${bodyBytes} bytes`);
     return { kind, headBytes, bodyBytes };
@@ -180,8 +181,8 @@ export class FrameParser {
   }
 }
 
-function isPassedOn({ kind, headBytes, bodyBytes }: Header): boolean {
-  return kind === "chunk" && headBytes === 0 && bodyBytes > 0;
+function isPassedOn({ kind, bodyBytes }: Header): boolean {
+  return kind === "chunk" && bodyBytes > 0;
 }
 
 function parseHead(bytes: Buffer): Record<string, unknown> {

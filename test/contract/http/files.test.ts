@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { readdir } from "node:fs/promises";
+import { mkdir, readdir, rm, truncate } from "node:fs/promises";
 import { request as httpRequest } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { FolderStore } from "../../../src/files/folder-store.ts";
@@ -232,6 +232,21 @@ describe("GET /v1/files/:id/content", () => {
     const response = await fetch(`${api.url}/v1/files/${of}/content`, { headers: { authorization: `Bearer ${key}` } });
     const back = Buffer.from(await response.arrayBuffer());
     expect(createHash("sha256").update(back).digest("hex")).toBe(sha256);
+  });
+
+  test.each<[string, (path: string) => Promise<void>]>([
+    ["is shorter than it was", (path) => truncate(path, 400_000)],
+    // A folder opens like a file, and fails at the first read.
+    ["can not be read", (path) => rm(path).then(() => mkdir(path))],
+  ])("a blob that %s cuts the connection, as its length was promised; others go on", async (_, harm) => {
+    const { id: of } = (await upload(randomBytes(700_001), "r.bin")).body;
+    const path = `${api.blobs}/${of.slice(-2)}/${of}`;
+    await harm(path);
+    const read = async () =>
+      (await fetch(`${api.url}/v1/files/${of}/content`, { headers: { authorization: `Bearer ${key}` } })).arrayBuffer();
+    await expect(read()).rejects.toThrow();
+    await rm(path, { recursive: true });
+    expect((await get()).body).toBe(content);
   });
 
   test.each([
