@@ -264,8 +264,8 @@ class Execution:
     def _acknowledge(self) -> None:
         try:
             os.write(self._channel, b"\x06")
-        except BlockingIOError:
-            # Thousands are unread, and what never listens needs no more of them.
+        except OSError:
+            # What never listens, or has ended, needs no answer; what it said before counts all the same.
             pass
 
     def _forward(self, frame: protocol.Frame) -> None:

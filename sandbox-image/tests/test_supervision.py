@@ -153,6 +153,12 @@ def test_endless_displays_are_dropped_beyond_their_bound() -> None:
     assert len(result.heads("display")) == 5 and result.done["outputs_truncated"]
 
 
+def test_displays_of_code_that_reads_no_answer_are_all_taken() -> None:
+    code = "frame = b'\\x45\\0\\0\\0\\x07\\0\\0\\0\\0{\"a\":1}'\nwith open(3, 'wb', closefd=False) as channel: channel.write(frame * 2000)"
+    result = run(code, outputs_count=3000)
+    assert len(result.heads("display")) == 2000 and not result.done["outputs_truncated"]
+
+
 def test_a_display_beyond_its_bytes_is_dropped() -> None:
     code = "import os\nframe = b'\\x45\\0\\0\\0\\x02\\0\\1\\0\\0{}' + bytes(65536)\nos.write(3, frame); os.read(3, 100)\nprint('on')"
     result = run(code, display_bytes=1000)
