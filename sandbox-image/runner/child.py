@@ -138,7 +138,7 @@ def _leave_supervisor() -> None:
         # Some kernels do not have it; the kernel's choice is then by size alone, which is the code's as a rule.
         pass
     _signal.signal(_signal.SIGINT, _signal.default_int_handler)
-    _signal.signal(_signal.SIGXCPU, _flush_streams_on_signal)
+    _signal.signal(_signal.SIGXCPU, _end_on_signal)
 
 
 def _set_environment() -> None:
@@ -161,9 +161,10 @@ def _open_streams() -> None:
     sys.stderr = sys.__stderr__ = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # type: ignore[misc]
 
 
-def _flush_streams_on_signal(_number: int, _frame: object) -> None:
-    """The supervisor sends this just before it kills, for the sake of an unfinished last line."""
+def _end_on_signal(_number: int, _frame: object) -> None:
+    """The supervisor sends this just before it kills, for the sake of an unfinished last line; it need not wait any longer then."""
     _flush_streams()
+    os.kill(os.getpid(), _signal.SIGKILL)
 
 
 def _flush_streams() -> None:

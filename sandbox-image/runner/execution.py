@@ -23,8 +23,8 @@ READ_BYTES = 64 * 1024
 # A pipe holds at most this much, whatever its writers ask for; so one emptying never lasts.
 PIPE_BYTES_MAX = 1024 * 1024
 INTERRUPT_GRACE_S = 0.5
-# For Python to write an unfinished line, where it is not inside a long call.
-FLUSH_GRACE_S = 0.03
+# For Python to write an unfinished line and end, which on a busy machine takes a while; inside a long call it does neither.
+FLUSH_GRACE_S = 0.25
 # Where the kernel has no pidfd, the child is asked for this often.
 ASK_CHILD_S = 0.005
 # Orphans come to the first process and count against the limit of processes until it takes their end.
