@@ -178,16 +178,18 @@ class Runtime:
             return taken
 
     def _forget(self, identity: str, id_range: int | None) -> None:
+        bundle = f"{self._bundles}/{identity}"
         for attempt in range(REMOVE_ATTEMPTS):
             try:
-                self._run(identity, "delete", "--force", identity)
+                if os.path.exists(bundle):
+                    self._run(identity, "delete", "--force", identity)
+                    shutil.rmtree(bundle)
                 break
             except OSError as error:
                 if attempt == REMOVE_ATTEMPTS - 1:
                     # Its folder stays, and with it the name by which the next start finds it.
                     print(f"container {identity} not removed: {error}", file=sys.stderr, flush=True)
                     return
-        shutil.rmtree(f"{self._bundles}/{identity}", ignore_errors=True)
         if id_range is not None:
             self._give_back(id_range)
 

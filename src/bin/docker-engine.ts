@@ -1,6 +1,7 @@
 import { connectEngine, type EngineClient } from "../docker/engine-client.ts";
 import { DockerSandboxFactory } from "../docker/factory.ts";
 import { reapSandboxes } from "../docker/reaper.ts";
+import { hasOwnKernel } from "../engine/own-kernel.ts";
 import type { World } from "./process.ts";
 import type { EngineSize, Owner, SandboxEngine } from "./sandbox-engine.ts";
 import { seccompProfile, seccompSha256 } from "./seccomp-profile.ts";
@@ -12,7 +13,7 @@ export async function openDockerEngine(world: World, owner: Owner, size: EngineS
   const client = connectEngine({ host: config.DOCKER_HOST, certPath: config.DOCKER_CERT_PATH }, metrics);
   // By its id from here on: what was proven at the start is what runs, whatever the name comes to mean.
   const image = await findImage(client, config.SANDBOX_IMAGE, config.SANDBOX_RUNTIME);
-  const ownKernel = config.SANDBOX_RUNTIME.startsWith("runsc");
+  const ownKernel = hasOwnKernel(config.SANDBOX_RUNTIME);
   const factory = new DockerSandboxFactory({
     engine: client,
     profile: {

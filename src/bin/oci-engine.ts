@@ -1,11 +1,11 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { hasOwnKernel } from "../engine/own-kernel.ts";
 import type { Log } from "../observe/log.ts";
 import { OciSandboxFactory } from "../oci/factory.ts";
 import { type Keeper, type KeeperOptions, startKeeper } from "../oci/keeper.ts";
 import { pingKeeper } from "../oci/lease.ts";
-import { hasOwnKernel } from "../oci/programs.ts";
 import { parentOfStates } from "../oci/state-folder.ts";
 import type { World } from "./process.ts";
 import type { EngineSize, SandboxEngine } from "./sandbox-engine.ts";

@@ -1,5 +1,6 @@
 import type { ContainerCreateOptions, HostConfig } from "dockerode";
 import { MASKED_PATHS, READONLY_PATHS } from "../engine/masked-paths.ts";
+import { hostTasksMax } from "../engine/own-kernel.ts";
 import type { SandboxSpec } from "../engine/sandbox.ts";
 import type { Limits } from "../limits.ts";
 
@@ -31,6 +32,7 @@ export interface ProfileOptions {
 /** The whole lockdown: from limits to what the engine is told. Pure. */
 export function containerOptions(spec: SandboxSpec, options: ProfileOptions): ContainerCreateOptions {
   const { limits } = options;
+  const ownKernel = options.seccomp === null;
   const tmpfs = (megabytes: number) =>
     `rw,nosuid,nodev,size=${megabytes}m,nr_inodes=${TMPFS_INODES},mode=0700,uid=${SANDBOX_UID},gid=${SANDBOX_UID}`;
   return {
@@ -54,10 +56,10 @@ export function containerOptions(spec: SandboxSpec, options: ProfileOptions): Co
       NetworkMode: "none",
       ReadonlyRootfs: true,
       CapDrop: ["ALL"],
-      SecurityOpt: ["no-new-privileges", ...(options.seccomp === null ? [] : [`seccomp=${options.seccomp}`])],
+      SecurityOpt: ["no-new-privileges", ...(ownKernel ? [] : [`seccomp=${options.seccomp}`])],
       IpcMode: "private",
       CgroupnsMode: "private",
-      PidsLimit: limits.processesMax,
+      PidsLimit: ownKernel ? hostTasksMax(limits) : limits.processesMax,
       Memory: spec.memoryMb * MIB,
       MemorySwap: spec.memoryMb * MIB,
       NanoCpus: Math.round(limits.cpuCores * 1e9),
@@ -68,6 +70,8 @@ export function containerOptions(spec: SandboxSpec, options: ProfileOptions): Co
         { Name: "nofile", Soft: limits.openFilesMax, Hard: limits.openFilesMax },
         { Name: "fsize", Soft: limits.workingFolderMbMax * MIB, Hard: limits.workingFolderMbMax * MIB },
         { Name: "core", Soft: 0, Hard: 0 },
+        // The host's own kernel would count all sandboxes' together: they are of one account.
+        ...(ownKernel ? [{ Name: "nproc", Soft: limits.processesMax, Hard: limits.processesMax }] : []),
       ],
       MaskedPaths: [...MASKED_PATHS],
       ReadonlyPaths: [...READONLY_PATHS],

@@ -4,10 +4,11 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { hasOwnKernel } from "../engine/own-kernel.ts";
 import type { Limits } from "../limits.ts";
 import type { Log } from "../observe/log.ts";
 import { containerConfig, IDS_PER_ROOTLESS_SANDBOX } from "./profile.ts";
-import { findRuntime, hasOwnKernel } from "./programs.ts";
+import { findRuntime } from "./programs.ts";
 import { findRootless, type Rootless } from "./rootless.ts";
 
 const START_TIMEOUT_MS = 60_000;

@@ -1,4 +1,5 @@
 import { MASKED_PATHS, READONLY_PATHS } from "../engine/masked-paths.ts";
+import { hostTasksMax } from "../engine/own-kernel.ts";
 import type { Limits } from "../limits.ts";
 
 /** The account of the sandbox image that owns nothing and is used by nothing else. */
@@ -76,6 +77,7 @@ export function containerConfig(spec: ContainerSpec, { rootfs, seccomp, limits, 
         { type: "RLIMIT_NOFILE", soft: limits.openFilesMax, hard: limits.openFilesMax },
         { type: "RLIMIT_FSIZE", soft: limits.workingFolderMbMax * MIB, hard: limits.workingFolderMbMax * MIB },
         { type: "RLIMIT_CORE", soft: 0, hard: 0 },
+        ...(ownKernel ? [{ type: "RLIMIT_NPROC", soft: limits.processesMax, hard: limits.processesMax }] : []),
       ],
     },
     mounts: [
@@ -97,7 +99,7 @@ export function containerConfig(spec: ContainerSpec, { rootfs, seccomp, limits, 
         memory: { limit: spec.memoryMb * MIB, swap: spec.memoryMb * MIB },
         cpu: { quota: Math.round(limits.cpuCores * CPU_PERIOD_US), period: CPU_PERIOD_US },
         // A first process that waits is the engine's own; what is left is what a sandbox of the other engine has.
-        pids: { limit: limits.processesMax + (ownKernel ? 0 : 1) },
+        pids: { limit: ownKernel ? hostTasksMax(limits) : limits.processesMax + 1 },
       },
       ...(ownKernel ? {} : { seccomp }),
       maskedPaths: MASKED_PATHS,

@@ -1,5 +1,5 @@
 import { accessSync, constants } from "node:fs";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 
 const FOLDERS = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
@@ -13,11 +13,6 @@ export function findRuntime(name: string): string {
   const found = name.includes("/") ? name : findProgram(name);
   if (found === null) throw new Error(`OCI_RUNTIME: there is no ${name} on this machine; on Debian: apt-get install ${name}`);
   return found;
-}
-
-/** gVisor: whose sandboxes have a kernel of their own, that no process of the host can fork into. */
-export function hasOwnKernel(runtime: string): boolean {
-  return basename(runtime).startsWith("runsc");
 }
 
 /** Whether this account may do that with the file: `mode` is one of node:fs' constants. */

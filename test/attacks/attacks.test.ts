@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { hasOwnKernel } from "../../src/oci/programs.ts";
+import { hasOwnKernel } from "../../src/engine/own-kernel.ts";
 import { attackProblems } from "../support/attack-check.ts";
 import { type Attack, parseAttack } from "../support/attack-header.ts";
 import { attackInput } from "../support/attack-inputs.ts";
@@ -10,7 +10,6 @@ const ATTACKS_MIN = 60;
 /** Attacks that run at one time, each on a pool of its own. */
 const LANES = 2;
 const TEST_TIMEOUT_MS = 180_000;
-const KERNEL_TRIES = 3;
 
 const folder = new URL(".", import.meta.url);
 const attacks = readdirSync(folder)
@@ -64,9 +63,7 @@ for (const runtime of runtimesWanted) {
 
     test.each(here.map((attack) => [attack.file, attack] as const))("%s ends as it says and leaves nothing behind", (_, attack) =>
       inLane(async (lane) => {
-        let ran = await run(lane, attack);
-        // Debian's gVisor gives up now and then with exit code 2, whatever runs in it: more tries tell that from the attack's doing.
-        for (let left = KERNEL_TRIES - 1; left > 0 && kernelGaveUp(runtime, ran); left--) ran = await run(lane, attack);
+        const ran = await run(lane, attack);
         expect(attackProblems(attack, ran, lane.limits, runtime)).toEqual([]);
         if (attack.twice) expect(linesInBoth(ran, await run(lane, attack))).toEqual([]);
         const sandbox = lane.pool.taken.at(-1);
@@ -130,12 +127,4 @@ function split(all: Attack[], runtime: string): { here: Attack[]; elsewhere: Att
   const holds = (attack: Attack) =>
     (attack.only === null || attack.only.runtime === kernel) && (attack.onlyEngine === null || attack.onlyEngine.runtime === engineName);
   return { here: all.filter(holds), elsewhere: all.filter((attack) => !holds(attack)) };
-}
-
-function kernelGaveUp(runtime: string, { end }: Ran): boolean {
-  const gaveUp = runtime === "runsc" && end.cause === "sandbox_lost" && end.evidence.exit_code === 2;
-  // Giving up is no excuse for what came out before.
-  if (gaveUp) expect(JSON.stringify(end.outputs)).not.toContain("breached");
-  if (gaveUp) console.warn("runsc: the kernel of a sandbox gave up with exit code 2; the program runs once more");
-  return gaveUp;
 }

@@ -1,7 +1,6 @@
 # attack: sends heads that are no JSON, or JSON that readers disagree about
 # verdict: completed
 # prints: printed after
-# ends the sandbox: runsc (its kernel may give up under many forks, and ends the sandbox)
 import os
 import struct
 import time

@@ -3,7 +3,6 @@
 # prints: made
 # never prints: root:x:0
 # files: *
-# ends the sandbox: runsc (its kernel may give up under many forks, and ends the sandbox)
 import os
 
 for number in range(20):

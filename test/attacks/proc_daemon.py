@@ -1,7 +1,6 @@
 # attack: leaves a grandchild in a session of its own that holds stdout for ever
 # verdict: completed
 # prints: parent has ended
-# ends the sandbox: runsc (its kernel may give up under many forks, and ends the sandbox)
 import os
 import time
 

@@ -2,7 +2,6 @@
 # verdict: completed
 # prints: parent has ended
 # files: ["kept.txt"]
-# ends the sandbox: runsc (its kernel may give up under many forks, and ends the sandbox)
 import os
 
 with open("kept.txt", "w") as file:

@@ -1,7 +1,6 @@
 # attack: replaces itself by a shell that keeps every descriptor open and writes to them
 # verdict: completed
 # prints: shell
-# ends the sandbox: runsc (its kernel may give up under many forks, and ends the sandbox)
 import fcntl
 import os
 

@@ -1,8 +1,8 @@
 # attack: forks without end, every child as well
 # verdict: incomplete timeout | incomplete processes | failed exception
+# ends the sandbox: runsc (its kernel takes threads of the host for each fork, and dies where it is refused one)
 # prints: before
 # timeout_ms: 3000
-# ends the sandbox: runsc (its kernel may give up under many forks, and ends the sandbox)
 import os
 
 print("before")

@@ -1,7 +1,6 @@
 # attack: the classic one, in a shell, detached from its parent
 # verdict: completed | incomplete processes | incomplete timeout
 # prints: parent has ended
-# ends the sandbox: runsc (its kernel may give up under many forks, and ends the sandbox)
 import os
 import subprocess
 

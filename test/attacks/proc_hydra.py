@@ -1,7 +1,6 @@
 # attack: two processes that fork each other anew as soon as one dies
 # verdict: completed
 # prints: parent has ended
-# ends the sandbox: runsc (its kernel may give up under many forks, and ends the sandbox)
 import os
 
 

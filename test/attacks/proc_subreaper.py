@@ -1,7 +1,6 @@
 # attack: becomes the reaper of its orphans, so that they never come to the supervisor
 # verdict: completed
 # prints: parent has ended
-# ends the sandbox: runsc (its kernel may give up under many forks, and ends the sandbox)
 import ctypes
 import os
 import time

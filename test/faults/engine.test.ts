@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { sandboxesOf, testEngine, workerIdIn } from "../support/containers.ts";
+import { pauseContainer, sandboxesOf, testEngine, workerIdIn } from "../support/containers.ts";
 import { sandboxImage } from "../support/engine.ts";
 import { type Caller, type FaultWorld, prepareFaults, until } from "../support/fault-world.ts";
 import { type PrivateEngine, startPrivateEngine } from "../support/private-engine.ts";
@@ -66,20 +66,18 @@ describe("a container", () => {
   });
 
   test("that is paused ends at the limit of its time, and is removed; nothing is lost", async () => {
-    const id = await world.ledger.submit(caller, { code: long, timeout_ms: 2_000 }, { endings: ["incomplete/timeout"] });
+    const id = await world.ledger.submit(caller, { code: long, timeout_ms: 4_000 }, { endings: ["incomplete/timeout"] });
     await until("it runs", async () => (await status(id)).status === "in_progress");
-    await testEngine(engine.host)
-      .getContainer(await busySandbox())
-      .pause();
+    await pauseContainer(await busySandbox(), engine.host);
     await until("its end", async () => (await status(id)).status === "incomplete");
     expect((await world.settle()).ended).toEqual({ "incomplete/timeout": 1 });
   });
 
   test("that is paused after its code has printed is removed as soon; nothing is lost", async () => {
-    const id = await world.ledger.submit(caller, { code: long, timeout_ms: 2_000 }, { endings: ["incomplete/timeout"] });
+    const id = await world.ledger.submit(caller, { code: long, timeout_ms: 4_000 }, { endings: ["incomplete/timeout"] });
     await begun(id);
     const sandbox = await busySandbox();
-    await testEngine(engine.host).getContainer(sandbox).pause();
+    await pauseContainer(sandbox, engine.host);
     await until("its end", async () => (await status(id)).status === "incomplete");
     const there = async () => (await sandboxesOf(workerIdIn(service.log), engine.host)).map(({ Id }) => Id);
     await until("it is removed", async () => !(await there()).includes(sandbox));

@@ -30,8 +30,8 @@ describe.skipIf(!here)("a container with a kernel of its own", () => {
   afterEach(async () => {
     for (const sandbox of taken.splice(0)) await sandbox.destroy();
   });
-  async function take(): Promise<Sandbox> {
-    const sandbox = await behind.factory.create({ memoryMb: 256 }, never);
+  async function take(memoryMb = 256): Promise<Sandbox> {
+    const sandbox = await behind.factory.create({ memoryMb }, never);
     taken.push(sandbox);
     return sandbox;
   }
@@ -66,6 +66,18 @@ describe.skipIf(!here)("a container with a kernel of its own", () => {
     const sandbox = await take();
     const bytes = 700_000;
     expect(await runIn(sandbox, `text = ${JSON.stringify("x".repeat(bytes))}\nprint(text)`)).toHaveLength(bytes);
+  });
+
+  const refusedAfter = (begun: string) =>
+    `import os, threading, time\nbegun = 0\ntry:\n  while begun < 500:\n    ${begun}\n    begun += 1\nexcept (OSError, RuntimeError): print(begun)`;
+
+  test.each([
+    ["processes", "if os.fork() == 0: os._exit(time.sleep(60))"],
+    ["threads", "threading.Thread(target=time.sleep, args=(60,), daemon=True).start()"],
+  ])("refuses %s beyond the limit, and up to it has room for what its kernel takes for them", async (_, begun) => {
+    const count = Number(await runIn(await take(512), refusedAfter(begun)));
+    expect(count).toBeGreaterThan(limits.processesMax - 6);
+    expect(count).toBeLessThan(limits.processesMax);
   });
 
   test("is held by cgroups of its own, and its kernel is nobody on the host", async () => {

@@ -3,11 +3,28 @@ import { WORKER_LABEL } from "../../src/docker/profile.ts";
 
 export const testEngineHost = process.env.DOCKER_HOST ?? "unix:///var/run/docker.sock";
 
+const PAUSE_ATTEMPTS = 10;
+
 /** The engine that the tests' sandboxes run on, or another one. */
 export function testEngine(host = testEngineHost): Docker {
   if (host.startsWith("unix://")) return new Docker({ socketPath: host.slice("unix://".length) });
   const url = new URL(host.replace(/^tcp:/, "http:"));
   return new Docker({ host: url.hostname, port: Number(url.port) });
+}
+
+/**
+ * Freezes a container. The engine looks only so often whether all of its processes stand, too seldom where one of them waits for a
+ * processor; it lets them go on then, and is asked again.
+ */
+export async function pauseContainer(id: string, host = testEngineHost): Promise<void> {
+  for (let left = PAUSE_ATTEMPTS; left > 0; left--) {
+    try {
+      await testEngine(host).getContainer(id).pause();
+      return;
+    } catch (error) {
+      if (left === 1 || !String(error).includes("unable to freeze")) throw error;
+    }
+  }
 }
 
 /** Sandboxes of a worker, in any state. */

@@ -3,10 +3,12 @@ import { readFileSync } from "node:fs";
 import { connectEngine, hasStatus } from "../../src/docker/engine-client.ts";
 import { DockerSandboxFactory } from "../../src/docker/factory.ts";
 import { WORKER_LABEL } from "../../src/docker/profile.ts";
+import { hasOwnKernel } from "../../src/engine/own-kernel.ts";
 import type { Limits } from "../../src/limits.ts";
 import type { Log } from "../../src/observe/log.ts";
 import type { Metrics } from "../../src/observe/metrics.ts";
 import type { Behind } from "./behind.ts";
+import { pauseContainer } from "./containers.ts";
 
 export interface DockerBehindOptions {
   host: string;
@@ -27,7 +29,7 @@ export function dockerBehind(options: DockerBehindOptions): Behind {
     options.seccomp === undefined
       ? readFileSync(new URL("../../sandbox-image/seccomp.json", import.meta.url), "utf8")
       : JSON.stringify(options.seccomp);
-  const seccomp = runtime === "runsc" ? null : list;
+  const seccomp = hasOwnKernel(runtime) ? null : list;
   return {
     factory: new DockerSandboxFactory({
       engine: docker,
@@ -52,7 +54,7 @@ export function dockerBehind(options: DockerBehindOptions): Behind {
       }
     },
     kill: async (id) => void (await docker.control.getContainer(id).kill()),
-    pause: async (id) => void (await docker.control.getContainer(id).pause()),
+    pause: async (id) => pauseContainer(id, host),
     killedEvidence: { exit_code: 137 },
     close: async () => docker.close(),
   };

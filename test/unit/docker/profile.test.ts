@@ -1,11 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { containerOptions, DEADLINE_LABEL, SERVICE_LABEL, WORKER_LABEL } from "../../../src/docker/profile.ts";
+import { hostTasksMax } from "../../../src/engine/own-kernel.ts";
 import { makeLimits } from "../../../src/limits.ts";
 
-const options = containerOptions(
-  { memoryMb: 256 },
-  { image: "sandbox:1", runtime: "runc", seccomp: "{}", limits: makeLimits(), serviceId: "s1", workerId: "w1", deadline: 5 },
-);
+const given = { image: "sandbox:1", runtime: "runc", seccomp: "{}", limits: makeLimits(), serviceId: "s1", workerId: "w1", deadline: 5 };
+const options = containerOptions({ memoryMb: 256 }, given);
 
 describe("the lockdown", () => {
   test("is what the security document says, to the word", () => {
@@ -26,6 +25,15 @@ describe("the lockdown", () => {
     });
     expect(options.HostConfig?.MaskedPaths).toEqual(expect.arrayContaining(["/proc/kcore", "/proc/keys", "/sys/firmware"]));
     expect(options.HostConfig?.ReadonlyPaths).toEqual(expect.arrayContaining(["/proc/sys", "/proc/sysrq-trigger"]));
+  });
+
+  test("with a kernel of its own bounds processes inside, and its kernel's threads where the code does not reach", () => {
+    const own = containerOptions({ memoryMb: 256 }, { ...given, runtime: "runsc", seccomp: null }).HostConfig;
+    expect(own?.SecurityOpt).toEqual(["no-new-privileges"]);
+    expect(own?.Ulimits).toContainEqual({ Name: "nproc", Soft: 64, Hard: 64 });
+    expect(own?.PidsLimit).toBe(hostTasksMax(given.limits));
+    // The host counts by account, and all sandboxes are of one.
+    expect(options.HostConfig?.Ulimits?.map(({ Name }) => Name)).not.toContain("nproc");
   });
 
   test("gives away nothing of the host: no bind, no device, no port, no variable, no extra group", () => {

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { hostTasksMax } from "../../../src/engine/own-kernel.ts";
 import { makeLimits } from "../../../src/limits.ts";
 import { containerConfig } from "../../../src/oci/profile.ts";
 
@@ -70,7 +71,8 @@ test("with a kernel of its own the first process is the image's entry point, as 
   );
   expect(own.process.user).toEqual({ uid: 65_532, gid: 65_532 });
   expect(own.linux).not.toHaveProperty("seccomp");
-  expect(own.linux.resources.pids.limit).toBe(limits.processesMax);
+  expect(own.process.rlimits).toContainEqual({ type: "RLIMIT_NPROC", soft: limits.processesMax, hard: limits.processesMax });
+  expect(own.linux.resources.pids.limit).toBe(hostTasksMax(limits));
   const file = readFileSync(new URL("../../../sandbox-image/Dockerfile", import.meta.url), "utf8");
   const last = file.slice(file.lastIndexOf("\nFROM "));
   const setting = (name: string) => new RegExp(`^${name} (.*)$`, "m").exec(last)?.[1] ?? "";
