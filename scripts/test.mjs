@@ -12,7 +12,7 @@ const onRequest = suites.filter((suite) => suite.onRequest !== undefined);
 
 const help = `Runs the tests: npm test
 
-Makes ready what is missing, as npm start does, then runs these suites in order, all of them even if one fails:
+Makes ready what is missing, as npm start does, then runs these suites in order (checks, unit and image tests two at a time), all of them even if one fails:
   ${chooseSuites([])
     .map((suite) => suite.name)
     .join(", ")}
@@ -37,7 +37,8 @@ async function main() {
   const chosen = choose(names);
 
   const dataFolder = path.join(dataFolderOf(process.env), "test");
-  const context = { root, args, dataFolder, env: { ...process.env, CI: "1" } };
+  const print = (text) => process.stdout.write(text);
+  const context = { root, args, dataFolder, print, aside: false, env: { ...process.env, CI: "1" } };
   const results = [];
   let runnable = chosen;
   let made = null;
@@ -50,19 +51,52 @@ async function main() {
     runnable = chosen.filter((suite) => !suite.needsEngine);
   }
 
+  const light = runnable.filter((suite) => suite.light);
+  if (light.length > 1) {
+    say(`\nside by side, each shown when it has ended: ${light.map((suite) => suite.title).join(", ")}`);
+    results.push(...(await runSideBySide(light, context)));
+    runnable = runnable.filter((suite) => !suite.light);
+  }
   for (const suite of runnable) {
-    say(`\n── ${suite.title} ${"─".repeat(Math.max(0, 70 - suite.title.length))}`);
-    const started = performance.now();
-    const counts = await suite.run(context).catch((error) => {
-      say(error instanceof SetupError ? error.message : error.stack);
-      return { passed: 0, failed: 1, skipped: 0, failures: [error.message] };
-    });
-    results.push({ ...counts, title: suite.title, time: seconds(started) });
+    sayHeader(suite);
+    results.push(await runSuite(suite, context));
   }
   if (made?.startedBySetup) say(`\n${howToStop(dataFolderOf(process.env))}`);
   if (names.length === 0) for (const { name, onRequest: why } of onRequest) say(`\nNot run, as ${why}: npm test -- ${name}`);
   summarize(results);
   if (results.some((result) => result.failed > 0)) process.exitCode = 1;
+}
+
+async function runSuite(suite, context) {
+  const started = performance.now();
+  const counts = await suite.run(context).catch((error) => {
+    context.print(`${error instanceof SetupError ? error.message : error.stack}\n`);
+    return { passed: 0, failed: 1, skipped: 0, failures: [error.message] };
+  });
+  return { ...counts, title: suite.title, time: seconds(started) };
+}
+
+/** Two at a time, the longest first; what they print is shown in one piece. The results are in the suites' order. */
+async function runSideBySide(list, context) {
+  const waiting = [...list].sort((one, other) => Number(other.long ?? false) - Number(one.long ?? false));
+  const results = new Map();
+  const lane = async () => {
+    for (let suite = waiting.shift(); suite !== undefined; suite = waiting.shift()) {
+      let printed = "";
+      const print = (text) => {
+        printed += text;
+      };
+      results.set(suite, await runSuite(suite, { ...context, print, aside: true }));
+      sayHeader(suite);
+      context.print(printed);
+    }
+  };
+  await Promise.all([lane(), lane()]);
+  return list.map((suite) => results.get(suite));
+}
+
+function sayHeader({ title }) {
+  say(`\n── ${title} ${"─".repeat(Math.max(0, 70 - title.length))}`);
 }
 
 /** Makes ready what the chosen suites need and adds it to the context; returns the engine and image, if any needs them. */

@@ -7,7 +7,8 @@ import { step } from "./say.mjs";
 
 /**
  * The suites of `npm test` in the order they run: cheap ones first. Each `run` prints what happens and resolves with
- * { passed, failed, skipped, failures }, where failures says in a line each what failed. `context` holds root, args, env, and for those that need them engine and image.
+ * { passed, failed, skipped, failures }, where failures says in a line each what failed. `context` holds root, args, env, print, and for those that
+ * need them engine and image; `aside` says that another suite runs meanwhile. What is `light` keeps one processor busy: two such run at a time.
  * What is `onRequest`, for the reason given, runs only when it is named.
  */
 export const suites = [
@@ -15,19 +16,21 @@ export const suites = [
   {
     name: "types",
     title: "types",
+    light: true,
     run: check("typescript/bin/tsc", ["--noEmit", "--incremental", "--tsBuildInfoFile", "node_modules/.cache/types.tsbuildinfo"]),
   },
-  { name: "lint", title: "lint", run: check("@biomejs/biome/bin/biome", ["check", "--max-diagnostics=100"]) },
-  { name: "promises", title: "no promise is left behind", run: check("eslint/bin/eslint.js", ["."]) },
+  { name: "lint", title: "lint", light: true, run: check("@biomejs/biome/bin/biome", ["check", "--max-diagnostics=100"]) },
+  { name: "promises", title: "no promise is left behind", light: true, run: check("eslint/bin/eslint.js", ["."]) },
   {
     name: "imports",
     title: "import rules",
+    light: true,
     run: check("dependency-cruiser/bin/dependency-cruise.mjs", ["src", "--config", ".dependency-cruiser.cjs"]),
   },
-  { name: "unused", title: "unused code", run: check("knip/bin/knip.js", []) },
-  { name: "unit", title: "unit tests", run: vitest("unit") },
+  { name: "unused", title: "unused code", light: true, run: check("knip/bin/knip.js", []) },
+  { name: "unit", title: "unit tests", light: true, run: vitest("unit") },
   { name: "contract", title: "contract tests", run: vitest("contract") },
-  { name: "image", title: "image tests", run: imageTests, needsEngine: true },
+  { name: "image", title: "image tests", light: true, long: true, run: imageTests, needsEngine: true },
   { name: "attacks", title: "attacks", run: vitest("attacks"), needsEngine: true },
   { name: "oci", title: "OCI engine: its own tests, and all that knows a sandbox again", run: vitest("oci"), needsOci: true },
   {
@@ -46,14 +49,15 @@ export const suites = [
 
 /** One static check counts as one test. */
 function check(tool, args) {
-  return async ({ root, env }) => {
-    const code = await runShown(process.execPath, [path.join(root, "node_modules", tool), ...args], { cwd: root, env });
+  return async (context) => {
+    const code = await runShown([path.join(context.root, "node_modules", tool), ...args], context);
     return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0, failures: [] };
   };
 }
 
 function vitest(project) {
-  return async ({ root, env, args, dataFolder }) => {
+  return async (context) => {
+    const { root, args, dataFolder } = context;
     mkdirSync(dataFolder, { recursive: true });
     const report = path.join(dataFolder, `report-${project}.json`);
     rmSync(report, { force: true });
@@ -66,10 +70,7 @@ function vitest(project) {
       "--reporter=json",
       `--outputFile.json=${report}`,
     ];
-    const code = await runShown(process.execPath, [path.join(root, "node_modules/vitest/vitest.mjs"), ...options, ...args], {
-      cwd: root,
-      env,
-    });
+    const code = await runShown([path.join(root, "node_modules/vitest/vitest.mjs"), ...options, ...args], context);
     return countVitest(existsSync(report) ? JSON.parse(readFileSync(report, "utf8")) : null, code);
   };
 }
@@ -98,7 +99,7 @@ function firstLine(text = "") {
 }
 
 /** pytest in a container of the image under test with pytest added. The tests make pid namespaces of their own. */
-async function imageTests({ root, engine, image, args }) {
+async function imageTests({ root, engine, image, args, print }) {
   const folder = path.join(root, "sandbox-image/tests");
   const name = `${image}-tests`;
   await step(`image ${name}`, async (progress) => {
@@ -120,7 +121,7 @@ async function imageTests({ root, engine, image, args }) {
       Binds: [`${folder}:/tests:ro`, `${path.join(root, "test/fixtures")}:/fixtures:ro`],
     },
     onText: (text) => {
-      process.stdout.write(text);
+      print(text);
       printed += text;
     },
   });
@@ -140,12 +141,14 @@ export function countPytest(printed, exitCode) {
   return { passed: count("passed"), failed: unseen ? 1 : failed, skipped: count("skipped"), failures };
 }
 
-/** Runs a command whose output is for the reader; resolves with its exit code. */
-function runShown(command, args, { cwd, env }) {
+/** Runs a program of Node whose output is for the reader; resolves with its exit code. */
+function runShown(args, { root, env, print, aside }) {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { cwd, env, stdio: ["ignore", "inherit", "inherit"] });
+    const output = aside ? "pipe" : "inherit";
+    const child = spawn(process.execPath, args, { cwd: root, env, stdio: ["ignore", output, output] });
+    for (const stream of [child.stdout, child.stderr]) stream?.setEncoding("utf8").on("data", print);
     child.on("error", (error) => {
-      console.error(error.message);
+      print(`${error.message}\n`);
       resolve(1);
     });
     child.on("close", (code) => resolve(code ?? 1));
