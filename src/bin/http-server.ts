@@ -1,4 +1,4 @@
-import http, { type RequestListener } from "node:http";
+import http, { type RequestListener, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 
 const IDLE_CHECK_MS = 100;
@@ -28,6 +28,7 @@ export async function serve(app: RequestListener, port: number, host: string): P
   server.on("clientError", (_error, socket) => {
     if (socket.writable) socket.end(NOT_HTTP);
   });
+  closeWaitingAnswers(server);
   // Clients open connections ahead of need. Node does not count those as idle, so they would hold up the stop.
   const unused = new Map<Socket, number>();
   server.on("connection", (socket) => {
@@ -56,4 +57,28 @@ export async function serve(app: RequestListener, port: number, host: string): P
       clearTimeout(cut);
     },
   };
+}
+
+/**
+ * Where a connection ends, Node closes the answer that it carries, and says nothing to those that wait behind that one for their
+ * turn: whoever makes them would go on, and hold what it has open, for ever.
+ */
+function closeWaitingAnswers(server: Server): void {
+  const unanswered = new WeakMap<Socket, Set<ServerResponse>>();
+  server.on("connection", (socket) => {
+    const answers = new Set<ServerResponse>();
+    unanswered.set(socket, answers);
+    socket.once("close", () => {
+      for (const answer of answers) {
+        if (answer.socket !== null) continue;
+        answer.destroy();
+        answer.emit("close");
+      }
+    });
+  });
+  server.on("request", ({ socket }, answer) => {
+    const answers = unanswered.get(socket);
+    answers?.add(answer);
+    answer.once("close", () => answers?.delete(answer));
+  });
 }

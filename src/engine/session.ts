@@ -65,11 +65,21 @@ class SandboxSession implements EngineSession {
   }
 
   async putFile(name: string, fileId: string, ports: Pick<RunPorts, "openFile">): Promise<void> {
-    await sendFile(this.#sandbox, name, () => ports.openFile(fileId));
+    await this.#inTime(sendFile(this.#sandbox, name, () => ports.openFile(fileId)));
   }
 
   async removeFile(name: string): Promise<void> {
-    await this.#sandbox.send({ kind: "remove", head: { name } });
+    await this.#inTime(this.#sandbox.send({ kind: "remove", head: { name } }));
+  }
+
+  /** A sandbox that does not take what it is sent, or a store that never gives it, ends the session: nothing else could go on in it. */
+  async #inTime(taken: Promise<unknown>): Promise<void> {
+    const timer = setTimeout(() => void this.close(), this.#options.limits.inputTimeoutMsMax);
+    try {
+      await taken;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   close(): Promise<void> {

@@ -37,3 +37,23 @@ test("what still runs when patience is over is cut", async () => {
   await server.close(100);
   expect(await answer).toBe("cut");
 });
+
+test("every answer of a connection that ends is closed, those that wait behind another as well", async () => {
+  const closed: string[] = [];
+  const asked = new EventEmitter();
+  const server = await serve(
+    (request, response) => {
+      response.once("close", () => closed.push(`${request.url} ${response.destroyed}`));
+      if (request.url === "/second") asked.emit("second");
+    },
+    0,
+    "127.0.0.1",
+  );
+  const client = net.connect(server.port, "127.0.0.1");
+  const second = once(asked, "second");
+  client.write("GET /first HTTP/1.1\r\nHost: x\r\n\r\nGET /second HTTP/1.1\r\nHost: x\r\n\r\n");
+  await second;
+  client.destroy();
+  await expect.poll(() => closed.sort()).toEqual(["/first true", "/second true"]);
+  await server.close(NEVER_MS);
+});

@@ -7,7 +7,7 @@ import { makeLog } from "../../../src/observe/log.ts";
 import { makeMetrics } from "../../../src/observe/metrics.ts";
 import { doneHead, FakeFactory, type FakeSandbox, type Script } from "../../support/fake-sandbox.ts";
 
-const limits = makeLimits({ runKillGraceMs: 100, runTimeoutMsMax: 1_000 });
+const limits = makeLimits({ inputTimeoutMsMax: 300, runKillGraceMs: 100, runTimeoutMsMax: 1_000 });
 const pools: Pool[] = [];
 afterEach(async () => {
   for (const pool of pools.splice(0)) await pool.close();
@@ -28,6 +28,7 @@ const ports: RunPorts = {
     (async function* () {
       yield Buffer.from("first part");
       if (id === "file_gone") throw new Error("gone half way");
+      if (id === "file_never") await new Promise(() => undefined);
     })(),
   saveFile: () => Promise.reject(new Error("nothing is kept here")),
   emit: async () => undefined,
@@ -129,5 +130,16 @@ describe("a session", () => {
     expect(kinds(sandbox).slice(3)).toEqual(["file", "chunk", "file_end", "remove"]);
     const lost = await session.run(input({ files: [{ name: "a", file_id: "file_gone" }] }), ports, never);
     expect(lost).toMatchObject({ status: "errored", outcome: "never_started", evidence: { session_alive: true } });
+  });
+
+  test.each([
+    ["takes no file", "chunk", "file_1"],
+    ["is given none by the store", "none", "file_never"],
+    ["does not hear of a file's removal", "remove", ""],
+  ])("that %s ends within the bound", async (_, stalls, id) => {
+    const { session, sandbox } = await open((frame) => (frame.kind === stalls ? new Promise(() => undefined) : undefined));
+    const change = id === "" ? session.removeFile("a") : session.putFile("a", id, ports);
+    await expect(change).rejects.toThrow("sandbox's stream ended");
+    expect([session.ended.aborted, sandbox.destroyed]).toEqual([true, 1]);
   });
 });
