@@ -7,8 +7,10 @@ the bytes, and none of them is ever read here.
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import select
+import signal
 import socket
 import threading
 from typing import Any
@@ -32,6 +34,8 @@ class OwnKernelRuntime(Runtime):
         # Its kernels would hold what it holds.
         super().__init__(command, state, template, cgroups, id_ranges, proves_limits=False, held=None)
         self._flags = ("--network=none", f"--platform={platform}")
+        # First processes of containers, whose ends those containers wait for.
+        self.kernels: set[int] = set()
 
     def remove(self, container: Container) -> None:
         """What is outside of the container is known to the runtime alone."""
@@ -55,22 +59,62 @@ class OwnKernelRuntime(Runtime):
                 os.close(stdout)
             if not _greets(ours_out):
                 raise OSError("no runner came up in the container")
-            pid = int(open(f"{bundle}/pid").read())
-            return OwnKernelContainer(self, identity, pid, id_range, self._cgroups, ours_in, ours_out)
+            kernel, server = self._processes_of(identity)
+            return OwnKernelContainer(self, identity, kernel, server, id_range, self._cgroups, ours_in, ours_out)
         except BaseException:
             os.close(ours_in)
             os.close(ours_out)
+            self._end_processes_of(identity)
             raise
+
+    def _processes_of(self, identity: str) -> tuple[int, int]:
+        """Ids of its kernel and of the server of its files, from what the runtime notes down for itself."""
+        try:
+            with open(f"{self._state}/{identity}_sandbox:{identity}.state") as file:
+                state = json.load(file)
+            return state["sandbox"]["pid"], state["goferPid"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise OSError(f"the runtime's notes on a container can not be read: {error!r}") from error
+
+    def _end_processes_of(self, identity: str) -> None:
+        """The runtime waits for them to be gone before it removes anything, and only we, whose children they are, can let them go."""
+        try:
+            processes = self._processes_of(identity)
+        except OSError:
+            # It came to none.
+            return
+        for pid in processes:
+            _end_child(pid)
+
+    def _forget(self, identity: str, id_range: int | None) -> None:
+        super()._forget(identity, id_range)
+        self._reap_orphans()
+
+    def _reap_orphans(self) -> None:
+        """What ran inside comes to us when its kernel ends. A runtime and a server of files are of our own session, and somebody waits for them."""
+        for pid in _children():
+            try:
+                if pid not in self.kernels and os.getsid(pid) != os.getsid(0):
+                    os.waitpid(pid, os.WNOHANG)
+            except (ProcessLookupError, ChildProcessError):
+                continue
 
 
 class OwnKernelContainer(Container):
     """Its kernel, which stands for the first process, and the server of its files are our children: the runtime leaves them to us."""
 
-    def __init__(self, runtime: Runtime, identity: str, pid: int, id_range: int, cgroups: Cgroups, stdin: int, stdout: int) -> None:
-        super().__init__(runtime, identity, pid, id_range, cgroups)
-        # What runs inside is of the kernel's process group, and its server of files is not.
-        servers = [member for member in self.members() if os.getpgid(member) != pid]
-        self._servers = {server: os.pidfd_open(server) for server in servers}
+    def __init__(
+        self, runtime: OwnKernelRuntime, identity: str, pid: int, server: int, id_range: int, cgroups: Cgroups, stdin: int, stdout: int
+    ) -> None:
+        self._server = os.pidfd_open(server)
+        self._kernels = runtime.kernels
+        self._kernels.add(pid)
+        try:
+            super().__init__(runtime, identity, pid, id_range, cgroups)
+        except BaseException:
+            self._kernels.discard(pid)
+            os.close(self._server)
+            raise
         self._code: int | None = None
         self._reaping = threading.Lock()
         self._stdin = stdin
@@ -118,13 +162,12 @@ class OwnKernelContainer(Container):
         os.close(self._stdout)
         # The runtime waits for them to be gone, and only we can let them go.
         self._reap_kernel()
-        for pid, server in self._servers.items():
-            if not wait_for(server, END_TIMEOUT_MS):
-                kill(server)
-            os.waitpid(pid, 0)
-            os.close(server)
+        self._kernels.discard(self.pid)
+        if not wait_for(self._server, END_TIMEOUT_MS):
+            kill(self._server)
+        os.waitid(os.P_PIDFD, self._server, os.WEXITED)
+        os.close(self._server)
         super().remove()
-        _reap_group(self.pid)
 
     def _move_out(self, connection: socket.socket) -> None:
         _splice(self._stdout, connection.fileno())
@@ -170,13 +213,25 @@ def _adopt_orphans() -> None:
         raise OSError(ctypes.get_errno(), "prctl")
 
 
-def _reap_group(group: int) -> None:
-    """What ran inside, and went with its kernel."""
+def _end_child(pid: int) -> None:
     try:
-        while os.waitpid(-group, os.WNOHANG)[0]:
-            pass
+        # A number that is no child's any more may be anybody's.
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
     except ChildProcessError:
         return
+
+
+def _children() -> list[int]:
+    children = []
+    for thread in os.listdir("/proc/self/task"):
+        try:
+            children += open(f"/proc/self/task/{thread}/children").read().split()
+        except (FileNotFoundError, ProcessLookupError):
+            # It has ended, and its children are another's.
+            continue
+    return [int(pid) for pid in children]
 
 
 def _greets(stdout: int) -> bool:

@@ -1,8 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type FaultWorld, prepareFaults, until } from "../support/fault-world.ts";
+import { childrenOf, commandOf, parentOf } from "../support/processes.ts";
 
 const second = "import time\nprint('began', flush=True)\ntime.sleep(1)\nprint('ended')";
 const FAKETIME = ["x86_64-linux-gnu", "aarch64-linux-gnu"].map((machine) => `/usr/lib/${machine}/faketime/libfaketimeMT.so.1`);
@@ -82,31 +83,10 @@ function lastTime(log: readonly string[]): number {
 }
 
 function descendants(pid: number): number[] {
-  const children = readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((one) => parentOf(one) === pid);
-  return children.flatMap((child) => [child, ...descendants(child)]);
+  return childrenOf(pid).flatMap((child) => [child, ...descendants(child)]);
 }
 
 /** What it forked, the runners of executions, has its command too, and is no child of the keeper. */
 function isZygote(pid: number): boolean {
   return commandOf(pid).includes("runner.zygote") && commandOf(parentOf(pid)).includes("keeper.py");
-}
-
-function parentOf(pid: number): number {
-  return Number(/\) \S (\d+)/.exec(textOf(`/proc/${pid}/stat`))?.[1]);
-}
-
-function commandOf(pid: number): string {
-  return textOf(`/proc/${pid}/cmdline`);
-}
-
-/** Empty for a process that has ended meanwhile. */
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return "";
-  }
 }

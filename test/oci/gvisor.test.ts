@@ -12,6 +12,7 @@ import { OciSandboxFactory } from "../../src/oci/factory.ts";
 import { runtimesWanted } from "../support/engine.ts";
 import { ociBehind } from "../support/oci-behind.ts";
 import { groupsOf, processesOf, runIn } from "../support/oci-sandbox.ts";
+import { childrenOf, parentOf } from "../support/processes.ts";
 
 const limits = makeLimits();
 const never = new AbortController().signal;
@@ -95,6 +96,22 @@ describe.skipIf(!here)("a container with a kernel of its own", () => {
     await sandbox.destroy();
     expect(await behind.exists(sandbox.id)).toBe(false);
     expect(readdirSync("/proc").filter((name) => pids.includes(Number(name)))).toEqual([]);
+  });
+
+  test("leaves nothing when what runs in it was killed from outside, and no dead process with the keeper after many inside", async () => {
+    const sandbox = await take();
+    const inside = processesOf(sandbox.id).filter((pid) => parentOf(pid) !== behind.keeper.pid);
+    expect(inside.length).toBeGreaterThan(0);
+    for (const pid of inside) process.kill(pid, "SIGKILL");
+    await sandbox.destroy();
+    expect(await behind.exists(sandbox.id)).toBe(false);
+
+    const busy = await take();
+    const code = "import os, time\nfor _ in range(20):\n    if os.fork() == 0: os._exit(time.sleep(60))\nprint(1)";
+    expect(await runIn(busy, code)).toBe("1");
+    await busy.destroy();
+    expect(await behind.exists(busy.id)).toBe(false);
+    expect(childrenOf(behind.keeper.pid)).toEqual([]);
   });
 
   test("whose kernel is killed is lost, and how is told", async () => {

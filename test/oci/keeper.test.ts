@@ -10,6 +10,7 @@ import { makeLog } from "../../src/observe/log.ts";
 import { makeMetrics } from "../../src/observe/metrics.ts";
 import { ociBehind } from "../support/oci-behind.ts";
 import { groupsOf, processesOf, runIn as run, runHead } from "../support/oci-sandbox.ts";
+import { childrenOf, commandOf, parentOf, procText } from "../support/processes.ts";
 import { startProgram } from "../support/start-program.ts";
 
 const limits = makeLimits();
@@ -222,19 +223,19 @@ test("a keeper ends with its starter, also where its folder has gone before it",
 /** Processes inside that a zygote forked; what a runner forks is its own child. */
 function runnersIn({ id }: Sandbox): number[] {
   const parents = zygotes();
-  return processesOf(id).filter((pid) => parents.includes(parentOf(String(pid))));
+  return processesOf(id).filter((pid) => parents.includes(parentOf(pid)));
 }
 
 /** Programs that make containers for a keeper now. */
 function runtimesOf(keeper: number): number[] {
-  const children = readdirSync(`/proc/${keeper}/task`).flatMap((thread) => textOf(`/proc/${keeper}/task/${thread}/children`).split(" "));
-  return children.filter((pid) => pid !== "" && textOf(`/proc/${pid}/cmdline`).includes("--detach")).map(Number);
+  const children = readdirSync(`/proc/${keeper}/task`).flatMap((thread) => procText(`${keeper}/task/${thread}/children`).split(" "));
+  return children.filter((pid) => pid !== "" && commandOf(Number(pid)).includes("--detach")).map(Number);
 }
 
 /** Stops it; false when it had ended. */
 function stopped(pid: number): boolean {
   process.kill(pid, "SIGSTOP");
-  return /^State:\s+[TR]/m.test(textOf(`/proc/${pid}/status`));
+  return /^State:\s+[TR]/m.test(procText(`${pid}/status`));
 }
 
 /** Whether some process waits for the lock of a file. */
@@ -243,25 +244,7 @@ function waitsForLock(file: string): boolean {
   return new RegExp(`-> FLOCK .*:${ino} `).test(readFileSync("/proc/locks", "utf8"));
 }
 
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    // It has ended since it was listed.
-    return "";
-  }
-}
-
 /** Of this keeper: children of its process. */
 function zygotes(): number[] {
-  return childrenOf(behind.keeper.pid).filter((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("runner.zygote"));
-}
-
-function childrenOf(parent: number): number[] {
-  const all = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-  return all.filter((name) => parentOf(name) === parent).map(Number);
-}
-
-function parentOf(pid: string): number {
-  return Number(/^PPid:\s+(\d+)/m.exec(textOf(`/proc/${pid}/status`))?.[1] ?? 0);
+  return childrenOf(behind.keeper.pid).filter((pid) => commandOf(pid).includes("runner.zygote"));
 }
