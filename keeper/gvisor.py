@@ -12,6 +12,7 @@ import os
 import select
 import signal
 import socket
+import sys
 import threading
 from typing import Any
 
@@ -34,8 +35,8 @@ class OwnKernelRuntime(Runtime):
         # Its kernels would hold what it holds.
         super().__init__(command, state, template, cgroups, id_ranges, proves_limits=False, held=None)
         self._flags = ("--network=none", f"--platform={platform}")
-        # First processes of containers, whose ends those containers wait for.
-        self.kernels: set[int] = set()
+        # Whose ends containers wait for, by process.
+        self._awaited: dict[int, str] = {}
 
     def remove(self, container: Container) -> None:
         """What is outside of the container is known to the runtime alone."""
@@ -57,15 +58,22 @@ class OwnKernelRuntime(Runtime):
             finally:
                 os.close(stdin)
                 os.close(stdout)
+            kernel, server = self._processes_of(identity)
+            self._awaited.update({kernel: identity, server: identity})
             if not _greets(ours_out):
                 raise OSError("no runner came up in the container")
-            kernel, server = self._processes_of(identity)
             return OwnKernelContainer(self, identity, kernel, server, id_range, self._cgroups, ours_in, ours_out)
         except BaseException:
             os.close(ours_in)
             os.close(ours_out)
             self._end_processes_of(identity)
             raise
+
+    def let_go(self, identity: str, *pids: int) -> None:
+        """Nobody waits for them any more; a number that another container has got meanwhile stays that one's."""
+        for pid in pids:
+            if self._awaited.get(pid) == identity:
+                del self._awaited[pid]
 
     def _processes_of(self, identity: str) -> tuple[int, int]:
         """Ids of its kernel and of the server of its files, from what the runtime notes down for itself."""
@@ -79,22 +87,23 @@ class OwnKernelRuntime(Runtime):
     def _end_processes_of(self, identity: str) -> None:
         """The runtime waits for them to be gone before it removes anything, and only we, whose children they are, can let them go."""
         try:
-            processes = self._processes_of(identity)
+            processes = set(self._processes_of(identity))
         except OSError:
-            # It came to none.
-            return
+            # A runtime that took too long was killed before it could note them down.
+            processes = {pid for pid in _children() if identity in _command_of(pid)}
         for pid in processes:
             _end_child(pid)
+        self.let_go(identity, *processes)
 
     def _forget(self, identity: str, id_range: int | None) -> None:
         super()._forget(identity, id_range)
         self._reap_orphans()
 
     def _reap_orphans(self) -> None:
-        """What ran inside comes to us when its kernel ends. A runtime and a server of files are of our own session, and somebody waits for them."""
+        """What ran inside comes to us when its kernel ends. A runtime at work is of our own session, and somebody waits for it."""
         for pid in _children():
             try:
-                if pid not in self.kernels and os.getsid(pid) != os.getsid(0):
+                if pid not in self._awaited and os.getsid(pid) != os.getsid(0):
                     os.waitpid(pid, os.WNOHANG)
             except (ProcessLookupError, ChildProcessError):
                 continue
@@ -107,14 +116,12 @@ class OwnKernelContainer(Container):
         self, runtime: OwnKernelRuntime, identity: str, pid: int, server: int, id_range: int, cgroups: Cgroups, stdin: int, stdout: int
     ) -> None:
         self._server = os.pidfd_open(server)
-        self._kernels = runtime.kernels
-        self._kernels.add(pid)
         try:
             super().__init__(runtime, identity, pid, id_range, cgroups)
         except BaseException:
-            self._kernels.discard(pid)
             os.close(self._server)
             raise
+        self._let_go = lambda: runtime.let_go(identity, pid, server)
         self._code: int | None = None
         self._reaping = threading.Lock()
         self._stdin = stdin
@@ -162,11 +169,11 @@ class OwnKernelContainer(Container):
         os.close(self._stdout)
         # The runtime waits for them to be gone, and only we can let them go.
         self._reap_kernel()
-        self._kernels.discard(self.pid)
         if not wait_for(self._server, END_TIMEOUT_MS):
             kill(self._server)
         os.waitid(os.P_PIDFD, self._server, os.WEXITED)
         os.close(self._server)
+        self._let_go()
         super().remove()
 
     def _move_out(self, connection: socket.socket) -> None:
@@ -211,6 +218,8 @@ def _adopt_orphans() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl")
+    if not os.path.exists("/proc/thread-self/children"):
+        print("this kernel does not tell children: what ends in sandboxes stays as dead processes as long as this keeper runs", file=sys.stderr, flush=True)
 
 
 def _end_child(pid: int) -> None:
@@ -219,8 +228,15 @@ def _end_child(pid: int) -> None:
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-    except ChildProcessError:
+    except (ChildProcessError, ProcessLookupError):
         return
+
+
+def _command_of(pid: int) -> str:
+    try:
+        return open(f"/proc/{pid}/cmdline", errors="replace").read()
+    except OSError:
+        return ""
 
 
 def _children() -> list[int]:

@@ -3,7 +3,7 @@ import type { Limits } from "../limits.ts";
 
 /** What such a kernel takes of the host for itself, and at most for each process in it, with its threads. */
 const KERNEL_TASKS = 64;
-const TASKS_PER_PROCESS = 16;
+const TASKS_PER_PROCESS = 10;
 
 /** gVisor: whose sandboxes have a kernel of their own, that no process of the host can fork into. */
 export function hasOwnKernel(runtime: string): boolean {

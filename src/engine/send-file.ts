@@ -12,14 +12,20 @@ export class InputLost extends Error {
 
 /**
  * Places a file in the working folder; it is opened once its turn has come. Rejects with InputLost when its bytes can
- * not be read, with WireError when the sandbox is lost meanwhile, even if the bytes never come. Returns what was sent.
+ * not be read, or have not all come when it is `late`; with WireError when the sandbox is lost meanwhile, even if the bytes never come.
+ * Returns what was sent.
  */
-export async function sendFile(sandbox: Sandbox, name: string, open: () => Promise<AsyncIterable<Uint8Array>>): Promise<FileHash> {
+export async function sendFile(
+  sandbox: Sandbox,
+  name: string,
+  open: () => Promise<AsyncIterable<Uint8Array>>,
+  late: AbortSignal = new AbortController().signal,
+): Promise<FileHash> {
   const hash = createHash("sha256");
   let sent = 0;
   await sandbox.send({ kind: "file", head: { name } });
   try {
-    for await (const bytes of untilLost(bytesOf(open), sandbox.lost)) {
+    for await (const bytes of inTime(bytesOf(open), sandbox.lost, late)) {
       sent += bytes.length;
       for (let offset = 0; offset < bytes.length; offset += FILE_CHUNK_BYTES) {
         const chunk = bytes.subarray(offset, offset + FILE_CHUNK_BYTES);
@@ -46,14 +52,12 @@ async function* bytesOf(open: () => Promise<AsyncIterable<Uint8Array>>): AsyncGe
   }
 }
 
-async function* untilLost(source: AsyncGenerator<Uint8Array>, lost: AbortSignal): AsyncGenerator<Uint8Array> {
-  const sandboxLost = new Promise<"lost">((resolve) => {
-    if (lost.aborted) resolve("lost");
-    else lost.addEventListener("abort", () => resolve("lost"), { once: true });
-  });
+async function* inTime(source: AsyncGenerator<Uint8Array>, lost: AbortSignal, late: AbortSignal): AsyncGenerator<Uint8Array> {
+  const over = Promise.race([aborted(lost, "lost" as const), aborted(late, "late" as const)]);
   try {
     for (;;) {
-      const next = await Promise.race([source.next(), sandboxLost]);
+      const next = await Promise.race([source.next(), over]);
+      if (next === "late") throw new InputLost("an input file did not come in time");
       if (next === "lost") throw new WireError("the sandbox's stream ended while its input was read");
       if (next.done === true) return;
       yield next.value;
@@ -62,4 +66,11 @@ async function* untilLost(source: AsyncGenerator<Uint8Array>, lost: AbortSignal)
     // Not waited for: a source that never gives a byte never closes either.
     source.return(undefined).catch(() => undefined);
   }
+}
+
+function aborted<T>(signal: AbortSignal, meaning: T): Promise<T> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(meaning);
+    else signal.addEventListener("abort", () => resolve(meaning), { once: true });
+  });
 }

@@ -65,20 +65,24 @@ class SandboxSession implements EngineSession {
   }
 
   async putFile(name: string, fileId: string, ports: Pick<RunPorts, "openFile">): Promise<void> {
-    await this.#inTime(sendFile(this.#sandbox, name, () => ports.openFile(fileId)));
+    await this.#inTime((late) => sendFile(this.#sandbox, name, () => ports.openFile(fileId), late));
   }
 
   async removeFile(name: string): Promise<void> {
-    await this.#inTime(this.#sandbox.send({ kind: "remove", head: { name } }));
+    await this.#inTime(() => this.#sandbox.send({ kind: "remove", head: { name } }));
   }
 
-  /** A sandbox that does not take what it is sent, or a store that never gives it, ends the session: nothing else could go on in it. */
-  async #inTime(taken: Promise<unknown>): Promise<void> {
-    const timer = setTimeout(() => void this.close(), this.#options.limits.inputTimeoutMsMax);
+  /** A store that does not give a file in time costs that file. A sandbox that then takes nothing either ends: nothing could go on in it. */
+  async #inTime(change: (late: AbortSignal) => Promise<unknown>): Promise<void> {
+    const { inputTimeoutMsMax, runKillGraceMs } = this.#options.limits;
+    const late = new AbortController();
+    const tooLate = setTimeout(() => late.abort(), inputTimeoutMsMax);
+    const stuck = setTimeout(() => void this.close(), inputTimeoutMsMax + runKillGraceMs);
     try {
-      await taken;
+      await change(late.signal);
     } finally {
-      clearTimeout(timer);
+      clearTimeout(tooLate);
+      clearTimeout(stuck);
     }
   }
 

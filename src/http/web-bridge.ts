@@ -18,6 +18,10 @@ export function webRequestOf(request: ExpressRequest, signal: AbortSignal): Requ
 
 /** Sends a Fetch API response; what it streams goes out as it comes. */
 export async function sendWebResponse(source: Response, response: ExpressResponse, gone: AbortSignal): Promise<void> {
+  if (gone.aborted) {
+    await source.body?.cancel();
+    return;
+  }
   response.status(source.status);
   for (const [name, value] of source.headers) response.setHeader(name, value);
   if (source.body === null) {

@@ -132,9 +132,16 @@ describe("a session", () => {
     expect(lost).toMatchObject({ status: "errored", outcome: "never_started", evidence: { session_alive: true } });
   });
 
+  test("goes on after a file that the store does not give in time", async () => {
+    const { session, sandbox } = await open(wellBehaved);
+    await expect(session.putFile("a", "file_never", ports)).rejects.toThrow("did not come in time");
+    expect(sandbox.received.at(-1)).toMatchObject({ kind: "file_end", head: { complete: false } });
+    await session.putFile("b", "file_1", ports);
+    expect([session.ended.aborted, sandbox.destroyed]).toEqual([false, 0]);
+  });
+
   test.each([
     ["takes no file", "chunk", "file_1"],
-    ["is given none by the store", "none", "file_never"],
     ["does not hear of a file's removal", "remove", ""],
   ])("that %s ends within the bound", async (_, stalls, id) => {
     const { session, sandbox } = await open((frame) => (frame.kind === stalls ? new Promise(() => undefined) : undefined));
