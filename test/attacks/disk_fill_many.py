@@ -1,5 +1,6 @@
 # attack: fills the working folder with many files, each small enough to be kept
 # verdict: incomplete disk
+# timeout_ms: 15000
 # prints: before
 # files: *
 print("before")

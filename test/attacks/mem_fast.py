@@ -1,5 +1,6 @@
 # attack: takes all memory at once
 # verdict: incomplete memory
+# timeout_ms: 15000
 # prints: before
 # ends the sandbox: runsc (memory is the whole sandbox's: the kernel inside it dies with the program)
 print("before")

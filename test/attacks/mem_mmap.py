@@ -1,5 +1,6 @@
 # attack: maps memory and touches every page
 # verdict: incomplete memory
+# timeout_ms: 15000
 # prints: before
 # ends the sandbox: runsc (memory is the whole sandbox's: the kernel inside it dies with the program)
 import mmap

@@ -1,5 +1,6 @@
 # attack: fills /dev/shm
 # verdict: incomplete disk
+# timeout_ms: 15000
 # prints: before
 print("before")
 with open("/dev/shm/filler", "wb") as file:

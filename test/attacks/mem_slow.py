@@ -1,5 +1,6 @@
 # attack: takes memory piece by piece and keeps every piece
 # verdict: incomplete memory
+# timeout_ms: 15000
 # prints: before
 # memory_mb: 384
 # ends the sandbox: runsc (memory is the whole sandbox's: the kernel inside it dies with the program)
