@@ -53,7 +53,14 @@ async function* bytesOf(open: () => Promise<AsyncIterable<Uint8Array>>): AsyncGe
 }
 
 async function* inTime(source: AsyncGenerator<Uint8Array>, lost: AbortSignal, late: AbortSignal): AsyncGenerator<Uint8Array> {
-  const over = Promise.race([aborted(lost, "lost" as const), aborted(late, "late" as const)]);
+  // A session's sandbox outlives many files.
+  const listening = new AbortController();
+  const over = new Promise<"lost" | "late">((resolve) => {
+    for (const [signal, end] of [[lost, "lost"] as const, [late, "late"] as const]) {
+      if (signal.aborted) resolve(end);
+      else signal.addEventListener("abort", () => resolve(end), { signal: listening.signal });
+    }
+  });
   try {
     for (;;) {
       const next = await Promise.race([source.next(), over]);
@@ -63,14 +70,8 @@ async function* inTime(source: AsyncGenerator<Uint8Array>, lost: AbortSignal, la
       yield next.value;
     }
   } finally {
+    listening.abort();
     // Not waited for: a source that never gives a byte never closes either.
     source.return(undefined).catch(() => undefined);
   }
-}
-
-function aborted<T>(signal: AbortSignal, meaning: T): Promise<T> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve(meaning);
-    else signal.addEventListener("abort", () => resolve(meaning), { once: true });
-  });
 }

@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { afterEach, describe, expect, test } from "vitest";
 import { Pool } from "../../../src/engine/pool.ts";
 import { makeEngine } from "../../../src/engine/run.ts";
@@ -130,6 +131,14 @@ describe("a session", () => {
     expect(kinds(sandbox).slice(3)).toEqual(["file", "chunk", "file_end", "remove"]);
     const lost = await session.run(input({ files: [{ name: "a", file_id: "file_gone" }] }), ports, never);
     expect(lost).toMatchObject({ status: "errored", outcome: "never_started", evidence: { session_alive: true } });
+  });
+
+  test("keeps nothing of the files that were put into it", async () => {
+    const { session, sandbox } = await open(wellBehaved);
+    await session.putFile("a", "file_1", ports);
+    const before = getEventListeners(sandbox.lost, "abort").length;
+    for (let count = 0; count < 20; count++) await session.putFile("a", "file_1", ports);
+    expect(getEventListeners(sandbox.lost, "abort")).toHaveLength(before);
   });
 
   test("goes on after a file that the store does not give in time", async () => {
