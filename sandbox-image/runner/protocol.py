@@ -170,7 +170,7 @@ class PreambleFilter:
         self._held = b""
         self._seen = False
 
-    def pass_on(self, data: bytes) -> bytes:
+    def pass_on(self, data: bytes | memoryview) -> bytes | memoryview:
         if self._seen:
             return data
         self._held += data

@@ -70,6 +70,8 @@ class Supervisor:
     def __init__(self, stdin: int, stdout: int) -> None:
         os.set_blocking(stdin, False)
         self._stdin = stdin
+        # All that comes passes through here: a new one for each step would cost more than the step.
+        self._arrived = memoryview(bytearray(READ_BYTES))
         self._outbox = Outbox(stdout)
         self._preamble = protocol.PreambleFilter()
         self._parser = protocol.FrameParser(protocol.IN_KINDS, HEAD_BYTES_MAX, BODY_BYTES_MAX)
@@ -143,12 +145,12 @@ class Supervisor:
 
     def _read_worker(self) -> None:
         try:
-            data = os.read(self._stdin, READ_BYTES)
+            count = os.readv(self._stdin, [self._arrived])
         except BlockingIOError:
             return
-        if not data:
+        if count == 0:
             self._close()
-        for frame in self._parser.push(self._preamble.pass_on(data)):
+        for frame in self._parser.push(self._preamble.pass_on(self._arrived[:count])):
             self._take(frame)
 
     def _take(self, frame: protocol.Frame) -> None:

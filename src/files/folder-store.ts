@@ -68,17 +68,20 @@ export class FolderStore implements BlobStore {
       await mkdir(this.#incoming, { recursive: true, mode: 0o700 });
       return open(path, "wx", 0o600);
     });
+    let writing = Promise.resolve();
     try {
       const hash = createHash("sha256");
       let bytes = 0;
       let pending: Uint8Array[] = [];
       let pendingBytes = 0;
       const writePending = async () => {
-        const block = pending;
-        const blockBytes = pendingBytes;
+        const [block, blockBytes] = [pending, pendingBytes];
         pending = [];
         pendingBytes = 0;
-        await ownFailure(() => writeWhole(handle, block, blockBytes));
+        await writing;
+        writing = ownFailure(() => writeWhole(handle, block, blockBytes));
+        // Told to whoever waits for it next, which may be later than it fails.
+        writing.catch(() => undefined);
       };
       for await (const chunk of source) {
         bytes += chunk.byteLength;
@@ -89,8 +92,10 @@ export class FolderStore implements BlobStore {
         if (pendingBytes >= BLOCK_BYTES || pending.length >= CHUNKS_HELD_MAX) await writePending();
       }
       if (pendingBytes > 0) await writePending();
+      await writing;
       return { bytes, sha256: hash.digest("hex") };
     } finally {
+      await writing.catch(() => undefined);
       // Some file systems say only here that the disk is full.
       await ownFailure(() => handle.close());
     }
