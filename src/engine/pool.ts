@@ -3,6 +3,7 @@ import { memoryUnits } from "../execution/memory-units.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { Arrivals } from "./arrivals.ts";
+import { EarliestTimer } from "./earliest-timer.ts";
 import { IdleSandbox } from "./idle-sandbox.ts";
 import type { Sandbox, SandboxFactory, SandboxSpec, Taken } from "./sandbox.ts";
 import { type Spare, SpareRoom } from "./spare-room.ts";
@@ -30,8 +31,11 @@ interface Waiter {
   resolve: (sandbox: Sandbox) => void;
 }
 
-/** While others stand ready, a used sandbox is removed and replaced this much later: its answer wants the same cores. */
-const REFILL_DELAY_MS = 40;
+/**
+ * While others stand ready, a sandbox is replaced this much after it was taken: its run, and the files that go in, want the
+ * same cores. One whose run is over goes, and is replaced, this much later, when its answer is out.
+ */
+const REFILL_DELAY_MS = { taken: 500, used: 40 };
 const RETRY_DELAY_MS = { first: 100, max: 5_000 };
 const UPKEEP_INTERVAL_MS = 1_000;
 
@@ -55,7 +59,7 @@ export class Pool {
   readonly #known = new Set<string>();
   #failures = 0;
   #retryTimer: NodeJS.Timeout | null = null;
-  #refillTimer: NodeJS.Timeout | null = null;
+  readonly #refillTimer = new EarliestTimer(() => this.#refill());
   #upkeepTimer: NodeJS.Timeout | null = null;
 
   constructor(options: PoolOptions) {
@@ -83,7 +87,7 @@ export class Pool {
       if (!stopped(signal)) poolTakes.inc({ start: "none" });
       throw error;
     } finally {
-      this.#refillSoon();
+      this.#refillIn(REFILL_DELAY_MS.taken);
     }
   }
 
@@ -94,7 +98,7 @@ export class Pool {
     this.#begin(wantsPreloaded);
     this.#stock.remove(idle);
     this.#options.metrics.poolTakes.inc({ start: "warm" });
-    this.#refillSoon();
+    this.#refillIn(REFILL_DELAY_MS.taken);
     return { sandbox: idle.sandbox, warm: true };
   }
 
@@ -103,7 +107,7 @@ export class Pool {
     this.#inUse -= 1;
     const gone = this.#destroyAfterAnswer(sandbox);
     this.#track(gone);
-    this.#refillSoon();
+    this.#refillIn(REFILL_DELAY_MS.used);
     await gone;
   }
 
@@ -155,7 +159,7 @@ export class Pool {
   async close(): Promise<void> {
     this.#closing.abort(new Error("the pool is closing"));
     this.#spareRoom.reclaim();
-    if (this.#refillTimer !== null) clearTimeout(this.#refillTimer);
+    this.#refillTimer.clear();
     if (this.#retryTimer !== null) clearTimeout(this.#retryTimer);
     if (this.#upkeepTimer !== null) clearInterval(this.#upkeepTimer);
     for (const idle of this.#stock.removeAll()) this.#track(this.#destroy(idle.sandbox));
@@ -240,15 +244,9 @@ export class Pool {
     }
   }
 
-  #refillSoon(): void {
-    if (this.#stock.size === 0) {
-      this.#refill();
-      return;
-    }
-    this.#refillTimer ??= setTimeout(() => {
-      this.#refillTimer = null;
-      this.#refill();
-    }, REFILL_DELAY_MS);
+  #refillIn(delayMs: number): void {
+    if (this.#stock.size === 0) this.#refill();
+    else this.#refillTimer.dueIn(delayMs);
   }
 
   /** What is opened for plain code goes, when other code waits and no sandbox can be made for it. */
@@ -351,7 +349,7 @@ export class Pool {
   }
 
   async #destroyAfterAnswer(sandbox: Sandbox): Promise<void> {
-    if (this.#stock.size > 0) await sleep(REFILL_DELAY_MS);
+    if (this.#stock.size > 0) await sleep(REFILL_DELAY_MS.used);
     await this.#destroy(sandbox);
   }
 

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { Pool, type PoolOptions } from "../../../src/engine/pool.ts";
 import type { Spare } from "../../../src/engine/spare-room.ts";
 import { makeLog } from "../../../src/observe/log.ts";
@@ -53,6 +53,31 @@ describe("the warm pool", () => {
     expect(taken.warm).toBe(true);
     await pool.discard(taken.sandbox);
     await untilIdle(pool, 2);
+  });
+
+  test("replaces a taken sandbox after its answer, or soon, while others stand ready; at once when none does", async () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const pass = async (ms: number) => void (await vi.advanceTimersByTimeAsync(ms));
+    const { pool } = poolOf(new FakeFactory(wellBehaved), { sizeMin: 3, sizeMax: 3 });
+    pool.open();
+    await pass(0);
+    const long = await pool.take(spec, false, never);
+    await pass(499);
+    expect(pool.idle).toBe(2);
+    await pass(1);
+    expect(pool.idle).toBe(3);
+    const short = await pool.take(spec, false, never);
+    void pool.discard(short.sandbox);
+    await pass(39);
+    expect(pool.idle).toBe(2);
+    await pass(1);
+    expect(pool.idle).toBe(3);
+    const last = [await pool.take(spec, false, never), await pool.take(spec, false, never), await pool.take(spec, false, never)];
+    expect(pool.idle).toBe(0);
+    await pass(0);
+    expect(pool.idle).toBe(3);
+    for (const { sandbox } of [long, ...last]) void pool.discard(sandbox);
   });
 
   test("never hands out one sandbox twice", async () => {

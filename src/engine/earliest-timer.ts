@@ -1,0 +1,28 @@
+/** Calls back once, at the earliest of the moments it was asked for; then it can be asked again. */
+export class EarliestTimer {
+  readonly #onDue: () => void;
+  #timer: NodeJS.Timeout | null = null;
+  /** By the monotonic clock. */
+  #dueAt = Number.POSITIVE_INFINITY;
+
+  constructor(onDue: () => void) {
+    this.#onDue = onDue;
+  }
+
+  dueIn(delayMs: number): void {
+    const at = performance.now() + delayMs;
+    if (at >= this.#dueAt) return;
+    this.clear();
+    this.#dueAt = at;
+    this.#timer = setTimeout(() => {
+      this.clear();
+      this.#onDue();
+    }, delayMs);
+  }
+
+  clear(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#dueAt = Number.POSITIVE_INFINITY;
+  }
+}
