@@ -15,6 +15,6 @@ export const measure: Measure = (world) =>
     // All that start together end together at first; the rate is steady after the second round.
     warmUpMs: world.pick(8_000, 4_000),
     blockMs: world.pick(20_000, 8_000),
-    blocks: world.pick(2, 1),
+    blocks: world.pick(3, 1),
     ratioMin: 0.9,
   });

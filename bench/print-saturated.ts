@@ -14,6 +14,6 @@ export const measure: Measure = (world) =>
     searchMs: world.pick(4_000, 2_000),
     warmUpMs: world.pick(2_000, 1_000),
     blockMs: world.pick(12_000, 4_000),
-    blocks: world.pick(3, 1),
+    blocks: world.pick(5, 1),
     ratioMin: 0.9,
   });

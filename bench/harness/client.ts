@@ -1,6 +1,4 @@
 import http from "node:http";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import type { Execution } from "../../src/execution/result.ts";
 
 /** Beyond this an answer counts as failed. */
@@ -36,21 +34,7 @@ export class Client {
     return (await this.call("POST", "/v1/executions", JSON.stringify({ code }), { prefer: "respond-async" })).status;
   }
 
-  /** Uploads a file from memory; returns its id. */
-  async upload(name: string, bytes: Buffer): Promise<string> {
-    const border = "bench-border-0123456789";
-    const head = `--${border}\r\nContent-Disposition: form-data; name="file"; filename="${name}"\r\nContent-Type: application/octet-stream\r\n\r\n`;
-    const body = Buffer.concat([Buffer.from(head), bytes, Buffer.from(`\r\n--${border}--\r\n`)]);
-    const answer = await this.call("POST", "/v1/files", body, { "content-type": `multipart/form-data; boundary=${border}` });
-    if (answer.status !== 200) throw new Error(`HTTP ${answer.status}`);
-    return (JSON.parse(answer.body.toString("utf8")) as { id: string }).id;
-  }
-
-  async download(path: string): Promise<number> {
-    return (await this.call("GET", path)).body.length;
-  }
-
-  call(method: string, path: string, body: string | Buffer = "", headers: Record<string, string> = {}): Promise<Answer> {
+  call(method: string, path: string, body = "", headers: Record<string, string> = {}): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const request = http.request(
         {
@@ -75,17 +59,11 @@ export class Client {
       );
       request.on("timeout", () => request.destroy(new Error("no answer in time")));
       request.on("error", reject);
-      if (body.length > 1024 * 1024) pipeline(Readable.from(slices(body as Buffer)), request).catch(reject);
-      else request.end(body);
+      request.end(body);
     });
   }
 
   close(): void {
     this.#agent.destroy();
   }
-}
-
-function* slices(bytes: Buffer): Generator<Buffer> {
-  const step = 256 * 1024;
-  for (let at = 0; at < bytes.length; at += step) yield bytes.subarray(at, at + step);
 }

@@ -19,6 +19,8 @@ export interface Service {
   client: Client;
   otherClient: Client;
   url: string;
+  /** Of the first of them. */
+  key: string;
   metricsUrl: string;
   redisUrl: string;
   dataFolder: string;
@@ -93,6 +95,7 @@ export async function startService(
     client: clients[0],
     otherClient: clients[1],
     url: service.url,
+    key,
     metricsUrl: `http://${HOST}:${metricsPort}/metrics`,
     redisUrl: redis.url,
     dataFolder,
