@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from runner.session import SessionProcess
 
 WORKING_FOLDER = "/mnt/data"
-READ_BYTES = 256 * 1024
+READ_BYTES = 16 * 1024
+# Once files come: fewer, larger steps.
+FILE_READ_BYTES = 256 * 1024
 HEAD_BYTES_MAX = 1024 * 1024
 BODY_BYTES_MAX = 16 * 1024 * 1024
-# Files come and go in fewer, larger steps than the kernel's 64 KiB.
+# For files as well: the kernel gives a pipe 64 KiB.
 PIPE_BYTES = 1024 * 1024
 # Exit codes for our own ends, as sysexits.h names them.
 EX_DATAERR, EX_SOFTWARE, EX_IOERR = 65, 70, 74
@@ -70,7 +72,7 @@ class Supervisor:
     def __init__(self, stdin: int, stdout: int) -> None:
         os.set_blocking(stdin, False)
         self._stdin = stdin
-        # All that comes passes through here: a new one for each step would cost more than the step.
+        # All that comes passes through here: memory of its own for each step of a file would cost more than the step.
         self._arrived = memoryview(bytearray(READ_BYTES))
         self._outbox = Outbox(stdout)
         self._preamble = protocol.PreambleFilter()
@@ -157,6 +159,8 @@ class Supervisor:
         kind = frame.kind
         if kind == protocol.IN_FILE:
             self._inputs.begin(frame.head.get("name"))
+            if len(self._arrived) < FILE_READ_BYTES:
+                self._arrived = memoryview(bytearray(FILE_READ_BYTES))
         elif kind == protocol.IN_CHUNK:
             self._inputs.write(frame.body)
         elif kind == protocol.IN_FILE_END:

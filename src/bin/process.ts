@@ -63,11 +63,11 @@ export async function runProcess(name: string, start: (world: World) => Promise<
 }
 
 /**
- * Left alone for a while, V8 lets its heap grow by hardly a tenth, and buffers of requests count as growth: an upload of
- * 64 MiB then costs four passes over all of the heap, more than everything else that is done for it.
+ * To twice what is alive, before V8 looks through all of it. After a quiet while it would allow hardly a tenth more, and the
+ * buffers of a request count as well: an upload of 64 MiB then costs four such passes, more than all else that is done for it.
  */
 function letHeapGrow(): void {
-  setFlagsFromString("--heap-growing-percent=200");
+  setFlagsFromString("--heap-growing-percent=100");
 }
 
 function configOrExit(): Config {

@@ -4,7 +4,10 @@ import { join } from "node:path";
 import { ensureBlobId } from "./blob-id.ts";
 import { type BlobStore, BlobStoreFailed, BlobTooLarge, type LentChunks } from "./store.ts";
 
-/** Each read and write is a trip through a thread, which costs more than copying does; and every stalled download holds this much. */
+/**
+ * Each read and write is a trip through a thread, which costs more than copying does; and every stalled download holds this much,
+ * every upload twice as much: what is being written, and what has come since.
+ */
 const BLOCK_BYTES = 512 * 1024;
 /** However small they are: a chunk costs memory beside its bytes. */
 const CHUNKS_HELD_MAX = 1024;
@@ -80,7 +83,7 @@ export class FolderStore implements BlobStore {
         pendingBytes = 0;
         await writing;
         writing = ownFailure(() => writeWhole(handle, block, blockBytes));
-        // Told to whoever waits for it next, which may be later than it fails.
+        // Told at the next block, or at the end.
         writing.catch(() => undefined);
       };
       for await (const chunk of source) {
