@@ -9,6 +9,10 @@ export class EarliestTimer {
     this.#onDue = onDue;
   }
 
+  get pending(): boolean {
+    return this.#timer !== null;
+  }
+
   dueIn(delayMs: number): void {
     const at = performance.now() + delayMs;
     if (at >= this.#dueAt) return;

@@ -32,10 +32,10 @@ interface Waiter {
 }
 
 /**
- * While others stand ready, a sandbox is replaced this much after it was taken: its run, and the files that go in, want the
- * same cores. One whose run is over goes, and is replaced, this much later, when its answer is out.
+ * While others stand ready, a sandbox is replaced at the latest this much after it was taken, or after its run was over:
+ * an answer wants the same cores, and so do files on their way in.
  */
-const REFILL_DELAY_MS = { taken: 500, used: 40 };
+const REFILL_DELAY_MS = { ordinary: 40, bringsFiles: 500 };
 const RETRY_DELAY_MS = { first: 100, max: 5_000 };
 const UPKEEP_INTERVAL_MS = 1_000;
 
@@ -73,7 +73,7 @@ export class Pool {
   }
 
   /** Resolves with a sandbox that nobody used before. Rejects with the signal's reason. */
-  async take(spec: SandboxSpec, wantsPreloaded: boolean, signal: AbortSignal): Promise<Taken> {
+  async take(spec: SandboxSpec, wantsPreloaded: boolean, signal: AbortSignal, bringsFiles = false): Promise<Taken> {
     signal.throwIfAborted();
     const { poolTakes } = this.#options.metrics;
     this.#begin(wantsPreloaded);
@@ -87,7 +87,7 @@ export class Pool {
       if (!stopped(signal)) poolTakes.inc({ start: "none" });
       throw error;
     } finally {
-      this.#refillIn(REFILL_DELAY_MS.taken);
+      this.#refillIn(bringsFiles ? REFILL_DELAY_MS.bringsFiles : REFILL_DELAY_MS.ordinary);
     }
   }
 
@@ -98,7 +98,7 @@ export class Pool {
     this.#begin(wantsPreloaded);
     this.#stock.remove(idle);
     this.#options.metrics.poolTakes.inc({ start: "warm" });
-    this.#refillIn(REFILL_DELAY_MS.taken);
+    this.#refillIn(REFILL_DELAY_MS.ordinary);
     return { sandbox: idle.sandbox, warm: true };
   }
 
@@ -107,7 +107,7 @@ export class Pool {
     this.#inUse -= 1;
     const gone = this.#destroyAfterAnswer(sandbox);
     this.#track(gone);
-    this.#refillIn(REFILL_DELAY_MS.used);
+    this.#refillIn(REFILL_DELAY_MS.ordinary);
     await gone;
   }
 
@@ -190,13 +190,15 @@ export class Pool {
     return spec.memoryMb === this.#options.spec.memoryMb;
   }
 
-  /** Waits for the import that goes on in a sandbox; who gives up leaves the sandbox to the stock. */
+  /** Waits for the import that goes on in a sandbox; who gives up leaves the sandbox to whoever waits, or to the stock. */
   async #settled(idle: IdleSandbox, signal: AbortSignal): Promise<void> {
-    if (idle.preloading === null) return;
-    await Promise.race([idle.preloading, aborted(signal)]);
+    const { preloading } = idle;
+    if (preloading === null) return;
+    await Promise.race([preloading, aborted(signal)]);
     if (!signal.aborted) return;
     if (this.#closing.signal.aborted) this.#track(this.#destroy(idle.sandbox));
-    else this.#stock.add(idle);
+    else if (this.#waiters.length === 0) this.#stock.add(idle);
+    else this.#track(preloading.then(() => (idle.dead ? this.#bury(idle) : this.#admit(idle.sandbox))));
     signal.throwIfAborted();
   }
 
@@ -328,7 +330,7 @@ export class Pool {
       if (idle.dead) this.#bury(idle);
       else this.#track(this.#destroy(idle.sandbox));
     }
-    this.#refill();
+    if (!this.#refillTimer.pending) this.#refill();
     this.#warmUp();
   }
 
@@ -349,7 +351,7 @@ export class Pool {
   }
 
   async #destroyAfterAnswer(sandbox: Sandbox): Promise<void> {
-    if (this.#stock.size > 0) await sleep(REFILL_DELAY_MS.used);
+    if (this.#stock.size > 0) await sleep(REFILL_DELAY_MS.ordinary);
     await this.#destroy(sandbox);
   }
 

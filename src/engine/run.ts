@@ -57,7 +57,7 @@ export async function runInSandbox(
   const preloaded = wantsPreloaded(input.code);
   const patience = deadlineAfter(limits.sandboxStartTimeoutMsMax, stop);
   try {
-    taken = prepared ?? (await pool.take({ memoryMb: input.memoryMb }, preloaded, patience.signal));
+    taken = prepared ?? (await pool.take({ memoryMb: input.memoryMb }, preloaded, patience.signal, input.files.length > 0));
   } catch (error) {
     if (!stop.aborted) log.error({ execution: input.id, err: error }, "no sandbox for an execution");
     return run.neverStarted(stop, elapsedMs(acquiring));

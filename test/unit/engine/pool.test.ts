@@ -55,29 +55,30 @@ describe("the warm pool", () => {
     await untilIdle(pool, 2);
   });
 
-  test("replaces a taken sandbox after its answer, or soon, while others stand ready; at once when none does", async () => {
+  test("while others stand ready, replaces a taken sandbox a moment later, and later still where files go in; at once when none does", async () => {
     vi.useFakeTimers();
     onTestFinished(() => void vi.useRealTimers());
-    const pass = async (ms: number) => void (await vi.advanceTimersByTimeAsync(ms));
-    const { pool } = poolOf(new FakeFactory(wellBehaved), { sizeMin: 3, sizeMax: 3 });
+    const { pool } = poolOf(new FakeFactory(wellBehaved), { sizeMin: 3, sizeMax: 3, capacity: 12 });
+    const idleAfter = async (ms: number) => {
+      await vi.advanceTimersByTimeAsync(ms);
+      return pool.idle;
+    };
     pool.open();
-    await pass(0);
-    const long = await pool.take(spec, false, never);
-    await pass(499);
-    expect(pool.idle).toBe(2);
-    await pass(1);
-    expect(pool.idle).toBe(3);
-    const short = await pool.take(spec, false, never);
-    void pool.discard(short.sandbox);
-    await pass(39);
-    expect(pool.idle).toBe(2);
-    await pass(1);
-    expect(pool.idle).toBe(3);
-    const last = [await pool.take(spec, false, never), await pool.take(spec, false, never), await pool.take(spec, false, never)];
+    expect(await idleAfter(800)).toBe(3);
+    const withFiles = await pool.take(spec, false, never, true);
+    expect(await idleAfter(499)).toBe(2);
+    expect(await idleAfter(1)).toBe(3);
+    const other = await pool.take(spec, false, never);
+    expect(await idleAfter(39)).toBe(2);
+    expect(await idleAfter(1)).toBe(3);
+    const again = await pool.take(spec, false, never, true);
+    void pool.discard(other.sandbox);
+    expect(await idleAfter(39)).toBe(2);
+    expect(await idleAfter(1)).toBe(3);
+    const last = [await pool.take(spec, false, never), await pool.take(spec, false, never), await pool.take(spec, false, never, true)];
     expect(pool.idle).toBe(0);
-    await pass(0);
-    expect(pool.idle).toBe(3);
-    for (const { sandbox } of [long, ...last]) void pool.discard(sandbox);
+    expect(await idleAfter(0)).toBe(3);
+    for (const { sandbox } of [withFiles, again, ...last]) void pool.discard(sandbox);
   });
 
   test("never hands out one sandbox twice", async () => {
@@ -296,6 +297,25 @@ describe("preloading", () => {
     await vi.waitFor(() => expect((factory.made[0] as FakeSandbox).destroyed).toBeGreaterThanOrEqual(1));
     const { sandbox } = await pool.take(spec, false, never);
     expect(sandbox.id).not.toBe("sandbox-1");
+    await pool.discard(sandbox);
+  });
+
+  test("that outlasts who took its sandbox leaves that to whoever waits", async () => {
+    let answer = () => {};
+    const factory = new FakeFactory((frame, sandbox) => {
+      if (frame.kind === "preload") answer = () => sandbox.says("preloaded", { module: frame.head?.module, ok: true });
+    });
+    const { pool } = poolOf(factory, { sizeMin: 1, sizeMax: 1, capacity: 1 });
+    pool.open();
+    await vi.waitFor(() => expect(preloaded(factory.made[0] as FakeSandbox)).toBe(1));
+    const impatient = new AbortController();
+    const taking = pool.take(spec, true, impatient.signal);
+    const waiting = pool.take(spec, true, never);
+    impatient.abort(new Error("enough"));
+    await expect(taking).rejects.toThrow("enough");
+    answer();
+    const { sandbox } = await waiting;
+    expect(sandbox.id).toBe("sandbox-1");
     await pool.discard(sandbox);
   });
 
