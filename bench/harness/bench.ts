@@ -22,6 +22,7 @@ const questions = [
   "oci-plot-at-rest",
   "oci-print-saturated",
   "oci-plot-saturated",
+  "oci-files",
   "oci-waiting",
   "oci-leaks",
   "oci-cpu",
@@ -29,12 +30,12 @@ const questions = [
 
 const help = `Measures the service, and in the same run what it is compared with.
 
-  npm run bench                        all questions, about a quarter of an hour
+  npm run bench                        all questions, about three quarters of an hour
   npm run bench -- print-at-rest …     only these: ${questions.join(", ")}
       --quick                          few and short measurements: shows that all of it works
       --seed 7                         of the random arrivals (default: 1)
 
-The machine should do nothing else. The table goes to stdout, all of the numbers to bench/results/latest.json.`;
+The machine should do nothing else. The questions of files need the commands curl and docker. The table goes to stdout, all of the numbers to bench/results/latest.json.`;
 
 /** Asks the questions named, or all; returns the exit code: 1 when a target was missed or a question failed. */
 export async function bench(args: readonly string[], machine: Machine, launcher: Launcher): Promise<number> {

@@ -3,10 +3,12 @@ import { execFile } from "node:child_process";
 /** Debian's packages of the commands that a question may need; `npm start` needs none of them. */
 const packages: Record<string, string> = { curl: "curl", docker: "docker-cli (docker.io before Debian 13)" };
 
+const MS_MAX = 120_000;
+
 /** Runs a command to its end; returns what it printed. */
 export function call(command: string, args: string[], env: Record<string, string> = {}): Promise<string> {
   return new Promise((resolve, reject) => {
-    execFile(command, args, { env: { ...process.env, ...env } }, (error, stdout, stderr) => {
+    execFile(command, args, { env: { ...process.env, ...env }, timeout: MS_MAX }, (error, stdout, stderr) => {
       if (error === null) resolve(stdout);
       else if (error.code === "ENOENT") reject(new Error(`this question needs the command ${command}: install ${packages[command]}`));
       else reject(new Error(`${command} failed: ${stderr.slice(0, 500)}`));
