@@ -6,12 +6,13 @@ const leaves = ["limits.ts", "errors.ts"];
 const shared = [...leaves, "observe"];
 const mayImport = {
   execution: leaves,
-  wire: leaves,
+  wire: ["json-shape.ts", ...leaves],
   "limits.ts": [],
   "errors.ts": [],
   "config.ts": ["limits.ts", "redis-address.ts"],
   "redis-address.ts": [],
   "kept-bytes.ts": [],
+  "json-shape.ts": [],
   "keys.ts": ["execution", ...leaves],
   observe: ["execution", ...leaves],
   files: ["execution", "redis-address.ts", "kept-bytes.ts", ...shared],
@@ -22,7 +23,7 @@ const mayImport = {
   assistant: ["execution", "redis-address.ts", "kept-bytes.ts", ...shared],
   mcp: ["execution", ...shared],
   receipts: ["execution", ...leaves],
-  http: ["queue", "files", "assistant", "mcp", "receipts", "execution", "keys.ts", "redis-address.ts", ...shared],
+  http: ["queue", "files", "assistant", "mcp", "receipts", "execution", "keys.ts", "redis-address.ts", "json-shape.ts", ...shared],
 };
 
 const place = (name) => (name.endsWith(".ts") ? `^src/${name.replace(".", "\\.")}$` : `^src/${name}/`);

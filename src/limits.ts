@@ -28,6 +28,9 @@ export const limitDefaults = {
   outputsCountMax: 256,
   displayBytesMax: 8 * MIB,
   displaysBytesMax: 32 * MIB,
+  // JSON values: reading, checking and writing an output costs by these, not by its bytes, and does so on every other caller's time.
+  displayValuesMax: 250_000,
+  displaysValuesMax: 1_000_000,
   tableRowsMax: 1_000,
   tableColumnsMax: 200,
   chartPointsMax: 10_000,
@@ -49,6 +52,7 @@ export const limitDefaults = {
   requestBodyBytesMax: 16 * MIB,
   // Levels of objects and arrays in each other; what writes JSON again has a stack.
   requestBodyDepthMax: 128,
+  requestBodyValuesMax: 50_000,
   stdinBytesMax: 1 * MIB,
   argsCountMax: 64,
   argBytesMax: 4 * KIB,
@@ -60,6 +64,8 @@ export const limitDefaults = {
   metadataCountMax: 16,
   metadataValueCharsMax: 512,
   listPageMax: 100,
+  // Of results in one page: it is at an end after the first one beyond.
+  listPageBytesMax: 32 * MIB,
 
   // The queue.
   queueTotalMax: 1_000,
@@ -143,6 +149,11 @@ const relations: ReadonlyArray<[claim: string, holds: (l: Limits) => boolean]> =
     (l) => l.stdoutKeptBytesMax + l.stderrKeptBytesMax <= l.outputStopBytesMax,
   ],
   ["displayBytesMax ≤ displaysBytesMax", (l) => l.displayBytesMax <= l.displaysBytesMax],
+  ["displayValuesMax ≤ displaysValuesMax", (l) => l.displayValuesMax <= l.displaysValuesMax],
+  [
+    "the values of a whole table, tableRowsMax × tableColumnsMax, and of a whole chart, 2 × chartPointsMax, ≤ displayValuesMax",
+    (l) => wholeOutputValues(l) <= l.displayValuesMax,
+  ],
   [
     "fileOutBytesMax ≤ filesOutBytesMax ≤ workingFolderMbMax",
     (l) => l.fileOutBytesMax <= l.filesOutBytesMax && l.filesOutBytesMax <= l.workingFolderMbMax * MIB,
@@ -167,12 +178,18 @@ const relations: ReadonlyArray<[claim: string, holds: (l: Limits) => boolean]> =
   ["eventsRetentionMsMax ≤ retentionMsMax", (l) => l.eventsRetentionMsMax <= l.retentionMsMax],
 ];
 
+/** Values of the largest table or chart that the other limits let through, with its rows, columns and names. */
+const wholeOutputValues = (l: Limits) => Math.max((l.tableRowsMax + 4) * (l.tableColumnsMax + 1), 3 * l.chartPointsMax) + 1_000;
+
 /** What a run may take in all, once it has begun. */
 const wholeRunMs = (l: Limits) => l.runTimeoutMsMax + l.runKillGraceMs + l.collectTimeoutMsMax;
 
 /** Limits that go up with others, so that who raises the one need not know of the other. */
-function following(l: Limits): Pick<Limits, "sessionMemoryMbMax" | "sessionGivesWayAfterMs"> {
+function following(l: Limits): Pick<Limits, "displayValuesMax" | "displaysValuesMax" | "sessionMemoryMbMax" | "sessionGivesWayAfterMs"> {
+  const displayValuesMax = Math.max(l.displayValuesMax, wholeOutputValues(l));
   return {
+    displayValuesMax,
+    displaysValuesMax: Math.max(l.displaysValuesMax, displayValuesMax),
     sessionMemoryMbMax: Math.max(l.sessionMemoryMbMax, l.memoryMbMax),
     sessionGivesWayAfterMs: Math.max(l.sessionGivesWayAfterMs, wholeRunMs(l) + 1),
   };

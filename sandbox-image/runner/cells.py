@@ -8,7 +8,7 @@ import sys
 import _signal  # type: ignore[import-not-found]
 import _socket
 
-from runner import protocol
+from runner import jsontext, protocol
 from runner.cell import EXIT_INTERRUPTED, run_cell
 from runner.channel import Channel
 from runner.child import CHANNEL_FD, EX_SOFTWARE, become_python, end_like_python, take_requested
@@ -39,7 +39,7 @@ def serve_cells(descriptors: tuple[int, int, int, int, int]) -> NoReturn:
             if os.getpid() != owner:
                 # The code forked, and this is the copy: it ends where the program ends.
                 os._exit(end_like_python(code))
-            channel.send(protocol.CELL_END, {"cell": cell.head.get("cell"), "exit_code": code})
+            channel.send(protocol.CELL_END, jsontext.spell({"cell": cell.head.get("cell"), "exit_code": code}))
     except BaseException as error:
         # Only our own mistakes come here: run_cell answers for what the code raises.
         os.write(2, f"the session failed: {type(error).__name__}: {error}\n".encode("utf-8", "replace")[:4096])
@@ -54,7 +54,7 @@ def _run(cell: protocol.Frame, channel: Channel) -> int:
     take_requested(bounds)
     try:
         _signal.signal(_signal.SIGINT, _signal.default_int_handler)
-        channel.send(protocol.CELL_BEGIN, {"cell": bounds.get("cell")})
+        channel.send(protocol.CELL_BEGIN, jsontext.spell({"cell": bounds.get("cell")}))
         code = run_cell(cell.body.decode("utf-8", "replace"), channel, bounds)
         _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
     except KeyboardInterrupt:

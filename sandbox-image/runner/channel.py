@@ -12,10 +12,6 @@ import _signal  # type: ignore[import-not-found]
 
 from runner import protocol
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 
 class Channel:
     def __init__(self, fd: int) -> None:
@@ -23,16 +19,16 @@ class Channel:
         self._owner = os.getpid()
         self._awaited = 0
 
-    def send(self, kind: int, head: Mapping[str, object], body: bytes = b"") -> None:
+    def send(self, kind: int, head: bytes, body: bytes = b"") -> None:
         """
-        Writes one frame and waits until the supervisor has it. Raises ValueError or TypeError when `head` is no JSON.
+        Writes one frame, whose head is JSON text, and waits until the supervisor has it.
 
         Does nothing in a forked copy of the process, whose answers would mix with the original's, and nothing once the
         channel is closed, as code may do that.
         """
         if os.getpid() != self._owner:
             return
-        frame = memoryview(protocol.encode(kind, head, body))
+        frame = memoryview(protocol.encode_spelled(kind, head, body))
         # A KeyboardInterrupt between two writes would leave half a frame behind.
         blocked = _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})
         try:

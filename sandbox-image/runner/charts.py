@@ -37,16 +37,6 @@ def read_charts(figure: Figure, points_max: int) -> list[dict[str, Any]]:
     return charts
 
 
-def size(chart: dict[str, Any]) -> int:
-    """Returns about how many bytes the chart takes as JSON."""
-    bytes_count = 4096
-    for series in chart["series"]:
-        for points in (points for points in series.values() if isinstance(points, list)):
-            bytes_count += sum(len(point) + 4 if isinstance(point, str) else 20 for point in points)
-        bytes_count += sum(160 + 20 * len(box["outliers"]) for box in series.get("boxes", ()))
-    return bytes_count
-
-
 def _chart(axes: Axes, kind: str, series: list[dict[str, Any]], points_max: int) -> dict[str, Any]:
     bounded, truncated = _bounded(series, points_max)
     title = axes.get_title() or axes.get_title(loc="left") or axes.get_title(loc="right")

@@ -79,7 +79,7 @@ def _tell(what: str, error: BaseException) -> None:
 
 def _show_plain(text: str, outputs: Outputs, role: str) -> None:
     if role == "result":
-        outputs.show({"type": "result", "text": text}, size=len(text))
+        outputs.show({"type": "result", "text": text})
     else:
         outputs.write(text)
 
@@ -197,8 +197,7 @@ def _show_form(mime: str, form: Any, forms: dict[Any, Any], value: Any, outputs:
         return True
     text = plain.text(form, outputs.display_bytes)
     data = _other_forms(mime, forms, value, outputs)
-    head = {"type": _TEXT_TYPES[mime], "text": text, "role": role, "data": data}
-    return outputs.show(head, size=len(text) + sum(map(len, data.values())))
+    return outputs.show({"type": _TEXT_TYPES[mime], "text": text, "role": role, "data": data})
 
 
 def _show_json(form: Any, outputs: Outputs, role: str) -> bool:
@@ -206,14 +205,8 @@ def _show_json(form: Any, outputs: Outputs, role: str) -> bool:
     Shows JSON data. Plotly figures come this way as well: their JSON is what any client can draw or read,
     while their HTML is a script of megabytes.
     """
-    data = plain.strict_json(form, outputs.display_bytes)
-    return outputs.show({"type": "json", "data": data, "role": role}, size=_json_size(data))
-
-
-def _json_size(data: Any) -> int:
-    import json
-
-    return len(json.dumps(data))
+    data = plain.strict_json(form, outputs.display_bytes, outputs.display_values)
+    return outputs.show({"type": "json", "data": data, "role": role})
 
 
 def _other_forms(shown: str, forms: dict[Any, Any], value: Any, outputs: Outputs) -> dict[str, str]:

@@ -72,7 +72,11 @@ class Execution:
         self._reap_at = 0.0
         self._stdin = b""
         self._parser = protocol.FrameParser(
-            protocol.CELL_KINDS, bounds["display_bytes"], bounds["display_bytes"], skip_oversize=True
+            protocol.CELL_KINDS,
+            bounds["display_bytes"],
+            bounds["display_bytes"],
+            skip_oversize=True,
+            head_values_max=bounds["display_values"],
         )
         self._displays = 0
         self._displays_bytes = 0

@@ -68,7 +68,7 @@ def show_figure(figure: Figure, outputs: Outputs, role: str) -> bool:
     head = {"type": "image", "mime_type": "image/png", "width": width, "height": height, "role": role}
     if outputs.show(head, image):
         for chart in _charts(figure, outputs):
-            outputs.show(chart, size=charts.size(chart))
+            outputs.show(chart)
     # Drawing marks the figure as changed, so this comes last.
     figure.stale = False
     return True

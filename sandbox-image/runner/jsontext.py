@@ -38,6 +38,18 @@ def spell(value: Mapping[str, object]) -> bytes:
     return "".join(_encode(value, 0)).encode("ascii")
 
 
+def count_values(text: bytes) -> int:
+    """
+    Returns how many values `text` holds: scalars, lists and objects, nested ones too, an empty list or object as two. Its twin is
+    `src/json-shape.ts`. Nothing is built of them, as a megabyte is one string, or half a million lists.
+    """
+    outside = text
+    if b'"' in text:
+        # Every second piece between quotes is a string's inside, once the quotes within strings are gone.
+        outside = b"".join(text.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
+    return 1 + outside.count(b",") + outside.count(b"[") + outside.count(b"{")
+
+
 def _refuse_constant(name: str) -> Any:
     raise JsonError(f"{name} is no JSON")
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import _thread
 import sys
 
+from runner import jsontext
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Protocol
 
     class Channel(Protocol):
-        def send(self, kind: int, head: dict[str, Any], body: bytes = b"") -> object: ...
+        def send(self, kind: int, head: bytes, body: bytes = b"") -> object: ...
 
 
 DISPLAY = 0x45
@@ -20,6 +22,8 @@ _DEFAULTS = {
     "outputs_count": 256,
     "display_bytes": 8 << 20,
     "displays_bytes": 32 << 20,
+    "display_values": 250_000,
+    "displays_values": 1_000_000,
     "table_rows": 1000,
     "table_columns": 200,
     "chart_points": 10_000,
@@ -39,34 +43,44 @@ class Outputs:
             return int(bounds.get(name, _DEFAULTS[name]))
 
         self.display_bytes = bound("display_bytes")
+        self.display_values = bound("display_values")
         self.table_rows = bound("table_rows")
         self.table_columns = bound("table_columns")
         self.chart_points = bound("chart_points")
         self.text_value_bytes = bound("text_value_bytes")
         self.traceback_lines = bound("traceback_lines")
         self._channel_send = channel.send
+        self._spell, self._count_values = jsontext.spell, jsontext.count_values
         self._count_left = bound("outputs_count")
         self._bytes_left = bound("displays_bytes")
+        self._values_left = bound("displays_values")
         self._told: set[str] = set()
         self._one_at_a_time = _thread.RLock()
 
-    def show(self, head: dict[str, Any], body: bytes = b"", size: int = 0) -> bool:
-        """Sends one display; `size` is about the bytes of the head. False when a bound forbids it."""
-        size += len(body)
+    def show(self, head: dict[str, Any], body: bytes = b"") -> bool:
+        """Sends one display. False when a bound forbids it. Raises ValueError or TypeError when `head` is no JSON."""
+        spelled = self._spell(head)
+        size = len(spelled) + len(body)
         if size > self.display_bytes:
             return self.drop(f"an output of {size} bytes was dropped: the limit is {self.display_bytes}")
+        values = self._count_values(spelled)
+        if values > self.display_values:
+            return self.drop(f"an output of {values} values was dropped: the limit is {self.display_values}")
         if self._count_left <= 0:
             return self.drop("further outputs were dropped: too many outputs")
         if size > self._bytes_left:
             return self.drop("an output was dropped: too many bytes in all outputs together")
+        if values > self._values_left:
+            return self.drop("an output was dropped: too many values in all outputs together")
         self._count_left -= 1
         self._bytes_left -= size
-        self._send(DISPLAY, head, body)
+        self._values_left -= values
+        self._send(DISPLAY, spelled, body)
         return True
 
     def fail(self, head: dict[str, Any]) -> None:
         """Sends the error; it has a place whatever was shown before."""
-        self._send(ERROR, head, b"")
+        self._send(ERROR, self._spell(head), b"")
 
     def write(self, text: str) -> None:
         """Writes to the program's own stdout."""
@@ -76,7 +90,7 @@ class Outputs:
             # The program closed or replaced its stdout; what it shows is lost to itself alone.
             pass
 
-    def _send(self, kind: int, head: dict[str, Any], body: bytes) -> None:
+    def _send(self, kind: int, head: bytes, body: bytes) -> None:
         # Threads may display at once. Reentrant, because a stream of the program's own making may display when flushed.
         with self._one_at_a_time:
             flush_streams()
@@ -86,7 +100,7 @@ class Outputs:
         """Says that an output was left out; always False."""
         if not self._told:
             # A display without a head: the supervisor's facts then say that something is missing.
-            self._send(DISPLAY, {}, b"")
+            self._send(DISPLAY, b"", b"")
         if reason not in self._told and len(self._told) < 10:
             self._told.add(reason)
             try:

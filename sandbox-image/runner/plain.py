@@ -156,17 +156,18 @@ def _leaf_repr(value: Any, room: int) -> str:
     return guarded_text(lambda: repr(value), value, "repr", max(room, 0) + 1)
 
 
-def strict_json(value: Any, bytes_max: int) -> Any:
+def strict_json(value: Any, bytes_max: int, values_max: int) -> Any:
     """
     Returns `value` as JSON that every parser takes: string keys, no NaN, exact types.
 
-    Raises ValueError when it would need more than about `bytes_max` bytes or nests deeper than 100.
+    Raises ValueError when it would need more than about `bytes_max` bytes, holds more than `values_max` values or nests deeper than 100.
     """
-    return _strict(value, [bytes_max], 100)
+    return _strict(value, [bytes_max, values_max], 100)
 
 
 def _strict(value: Any, room: list[int], depth: int) -> Any:
-    if room[0] < 0 or depth < 0:
+    room[1] -= 1
+    if room[0] < 0 or room[1] < 0 or depth < 0:
         raise ValueError("the JSON value is too large")
     if isinstance(value, dict):
         made: dict[str, Any] = {}

@@ -63,8 +63,12 @@ class Frame:
 
 def encode(kind: int, head: Mapping[str, object] | None = None, body: bytes = b"") -> bytes:
     """Returns the bytes of one frame, ready to write."""
-    head_bytes = b"" if head is None else jsontext.spell(head)
-    return HEADER.pack(kind, len(head_bytes), len(body)) + head_bytes + body
+    return encode_spelled(kind, b"" if head is None else jsontext.spell(head), body)
+
+
+def encode_spelled(kind: int, head: bytes, body: bytes = b"") -> bytes:
+    """As `encode`, of a head that is JSON text already."""
+    return HEADER.pack(kind, len(head), len(body)) + head + body
 
 
 def header(kind: int, body_bytes: int) -> bytes:
@@ -77,16 +81,25 @@ class FrameParser:
 
     `push` takes any slice of the stream and yields the frames that it completes; what is not taken of them is lost. It raises WireError at the first
     byte that can not belong to a frame, and is then of no further use. Never holds more than one frame.
-    With `skip_oversize` a frame beyond the bounds is read past instead, and yielded empty.
+    With `skip_oversize` a frame beyond the bounds is read past instead, and yielded empty; so is one whose head has more than
+    `head_values_max` values.
     The body of a file's chunk is passed on as it comes, as several frames where it comes in several slices: views of what
     was pushed, good until the next push. Files are large, and gathering would copy all of them.
     """
 
-    def __init__(self, kinds: frozenset[int], head_bytes_max: int, body_bytes_max: int, skip_oversize: bool = False) -> None:
+    def __init__(
+        self,
+        kinds: frozenset[int],
+        head_bytes_max: int,
+        body_bytes_max: int,
+        skip_oversize: bool = False,
+        head_values_max: int | None = None,
+    ) -> None:
         self._kinds = kinds
         self._head_bytes_max = head_bytes_max
         self._body_bytes_max = body_bytes_max
         self._skip_oversize = skip_oversize
+        self._head_values_max = head_values_max
         self._held = bytearray()
         self._kind = 0
         # Of the head and the body that belong to the header just read; None before a header.
@@ -124,6 +137,9 @@ class FrameParser:
                     return
                 frame, left = gathered
                 self._needed = None
+                if self._head_values_max is not None and jsontext.count_values(frame[:head_bytes]) > self._head_values_max:
+                    yield Frame(self._kind, {}, b"", oversize=True)
+                    continue
                 try:
                     head = jsontext.parse_object(frame[:head_bytes])
                 except jsontext.JsonError as error:

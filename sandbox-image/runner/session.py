@@ -54,7 +54,11 @@ class SessionProcess:
         self.cells.setblocking(False)
         self.pidfd = open_pidfd(self.pid)
         self.parser = protocol.FrameParser(
-            protocol.CELL_KINDS, bounds["display_bytes"], bounds["display_bytes"], skip_oversize=True
+            protocol.CELL_KINDS,
+            bounds["display_bytes"],
+            bounds["display_bytes"],
+            skip_oversize=True,
+            head_values_max=bounds["display_values"],
         )
         self.cells_begun = 0
         self.alive = True

@@ -35,7 +35,7 @@ def show_table(value: Any, outputs: Outputs, role: str) -> bool:
         "role": role,
         "data": data,
     }
-    return outputs.show(head, size=_size(rows) + sum(map(len, data.values())))
+    return outputs.show(head)
 
 
 def _pandas_columns(value: Any, outputs: Outputs) -> tuple[list[tuple[str, str, list[Any]]], bool, int]:
@@ -106,10 +106,6 @@ def _rows(columns: list[tuple[str, str, list[Any]]], count: int, bytes_max: int)
             return rows, False
         rows.append(row)
     return rows, complete
-
-
-def _size(rows: list[list[plain.Scalar]]) -> int:
-    return sum(len(cell) + 3 if type(cell) is str else 8 for row in rows for cell in row)
 
 
 def _forms(value: Any, outputs: Outputs) -> dict[str, str]:

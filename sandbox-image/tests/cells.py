@@ -16,7 +16,7 @@ from typing import Any
 # Beside the tests in the repository; elsewhere in the image, where conftest.py has found it.
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
 
-from runner import cell, jsontext  # noqa: E402
+from runner import cell  # noqa: E402
 
 IMAGE_FOLDER = pathlib.Path(cell.__file__).parent.parent
 
@@ -76,14 +76,14 @@ class _RecordingChannel:
     """Keeps frames in files. Binds what it needs early, for code that takes the interpreter apart."""
 
     def __init__(self, folder: str) -> None:
-        self._open, self._write, self._size, self._spell = os.open, os.write, os.fstat, jsontext.spell
+        self._open, self._write, self._size = os.open, os.write, os.fstat
         self._new = os.O_WRONLY | os.O_CREAT
         self._log = os.open(f"{folder}/frames", self._new)
         self._folder = folder
         self._count = 0
 
-    def send(self, kind: int, head: dict[str, Any], body: bytes = b"") -> None:
-        record = self._spell({"kind": kind, "head": head, "at": self._at()})
+    def send(self, kind: int, head: bytes, body: bytes = b"") -> None:
+        record = b'{"kind":%d,"head":%s,"at":%d}' % (kind, head or b"{}", self._at())
         file = self._open(f"{self._folder}/body{self._count}", self._new)
         self._count += 1
         self._write(file, body)

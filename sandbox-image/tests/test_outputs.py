@@ -138,7 +138,7 @@ def test_outputs_beyond_their_number_are_dropped_and_said_so() -> None:
 
 
 def test_outputs_beyond_their_bytes_are_dropped_and_said_so() -> None:
-    ran = run("from IPython.display import HTML\nfor i in range(9): display(HTML('x' * 400))", displays_bytes=1000)
+    ran = run("from IPython.display import HTML\nfor i in range(9): display(HTML('x' * 400))", displays_bytes=1200)
     assert ran.types == ["html", "html"] and ran.dropped
     assert "too many bytes" in ran.stderr
 
@@ -158,9 +158,21 @@ def test_outputs_that_all_fit_are_not_said_to_be_dropped() -> None:
     assert not run("display({'text/html': 'x'}, raw=True)\n1").dropped
 
 
+def test_outputs_beyond_their_values_are_dropped_and_said_so() -> None:
+    frame = "import pandas as pd\nframe = pd.DataFrame({'x': range(50)})\n"
+    ran = run(frame + "display(frame)", display_values=100)
+    assert ran.types == ["html"] and ran.dropped
+    assert ran.stderr == "an output of 113 values was dropped: the limit is 100\n"
+    ran = run(frame + "display(frame, frame, frame)", displays_values=300)
+    assert ran.types == ["table", "table", "html"] and ran.dropped
+    assert ran.stderr == "an output was dropped: too many values in all outputs together\n"
+
+
 def test_a_json_value_too_large_gives_way_to_its_repr() -> None:
     ran = run("from IPython.display import JSON\nJSON(list(range(10**6)))", display_bytes=10_000)
     assert ran.only["type"] == "result"
+    ran = run("from IPython.display import JSON\nJSON([[]] * 10_000)", display_values=10_000)
+    assert ran.only["type"] == "result" and "the JSON value is too large" in ran.stderr
 
 
 def test_a_long_repr_is_cut_where_the_bound_is() -> None:

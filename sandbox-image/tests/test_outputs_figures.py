@@ -218,7 +218,8 @@ def test_figures_are_shown_as_well_when_nothing_was_loaded_before() -> None:
     program = (
         f"import sys; sys.path.insert(0, {str(IMAGE_FOLDER)!r})\n"
         "from runner import cell\n"
-        "class Channel:\n    def send(self, kind, head, body=b''): print(head['type'], len(body) > 1000)\n"
+        "import json\n"
+        "class Channel:\n    def send(self, kind, head, body=b''): print(json.loads(head)['type'], len(body) > 1000)\n"
         "code = 'import matplotlib.pyplot as plt\\nplt.hist([1, 2])\\nplt.show()\\nprint(1)'\n"
         "sys.exit(cell.run_cell(code, Channel(), {}))"
     )

@@ -13,6 +13,7 @@ import pytest
 from runner import jsontext, protocol
 
 VECTORS = json.loads(Path("/fixtures/frames.json").read_text())
+JSON_VALUES = json.loads(Path("/fixtures/json-values.json").read_text())["texts"]
 BOUNDS = VECTORS["bounds"]
 KINDS = {"in": protocol.KIND_NAMES, "out": protocol.OUT_KIND_NAMES}
 
@@ -82,6 +83,23 @@ def test_a_frame_beyond_the_bounds_is_skipped_where_that_is_asked() -> None:
     stream = small + large + small
     frames = [frame for at in range(0, len(stream), 65536) for frame in reader.push(stream[at : at + 65536])]
     assert [(frame.oversize, frame.body) for frame in frames] == [(False, b"x"), (True, b""), (False, b"x")]
+
+
+def test_a_head_that_holds_too_much_is_not_parsed_but_skipped() -> None:
+    reader = parser(protocol.CELL_KINDS, skip_oversize=True, head_values_max=5)
+    heads = [b'{"data":[1,2]}', b'{"data":[1,2,3,4]}', b'{"data":"1,2,3,[]"}', b"[" * 6]
+    frames = [frame for head in heads for frame in reader.push(protocol.encode_spelled(protocol.DISPLAY, head))]
+    assert [(frame.oversize, frame.head) for frame in frames] == [
+        (False, {"data": [1, 2]}),
+        (True, {}),
+        (False, {"data": "1,2,3,[]"}),
+        (True, {}),
+    ]
+
+
+@pytest.mark.parametrize("vector", JSON_VALUES, ids=lambda vector: vector["text"])
+def test_the_values_of_a_json_text_are_counted_as_the_worker_does(vector: dict[str, Any]) -> None:
+    assert jsontext.count_values(vector["text"].encode()) == vector["values"]
 
 
 def test_many_oversize_frames_in_one_slice_are_no_recursion() -> None:

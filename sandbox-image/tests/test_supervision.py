@@ -165,6 +165,17 @@ def test_a_display_beyond_its_bytes_is_dropped() -> None:
     assert not result.heads("display") and result.done["outputs_truncated"] and result.stdout == "on\n"
 
 
+def test_a_display_beyond_its_values_is_dropped() -> None:
+    code = (
+        "import os, struct\nfor head in (b'{\"a\":[' + b'[],' * 2_000_000 + b'1]}', b'{\"a\":1}'):\n"
+        "    data = struct.pack('>BII', 0x45, len(head), 0) + head\n"
+        "    while data: data = data[os.write(3, data):]\n"
+        "    os.read(3, 1)\n"
+    )
+    result = run(code)
+    assert result.heads("display") == [{"a": 1}] and result.done["outputs_truncated"]
+
+
 def test_standard_input_is_what_was_sent_and_ends() -> None:
     data = b"line\n" * 200_000
     assert run("import sys; print(len(sys.stdin.read()), sys.stdin.read() == '')", stdin=data).stdout == "1000000 True\n"

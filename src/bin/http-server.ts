@@ -6,6 +6,8 @@ const IDLE_CHECK_MS = 100;
 const UNUSED_MS_MAX = 2_000;
 /** Longer than the idle time of common load balancers, so that they never use a connection we just closed. */
 const KEEP_ALIVE_MS = 75_000;
+/** A caller who takes nothing of what waits for it for so long is gone, or holds our memory. */
+const UNREAD_MS_MAX = 120_000;
 
 /** What a peer hears whose bytes are no HTTP: there is no request to answer, so no request id either. */
 const NOT_HTTP = [
@@ -22,8 +24,13 @@ export interface HttpServer {
   close(patienceMs: number): Promise<void>;
 }
 
-export async function serve(app: RequestListener, port: number, host: string): Promise<HttpServer> {
+export async function serve(app: RequestListener, port: number, host: string, unreadMsMax = UNREAD_MS_MAX): Promise<HttpServer> {
   const server = http.createServer(app);
+  // Quiet connections are as they should be: somebody waits for an end. Bytes that move, in either direction, start the time anew.
+  server.timeout = unreadMsMax;
+  server.on("timeout", (socket) => {
+    if (socket.writableLength > 0) socket.destroy();
+  });
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.on("clientError", (_error, socket) => {
     if (socket.writable) socket.end(NOT_HTTP);

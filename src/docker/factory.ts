@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Duplex } from "node:stream";
 import type { Container } from "dockerode";
-import { FrameStream, type Unwrap } from "../engine/frame-stream.ts";
+import { FrameStream, frameBounds, type Unwrap } from "../engine/frame-stream.ts";
 import type { Sandbox, SandboxEnd, SandboxFactory, SandboxSpec } from "../engine/sandbox.ts";
 import { deadlineAfter } from "../execution/deadline.ts";
 import type { Limits } from "../limits.ts";
@@ -13,9 +13,6 @@ import { type EngineClient, hasStatus } from "./engine-client.ts";
 import { containerOptions, type ProfileOptions } from "./profile.ts";
 import { Semaphore } from "./semaphore.ts";
 
-/** The runner's heads are small but for tables and charts; a body is at most one display. */
-const FRAME_HEAD_BYTES_MAX = 8 * 1024 * 1024;
-const FRAME_BODY_SLACK_BYTES = 64 * 1024;
 const END_FACTS_TIMEOUT_MS = 5_000;
 const REMOVE_ATTEMPTS = 3;
 /** A runner that is well ends within a few milliseconds; any other is killed. */
@@ -77,8 +74,8 @@ export class DockerSandboxFactory implements SandboxFactory {
       engine.control.createContainer({ name, ...containerOptions(spec, { ...profile, deadline }), abortSignal: signal }),
     );
     const socket = await engine.call("attach", () => attach(engine.stream.getContainer(container.id), signal));
-    const bounds = { headBytesMax: FRAME_HEAD_BYTES_MAX, bodyBytesMax: limits.displayBytesMax + FRAME_BODY_SLACK_BYTES };
-    const stream = new FrameStream(socket, bounds, (direction, count) => metrics.sandboxBytes.inc({ direction }, count), runnerOutput());
+    const onBytes = (direction: "in" | "out", count: number) => metrics.sandboxBytes.inc({ direction }, count);
+    const stream = new FrameStream(socket, frameBounds(limits), onBytes, runnerOutput());
     try {
       await engine.call("start", () => container.start({ abortSignal: signal }));
       const sandbox = new DockerSandbox(container, spec, stream, engine, () => this.#remove(name));

@@ -1,10 +1,22 @@
 import type { Duplex } from "node:stream";
+import type { Limits } from "../limits.ts";
 import { encodeFrame, type FrameBounds, FrameParser, type InFrame, type OutFrame, PREAMBLE, WireError } from "../wire/frames.ts";
 
 /** Memory of frames that wait for a reader, above which the sandbox is held back. */
 const HELD_BYTES_MAX = 1024 * 1024;
 /** What a frame takes beside its bytes: hostile ones have none. */
 const FRAME_COST_BYTES = 512;
+
+/** Display and error heads are bounded like outputs; what is around them is small. */
+const FRAME_SLACK_BYTES = 64 * 1024;
+/** With the head's own level above what the runner lets through; far below what a recursive reader or writer of JSON survives. */
+const HEAD_DEPTH_MAX = 129;
+
+/** What a sandbox may send in one frame. */
+export function frameBounds({ displayBytesMax, displayValuesMax }: Limits): FrameBounds {
+  const bytesMax = displayBytesMax + FRAME_SLACK_BYTES;
+  return { headBytesMax: bytesMax, bodyBytesMax: bytesMax, headJson: { valuesMax: displayValuesMax, depthMax: HEAD_DEPTH_MAX } };
+}
 
 /** Finds the runner's own bytes in what the vendor's stream brings. Throws on bytes that the vendor can not have sent. */
 export type Unwrap = (data: Buffer) => Iterable<Buffer>;

@@ -1,5 +1,5 @@
 import { ServiceError } from "../errors.ts";
-import { display, errorOutput, type Output } from "../execution/outputs.ts";
+import type { Output } from "../execution/outputs.ts";
 import type { FileHash } from "../execution/provenance.ts";
 import { fileNameProblem } from "../execution/request.ts";
 import type { ExecutionEnd } from "../execution/result.ts";
@@ -7,6 +7,7 @@ import type { RunPorts } from "../execution/run.ts";
 import type { Limits } from "../limits.ts";
 import type { OutFrame } from "../wire/frames.ts";
 import { WireError } from "../wire/frames.ts";
+import { displayOf, errorOf } from "./announced.ts";
 import { TextDecoding, type TextOutput } from "./text-outputs.ts";
 
 /** Bounds of one run, counted here again although the runner applies them too: nothing from a sandbox is believed. */
@@ -18,6 +19,8 @@ export type OutputBounds = Pick<
   | "outputsCountMax"
   | "displayBytesMax"
   | "displaysBytesMax"
+  | "displayValuesMax"
+  | "displaysValuesMax"
   | "filesOutCountMax"
   | "fileOutBytesMax"
   | "filesOutBytesMax"
@@ -27,8 +30,6 @@ export type OutputBounds = Pick<
 const STOP_SLACK_BYTES = 1024 * 1024;
 const SKIPPED_FILES_MAX = 64;
 const SKIPPED_TEXT_CHARS_MAX = 300;
-/** Above what the runner lets through; far below what a recursive reader or writer of JSON survives. */
-const JSON_DEPTH_MAX = 128;
 /** One cell ends with one exception; a few more for exit handlers and forked copies of the code. */
 const ERRORS_MAX = 4;
 
@@ -48,7 +49,8 @@ export class RunOutputs {
   readonly #lastTexts: Partial<Record<TextOutput["stream"], TextOutput>> = {};
   #texts = 0;
   #displays = 0;
-  #displayBytes = 0;
+  #displaysBytes = 0;
+  #displaysValues = 0;
   #errors = 0;
   #files = 0;
 
@@ -83,37 +85,47 @@ export class RunOutputs {
   }
 
   async display(frame: OutFrame): Promise<void> {
-    const checked = display.safeParse(frame.head);
-    this.#displays += 1;
-    this.#displayBytes += frame.bytes;
-    const fits = this.#displays <= this.#bounds.outputsCountMax && this.#displayBytes <= this.#bounds.displaysBytesMax;
-    const tooDeep = checked.data?.type === "json" && isDeeperThan(JSON_DEPTH_MAX, checked.data.data);
-    if (!checked.success || !fits || tooDeep || frame.bytes > this.#bounds.displayBytesMax) {
+    const shown = this.#fits(frame) ? displayOf(frame.head) : null;
+    if (shown === null) {
       this.truncated.outputs = true;
       return;
     }
-    if (checked.data.type !== "image") return this.#add(checked.data);
-    const { mime_type } = checked.data;
+    if (shown.type !== "image") return this.#add(shown);
+    const { mime_type } = shown;
     const name = `image-${this.#displays}.${mime_type === "image/svg+xml" ? "svg" : mime_type.slice("image/".length)}`;
     try {
       const saved = await this.#ports.saveFile({ name, mimeType: mime_type, bytesMax: frame.body.length }, once(frame.body));
       this.stored.push({ name, bytes: saved.bytes, sha256: saved.sha256 });
-      await this.#add({ ...checked.data, file_id: saved.file_id, url: saved.url, bytes: saved.bytes });
+      await this.#add({ ...shown, file_id: saved.file_id, url: saved.url, bytes: saved.bytes });
     } catch (error) {
       this.#skip(name, whyNotStored(error));
     }
   }
 
+  #fits({ bytes, values }: OutFrame): boolean {
+    this.#displays += 1;
+    this.#displaysBytes += bytes;
+    this.#displaysValues += values;
+    const { outputsCountMax, displayBytesMax, displaysBytesMax, displayValuesMax, displaysValuesMax } = this.#bounds;
+    return (
+      this.#displays <= outputsCountMax &&
+      bytes <= displayBytesMax &&
+      this.#displaysBytes <= displaysBytesMax &&
+      values <= displayValuesMax &&
+      this.#displaysValues <= displaysValuesMax
+    );
+  }
+
   async error(frame: OutFrame): Promise<void> {
-    const checked = errorOutput.safeParse({ ...frame.head, type: "error" });
     this.#errors += 1;
-    if (!checked.success || this.#errors > ERRORS_MAX) {
+    const { errno } = frame.head;
+    const raised = this.#errors <= ERRORS_MAX ? errorOf(frame.head) : null;
+    if (raised === null) {
       this.truncated.outputs = true;
       return;
     }
-    const errno = frame.head.errno;
     this.errno = typeof errno === "number" ? errno : null;
-    await this.#add(checked.data);
+    await this.#add(raised);
   }
 
   /**
@@ -234,16 +246,6 @@ class FileChunks implements AsyncIterable<Uint8Array> {
   #rethrowWireError = (error: unknown): void => {
     if (error instanceof WireError) throw error;
   };
-}
-
-/** Level by level, as the value may be too deep for recursion. */
-function isDeeperThan(depthMax: number, value: unknown): boolean {
-  let level = [value];
-  for (let depth = 0; level.length > 0; depth++) {
-    if (depth > depthMax) return true;
-    level = level.flatMap((item) => (typeof item === "object" && item !== null ? Object.values(item) : []));
-  }
-  return false;
 }
 
 function whyNotStored(error: unknown): string {

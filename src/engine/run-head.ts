@@ -15,6 +15,8 @@ export function runHead(input: RunInput, limits: Limits): RunHead {
     outputs_count: limits.outputsCountMax,
     display_bytes: limits.displayBytesMax,
     displays_bytes: limits.displaysBytesMax,
+    display_values: limits.displayValuesMax,
+    displays_values: limits.displaysValuesMax,
     table_rows: limits.tableRowsMax,
     table_columns: limits.tableColumnsMax,
     chart_points: limits.chartPointsMax,

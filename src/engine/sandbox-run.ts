@@ -72,6 +72,7 @@ export class SandboxRun {
     } finally {
       stop.removeEventListener("abort", onStop);
       clearTimeout(this.#killTimer);
+      this.#killTimer = undefined;
     }
     await this.#outputs.endText();
     return this.#first ?? { kind: "sandbox_ended", end: await sandbox.end() };
@@ -206,10 +207,14 @@ export class SandboxRun {
 
   #killAfter(sandbox: Sandbox, delayMs: number, cause: FirstCause): void {
     clearTimeout(this.#killTimer);
-    this.#killTimer = setTimeout(() => {
+    const kill = () => {
+      if (this.#killTimer !== timer) return;
       this.#firstIs(cause);
       void sandbox.destroy();
-    }, delayMs);
+    };
+    // Timers go before sockets: where this process itself was held up, what the runner said in time is read first.
+    const timer = setTimeout(() => setImmediate(kill), delayMs);
+    this.#killTimer = timer;
   }
 }
 

@@ -84,8 +84,6 @@ export function serviceErrorOf(thrown: unknown): ServiceError {
 /** Errors of body-parser and of Express's own path decoding. */
 function parserError(thrown: Error & { type?: unknown; status?: unknown; limit?: unknown }): ServiceError | null {
   switch (thrown.type) {
-    case "entity.parse.failed":
-      return new ServiceError("malformed_json", { detail: "The body must be one JSON object in UTF-8." });
     case "entity.too.large":
       return new ServiceError("body_too_large", { detail: `The body must have at most ${String(thrown.limit)} bytes.` });
     case "encoding.unsupported":

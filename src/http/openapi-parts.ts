@@ -83,7 +83,7 @@ export function listOf(item: z.ZodType) {
     .object({
       object: z.literal("list"),
       data: z.array(item),
-      has_more: z.boolean(),
+      has_more: z.boolean().describe("more follow; a page may be shorter than `limit`"),
       first_id: z.string().nullable(),
       last_id: z.string().nullable().describe("`after` of the next page"),
     })

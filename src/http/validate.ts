@@ -2,36 +2,46 @@ import type { Request, RequestHandler } from "express";
 import express from "express";
 import type { z } from "zod";
 import { ServiceError } from "../errors.ts";
+import { countJsonValues } from "../json-shape.ts";
 import type { Limits } from "../limits.ts";
 
-/** Reads a JSON body, bounded in bytes and depth; refuses other content types by name. */
+/** Reads a JSON body, bounded in bytes, values and depth; refuses other content types by name. */
 export function jsonBody(limits: Limits): RequestHandler[] {
-  const parse = express.json({ limit: limits.requestBodyBytesMax, type: isJson });
+  const read = express.raw({ limit: limits.requestBodyBytesMax, type: isJson });
   const ensureJson: RequestHandler = (request, _response, next) => {
     if (!isJson(request)) throw new ServiceError("unsupported_media_type", { detail: "Send the body as application/json in UTF-8." });
     next();
   };
-  const ensureShallow: RequestHandler = (request, _response, next) => {
-    const levels = limits.requestBodyDepthMax;
-    if (isDeeper(request.body, levels))
-      throw new ServiceError("malformed_request", { detail: `The body must have at most ${levels} levels.` });
+  const parse: RequestHandler = (request, _response, next) => {
+    if (Buffer.isBuffer(request.body)) request.body = parseJson(request.body, limits);
     next();
   };
-  return [ensureJson, parse, ensureShallow];
+  return [ensureJson, read, parse];
 }
 
-/** Level by level, as a body that is too deep is too deep to recurse into. */
-function isDeeper(value: unknown, levels: number): boolean {
-  let level = [value].filter(isNested);
-  for (let depth = 0; level.length > 0; depth += 1) {
-    if (depth === levels) return true;
-    level = level.flatMap((nested) => Object.values(nested).filter(isNested));
+/** Nothing at all is an empty object. What holds too much is refused before anything is built of it. */
+function parseJson(body: Buffer, { requestBodyValuesMax: valuesMax, requestBodyDepthMax: depthMax }: Limits): unknown {
+  if (body.length === 0) return {};
+  if (countJsonValues(body, { valuesMax, depthMax }) === null) {
+    throw new ServiceError("malformed_request", {
+      detail: `The body must have at most ${valuesMax} values in at most ${depthMax} levels.`,
+    });
   }
-  return false;
+  const value = parsed(body);
+  if (typeof value !== "object" || value === null) throw notOneObject();
+  return value;
 }
 
-function isNested(value: unknown): value is object {
-  return typeof value === "object" && value !== null;
+function parsed(body: Buffer): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(body));
+  } catch (error) {
+    throw notOneObject(error);
+  }
+}
+
+function notOneObject(cause?: unknown): ServiceError {
+  return new ServiceError("malformed_json", { detail: "The body must be one JSON object in UTF-8.", cause });
 }
 
 function isJson(request: { headers: Record<string, unknown> }): boolean {

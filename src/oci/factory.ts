@@ -1,4 +1,4 @@
-import { FrameStream } from "../engine/frame-stream.ts";
+import { FrameStream, frameBounds } from "../engine/frame-stream.ts";
 import type { Sandbox, SandboxEnd, SandboxFactory, SandboxSpec } from "../engine/sandbox.ts";
 import { deadlineAfter } from "../execution/deadline.ts";
 import type { Limits } from "../limits.ts";
@@ -6,9 +6,6 @@ import type { Metrics } from "../observe/metrics.ts";
 import { type InFrame, type OutFrame, WireError } from "../wire/frames.ts";
 import { type Lease, takeLease } from "./lease.ts";
 
-/** The runner's heads are small but for tables and charts; a body is at most one display. */
-const FRAME_HEAD_BYTES_MAX = 8 * 1024 * 1024;
-const FRAME_BODY_SLACK_BYTES = 64 * 1024;
 const END_FACTS_TIMEOUT_MS = 5_000;
 
 export interface OciFactoryOptions {
@@ -161,8 +158,7 @@ class OciSandbox implements Sandbox {
     if (this.#stream !== null) return this.#stream;
     if (this.#lost.signal.aborted) throw new WireError("the sandbox has ended");
     const { limits, metrics } = this.#options;
-    const bounds = { headBytesMax: FRAME_HEAD_BYTES_MAX, bodyBytesMax: limits.displayBytesMax + FRAME_BODY_SLACK_BYTES };
-    const stream = new FrameStream(this.#lease.attach(preloaded), bounds, (direction, count) =>
+    const stream = new FrameStream(this.#lease.attach(preloaded), frameBounds(limits), (direction, count) =>
       metrics.sandboxBytes.inc({ direction }, count),
     );
     stream.lost.addEventListener("abort", () => this.#lost.abort(), { once: true });

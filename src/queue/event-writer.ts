@@ -14,6 +14,8 @@ const PACE_MS = 50;
 /** The first entry waits this long for company: what a short run prints goes to Redis together with its end. */
 const GATHER_MS = 10;
 
+type TextOutput = Extract<Output, { type: "text" }>;
+
 export interface EventWriterDeps {
   redis: RedisClient;
   keys: Keys;
@@ -31,7 +33,8 @@ export interface EventWriterDeps {
  */
 export class EventWriter {
   readonly #deps: EventWriterDeps;
-  #pending: Output[] = [];
+  /** Text as it is, as more may join it; anything else as JSON. */
+  #pending: Array<TextOutput | string> = [];
   #pendingBytes = 0;
   #bytesLeft: number;
   #entries = 0;
@@ -50,11 +53,12 @@ export class EventWriter {
 
   /** Resolves at once while there is room; else when the stream has caught up. */
   async emit(output: Output): Promise<void> {
-    const bytes = output.type === "text" ? output.text.length : JSON.stringify(output).length;
+    const written = output.type === "text" ? output : JSON.stringify(output);
+    const bytes = typeof written === "string" ? written.length : written.text.length;
     if (bytes > this.#bytesLeft) return;
     this.#bytesLeft -= bytes;
     this.#pendingBytes += bytes;
-    if (!this.#joinWithLast(output)) this.#pending.push(output);
+    if (typeof written === "string" || !this.#joinWithLast(written)) this.#pending.push(written);
     this.#writing ??= this.#writeAll();
     if (this.#pendingBytes > PENDING_BYTES_MAX) await this.#writing;
   }
@@ -66,12 +70,12 @@ export class EventWriter {
   async rest(): Promise<string[]> {
     this.#ending = true;
     await this.#onItsWay;
-    return this.#deps.signal.aborted ? [] : this.#pending.map((output) => JSON.stringify(output));
+    return this.#deps.signal.aborted ? [] : this.#pending.map(asJson);
   }
 
-  #joinWithLast(output: Output): boolean {
+  #joinWithLast(output: TextOutput): boolean {
     const last = this.#pending.at(-1);
-    if (output.type !== "text" || last?.type !== "text" || last.stream !== output.stream) return false;
+    if (last === undefined || typeof last === "string" || last.stream !== output.stream) return false;
     const replaced = last.invalid_utf8 === true || output.invalid_utf8 === true;
     this.#pending[this.#pending.length - 1] = {
       ...last,
@@ -97,14 +101,17 @@ export class EventWriter {
     this.#writing = null;
   }
 
-  async #write(outputs: Output[]): Promise<void> {
+  async #write(outputs: Array<TextOutput | string>): Promise<void> {
     const { redis, keys, stored } = this.#deps;
     const { organization, id, attempt } = stored;
     this.#entries += outputs.length;
     this.#batches += 1;
-    const values = outputs.map((output) => JSON.stringify(output));
-    await outputScript.run(redis, keys.base, [organization, id, attempt, this.#batches, ...values]);
+    await outputScript.run(redis, keys.base, [organization, id, attempt, this.#batches, ...outputs.map(asJson)]);
   }
+}
+
+function asJson(written: TextOutput | string): string {
+  return typeof written === "string" ? written : JSON.stringify(written);
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

@@ -17,7 +17,7 @@ import { collectDepth, countJobs } from "./depth.ts";
 import { tellEnded } from "./ended.ts";
 import { readEvents } from "./event-reader.ts";
 import { type Keys, makeKeys, memberOf, queueNames } from "./keys.ts";
-import { decodeRecord, endWithoutResult, type StoredExecution, toExecution } from "./record.ts";
+import { type DecodedExecution, decodeRecord, endWithoutResult, toExecution } from "./record.ts";
 import { cancelScript, deleteScript } from "./scripts.ts";
 import type { StoredFiles } from "./session-files.ts";
 import { SessionQueues } from "./session-jobs.ts";
@@ -113,7 +113,10 @@ export class Producer {
     return stored === null ? null : toExecution(stored);
   }
 
-  /** A page of the organization's executions by age, after the one named. Rejects with `execution_not_found` for an unknown `after`. */
+  /**
+   * A page of the organization's executions by age, after the one named; shorter than it may be where results are so large that
+   * no more should be held at once. Rejects with `execution_not_found` for an unknown `after`.
+   */
   async list(
     organization: string,
     page: { after?: string; limit: number; order: "asc" | "desc" },
@@ -129,8 +132,16 @@ export class Producer {
     }
     const stop = start + page.limit;
     const ids = await ask(() => (page.order === "asc" ? redis.zrange(list, start, stop) : redis.zrevrange(list, start, stop)));
-    const found = await Promise.all(ids.slice(0, page.limit).map((id) => this.get(organization, id)));
-    return { data: found.filter((execution) => execution !== null), hasMore: ids.length > page.limit };
+    const data: Execution[] = [];
+    let bytes = 0;
+    for (const [index, id] of ids.slice(0, page.limit).entries()) {
+      const stored = await this.#stored(organization, id);
+      if (stored === null) continue;
+      data.push(toExecution(stored));
+      bytes += stored.bytes;
+      if (bytes >= this.#deps.limits.listPageBytesMax) return { data, hasMore: index + 1 < ids.length };
+    }
+    return { data, hasMore: ids.length > page.limit };
   }
 
   /**
@@ -261,7 +272,7 @@ export class Producer {
     ]);
   }
 
-  async #stored(organization: string, id: string): Promise<StoredExecution | null> {
+  async #stored(organization: string, id: string): Promise<DecodedExecution | null> {
     if (!executionIdPattern.test(id)) return null;
     return decodeRecord(organization, await ask(() => this.#deps.redis.callBuffer("HGETALL", this.#keys.record(organization, id))));
   }

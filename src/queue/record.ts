@@ -27,6 +27,11 @@ export interface StoredExecution {
   end: ExecutionEnd | null;
 }
 
+export interface DecodedExecution extends StoredExecution {
+  /** Of request and end as JSON. */
+  bytes: number;
+}
+
 /** Above this an end is kept compressed: text and tables shrink about tenfold, below it the time is not worth it. */
 const PLAIN_BYTES_MAX = 64 * 1024;
 
@@ -115,7 +120,7 @@ export async function encodeEnd(end: ExecutionEnd): Promise<{ body: Buffer; zipp
  * Decodes a HGETALL reply: names and values in turn. Null for an empty one. Rejects with `queue_unavailable` for a record
  * of a newer version than is read here.
  */
-export async function decodeRecord(organization: string, reply: unknown, readsUpTo = VERSION): Promise<StoredExecution | null> {
+export async function decodeRecord(organization: string, reply: unknown, readsUpTo = VERSION): Promise<DecodedExecution | null> {
   if (!Array.isArray(reply) || reply.length === 0) return null;
   const fields = new Map<string, Buffer>();
   for (let at = 0; at + 1 < reply.length; at += 2) fields.set(String(reply[at]), reply[at + 1] as Buffer);
@@ -131,12 +136,13 @@ export async function decodeRecord(organization: string, reply: unknown, readsUp
     throw new ServiceError("queue_unavailable", { detail: "The execution was written by a newer version of the service." });
   }
   const body = fields.get("end");
-  const endText = body === undefined ? null : (text("end_zipped") === "1" ? await gunzipAsync(body) : body).toString("utf8");
+  const end = body !== undefined && text("end_zipped") === "1" ? await gunzipAsync(body) : body;
+  const request = required("request");
   return {
     id: required("id"),
     organization,
     status: required("status") as Status,
-    request: JSON.parse(required("request")) as ExecutionRequest,
+    request: JSON.parse(request) as ExecutionRequest,
     files: JSON.parse(required("files")) as StoredExecution["files"],
     attempt: Number(required("attempt")),
     createdAt: Number(required("created_at")),
@@ -145,6 +151,7 @@ export async function decodeRecord(organization: string, reply: unknown, readsUp
     expiresAt: Number(required("expires_at")),
     webhookId: text("webhook_id") || null,
     trace: text("trace") || null,
-    end: endText === null ? null : (JSON.parse(endText) as ExecutionEnd),
+    end: end === undefined ? null : (JSON.parse(end.toString("utf8")) as ExecutionEnd),
+    bytes: request.length + (end?.length ?? 0),
   };
 }

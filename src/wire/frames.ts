@@ -1,3 +1,5 @@
+import { countJsonValues, type JsonBounds } from "../json-shape.ts";
+
 /**
  * The language between worker and runner: length-prefixed frames over the sandbox's stdin and stdout.
  * `sandbox-image/runner/protocol.py` is the twin; `test/fixtures/frames.json` tests both.
@@ -54,6 +56,8 @@ export interface OutFrame {
   body: Buffer;
   /** Length of head and body together. */
   bytes: number;
+  /** JSON values in the head, as `countJsonValues` counts them. */
+  values: number;
 }
 
 /** Head of `run`. Bounds are the operator's limits, possibly lowered by the request; the runner applies them all. */
@@ -69,6 +73,8 @@ export interface RunHead {
   outputs_count: number;
   display_bytes: number;
   displays_bytes: number;
+  display_values: number;
+  displays_values: number;
   table_rows: number;
   table_columns: number;
   chart_points: number;
@@ -111,6 +117,8 @@ interface Header {
 
 export interface FrameBounds {
   headBytesMax: number;
+  /** A head that holds more, or is deeper, is not parsed and comes empty, as where the runner leaves an output out. */
+  headJson: JsonBounds;
   bodyBytesMax: number;
 }
 
@@ -144,13 +152,21 @@ export class FrameParser {
         const body = this.#take(Math.min(this.#heldBytes, this.#header.bodyBytes));
         this.#header.bodyBytes -= body.length;
         if (this.#header.bodyBytes === 0) this.#expectHeader();
-        yield { kind: "chunk", head: {}, body, bytes: body.length };
+        yield { kind: "chunk", head: {}, body, bytes: body.length, values: 0 };
         continue;
       }
       const { kind, headBytes, bodyBytes } = this.#header;
       const bytes = this.#take(headBytes + bodyBytes);
       this.#expectHeader();
-      yield { kind, head: parseHead(bytes.subarray(0, headBytes)), body: bytes.subarray(headBytes), bytes: bytes.length };
+      const head = bytes.subarray(0, headBytes);
+      const values = countJsonValues(head, this.#bounds.headJson);
+      yield {
+        kind,
+        head: values === null ? {} : parseHead(head),
+        body: bytes.subarray(headBytes),
+        bytes: bytes.length,
+        values: values ?? 0,
+      };
     }
   }
 

@@ -1,8 +1,8 @@
 # attack: puts a file of its own in the place of the result channel
-# verdict: completed | incomplete timeout
+# verdict: completed
 # prints: printed after
 # files: ["channel"]
-# timeout_ms: 3000
+# timeout_ms: 15000
 import os
 
 print("printed after")

@@ -1,8 +1,7 @@
 # attack: sends eight megabytes of brackets, which swell in the memory of whoever reads them
-# verdict: completed | incomplete memory | incomplete timeout
-# timeout_ms: 8000
+# verdict: completed
+# timeout_ms: 15000
 # prints: printed before
-# ends the sandbox: runsc (memory is the whole sandbox's: the kernel inside it dies with the program)
 import os
 import struct
 

@@ -1,4 +1,5 @@
 import type { Sandbox, SandboxEnd, SandboxFactory, SandboxSpec } from "../../src/engine/sandbox.ts";
+import { countJsonValues } from "../../src/json-shape.ts";
 import { type InFrame, type OutFrame, type OutKind, WireError } from "../../src/wire/frames.ts";
 
 /**
@@ -66,7 +67,9 @@ export class FakeSandbox implements Sandbox {
 
   /** Says something, as the runner would. */
   says(kind: OutKind, head: Record<string, unknown> = {}, body: Buffer = Buffer.alloc(0)): void {
-    this.#frames.push({ kind, head, body, bytes: body.length + JSON.stringify(head).length });
+    const text = Buffer.from(JSON.stringify(head));
+    const values = countJsonValues(text, { valuesMax: Number.POSITIVE_INFINITY, depthMax: Number.POSITIVE_INFINITY }) as number;
+    this.#frames.push({ kind, head, body, bytes: body.length + text.length, values });
     this.#notify();
   }
 

@@ -36,6 +36,8 @@ export const runHead: RunHead = {
   outputs_count: 100,
   display_bytes: 1_000_000,
   displays_bytes: 1_000_000,
+  display_values: 100_000,
+  displays_values: 100_000,
   table_rows: 100,
   table_columns: 100,
   chart_points: 100,

@@ -185,6 +185,26 @@ describe("the body", () => {
     expect((await post({ code: "1" })).status).toBe(200);
   });
 
+  test("a million values are refused before anything is built of them, and the next request is served", async () => {
+    const headers = { "content-type": "application/json" };
+    for (const wide of [`{"code":"1","args":[${"0,".repeat(1_000_000)}0]}`, `{"code":"1","env":{${'"a":0,'.repeat(1_000_000)}"b":0}}`]) {
+      const answer = await call(api.url, "POST /v1/executions", { key, body: wide, headers });
+      expect([answer.status, answer.body.code, answer.body.detail]).toEqual([
+        400,
+        "malformed_request",
+        expect.stringContaining("50000 values"),
+      ]);
+    }
+    endAtOnce();
+    expect((await post({ code: "1" })).status).toBe(200);
+  });
+
+  test("a byte order mark is no part of the JSON", async () => {
+    endAtOnce();
+    const headers = { "content-type": "application/json" };
+    expect((await call(api.url, "POST /v1/executions", { key, body: '\ufeff{"code":"1"}', headers })).status).toBe(200);
+  });
+
   test("a body over the limit is 413, also when it is compressed to less", async () => {
     const huge = JSON.stringify({ code: "1", stdin: "x".repeat(17 * 1024 * 1024) });
     const plain = await call(api.url, "POST /v1/executions", { key, body: huge, headers: { "content-type": "application/json" } });

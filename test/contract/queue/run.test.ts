@@ -154,6 +154,31 @@ describe("what an organization sees", () => {
   });
 });
 
+test("a page ends with the first result beyond what is held at once, however small Redis keeps it", async () => {
+  const small = await makeRig({ listPageBytesMax: 3_000_000 });
+  try {
+    const engine = new FakeEngine();
+    await small.worker(engine);
+    const ids: string[] = [];
+    for (let at = 0; at < 5; at++) {
+      const { execution } = await small.producer.submit(newExecution());
+      ids.push(execution.id);
+      (await engine.started(at)).finish(completedEnd("x".repeat(2_000_000)));
+      await small.producer.waitForEnd("org_a", execution.id, 5_000);
+    }
+    const pages: string[][] = [];
+    for (let hasMore = true; hasMore; ) {
+      const after = pages.at(-1)?.at(-1);
+      const page = await small.producer.list("org_a", { limit: 10, order: "asc", ...(after === undefined ? {} : { after }) });
+      pages.push(page.data.map(({ id }) => id));
+      hasMore = page.hasMore;
+    }
+    expect(pages).toEqual([ids.slice(0, 2), ids.slice(2, 4), ids.slice(4)]);
+  } finally {
+    await small.close();
+  }
+});
+
 describe("delete", () => {
   test("forgets record, events, list entry and idempotency key of what has ended", async () => {
     await rig.worker(new FakeEngine({ immediate: true }));

@@ -38,6 +38,55 @@ test("what still runs when patience is over is cut", async () => {
   expect(await answer).toBe("cut");
 });
 
+test("who takes nothing of its answer is cut, who takes it slowly or waits for it is not", async () => {
+  const UNREAD_MS = 1_000;
+  // More than the kernel holds between the two, or the server would see nothing of the reading.
+  const SLOW_BYTES = 8 * 1024 * 1024;
+  const large = Buffer.alloc(128 * 1024 * 1024);
+  const closed = new EventEmitter();
+  const server = await serve(
+    (request, response) => {
+      response.once("close", () => closed.emit(request.url ?? ""));
+      if (request.url === "/waits") setTimeout(() => response.end("at last"), 2 * UNREAD_MS);
+      else response.end(large);
+    },
+    0,
+    "127.0.0.1",
+    UNREAD_MS,
+  );
+  const ask = (path: string) => {
+    const client = net.connect(server.port, "127.0.0.1");
+    client.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+    return client;
+  };
+  const takenBy = async (client: net.Socket) => {
+    let bytes = 0;
+    client.on("data", (data: Buffer) => (bytes += data.length));
+    // A connection that is cut may say so.
+    client.on("error", () => {});
+    client.resume();
+    await once(client, "close");
+    return bytes;
+  };
+  const waiting = fetch(`http://127.0.0.1:${server.port}/waits`).then((answer) => answer.text());
+  const slow = ask("/slow");
+  const slowTaken = takenBy(slow);
+  let untilPause = SLOW_BYTES;
+  slow.on("data", (data: Buffer) => {
+    untilPause -= data.length;
+    if (untilPause > 0) return;
+    untilPause = SLOW_BYTES;
+    slow.pause();
+    setTimeout(() => slow.resume(), UNREAD_MS / 8);
+  });
+  const stalled = ask("/stalled").pause();
+  await once(closed, "/stalled");
+  expect(await takenBy(stalled)).toBeLessThan(large.length);
+  expect(await slowTaken).toBeGreaterThan(large.length);
+  expect(await waiting).toBe("at last");
+  await server.close(NEVER_MS);
+});
+
 test("every answer of a connection that ends is closed, those that wait behind another as well", async () => {
   const closed: string[] = [];
   const asked = new EventEmitter();

@@ -12,13 +12,7 @@ const ports: RunPorts = {
 };
 
 function frame(kind: "display" | "error", head: Record<string, unknown>): OutFrame {
-  return { kind, head, body: Buffer.alloc(0), bytes: JSON.stringify(head).length };
-}
-
-function nested(depth: number): unknown {
-  let value: unknown = 1;
-  for (let level = 0; level < depth; level++) value = [value];
-  return value;
+  return { kind, head, body: Buffer.alloc(0), bytes: JSON.stringify(head).length, values: 1 };
 }
 
 describe("text", () => {
@@ -50,19 +44,44 @@ describe("text", () => {
 });
 
 describe("displays", () => {
-  test("nested deeper than a recursive writer survives are left out", async () => {
+  const table = { type: "table", columns: [], row_count: 0, truncated: false, role: "result" };
+
+  test("with more values than one may have, or all together, are left out", async () => {
     const outputs = new RunOutputs(ports, limits);
-    await outputs.display(frame("display", { type: "json", role: "display", data: nested(128) }));
+    const shown = frame("display", { type: "json", role: "display", data: 1 });
+    await outputs.display({ ...shown, values: limits.displayValuesMax });
     expect(outputs.truncated.outputs).toBe(false);
-    await outputs.display({ ...frame("display", { type: "json" }), head: { type: "json", role: "display", data: nested(129) } });
-    await outputs.display({
-      kind: "display",
-      head: { type: "json", role: "display", data: nested(200_000) },
-      body: Buffer.alloc(0),
-      bytes: 400_000,
-    });
-    expect(outputs.list()).toHaveLength(1);
+    await outputs.display({ ...shown, values: limits.displayValuesMax + 1 });
     expect(outputs.truncated.outputs).toBe(true);
+    const left = Math.floor(limits.displaysValuesMax / limits.displayValuesMax) - 2;
+    for (let count = 0; count < left + 3; count++) await outputs.display({ ...shown, values: limits.displayValuesMax - 1 });
+    expect(outputs.list()).toHaveLength(1 + left);
+  });
+
+  test("that the runner left out, or that held too much to be read, are said to be missing", async () => {
+    const outputs = new RunOutputs(ports, limits);
+    await outputs.display(frame("display", {}));
+    expect(outputs).toMatchObject({ truncated: { outputs: true } });
+    expect(outputs.list()).toEqual([]);
+  });
+
+  test.each([
+    ["cells", { ...table, rows: [Array(limits.displayValuesMax).fill({})] }],
+    ["rows", { ...table, rows: Array(limits.displayValuesMax).fill(0) }],
+    ["columns", { ...table, columns: Array(limits.displayValuesMax).fill(0), rows: [] }],
+  ])("with nothing but wrong %s are left out at the first", async (_, head) => {
+    const outputs = new RunOutputs(ports, limits);
+    await outputs.display({ kind: "display", head, body: Buffer.alloc(0), bytes: 1_000_000, values: limits.displayValuesMax });
+    expect(outputs).toMatchObject({ truncated: { outputs: true } });
+  });
+
+  test("keep no member that their type does not have", async () => {
+    const outputs = new RunOutputs(ports, limits);
+    const column = { name: "a", dtype: "int64" };
+    await outputs.display(
+      frame("display", { ...table, columns: [{ ...column, more: 1 }], rows: [[1, "b", null, true]], file_id: "file_1" }),
+    );
+    expect(outputs.list()).toEqual([{ ...table, columns: [column], rows: [[1, "b", null, true]] }]);
   });
 });
 

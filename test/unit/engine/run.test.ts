@@ -1,3 +1,5 @@
+import { stat } from "node:fs";
+import { promisify } from "node:util";
 import { afterEach, describe, expect, test } from "vitest";
 import { Pool } from "../../../src/engine/pool.ts";
 import { makeEngine } from "../../../src/engine/run.ts";
@@ -145,6 +147,22 @@ describe("a run", () => {
       evidence: { limit: "timeout_ms", limit_value: 50 },
       outputs: [{ text: "partial" }],
     });
+  });
+
+  test("does not make the code pay for a worker that was held up itself: what the runner said in time counts", async () => {
+    const said = promisify(stat);
+    const { end } = await run(
+      (frame, sandbox) => {
+        if (frame.kind !== "run") return;
+        setImmediate(() => {
+          // Comes as what sockets hold does, after the timers; and is there long before the deadline.
+          void said(".").then(() => sandbox.says("done", doneHead()));
+          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2 * (50 + limits.runKillGraceMs));
+        });
+      },
+      { timeoutMs: 50 },
+    );
+    expect(end).toMatchObject({ status: "completed", cause: null });
   });
 
   test("stores files and images while they stream", async () => {

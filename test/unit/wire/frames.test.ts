@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { encodeFrame, FrameParser, type InKind, inKinds, type OutFrame, outKinds, WireError } from "../../../src/wire/frames.ts";
 
 interface Vector {
@@ -14,7 +14,7 @@ const vectors = JSON.parse(readFileSync(new URL("../../fixtures/frames.json", im
   valid: Vector[];
   malformed: Array<{ frame_hex: string; why: string }>;
 };
-const bounds = { headBytesMax: 1024 * 1024, bodyBytesMax: 1024 * 1024 };
+const bounds = { headBytesMax: 1024 * 1024, bodyBytesMax: 1024 * 1024, headJson: { valuesMax: 1_000, depthMax: 100 } };
 const parser = () => new FrameParser(bounds);
 
 /** What the runner would write, made here independently of the encoder under test. */
@@ -25,6 +25,14 @@ function outBytes(kind: keyof typeof outKinds, head: object | null, body: Uint8A
   header.writeUInt32BE(headBytes.length, 1);
   header.writeUInt32BE(body.length, 5);
   return Buffer.concat([header, headBytes, body]);
+}
+
+/** Of a frame that has nothing but a head of one byte a character. */
+function headerOf(head: string): Buffer {
+  const header = Buffer.alloc(9);
+  header.writeUInt8(outKinds.done, 0);
+  header.writeUInt32BE(head.length, 1);
+  return header;
 }
 
 function chunkHeader(bodyBytes: number): Buffer {
@@ -118,6 +126,20 @@ describe("the parser", () => {
     expect(frame?.bytes).toBe(bounds.headBytesMax + bounds.bodyBytesMax);
   });
 
+  test("does not parse a head that holds too much, whatever it is", () => {
+    const parse = vi.spyOn(JSON, "parse");
+    const heads = ["[],".repeat(bounds.headJson.valuesMax), "[".repeat(bounds.headJson.depthMax + 1)];
+    const frames = heads.flatMap((text) => [...parser().push(Buffer.concat([headerOf(text), Buffer.from(text)]))]);
+    expect(frames.map(({ head, values }) => ({ head, values }))).toEqual(heads.map(() => ({ head: {}, values: 0 })));
+    expect(parse).not.toHaveBeenCalled();
+    parse.mockRestore();
+  });
+
+  test("says how many values a head holds", () => {
+    const [frame] = [...parser().push(outBytes("display", { data: [1, "a,b", {}] }, Buffer.alloc(0)))];
+    expect(frame?.values).toBe(6);
+  });
+
   test("refuses a chunk with a head, which no runner of ours sends", () => {
     expect(() => [...parser().push(outBytes("chunk", {}, Buffer.from("a")))]).toThrow(/chunk frame with a head/);
   });
@@ -128,11 +150,7 @@ describe("the parser", () => {
   });
 
   test.each(["[]", "null", "1", "{", "\u00ff"])("refuses the head %j", (text) => {
-    const head = Buffer.from(text, "latin1");
-    const header = Buffer.alloc(9);
-    header.writeUInt8(outKinds.done, 0);
-    header.writeUInt32BE(head.length, 1);
-    expect(() => [...parser().push(Buffer.concat([header, head]))]).toThrow(WireError);
+    expect(() => [...parser().push(Buffer.concat([headerOf(text), Buffer.from(text, "latin1")]))]).toThrow(WireError);
   });
 
   test("passes a chunk on as it comes, and bounds it as a whole", () => {
