@@ -1,6 +1,6 @@
 /** Bounds on what a JSON text holds. Its parts cost, not its length: a megabyte is one string, or half a million lists. */
 export interface JsonBounds {
-  /** Scalars, lists and objects, nested ones too; an empty list or object counts as two. */
+  /** Scalars, lists and objects, nested ones too; a name counts as one more, and an empty list or object as two. */
   valuesMax: number;
   /** Lists and objects in each other. */
   depthMax: number;
@@ -9,6 +9,7 @@ export interface JsonBounds {
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
+const COLON = 0x3a;
 
 /**
  * How many values a JSON text holds, told from its bytes before anything is built of them; null when that, or its depth, is more
@@ -23,6 +24,7 @@ export function countJsonValues(text: Uint8Array, { valuesMax, depthMax }: JsonB
         at = endOfString(text, at);
         break;
       case COMMA:
+      case COLON:
         values += 1;
         break;
       case 0x5b: // [

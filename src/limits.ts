@@ -30,7 +30,7 @@ export const limitDefaults = {
   displaysBytesMax: 32 * MIB,
   // JSON values: reading, checking and writing an output costs by these, not by its bytes, and does so on every other caller's time.
   displayValuesMax: 250_000,
-  displaysValuesMax: 1_000_000,
+  displaysValuesMax: 500_000,
   tableRowsMax: 1_000,
   tableColumnsMax: 200,
   chartPointsMax: 10_000,
@@ -53,6 +53,8 @@ export const limitDefaults = {
   // Levels of objects and arrays in each other; what writes JSON again has a stack.
   requestBodyDepthMax: 128,
   requestBodyValuesMax: 50_000,
+  // Of a message to /mcp, whose package checks it more thoroughly than fast.
+  mcpMessageValuesMax: 2_000,
   stdinBytesMax: 1 * MIB,
   argsCountMax: 64,
   argBytesMax: 4 * KIB,
@@ -65,7 +67,7 @@ export const limitDefaults = {
   metadataValueCharsMax: 512,
   listPageMax: 100,
   // Of results in one page: it is at an end after the first one beyond.
-  listPageBytesMax: 32 * MIB,
+  listPageBytesMax: 8 * MIB,
 
   // The queue.
   queueTotalMax: 1_000,
@@ -151,7 +153,7 @@ const relations: ReadonlyArray<[claim: string, holds: (l: Limits) => boolean]> =
   ["displayBytesMax ≤ displaysBytesMax", (l) => l.displayBytesMax <= l.displaysBytesMax],
   ["displayValuesMax ≤ displaysValuesMax", (l) => l.displayValuesMax <= l.displaysValuesMax],
   [
-    "the values of a whole table, tableRowsMax × tableColumnsMax, and of a whole chart, 2 × chartPointsMax, ≤ displayValuesMax",
+    "the values of a whole table, tableRowsMax × tableColumnsMax, and of a whole chart, 8 × chartPointsMax, ≤ displayValuesMax",
     (l) => wholeOutputValues(l) <= l.displayValuesMax,
   ],
   [
@@ -179,7 +181,7 @@ const relations: ReadonlyArray<[claim: string, holds: (l: Limits) => boolean]> =
 ];
 
 /** Values of the largest table or chart that the other limits let through, with its rows, columns and names. */
-const wholeOutputValues = (l: Limits) => Math.max((l.tableRowsMax + 4) * (l.tableColumnsMax + 1), 3 * l.chartPointsMax) + 1_000;
+const wholeOutputValues = (l: Limits) => Math.max((l.tableRowsMax + 8) * (l.tableColumnsMax + 1), 8 * l.chartPointsMax) + 1_000;
 
 /** What a run may take in all, once it has begun. */
 const wholeRunMs = (l: Limits) => l.runTimeoutMsMax + l.runKillGraceMs + l.collectTimeoutMsMax;

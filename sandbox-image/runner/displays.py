@@ -205,7 +205,10 @@ def _show_json(form: Any, outputs: Outputs, role: str) -> bool:
     Shows JSON data. Plotly figures come this way as well: their JSON is what any client can draw or read,
     while their HTML is a script of megabytes.
     """
-    data = plain.strict_json(form, outputs.display_bytes, outputs.display_values)
+    try:
+        data = plain.strict_json(form, outputs.display_bytes, outputs.display_values)
+    except ValueError as error:
+        return outputs.drop(f"an output was dropped: {error}")
     return outputs.show({"type": "json", "data": data, "role": role})
 
 

@@ -80,6 +80,7 @@ class Execution:
         )
         self._displays = 0
         self._displays_bytes = 0
+        self._displays_values = 0
         self._errors = 0
         self.outputs_truncated = False
         self.over = False
@@ -287,11 +288,13 @@ class Execution:
         encoded = b"" if frame.oversize else protocol.encode(frame.kind, frame.head, frame.body)
         self._displays += 1
         self._displays_bytes += len(encoded)
+        self._displays_values += frame.values
         fits = (
             not frame.oversize
             and self._displays <= self._bounds["outputs_count"]
             and len(encoded) <= self._bounds["display_bytes"]
             and self._displays_bytes <= self._bounds["displays_bytes"]
+            and self._displays_values <= self._bounds["displays_values"]
         )
         if fits:
             self._outbox.put(encoded)

@@ -23,7 +23,7 @@ _DEFAULTS = {
     "display_bytes": 8 << 20,
     "displays_bytes": 32 << 20,
     "display_values": 250_000,
-    "displays_values": 1_000_000,
+    "displays_values": 500_000,
     "table_rows": 1000,
     "table_columns": 200,
     "chart_points": 10_000,

@@ -174,6 +174,7 @@ def _strict(value: Any, room: list[int], depth: int) -> Any:
         for key, item in dict.items(value):
             name = text(key, room[0]) if isinstance(key, str) else _described(key, room[0])
             room[0] -= len(name) + 6
+            room[1] -= 1
             made[name] = _strict(item, room, depth - 1)
         return made
     if isinstance(value, (list, tuple)):

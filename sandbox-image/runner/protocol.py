@@ -52,13 +52,15 @@ class WireError(Exception):
 class Frame:
     """One frame. `oversize` ones were larger than the reader's bounds, and have lost their head and body."""
 
-    __slots__ = ("kind", "head", "body", "oversize")
+    __slots__ = ("kind", "head", "body", "oversize", "values")
 
-    def __init__(self, kind: int, head: dict[str, Any], body: bytes, oversize: bool = False) -> None:
+    def __init__(self, kind: int, head: dict[str, Any], body: bytes, oversize: bool = False, values: int = 0) -> None:
         self.kind = kind
         self.head = head
         self.body = body
         self.oversize = oversize
+        # In the head; counted only where their number is bounded.
+        self.values = values
 
 
 def encode(kind: int, head: Mapping[str, object] | None = None, body: bytes = b"") -> bytes:
@@ -137,14 +139,15 @@ class FrameParser:
                     return
                 frame, left = gathered
                 self._needed = None
-                if self._head_values_max is not None and jsontext.count_values(frame[:head_bytes]) > self._head_values_max:
+                values = 0 if self._head_values_max is None else jsontext.count_values(frame[:head_bytes])
+                if self._head_values_max is not None and values > self._head_values_max:
                     yield Frame(self._kind, {}, b"", oversize=True)
                     continue
                 try:
                     head = jsontext.parse_object(frame[:head_bytes])
                 except jsontext.JsonError as error:
                     raise WireError("frame head is not a JSON object") from error
-                yield Frame(self._kind, head, frame[head_bytes:])
+                yield Frame(self._kind, head, frame[head_bytes:], values=values)
 
     def _gather(self, data: memoryview, count: int) -> tuple[bytes, memoryview] | None:
         """Returns the next `count` bytes of the stream and what of `data` comes behind them; holds `data` when they are not all there."""

@@ -162,7 +162,7 @@ def test_outputs_beyond_their_values_are_dropped_and_said_so() -> None:
     frame = "import pandas as pd\nframe = pd.DataFrame({'x': range(50)})\n"
     ran = run(frame + "display(frame)", display_values=100)
     assert ran.types == ["html"] and ran.dropped
-    assert ran.stderr == "an output of 113 values was dropped: the limit is 100\n"
+    assert ran.stderr == "an output of 124 values was dropped: the limit is 100\n"
     ran = run(frame + "display(frame, frame, frame)", displays_values=300)
     assert ran.types == ["table", "table", "html"] and ran.dropped
     assert ran.stderr == "an output was dropped: too many values in all outputs together\n"

@@ -107,9 +107,11 @@ export class RunningResponse {
   /** The caller has the result, so that a store which is away costs only the later look at it. */
   async #keepEnd(limits: Limits): Promise<void> {
     if (this.#store === null) return;
-    await this.#store.finish(fitting(this.response, limits)).catch((error: unknown) => {
+    try {
+      await this.#store.finish(fitting(this.response, limits));
+    } catch (error) {
       this.#log.error({ err: error, response: this.response.id }, "the end of a response could not be stored");
-    });
+    }
   }
 
   #tell(event: ResponseEvent): void {
@@ -163,8 +165,18 @@ function modelMessage(failure: ModelFailed): string {
 
 /** Of a response too large to keep, the outputs of code are left to their executions, which have them all. */
 export function fitting(response: StoredResponse, limits: Limits): StoredResponse {
-  if (Buffer.byteLength(JSON.stringify(response)) <= limits.responseBytesMax) return response;
+  if (isWithin(response, limits.responseBytesMax)) return response;
   return { ...response, output: response.output.map((item) => (item.type === "code_call" ? withFilesOnly(item) : item)) };
+}
+
+/** Item by item, and no further than it has to: all of them together may be longer than a string can be. */
+function isWithin({ output, ...rest }: StoredResponse, bytesMax: number): boolean {
+  let bytes = 0;
+  for (const part of [rest, ...output]) {
+    bytes += Buffer.byteLength(JSON.stringify(part)) + 1;
+    if (bytes > bytesMax) return false;
+  }
+  return true;
 }
 
 export function withFilesOnly<T extends { outputs: Array<{ type: string }> }>(call: T): T {

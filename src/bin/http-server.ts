@@ -4,10 +4,13 @@ import type { AddressInfo, Socket } from "node:net";
 const IDLE_CHECK_MS = 100;
 /** So long after it was opened a connection may yet bring its first request while the server stops. */
 const UNUSED_MS_MAX = 2_000;
-/** Longer than the idle time of common load balancers, so that they never use a connection we just closed. */
-const KEEP_ALIVE_MS = 75_000;
-/** A caller who takes nothing of what waits for it for so long is gone, or holds our memory. */
-const UNREAD_MS_MAX = 120_000;
+const timesDefault = {
+  /** Longer than the idle time of common load balancers, so that they never use a connection we just closed. */
+  keepAliveMs: 75_000,
+  /** A caller who takes nothing of what waits for it for so long is gone, or holds our memory. */
+  unreadMsMax: 120_000,
+};
+type Times = typeof timesDefault;
 
 /** What a peer hears whose bytes are no HTTP: there is no request to answer, so no request id either. */
 const NOT_HTTP = [
@@ -24,18 +27,20 @@ export interface HttpServer {
   close(patienceMs: number): Promise<void>;
 }
 
-export async function serve(app: RequestListener, port: number, host: string, unreadMsMax = UNREAD_MS_MAX): Promise<HttpServer> {
+export async function serve(app: RequestListener, port: number, host: string, times: Partial<Times> = {}): Promise<HttpServer> {
+  const { keepAliveMs, unreadMsMax } = { ...timesDefault, ...times };
   const server = http.createServer(app);
-  // Quiet connections are as they should be: somebody waits for an end. Bytes that move, in either direction, start the time anew.
-  server.timeout = unreadMsMax;
-  server.on("timeout", (socket) => {
-    if (socket.writableLength > 0) socket.destroy();
-  });
-  server.keepAliveTimeout = KEEP_ALIVE_MS;
+  server.keepAliveTimeout = keepAliveMs;
   server.on("clientError", (_error, socket) => {
     if (socket.writable) socket.end(NOT_HTTP);
   });
-  closeWaitingAnswers(server);
+  const unanswered = closeWaitingAnswers(server);
+  // Bytes that move, in either direction, start this time anew; so does an answer, with the time for which a connection is kept.
+  server.timeout = unreadMsMax;
+  server.on("timeout", (socket) => {
+    // Who waits for an answer that is not there yet is quiet for good reason.
+    if (socket.writableLength > 0 || unanswered.get(socket)?.size === 0) socket.destroy();
+  });
   // Clients open connections ahead of need. Node does not count those as idle, so they would hold up the stop.
   const unused = new Map<Socket, number>();
   server.on("connection", (socket) => {
@@ -68,9 +73,9 @@ export async function serve(app: RequestListener, port: number, host: string, un
 
 /**
  * Where a connection ends, Node closes the answer that it carries, and says nothing to those that wait behind that one for their
- * turn: whoever makes them would go on, and hold what it has open, for ever.
+ * turn: whoever makes them would go on, and hold what it has open, for ever. Returns what each connection has not been answered.
  */
-function closeWaitingAnswers(server: Server): void {
+function closeWaitingAnswers(server: Server): WeakMap<Socket, ReadonlySet<ServerResponse>> {
   const unanswered = new WeakMap<Socket, Set<ServerResponse>>();
   server.on("connection", (socket) => {
     const answers = new Set<ServerResponse>();
@@ -88,4 +93,5 @@ function closeWaitingAnswers(server: Server): void {
     answers?.add(answer);
     answer.once("close", () => answers?.delete(answer));
   });
+  return unanswered;
 }

@@ -9,20 +9,19 @@ import { display, errorOutput } from "../execution/outputs.ts";
 type Display = z.infer<typeof display>;
 type ErrorOutput = z.infer<typeof errorOutput>;
 
-// Members that the schema does not name are taken away, as zod does.
-const ajv = new Ajv2020({ removeAdditional: true, allowUnionTypes: true });
+const ajv = new Ajv2020({ allowUnionTypes: true });
 const displays = new Map<unknown, ValidateFunction<Display>>(
   display.options.map((option) => [option.shape.type.value, ajv.compile<Display>(z.toJSONSchema(option))]),
 );
 const isError = ajv.compile<ErrorOutput>(z.toJSONSchema(errorOutput));
 
-/** The output that the head of a display frame announces, which is the head itself; null when it is none. */
+/** The output that the head of a display frame announces, which is the head itself; null when it is none, or has a member that none has. */
 export function displayOf(head: Record<string, unknown>): Display | null {
   return displays.get(head.type)?.(head) ? (head as Display) : null;
 }
 
-/** The same for the head of an error frame. */
-export function errorOf(head: Record<string, unknown>): ErrorOutput | null {
+/** The same for the head of an error frame, and the errno of the exception if it has one. */
+export function errorOf({ errno, ...head }: Record<string, unknown>): { raised: ErrorOutput; errno: number | null } | null {
   const raised = { ...head, type: "error" };
-  return isError(raised) ? raised : null;
+  return isError(raised) ? { raised, errno: typeof errno === "number" ? errno : null } : null;
 }

@@ -7,15 +7,18 @@ const HELD_BYTES_MAX = 1024 * 1024;
 /** What a frame takes beside its bytes: hostile ones have none. */
 const FRAME_COST_BYTES = 512;
 
-/** Display and error heads are bounded like outputs; what is around them is small. */
+/** Displays are bounded like outputs, and what is around them is small; other frames must fit however little an operator allows of those. */
 const FRAME_SLACK_BYTES = 64 * 1024;
+const HEAD_BYTES_MIN = 8 * 1024 * 1024;
+const HEAD_VALUES_MIN = 32 * 1024;
 /** With the head's own level above what the runner lets through; far below what a recursive reader or writer of JSON survives. */
 const HEAD_DEPTH_MAX = 129;
 
 /** What a sandbox may send in one frame. */
 export function frameBounds({ displayBytesMax, displayValuesMax }: Limits): FrameBounds {
-  const bytesMax = displayBytesMax + FRAME_SLACK_BYTES;
-  return { headBytesMax: bytesMax, bodyBytesMax: bytesMax, headJson: { valuesMax: displayValuesMax, depthMax: HEAD_DEPTH_MAX } };
+  const bodyBytesMax = displayBytesMax + FRAME_SLACK_BYTES;
+  const valuesMax = Math.max(displayValuesMax, HEAD_VALUES_MIN);
+  return { headBytesMax: Math.max(bodyBytesMax, HEAD_BYTES_MIN), bodyBytesMax, headJson: { valuesMax, depthMax: HEAD_DEPTH_MAX } };
 }
 
 /** Finds the runner's own bytes in what the vendor's stream brings. Throws on bytes that the vendor can not have sent. */

@@ -21,6 +21,7 @@ export type OutputBounds = Pick<
   | "displaysBytesMax"
   | "displayValuesMax"
   | "displaysValuesMax"
+  | "tracebackLinesMax"
   | "filesOutCountMax"
   | "fileOutBytesMax"
   | "filesOutBytesMax"
@@ -32,6 +33,8 @@ const SKIPPED_FILES_MAX = 64;
 const SKIPPED_TEXT_CHARS_MAX = 300;
 /** One cell ends with one exception; a few more for exit handlers and forked copies of the code. */
 const ERRORS_MAX = 4;
+/** Beside the lines of its traceback. */
+const ERROR_VALUES_SLACK = 32;
 
 /** Collects what a run puts out: checked, bounded, in order, and handed on as it appears. */
 export class RunOutputs {
@@ -52,6 +55,7 @@ export class RunOutputs {
   #displaysBytes = 0;
   #displaysValues = 0;
   #errors = 0;
+  #errorsBytes = 0;
   #files = 0;
 
   constructor(ports: RunPorts, bounds: OutputBounds) {
@@ -118,14 +122,17 @@ export class RunOutputs {
 
   async error(frame: OutFrame): Promise<void> {
     this.#errors += 1;
-    const { errno } = frame.head;
-    const raised = this.#errors <= ERRORS_MAX ? errorOf(frame.head) : null;
-    if (raised === null) {
+    this.#errorsBytes += frame.bytes;
+    const { displayBytesMax, tracebackLinesMax } = this.#bounds;
+    const fits =
+      this.#errors <= ERRORS_MAX && this.#errorsBytes <= displayBytesMax && frame.values <= tracebackLinesMax + ERROR_VALUES_SLACK;
+    const found = fits ? errorOf(frame.head) : null;
+    if (found === null) {
       this.truncated.outputs = true;
       return;
     }
-    this.errno = typeof errno === "number" ? errno : null;
-    await this.#add(raised);
+    this.errno = found.errno;
+    await this.#add(found.raised);
   }
 
   /**

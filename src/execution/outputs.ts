@@ -7,7 +7,10 @@ import { z } from "zod";
 const role = z.enum(["result", "display"]).describe("`result` for the value of the last expression, `display` otherwise");
 
 /** Other MIME forms of a rich value, by MIME type. */
-const otherForms = z.record(z.string(), z.string()).optional().describe("Other MIME forms of the same value, by MIME type");
+const otherForms = z
+  .record(z.string(), z.string())
+  .meta({ description: "Other MIME forms of the same value, by MIME type", maxProperties: 16 })
+  .optional();
 
 /** A table cell, or any JSON value in `json` outputs: NaN and infinities arrive as null. */
 const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()]);

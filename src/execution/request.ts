@@ -74,7 +74,11 @@ export function executionRequestSchema(limits: Limits) {
       .default({}),
     webhook: z
       .strictObject({
-        url: z.url({ protocol: /^https?$/ }).max(2048),
+        // Length first: reading an address of megabytes takes seconds.
+        url: z
+          .string()
+          .max(2048, { abort: true })
+          .check(z.url({ protocol: /^https?$/ })),
         secret: z.string().min(16).max(256).describe("key of the HMAC-SHA256 signature"),
       })
       .optional()

@@ -17,9 +17,8 @@ export function interpreterOf(organization: string, deps: AppDeps): Interpreter 
   return {
     execute: (request, onEvent, signal) => execute(deps, { organization, request }, onEvent, signal),
     async cancelLabelled(label) {
-      const { data } = await deps.executions.list(organization, { limit: limits.listPageMax, order: "desc" });
-      const found = data.find((execution) => execution.metadata[CALL_LABEL] === label && !isFinal(execution.status));
-      if (found !== undefined) await deps.executions.cancel(organization, found.id);
+      const found = await findLabelled(deps, organization, label);
+      if (found !== null) await deps.executions.cancel(organization, found.id);
     },
     async storeFile(name, bytes) {
       ensureNotStopping(deps.stopping);
@@ -45,6 +44,21 @@ export function interpreterOf(organization: string, deps: AppDeps): Interpreter 
       return found.map((file) => ({ ...file, mimeType: mimeTypeOf(file.name) }));
     },
   };
+}
+
+/** Among the newest; what runs is seldom older than many that have ended. */
+async function findLabelled({ executions, limits }: AppDeps, organization: string, label: string): Promise<Execution | null> {
+  let after: string | undefined;
+  for (let left = limits.listPageMax; left > 0; ) {
+    const page = { ...(after === undefined ? {} : { after }), limit: left, order: "desc" as const };
+    const { data, hasMore } = await executions.list(organization, page);
+    const found = data.find((execution) => execution.metadata[CALL_LABEL] === label && !isFinal(execution.status));
+    if (found !== undefined) return found;
+    after = data.at(-1)?.id;
+    if (!hasMore || after === undefined) return null;
+    left -= data.length;
+  }
+  return null;
 }
 
 /** Nobody can come back for the result of a call that was broken off, so it is cancelled. */

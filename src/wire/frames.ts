@@ -52,7 +52,8 @@ export interface InFrame {
 }
 export interface OutFrame {
   kind: OutKind;
-  head: Record<string, unknown>;
+  /** Parsed when it is asked for, as what is over its bounds never is; that throws WireError where it is no JSON object. */
+  readonly head: Record<string, unknown>;
   body: Buffer;
   /** Length of head and body together. */
   bytes: number;
@@ -158,15 +159,7 @@ export class FrameParser {
       const { kind, headBytes, bodyBytes } = this.#header;
       const bytes = this.#take(headBytes + bodyBytes);
       this.#expectHeader();
-      const head = bytes.subarray(0, headBytes);
-      const values = countJsonValues(head, this.#bounds.headJson);
-      yield {
-        kind,
-        head: values === null ? {} : parseHead(head),
-        body: bytes.subarray(headBytes),
-        bytes: bytes.length,
-        values: values ?? 0,
-      };
+      yield new HeadedFrame(kind, bytes, headBytes, this.#bounds.headJson);
     }
   }
 
@@ -194,6 +187,30 @@ export class FrameParser {
     this.#held = rest.length > 0 ? [rest] : [];
     this.#heldBytes = rest.length;
     return all.subarray(0, count);
+  }
+}
+
+class HeadedFrame implements OutFrame {
+  readonly kind: OutKind;
+  readonly body: Buffer;
+  readonly bytes: number;
+  readonly values: number;
+  readonly #headText: Buffer;
+  #head: Record<string, unknown> | null = null;
+
+  constructor(kind: OutKind, bytes: Buffer, headBytes: number, bounds: JsonBounds) {
+    const headText = bytes.subarray(0, headBytes);
+    const values = countJsonValues(headText, bounds);
+    this.kind = kind;
+    this.body = bytes.subarray(headBytes);
+    this.bytes = bytes.length;
+    this.values = values ?? 0;
+    this.#headText = values === null ? Buffer.alloc(0) : headText;
+  }
+
+  get head(): Record<string, unknown> {
+    this.#head ??= parseHead(this.#headText);
+    return this.#head;
   }
 }
 

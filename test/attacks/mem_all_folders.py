@@ -3,7 +3,7 @@
 # prints: before
 # files: *
 # memory_mb: 320
-# timeout_ms: 10000
+# timeout_ms: 15000
 # ends the sandbox: runsc (memory is the whole sandbox's: the kernel inside it dies with the program)
 print("before")
 for path in ("/tmp/filler", "/dev/shm/filler", "/mnt/data/filler"):

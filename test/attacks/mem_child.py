@@ -1,7 +1,7 @@
 # attack: a child takes the memory, its parent looks innocent
 # verdict: incomplete memory
 # prints: parent lives
-# timeout_ms: 10000
+# timeout_ms: 15000
 # ends the sandbox: runsc (memory is the whole sandbox's: the kernel inside it dies with the program)
 import os
 

@@ -1,7 +1,7 @@
 # attack: takes memory as System V segments, which outlive the processes that made them
 # verdict: incomplete memory | completed
 # prints: before
-# timeout_ms: 8000
+# timeout_ms: 15000
 # ends the sandbox: runsc (memory is the whole sandbox's: the kernel inside it dies with the program)
 import ctypes
 

@@ -1,7 +1,7 @@
 # attack: looks for the container engine's and other services' sockets, in files, abstract names and on loopback
 # verdict: completed
 # prints: blocked
-# timeout_ms: 10000
+# timeout_ms: 15000
 import os
 import socket
 

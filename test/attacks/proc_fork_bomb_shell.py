@@ -1,5 +1,6 @@
 # attack: the classic one, in a shell, detached from its parent
 # verdict: completed | incomplete processes | incomplete timeout
+# timeout_ms: 5000
 # prints: parent has ended
 import os
 import subprocess

@@ -42,7 +42,7 @@ interface ThereOnly {
   reason: string;
 }
 
-const DEFAULT_TIMEOUT_MS = 5_000;
+const DEFAULT_TIMEOUT_MS = 15_000;
 
 /** Reads the header of one program. Throws, naming file and line, on anything it does not know. */
 export function parseAttack(file: string, code: string): Attack {

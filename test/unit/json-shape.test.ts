@@ -9,11 +9,12 @@ const { texts } = JSON.parse(readFileSync(new URL("../fixtures/json-values.json"
 const unbounded = { valuesMax: Number.POSITIVE_INFINITY, depthMax: Number.POSITIVE_INFINITY };
 const count = (text: string, bounds = unbounded) => countJsonValues(Buffer.from(text), bounds);
 
-/** What a parsed value holds, an empty list or object as two. */
+/** What a parsed value holds, a name as one more, an empty list or object as two. */
 function valuesIn(value: unknown): number {
   if (typeof value !== "object" || value === null) return 1;
   const members = Object.values(value);
-  return members.length === 0 ? 2 : members.reduce((sum: number, member) => sum + valuesIn(member), 1);
+  const names = Array.isArray(value) ? 0 : members.length;
+  return members.length === 0 ? 2 : members.reduce((sum: number, member) => sum + valuesIn(member), 1 + names);
 }
 
 function depthOf(value: unknown): number {

@@ -219,6 +219,46 @@ describe("who may", () => {
     await (await call).body?.cancel();
   });
 
+  test("a call is cancelled also where the page that names it is not the first", async () => {
+    const api = await start();
+    api.executions.onSubmit = (id) => api.executions.start(id);
+    const list = api.executions.list.bind(api.executions);
+    api.executions.list = (organization, page) => list(organization, { ...page, limit: 1 });
+    const headers = {
+      authorization: `Bearer ${await api.newKey("org_a")}`,
+      "content-type": "application/json",
+      accept: "application/json, text/event-stream",
+    };
+    const post = (session: string, body: object) => {
+      const init = {
+        method: "POST",
+        headers: { ...headers, "mcp-session-id": session },
+        body: JSON.stringify({ jsonrpc: "2.0", ...body }),
+      };
+      return fetch(`${api.url}/mcp`, init);
+    };
+    const calls: Array<Promise<Response>> = [];
+    for (const id of [1, 2, 3]) {
+      calls.push(post("one", { id, method: "tools/call", params: { name: "execute_python", arguments: { code: "1" } } }));
+      await vi.waitFor(() => expect(api.executions.stored.size).toBe(id));
+    }
+    // As another process would, which does not serve the call itself.
+    const other = await start({ deps: () => ({ executions: api.executions, keys: api.deps.keys }) });
+    const cancel = { method: "notifications/cancelled", params: { requestId: 1 } };
+    await fetch(`${other.url}/mcp`, {
+      method: "POST",
+      headers: { ...headers, "mcp-session-id": "one" },
+      body: JSON.stringify({ jsonrpc: "2.0", ...cancel }),
+    });
+    expect([...api.executions.stored.values()].map(({ execution }) => execution.status)).toEqual([
+      "cancelled",
+      "in_progress",
+      "in_progress",
+    ]);
+    for (const call of calls.slice(1)) await (await call).body?.cancel();
+    await (await calls[0])?.body?.cancel();
+  });
+
   test("a key sees the tools of its scopes only", async () => {
     const api = await start();
     const names = async (scope: "execute" | "read") =>
@@ -259,6 +299,18 @@ describe("who may", () => {
     expect((await ask({ method: "DELETE" })).headers.get("allow")).toBe("POST");
     expect((await ask({ method: "POST", body: "{}", headers: { "content-type": "text/plain" } })).status).toBe(415);
     expect((await ask({ method: "POST", body: "[]", headers: { "content-type": "application/json" } })).status).toBe(400);
+  });
+
+  test("a message of thousands of values, or with an address of thousands of characters, is refused by its bound", async () => {
+    const api = await start();
+    const headers = { authorization: `Bearer ${await api.newKey("org_a")}`, "content-type": "application/json" };
+    const ask = async (params: object) => {
+      const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "resources/read", params });
+      const answer = await fetch(`${api.url}/mcp`, { method: "POST", headers, body });
+      return [answer.status, ((await answer.json()) as { detail?: string }).detail];
+    };
+    expect(await ask({ uri: "x".repeat(2_049) })).toEqual([400, "`params.uri` must have at most 2048 characters."]);
+    expect(await ask({ uri: "x", more: Array(2_000).fill(0) })).toEqual([400, expect.stringContaining("2000 values")]);
   });
 });
 

@@ -38,6 +38,16 @@ test("what still runs when patience is over is cut", async () => {
   expect(await answer).toBe("cut");
 });
 
+test("a connection that is kept for another request is closed when none comes", async () => {
+  const server = await serve((_request, response) => response.end("ok"), 0, "127.0.0.1", { keepAliveMs: 100 });
+  const client = net.connect(server.port, "127.0.0.1");
+  client.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  const [answer] = await once(client, "data");
+  expect(String(answer)).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+  await once(client, "close");
+  await server.close(NEVER_MS);
+});
+
 test("who takes nothing of its answer is cut, who takes it slowly or waits for it is not", async () => {
   const UNREAD_MS = 1_000;
   // More than the kernel holds between the two, or the server would see nothing of the reading.
@@ -52,7 +62,7 @@ test("who takes nothing of its answer is cut, who takes it slowly or waits for i
     },
     0,
     "127.0.0.1",
-    UNREAD_MS,
+    { unreadMsMax: UNREAD_MS },
   );
   const ask = (path: string) => {
     const client = net.connect(server.port, "127.0.0.1");

@@ -75,17 +75,41 @@ describe("displays", () => {
     expect(outputs).toMatchObject({ truncated: { outputs: true } });
   });
 
-  test("keep no member that their type does not have", async () => {
+  test("with a member that their type does not have, or too many other forms, are left out", async () => {
     const outputs = new RunOutputs(ports, limits);
     const column = { name: "a", dtype: "int64" };
-    await outputs.display(
-      frame("display", { ...table, columns: [{ ...column, more: 1 }], rows: [[1, "b", null, true]], file_id: "file_1" }),
-    );
-    expect(outputs.list()).toEqual([{ ...table, columns: [column], rows: [[1, "b", null, true]] }]);
+    const whole = { ...table, columns: [column], rows: [[1, "b", null, true]], data: { "text/plain": "a" } };
+    const many = Object.fromEntries(Array.from({ length: 17 }, (_, form) => [`text/${form}`, ""]));
+    for (const more of [{ file_id: "file_1" }, { columns: [{ ...column, more: 1 }] }, { data: many }])
+      await outputs.display(frame("display", { ...whole, ...more }));
+    expect(outputs.truncated.outputs).toBe(true);
+    await outputs.display(frame("display", whole));
+    expect(outputs.list()).toEqual([whole]);
+  });
+
+  test("are not read once there are as many as a run may have", async () => {
+    const outputs = new RunOutputs(ports, { ...limits, outputsCountMax: 0 });
+    const unread: OutFrame = {
+      ...frame("display", {}),
+      get head(): never {
+        throw new Error("read");
+      },
+    };
+    await outputs.display(unread);
+    expect(outputs.truncated.outputs).toBe(true);
   });
 });
 
 describe("errors", () => {
+  test("of more lines than a traceback has, or more bytes than an output may have, are left out", async () => {
+    const outputs = new RunOutputs(ports, limits);
+    const raised = { name: "E", value: "v", traceback: [], line: null };
+    await outputs.error({ ...frame("error", raised), values: limits.tracebackLinesMax + 33 });
+    await outputs.error({ ...frame("error", raised), bytes: limits.displayBytesMax });
+    expect(outputs.list()).toEqual([]);
+    expect(outputs.truncated.outputs).toBe(true);
+  });
+
   test("are kept only as far as a run can have any", async () => {
     const outputs = new RunOutputs(ports, limits);
     for (let count = 0; count < 100; count++) {

@@ -96,6 +96,7 @@ test("what a program prints gives way to its exception, its ending and its files
 test("HTML can not end the fence it is shown in", async () => {
   const [block] = await render([{ type: "html", text: "```\nescaped", role: "display" }]);
   expect(block).toMatchObject({ text: "````html\n```\nescaped\n````" });
+  expect(await render([{ type: "html", text: "` ".repeat(200_000), role: "display" }])).toHaveLength(1);
 });
 
 test("says that there was no output, what is missing of it, and which files were left out", async () => {
