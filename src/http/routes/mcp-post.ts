@@ -29,7 +29,7 @@ export function mcpPost(deps: AppDeps): RequestHandler[] {
 
 /** The package reads it before anything of ours does, which takes seconds for one of megabytes. */
 function ensureShortAddress(body: unknown): void {
-  const { uri } = (body as { params?: { uri?: unknown } }).params ?? {};
+  const uri = (body as { params?: { uri?: unknown } | null } | undefined)?.params?.uri;
   if (typeof uri === "string" && uri.length > URI_CHARS_MAX)
     throw new ServiceError("malformed_request", { detail: `\`params.uri\` must have at most ${URI_CHARS_MAX} characters.` });
 }

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import net from "node:net";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Output } from "../../../src/execution/outputs.ts";
@@ -298,7 +300,21 @@ describe("who may", () => {
     expect((await ask({})).status).toBe(405);
     expect((await ask({ method: "DELETE" })).headers.get("allow")).toBe("POST");
     expect((await ask({ method: "POST", body: "{}", headers: { "content-type": "text/plain" } })).status).toBe(415);
-    expect((await ask({ method: "POST", body: "[]", headers: { "content-type": "application/json" } })).status).toBe(400);
+    for (const body of ["[]", "{}", '{"params":null}', '{"params":"x"}'])
+      expect((await ask({ method: "POST", body, headers: { "content-type": "application/json" } })).status).toBe(400);
+  });
+
+  test("a request without any body is the caller's fault", async () => {
+    const api = await start();
+    const { hostname, port } = new URL(api.url);
+    const client = net.connect(Number(port), hostname);
+    // Neither a length nor chunks, which no package leaves away.
+    client.write(
+      `POST /mcp HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${await api.newKey("org_a")}\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n\r\n`,
+    );
+    const [answer] = await once(client, "data");
+    client.destroy();
+    expect(String(answer)).toMatch(/^HTTP\/1\.1 400 /);
   });
 
   test("a message of thousands of values, or with an address of thousands of characters, is refused by its bound", async () => {

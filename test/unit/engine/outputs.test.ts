@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { frameBounds } from "../../../src/engine/frame-stream.ts";
 import { RunOutputs } from "../../../src/engine/outputs.ts";
 import type { RunPorts } from "../../../src/execution/run.ts";
 import { makeLimits } from "../../../src/limits.ts";
-import type { OutFrame } from "../../../src/wire/frames.ts";
+import { FrameParser, HEADER_BYTES, type OutFrame, outKinds } from "../../../src/wire/frames.ts";
 
 const limits = makeLimits({ outputsCountMax: 10 });
 const ports: RunPorts = {
@@ -56,6 +57,23 @@ describe("displays", () => {
     const left = Math.floor(limits.displaysValuesMax / limits.displayValuesMax) - 2;
     for (let count = 0; count < left + 3; count++) await outputs.display({ ...shown, values: limits.displayValuesMax - 1 });
     expect(outputs.list()).toHaveLength(1 + left);
+  });
+
+  test("nested deeper than a recursive writer survives are left out", async () => {
+    const outputs = new RunOutputs(ports, limits);
+    const show = async (depth: number) => {
+      const head = Buffer.from(`{"type":"json","role":"display","data":${"[".repeat(depth)}1${"]".repeat(depth)}}`);
+      const header = Buffer.alloc(HEADER_BYTES);
+      header.writeUInt8(outKinds.display, 0);
+      header.writeUInt32BE(head.length, 1);
+      for (const each of new FrameParser(frameBounds(limits)).push(Buffer.concat([header, head]))) await outputs.display(each);
+    };
+    await show(128);
+    expect(outputs.truncated.outputs).toBe(false);
+    await show(129);
+    await show(200_000);
+    expect(outputs.list()).toHaveLength(1);
+    expect(outputs.truncated.outputs).toBe(true);
   });
 
   test("that the runner left out, or that held too much to be read, are said to be missing", async () => {
