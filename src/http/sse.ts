@@ -2,6 +2,11 @@ import { once } from "node:events";
 import type { Response } from "express";
 
 const PING_MS = 15_000;
+/**
+ * A comment without a blank line after it. A blank line ends an event, and some clients, openai-python among them,
+ * then dispatch an empty event under the last `id` and fail to parse it.
+ */
+const PING = ": ping\n";
 
 export interface StreamOptions {
   /** Ends the stream early: the caller is gone, or the process stops. The caller may resume elsewhere. */
@@ -28,7 +33,7 @@ export async function streamEvents<E extends { type: string }>(
   }
   response.flushHeaders();
   const ping = setInterval(() => {
-    if (!response.writableNeedDrain && !response.writableEnded) response.write(": ping\n\n");
+    if (!response.writableNeedDrain && !response.writableEnded) response.write(PING);
   }, pingMs);
   try {
     for await (const { id, event } of events) {

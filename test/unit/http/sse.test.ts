@@ -67,9 +67,31 @@ test("comments keep a silent stream alive, and an abort ends it cleanly", async 
   }
   const { response, served } = await serve(silence(), { signal: stop.signal, pingMs: 5 });
   const [chunk] = await once(response, "data");
-  expect(String(chunk)).toMatch(/^(: ping\n\n)+$/);
+  expect(String(chunk)).toMatch(/^(: ping\n)+$/);
   stop.abort();
   await served;
+});
+
+test("blank lines end events and nothing else, however long the stream is silent", async () => {
+  const stop = new AbortController();
+  const pinged = new AbortController();
+  async function* slow() {
+    yield { id: "1", event: { type: "first" } };
+    await once(pinged.signal, "abort");
+    yield { id: "2", event: { type: "second" } };
+  }
+  const { response, served } = await serve(slow(), { signal: stop.signal, pingMs: 5 });
+  let text = "";
+  response.setEncoding("utf8").on("data", (chunk: string) => {
+    text += chunk;
+    if (text.includes(": ping")) pinged.abort();
+  });
+  await served;
+  await once(response, "end");
+  const blocks = text.split("\n\n").slice(0, -1);
+  expect(text.endsWith("\n\n")).toBe(true);
+  expect(blocks).toHaveLength(2);
+  for (const block of blocks) expect(block).toMatch(/^data: /m);
 });
 
 test("a source that fails is not passed off as the end", async () => {
