@@ -13,7 +13,7 @@ import type { World } from "./process.ts";
 export async function openFiles({ config, metrics }: World, redis: RedisClient): Promise<Files> {
   return new Files({
     store: countFailures(await openStore(config), metrics),
-    catalog: new FileCatalog(redis, config.REDIS_PREFIX),
+    catalog: new FileCatalog(redis, config.REDIS_PREFIX, config.limits.retentionMsMax),
     limits: config.limits,
     publicUrl: config.PUBLIC_URL,
   });

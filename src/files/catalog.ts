@@ -16,10 +16,13 @@ export interface FileFilter {
 export class FileCatalog {
   readonly #redis: RedisClient;
   readonly #prefix: string;
+  readonly #retentionMs: number;
 
-  constructor(redis: RedisClient, prefix: string) {
+  /** No file is kept longer than `retentionMs`; a file may ask for less. */
+  constructor(redis: RedisClient, prefix: string, retentionMs: number) {
     this.#redis = redis;
     this.#prefix = prefix;
+    this.#retentionMs = retentionMs;
   }
 
   /** With an owner the file goes when that goes; by default when the execution goes that produced it. */
@@ -31,30 +34,30 @@ export class FileCatalog {
       .multi()
       .set(this.#recordKey(organization, id), JSON.stringify(record), "PX", keptMs)
       .zadd(index, record.createdAt, id)
-      .zremrangebyscore(index, "-inf", record.createdAt - keptMs)
-      .pexpire(index, keptMs)
+      .zremrangebyscore(index, "-inf", record.createdAt - this.#retentionMs)
+      .pexpire(index, this.#retentionMs)
       .hincrby(this.#keptKey(organization), hourOf(record.createdAt), record.bytes)
-      .pexpire(this.#keptKey(organization), keptMs + HOUR_MS);
+      .pexpire(this.#keptKey(organization), this.#retentionMs + HOUR_MS);
     if (owner !== null) {
       const owned = this.#ownedKey(organization, owner);
-      transaction.sadd(owned, id).pexpire(owned, keptMs);
+      transaction.sadd(owned, id).pexpire(owned, this.#retentionMs);
     }
     ensureAllDone(await transaction.exec());
   }
 
-  /** Bytes of the files that were stored within `keptMs` and not deleted. */
-  async keptBytes(organization: string, keptMs: number): Promise<number> {
-    return keptBytes(await this.#redis.hgetall(this.#keptKey(organization)), keptMs, Date.now());
+  /** Bytes of the files that were stored within the retention and not deleted. */
+  async keptBytes(organization: string): Promise<number> {
+    return keptBytes(await this.#redis.hgetall(this.#keptKey(organization)), this.#retentionMs, Date.now());
   }
 
   /** Ties files that were stored before their execution had an id to it, so that they go when it goes. */
-  async own(organization: string, executionId: string, ids: readonly string[], keptMs: number): Promise<void> {
+  async own(organization: string, executionId: string, ids: readonly string[]): Promise<void> {
     const owned = this.#ownedKey(organization, executionId);
     ensureAllDone(
       await this.#redis
         .multi()
         .sadd(owned, ...ids)
-        .pexpire(owned, keptMs)
+        .pexpire(owned, this.#retentionMs)
         .exec(),
     );
   }
@@ -120,7 +123,7 @@ export class FileCatalog {
     // Of two deletes at once only one has removed it.
     if (done[0] !== 1) return null;
     const kept = this.#keptKey(organization);
-    const keptMs = record.expiresAt - record.createdAt + HOUR_MS;
+    const keptMs = this.#retentionMs + HOUR_MS;
     ensureAllDone(await this.#redis.multi().hincrby(kept, hourOf(record.createdAt), -record.bytes).pexpire(kept, keptMs).exec());
     return record;
   }

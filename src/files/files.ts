@@ -11,6 +11,8 @@ export interface NewFile {
   /** From the name when absent. */
   mimeType?: string;
   purpose: string;
+  /** At most `retentionMsMax`, which is also the default. */
+  keptMs?: number;
   /** Execution that produced it; null for uploads. */
   executionId: string | null;
   /** What it goes with, when that is not the execution: a session. */
@@ -62,6 +64,7 @@ export class Files {
 
   /** Second half of `save`; the bytes are gone when it rejects. */
   async keep(organization: string, file: NewFile, received: Received): Promise<FileRecord> {
+    const { retentionMsMax } = this.#limits;
     const createdAt = Date.now();
     const record: FileRecord = {
       ...received,
@@ -71,7 +74,7 @@ export class Files {
       purpose: file.purpose,
       executionId: file.executionId,
       createdAt,
-      expiresAt: createdAt + this.#limits.retentionMsMax,
+      expiresAt: createdAt + Math.min(file.keptMs ?? retentionMsMax, retentionMsMax),
     };
     try {
       await this.#ensureRoom(organization);
@@ -85,8 +88,8 @@ export class Files {
 
   /** Files of several uploads at once may together pass the bound by as much as each may have. */
   async #ensureRoom(organization: string): Promise<void> {
-    const { retentionMsMax, filesBytesPerOrganizationMax } = this.#limits;
-    if ((await this.#catalog.keptBytes(organization, retentionMsMax)) < filesBytesPerOrganizationMax) return;
+    const { filesBytesPerOrganizationMax } = this.#limits;
+    if ((await this.#catalog.keptBytes(organization)) < filesBytesPerOrganizationMax) return;
     throw new ServiceError("organization_storage_full", {
       detail: `Files of your organization have ${filesBytesPerOrganizationMax} bytes, which is the most; delete some, or come again when some have expired.`,
     });
@@ -128,7 +131,7 @@ export class Files {
 
   /** Ties stored files to an execution, so that they go when it goes. */
   async own(organization: string, executionId: string, ids: readonly string[]): Promise<void> {
-    if (ids.length > 0) await this.#catalog.own(organization, executionId, ids, this.#limits.retentionMsMax);
+    if (ids.length > 0) await this.#catalog.own(organization, executionId, ids);
   }
 
   /** Deletes all that goes with an execution or a session, or only the one named. */

@@ -4,6 +4,7 @@ import { fileObject, purposes, uploadPurposes } from "./file-view.ts";
 import { fileExample } from "./openapi-examples.ts";
 import { errorResponses, jsonResponse, listOf, type PathContext } from "./openapi-parts.ts";
 import { pageQuery } from "./paging.ts";
+import { expirySeconds } from "./upload.ts";
 
 const tags = ["files"];
 const binary = { type: "string", format: "binary" } as const;
@@ -27,7 +28,20 @@ export function addFilePaths({ registry, limits, security, fileId }: PathContext
               type: "object",
               required: ["file"],
               additionalProperties: false,
-              properties: { file: binary, purpose: { type: "string", enum: [...uploadPurposes], default: uploadPurposes[0] } },
+              properties: {
+                file: binary,
+                purpose: { type: "string", enum: [...uploadPurposes], default: uploadPurposes[0] },
+                expires_after: {
+                  type: "object",
+                  description: "Sent as the fields `expires_after[anchor]` and `expires_after[seconds]`. No file outlives the retention.",
+                  required: ["anchor", "seconds"],
+                  additionalProperties: false,
+                  properties: {
+                    anchor: { type: "string", enum: ["created_at"] },
+                    seconds: { type: "integer", minimum: expirySeconds.min, maximum: expirySeconds.max },
+                  },
+                },
+              },
             },
           },
         },

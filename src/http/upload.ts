@@ -10,8 +10,16 @@ import { uploadPurposes } from "./file-view.ts";
 export interface Upload {
   name: string;
   purpose: string;
+  /** From `expires_after`; absent when the form does not say. */
+  keptMs?: number;
   received: Received;
 }
+
+const PURPOSE = "purpose";
+const EXPIRY_ANCHOR = "expires_after[anchor]";
+const EXPIRY_SECONDS = "expires_after[seconds]";
+/** The bounds of the public Files API. */
+export const expirySeconds = { min: 3_600, max: 2_592_000 };
 
 /** Room for the form around the file, when only the length of the whole is known. */
 const FORM_BYTES_MAX = 64 * 1024;
@@ -37,13 +45,16 @@ export async function readUpload(request: Request, files: Files, bytesMax: numbe
   return form.result();
 }
 
-/** The parts of a form as they come; the first thing that is wrong decides the answer. */
+/**
+ * The parts of a form as they come. The first fault decides the answer, and later parts are ignored: the parser still
+ * reports those of the chunk that it holds, and a file that it reports after it was destroyed never ends.
+ */
 class Form {
   readonly #files: Files;
   readonly #bytesMax: number;
   #problem: ServiceError | null = null;
   #name: string | null = null;
-  #purpose: string = uploadPurposes[0];
+  readonly #fields = new Map<string, string>();
   #storing: Promise<Received | null> | null = null;
   onRefused: () => void = () => {};
 
@@ -55,7 +66,7 @@ class Form {
   takeFile(field: string, stream: Readable, name: string | undefined): void {
     // A form that breaks off ends this stream with an error, whether or not anybody still reads it.
     stream.on("error", () => {});
-    const problem = this.#problemOfFile(field, name);
+    const problem = this.#problem ?? this.#problemOfFile(field, name);
     if (problem !== null) {
       stream.resume();
       this.refuse(problem);
@@ -69,12 +80,10 @@ class Form {
   }
 
   takeField(field: string, value: string, truncated: boolean): void {
+    if (this.#problem !== null) return;
     const problem = problemOfField(field, truncated ? "" : value);
-    if (problem !== null) {
-      this.refuse(problem);
-      return;
-    }
-    this.#purpose = value;
+    if (problem !== null) this.refuse(problem);
+    else this.#fields.set(field, value);
   }
 
   refuse(error: unknown): void {
@@ -85,12 +94,21 @@ class Form {
 
   async result(): Promise<Upload> {
     const received = await this.#storing;
+    if (this.#problem === null && this.#fields.has(EXPIRY_ANCHOR) !== this.#fields.has(EXPIRY_SECONDS)) {
+      this.#problem = invalid("expires_after", "must have both anchor and seconds");
+    }
     if (this.#problem !== null) {
       if (received !== null) await this.#files.discard(received);
       throw this.#problem;
     }
     if (received === null || this.#name === null) throw invalid("file", "is required");
-    return { name: this.#name, purpose: this.#purpose, received };
+    const seconds = this.#fields.get(EXPIRY_SECONDS);
+    return {
+      name: this.#name,
+      purpose: this.#fields.get(PURPOSE) ?? uploadPurposes[0],
+      ...(seconds === undefined ? {} : { keptMs: Number(seconds) * 1000 }),
+      received,
+    };
   }
 
   #problemOfFile(field: string, name: string | undefined): ServiceError | null {
@@ -103,9 +121,15 @@ class Form {
 
 function problemOfField(field: string, value: string): ServiceError | null {
   if (field === "file") return invalid("file", "must be a file with a filename");
-  if (field !== "purpose") return unknownPart();
+  if (field === EXPIRY_ANCHOR) return value === "created_at" ? null : invalid(EXPIRY_ANCHOR, "must be created_at");
+  if (field === EXPIRY_SECONDS) {
+    const { min, max } = expirySeconds;
+    const inRange = /^\d{1,7}$/.test(value) && Number(value) >= min && Number(value) <= max;
+    return inRange ? null : invalid(EXPIRY_SECONDS, `must be a whole number from ${min} to ${max}`);
+  }
+  if (field !== PURPOSE) return unknownPart();
   if ((uploadPurposes as readonly string[]).includes(value)) return null;
-  return invalid("purpose", `must be one of ${uploadPurposes.join(", ")}`);
+  return invalid(PURPOSE, `must be one of ${uploadPurposes.join(", ")}`);
 }
 
 function makeParser(request: Request): busboy.Busboy {
@@ -156,7 +180,7 @@ function invalid(param: string, rule: string): ServiceError {
 }
 
 function unknownPart(): ServiceError {
-  return new ServiceError("unknown_field", { detail: "The form takes the fields `file` and `purpose` only." });
+  return new ServiceError("unknown_field", { detail: "The form takes the fields `file`, `purpose` and `expires_after` only." });
 }
 
 function tooLarge(bytesMax: number): ServiceError {

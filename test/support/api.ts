@@ -41,7 +41,7 @@ export async function startApi(options: ApiOptions) {
   const blobs = join(folder, "blobs");
   const store = options.store?.(blobs) ?? new FolderStore(blobs);
   const prefix = `t${Math.random().toString(36).slice(2, 10)}`;
-  const files = new Files({ store, catalog: new FileCatalog(redis, prefix), limits, publicUrl: undefined });
+  const files = new Files({ store, catalog: new FileCatalog(redis, prefix, limits.retentionMsMax), limits, publicUrl: undefined });
   const problems: unknown[] = [];
   const log = makeLog("silent");
   const metrics = makeMetrics();

@@ -29,7 +29,7 @@ afterAll(async () => {
 beforeEach(async () => {
   await redis.flushall();
   folder = await mkdtemp(join(tmpdir(), "ci-files-"));
-  catalog = new FileCatalog(redis, "ci");
+  catalog = new FileCatalog(redis, "ci", RETENTION_MS);
   files = new Files({ store: new FolderStore(folder), catalog, limits: makeLimits(), publicUrl: "https://example.org/x/" });
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
@@ -37,6 +37,7 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 async function* bytesOf(text: string): AsyncGenerator<Uint8Array> {
   yield Buffer.from(text);
 }
+const RETENTION_MS = 60_000;
 const record = (more: Partial<FileRecord> = {}): FileRecord => ({
   id: newId("file"),
   organization: "org_a",
@@ -47,7 +48,7 @@ const record = (more: Partial<FileRecord> = {}): FileRecord => ({
   purpose: "user_data",
   executionId: null,
   createdAt: 1_000,
-  expiresAt: 1_000 + 60_000,
+  expiresAt: 1_000 + RETENTION_MS,
   ...more,
 });
 const walk = async (order: "asc" | "desc", limit: number, onPage: (page: FileRecord[]) => Promise<void> = async () => {}) => {
@@ -80,7 +81,7 @@ describe("FileCatalog", () => {
   test("every key it makes expires and names the organization", async () => {
     const mine = record({ executionId: newId("execution") });
     await catalog.add(mine);
-    await catalog.own("org_a", newId("execution"), [mine.id], 60_000);
+    await catalog.own("org_a", newId("execution"), [mine.id]);
     await catalog.remove("org_a", mine.id);
     await catalog.add(record());
     const keys = await redis.keys("*");
@@ -115,6 +116,18 @@ describe("FileCatalog", () => {
     for (const one of [gone, there]) await catalog.add(one);
     await redis.del(`ci:{org_a}:file:${gone.id}`);
     expect(await walk("asc", 1)).toEqual([there.id]);
+  });
+
+  test("a file that expires early leaves the others of its organization listed and counted", async () => {
+    const createdAt = Date.now();
+    const short = record({ createdAt, expiresAt: createdAt + 1 });
+    const long = record({ createdAt, expiresAt: createdAt + RETENTION_MS });
+    await catalog.add(long);
+    await catalog.add(short);
+    await expect.poll(() => catalog.get("org_a", short.id)).toBe(null);
+    expect(await walk("asc", 10)).toEqual([long.id]);
+    expect(await catalog.keptBytes("org_a")).toBe(2);
+    for (const key of await redis.keys("ci:{org_a}:files*")) expect(await redis.pttl(key)).toBeGreaterThan(RETENTION_MS / 2);
   });
 
   test("drops index entries past the retention when a file is added", async () => {

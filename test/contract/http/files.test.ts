@@ -67,6 +67,29 @@ describe("POST /v1/files", () => {
     expect(body.expires_at - body.created_at).toBe(86_400);
   });
 
+  test("keeps a file as long as `expires_after` says, and no longer than the retention", async () => {
+    const keptFor = async (seconds: string) => {
+      const { status, body } = await upload("x", "a", { "expires_after[anchor]": "created_at", "expires_after[seconds]": seconds });
+      expect(status).toBe(200);
+      return body.expires_at - body.created_at;
+    };
+    expect(await keptFor("3600")).toBe(3_600);
+    expect(await keptFor("2592000")).toBe(86_400);
+  });
+
+  test.each([
+    [{ "expires_after[anchor]": "created_at" }, "expires_after"],
+    [{ "expires_after[seconds]": "3600" }, "expires_after"],
+    [{ "expires_after[anchor]": "now", "expires_after[seconds]": "3600" }, "expires_after[anchor]"],
+    [{ "expires_after[anchor]": "created_at", "expires_after[seconds]": "3599" }, "expires_after[seconds]"],
+    [{ "expires_after[anchor]": "created_at", "expires_after[seconds]": "1e4" }, "expires_after[seconds]"],
+  ])("%j is refused for %s, and nothing of a large file is left", async (fields, param) => {
+    const before = await onDisk();
+    const { status, body } = await upload(Buffer.alloc(1_000_000), "a", fields);
+    expect([status, body.code, body.error.param]).toEqual([422, "invalid_field", param]);
+    expect(await onDisk()).toEqual(before);
+  });
+
   test("keeps an empty file", async () => {
     expect((await upload("", "empty.txt")).body).toMatchObject({ bytes: 0, mime_type: "text/plain" });
   });

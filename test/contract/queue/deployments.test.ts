@@ -69,7 +69,7 @@ function serves(name: string, redis: () => Deployment): void {
     test("files, assistants, responses, rates and heartbeats are kept", async () => {
       const { redis, limits, metrics } = rig;
       const prefix = `t${rigs}`;
-      const catalog = new FileCatalog(redis, prefix);
+      const catalog = new FileCatalog(redis, prefix, limits.retentionMsMax);
       const now = Date.now();
       const file = { name: "a.csv", bytes: 1, sha256: "x", purpose: "user_data", mimeType: "text/csv", executionId: "ci_1" };
       for (const id of ["file_1", "file_2"])
