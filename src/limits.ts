@@ -139,6 +139,12 @@ export const limitDefaults = {
 export type LimitName = keyof typeof limitDefaults;
 export type Limits = Readonly<Record<LimitName, number>>;
 
+/** The longest head and body that the runner takes; `runner/protocol.py` has the same numbers. */
+const frameHeadBytesMax = 8 * MIB;
+const frameBodyBytesMax = 16 * MIB;
+/** Of a head, everything but arguments and environment values: bounds and variable names. */
+const FRAME_HEAD_REST_BYTES = 64 * KIB;
+
 /** Relations that must hold between limits, each a sentence an operator can act on. */
 const relations: ReadonlyArray<[claim: string, holds: (l: Limits) => boolean]> = [
   ["memoryMbMin ≤ memoryMbMax ≤ sessionMemoryMbMax", (l) => l.memoryMbMin <= l.memoryMbMax && l.memoryMbMax <= l.sessionMemoryMbMax],
@@ -162,6 +168,14 @@ const relations: ReadonlyArray<[claim: string, holds: (l: Limits) => boolean]> =
   ],
   ["filesInBytesMax < workingFolderMbMax", (l) => l.filesInBytesMax < l.workingFolderMbMax * MIB],
   ["codeBytesMax < requestBodyBytesMax", (l) => l.codeBytesMax < l.requestBodyBytesMax],
+  [
+    `codeBytesMax and stdinBytesMax ≤ ${frameBodyBytesMax} (the runner takes no longer frame)`,
+    (l) => Math.max(l.codeBytesMax, l.stdinBytesMax) <= frameBodyBytesMax,
+  ],
+  [
+    `6 × (argsCountMax × argBytesMax + envCountMax × envValueBytesMax) < ${frameHeadBytesMax} (the runner takes no longer head)`,
+    (l) => 6 * (l.argsCountMax * l.argBytesMax + l.envCountMax * l.envValueBytesMax) < frameHeadBytesMax - FRAME_HEAD_REST_BYTES,
+  ],
   ["queuePerOrganizationMax ≤ queueTotalMax", (l) => l.queuePerOrganizationMax <= l.queueTotalMax],
   [
     "runTimeoutMsMax + runKillGraceMs + collectTimeoutMsMax + shutdownMarginMs ≤ shutdownMsMax (an orderly stop outlasts the longest run)",

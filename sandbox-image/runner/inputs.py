@@ -14,7 +14,7 @@ _AGE_NS = 2_000_000_000
 
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-# Hidden, so that what is left of a broken transfer is never collected.
+# Hidden, so that what is left of a broken transfer is never collected. No request may use the name: `fileNameProblem`.
 _UNFINISHED = ".unfinished-input"
 
 

@@ -28,10 +28,15 @@ IN_KINDS = frozenset(range(0x01, 0x0A))
 
 # To the worker.
 READY, PRELOADED, STDOUT, STDERR, DISPLAY, ERROR, FILE, CHUNK, FILE_END, DONE = range(0x41, 0x4B)
-# What the code's own process may say over its channel; only in a session that its cell has ended, {cell, exit_code}, and
-# that from now on an interrupt reaches it, {cell}.
+# What the code's own process may say over its channel: that the program or the cell has ended, {exit_code} and in a session
+# {cell}; only in a session, that from now on an interrupt reaches it, {cell}.
 CELL_END, CELL_BEGIN = 0x4B, 0x4C
 CELL_KINDS = frozenset((DISPLAY, ERROR, CELL_END, CELL_BEGIN))
+
+# Bounds of what the worker sends. A head holds arguments and environment, of which JSON spells a control character in six
+# bytes. `src/limits.ts` keeps requests below them.
+IN_HEAD_BYTES_MAX = 8 * 1024 * 1024
+IN_BODY_BYTES_MAX = 16 * 1024 * 1024
 
 _PASSED_ON = frozenset((IN_CHUNK, CHUNK))
 

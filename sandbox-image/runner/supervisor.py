@@ -26,8 +26,6 @@ WORKING_FOLDER = "/mnt/data"
 READ_BYTES = 16 * 1024
 # Once files come: fewer, larger steps.
 FILE_READ_BYTES = 256 * 1024
-HEAD_BYTES_MAX = 1024 * 1024
-BODY_BYTES_MAX = 16 * 1024 * 1024
 # For files as well: the kernel gives a pipe 64 KiB.
 PIPE_BYTES = 1024 * 1024
 # Exit codes for our own ends, as sysexits.h names them.
@@ -76,7 +74,7 @@ class Supervisor:
         self._arrived = memoryview(bytearray(READ_BYTES))
         self._outbox = Outbox(stdout)
         self._preamble = protocol.PreambleFilter()
-        self._parser = protocol.FrameParser(protocol.IN_KINDS, HEAD_BYTES_MAX, BODY_BYTES_MAX)
+        self._parser = protocol.FrameParser(protocol.IN_KINDS, protocol.IN_HEAD_BYTES_MAX, protocol.IN_BODY_BYTES_MAX)
         self._program_stdin = b""
         self._execution: Execution | None = None
         self._has_run = False

@@ -8,6 +8,8 @@ import { fileIdPattern } from "./ids.ts";
  */
 const FILE_NAME_CHARS_MAX = 255;
 const FILE_PATH_DEPTH_MAX = 8;
+/** The runner writes a file under this name and moves it into place whole; `runner/inputs.py` has the same name. */
+const UNFINISHED_FILE = ".unfinished-input";
 
 export function fileNameProblem(name: string): string | null {
   if (name.length === 0 || name.length > FILE_NAME_CHARS_MAX) return `must have 1 to ${FILE_NAME_CHARS_MAX} characters`;
@@ -19,10 +21,35 @@ export function fileNameProblem(name: string): string | null {
   if (parts.some((part) => part === "" || part === "." || part === "..")) {
     return "must be a relative path without empty parts, '.' or '..'";
   }
+  if (parts.includes(UNFINISHED_FILE)) return `must not have a part ${UNFINISHED_FILE}, which the service uses itself`;
   if (parts.some((part) => Buffer.byteLength(part) > FILE_NAME_CHARS_MAX)) {
     return `must have parts of at most ${FILE_NAME_CHARS_MAX} bytes`;
   }
   return null;
+}
+
+export interface NameConflict {
+  file: string;
+  inside: string;
+}
+
+/**
+ * Two names of which one would be a folder and the other a file inside it, as in `a` and `a/b`; null when all names
+ * can stand in one working folder.
+ */
+export function conflictingNames(names: readonly string[]): NameConflict | null {
+  const files = new Set(names);
+  for (const inside of names) {
+    for (let end = inside.lastIndexOf("/"); end > 0; end = inside.lastIndexOf("/", end - 1)) {
+      const file = inside.slice(0, end);
+      if (files.has(file)) return { file, inside };
+    }
+  }
+  return null;
+}
+
+export function conflictRule({ file, inside }: NameConflict): string {
+  return `must not hold both "${file}" and "${inside}": the first would be a file and a folder`;
 }
 
 export const fileName = z.string().superRefine((name, context) => {
@@ -56,6 +83,10 @@ export function executionRequestSchema(limits: Limits) {
       .array(inputFile)
       .max(limits.filesInCountMax)
       .refine((files) => new Set(files.map((file) => file.name)).size === files.length, "must have distinct names")
+      .superRefine((files, context) => {
+        const conflict = conflictingNames(files.map((file) => file.name));
+        if (conflict !== null) context.addIssue({ code: "custom", message: conflictRule(conflict) });
+      })
       .default([])
       .describe("files placed in the working folder before the code runs"),
     container: z.string().optional().describe("session to run in"),

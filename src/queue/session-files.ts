@@ -1,4 +1,5 @@
 import { ServiceError } from "../errors.ts";
+import { conflictingNames, conflictRule } from "../execution/request.ts";
 import type { SessionFile } from "../execution/session.ts";
 import type { Limits } from "../limits.ts";
 import type { RedisClient } from "../redis-address.ts";
@@ -64,8 +65,10 @@ export class SessionFiles {
     if (record === undefined || record === null) throw invalid("file_id", "there is no such file");
     const name = file.name ?? record.name;
     const workerId = await lookup.owner(organization, id);
+    const present = await this.list(organization, id);
     // One that takes another's place needs room beside it for a while.
-    this.#ensureFits("file", [...(await this.list(organization, id)), record]);
+    this.#ensureFits("file", [...present, record]);
+    ensureNoConflict("file", [...present.map((each) => each.name), name]);
     const entry: IndexEntry = { id: file.fileId, source: "user", at: Date.now() };
     const refused = await this.#changeIndex(organization, id, [], [[name, entry]]);
     if (refused) throw invalid("file", `the container has ${limits.sessionFilesCountMax} files, which is the most`);
@@ -101,6 +104,7 @@ export class SessionFiles {
     if (bytesOf(named) > filesInBytesMax) throw invalid("file_ids", `must have at most ${filesInBytesMax} bytes together`);
     if (first.size > sessionFilesCountMax) throw invalid("file_ids", `must name at most ${sessionFilesCountMax} files`);
     this.#ensureFits("file_ids", [...restored, ...named]);
+    ensureNoConflict("file_ids", [...first.keys()]);
     return first;
   }
 
@@ -129,6 +133,11 @@ export class SessionFiles {
     const refused = (await ask(() => sessionFilesScript.run(redis, keys.base, args))) as unknown[];
     return refused.length > 0;
   }
+}
+
+function ensureNoConflict(param: string, names: readonly string[]): void {
+  const conflict = conflictingNames(names);
+  if (conflict !== null) throw invalid(param, conflictRule(conflict));
 }
 
 function bytesOf(files: ReadonlyArray<{ bytes: number }>): number {

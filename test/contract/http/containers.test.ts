@@ -217,6 +217,21 @@ describe("files of a container", () => {
     expect([await api.files.get("org_a", uploaded.id), (await api.files.get("org_a", stored))?.id]).toEqual([null, stored]);
   });
 
+  test("are refused where one would be a file and a folder", async () => {
+    const save = async (name: string) => {
+      const file = { name, purpose: "user_data", executionId: null, bytesMax: 1 };
+      return (await api.files.save("org_a", file, (async function* () {})())).id;
+    };
+    const [outer, inner] = [await save("a"), await save("a/b")];
+    const rule = /must not hold both "a" and "a\/b"/;
+    const made = await call("POST /v1/containers", { file_ids: [inner, outer] });
+    expect([made.status, made.body.error.param, made.body.detail]).toEqual([422, "file_ids", expect.stringMatching(rule)]);
+    const id = await make();
+    await call(`POST /v1/containers/${id}/files`, { file_id: outer });
+    const added = await call(`POST /v1/containers/${id}/files`, { file_id: inner });
+    expect([added.status, added.body.code, added.body.detail]).toEqual([422, "invalid_field", expect.stringMatching(rule)]);
+  });
+
   test("are refused by a container that has ended, and nothing of the upload is left", async () => {
     const id = await make();
     engine.of(id).die();

@@ -160,6 +160,19 @@ describe("the body", () => {
       "files",
       /distinct/,
     ],
+    [
+      {
+        code: "1",
+        files: [
+          { name: "a/b/c", text: "" },
+          { name: "a", text: "" },
+        ],
+      },
+      "invalid_field",
+      "files",
+      /must not hold both "a" and "a\/b\/c"/,
+    ],
+    [{ code: "1", files: [{ name: "x/.unfinished-input", text: "" }] }, "invalid_field", "files.0.name", /\.unfinished-input/],
     [{ code: "1", files: [{ name: "x", text: "y".repeat(1001) }] }, "invalid_field", "files", /1000/],
     [{ code: "1", metadata: { a: 1 } }, "invalid_field", "metadata.a", /metadata\.a/],
     [{ code: "\ud800" }, "invalid_field", "code", /Unicode/],

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { makeLimits } from "../../../src/limits.ts";
+import { limitDefaults, makeLimits } from "../../../src/limits.ts";
 import { type EngineUnderTest, startEngine } from "../../support/engine.ts";
 
 const COUNT = 3;
@@ -75,6 +75,18 @@ test("input files that the code did not change are not counted and not sent back
   const { end, files } = await under.run('open("new", "w").write("x")', { files: input });
   expect([...files.keys()]).toEqual(["new"]);
   expect(end).toMatchObject({ truncated: { files: false }, skipped_files: [] });
+});
+
+test("arguments and environment at their bounds reach the code, however JSON spells them", async () => {
+  const { argsCountMax, argBytesMax, envCountMax, envValueBytesMax } = limitDefaults;
+  const args = Array.from({ length: argsCountMax }, () => "\u0001".repeat(argBytesMax));
+  const env = Object.fromEntries(Array.from({ length: envCountMax }, (_, at) => [`V${at}`, "\u0001".repeat(envValueBytesMax)]));
+  const code = "import os, sys; print(sum(map(len, sys.argv[1:])), sum(len(v) for k, v in os.environ.items() if k[0] == 'V'))";
+  const { end } = await under.run(code, { args, env });
+  expect([end.status, end.outputs]).toEqual([
+    "completed",
+    [expect.objectContaining({ type: "text", text: `${argsCountMax * argBytesMax} ${envCountMax * envValueBytesMax}` })],
+  ]);
 });
 
 test("an input file that the code changed comes back as modified", async () => {

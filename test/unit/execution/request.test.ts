@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { executionRequestSchema } from "../../../src/execution/request.ts";
+import { conflictingNames, executionRequestSchema } from "../../../src/execution/request.ts";
 import { makeLimits } from "../../../src/limits.ts";
 
 test("an address is not read before its length is known to be what it may be", () => {
@@ -9,4 +9,16 @@ test("an address is not read before its length is known to be what it may be", (
   expect(problems("no address".repeat(300))).toEqual(["too_big"]);
   expect(problems("no address")).toEqual(["invalid_format"]);
   expect(problems("https://example.com/hook")).toBeUndefined();
+});
+
+test.each([
+  [["a", "a/b"], { file: "a", inside: "a/b" }],
+  [["x/y/z", "w", "x"], { file: "x", inside: "x/y/z" }],
+  [["x/y", "x/y/z/w"], { file: "x/y", inside: "x/y/z/w" }],
+])("%j can not stand in one folder", (names, conflict) => {
+  expect(conflictingNames(names)).toEqual(conflict);
+});
+
+test.each([[["a", "b/a", "ab/c", "b/c"]], [["a.b", "a/b"]], [[]]])("%j can stand in one folder", (names) => {
+  expect(conflictingNames(names)).toBeNull();
 });
