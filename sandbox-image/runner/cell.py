@@ -60,6 +60,14 @@ def run_cell(source: str, channel: out.Channel, bounds: dict[str, Any]) -> int:
     return code
 
 
+def end_session() -> None:
+    """Cancels the tasks of code that awaited, as asyncio.run() does, and lets go of the `__main__` module."""
+    global _session
+    session, _session = _session, None
+    if session is not None:
+        session.close_event_loop()
+
+
 class Session:
     """The `__main__` module that the cells of one process share."""
 
@@ -105,6 +113,11 @@ class Session:
 
             self._loop = asyncio.Runner()
         return self._loop.run(self._evaluate_awaiting(parts))
+
+    def close_event_loop(self) -> None:
+        if self._loop is not None:
+            self._loop.close()
+            self._loop = None
 
     def _evaluate(self, parts: list[CodeType]) -> Any:
         value = None

@@ -11,7 +11,8 @@ import _socket
 from runner import jsontext, protocol
 from runner.cell import EXIT_INTERRUPTED, run_cell
 from runner.channel import Channel
-from runner.child import CHANNEL_FD, EX_SOFTWARE, become_python, end_like_python, take_requested
+from runner.child import CHANNEL_FD, EX_SOFTWARE, become_python, take_requested
+from runner.ending import end_program, finalize, flush_open_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 CELLS_FD = 4
 READ_BYTES = 64 * 1024
-HEAD_BYTES_MAX = 1024 * 1024
-BODY_BYTES_MAX = 16 * 1024 * 1024
 
 
 def serve_cells(descriptors: tuple[int, int, int, int, int]) -> NoReturn:
@@ -38,7 +37,7 @@ def serve_cells(descriptors: tuple[int, int, int, int, int]) -> NoReturn:
             code = _run(cell, channel)
             if os.getpid() != owner:
                 # The code forked, and this is the copy: it ends where the program ends.
-                os._exit(end_like_python(code))
+                finalize(end_program(code))
             channel.send(protocol.CELL_END, jsontext.spell({"cell": cell.head.get("cell"), "exit_code": code}))
     except BaseException as error:
         # Only our own mistakes come here: run_cell answers for what the code raises.
@@ -56,6 +55,8 @@ def _run(cell: protocol.Frame, channel: Channel) -> int:
         _signal.signal(_signal.SIGINT, _signal.default_int_handler)
         channel.send(protocol.CELL_BEGIN, jsontext.spell({"cell": bounds.get("cell")}))
         code = run_cell(cell.body.decode("utf-8", "replace"), channel, bounds)
+        # A file may stay open for the next cell; what is in it so far is collected now.
+        flush_open_files()
         _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
     except KeyboardInterrupt:
         _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
@@ -64,7 +65,7 @@ def _run(cell: protocol.Frame, channel: Channel) -> int:
 
 def _receive(cells: _socket.socket) -> protocol.Frame | None:
     """Waits for the next cell and its standard input; None when there is none to come."""
-    parser = protocol.FrameParser(frozenset((protocol.IN_RUN,)), HEAD_BYTES_MAX, BODY_BYTES_MAX)
+    parser = protocol.FrameParser(frozenset((protocol.IN_RUN,)), protocol.IN_HEAD_BYTES_MAX, protocol.IN_BODY_BYTES_MAX)
     while True:
         data, ancillary, _flags, _address = cells.recvmsg(READ_BYTES, _socket.CMSG_SPACE(4), _socket.MSG_CMSG_CLOEXEC)
         for _level, _type, rights in ancillary:

@@ -19,6 +19,16 @@ class Channel:
         self._owner = os.getpid()
         self._awaited = 0
 
+    def announce(self, kind: int, head: bytes) -> None:
+        """Writes one small frame and does not wait for the answer: this process is about to end."""
+        if os.getpid() != self._owner:
+            return
+        try:
+            os.write(self._fd, protocol.encode_spelled(kind, head))
+        except OSError:
+            # The code closed the channel, or filled it; then the process's own end says how it ended.
+            return
+
     def send(self, kind: int, head: bytes, body: bytes = b"") -> None:
         """
         Writes one frame, whose head is JSON text, and waits until the supervisor has it.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import builtins
 import faulthandler
 import fcntl
@@ -17,6 +16,7 @@ import _sitebuiltins
 from runner import jsontext, matplotlib_home, protocol
 from runner.cell import EXIT_INTERRUPTED, run_cell
 from runner.channel import Channel
+from runner.ending import end_program, finalize, flush_standard_streams
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +57,9 @@ def run_as_child(descriptors: tuple[int, int, int, int]) -> NoReturn:
         become_python(descriptors)
         source, bounds = _receive_run()
         take_requested(bounds)
-        code = run_cell(source, Channel(CHANNEL_FD), bounds)
+        channel = Channel(CHANNEL_FD)
+        code = end_program(run_cell(source, channel, bounds))
+        channel.announce(protocol.CELL_END, jsontext.spell({"exit_code": code}))
     except KeyboardInterrupt:
         # It came before the code began.
         os._exit(EXIT_INTERRUPTED)
@@ -65,7 +67,7 @@ def run_as_child(descriptors: tuple[int, int, int, int]) -> NoReturn:
         # Only our own mistakes come here: run_cell answers for what the code raises.
         os.write(2, f"the code could not be started: {type(error).__name__}: {error}\n".encode("utf-8", "replace")[:4096])
         os._exit(EX_SOFTWARE)
-    os._exit(end_like_python(code))
+    finalize(code)
 
 
 def become_python(descriptors: tuple[int, ...]) -> None:
@@ -163,17 +165,8 @@ def _open_streams() -> None:
 
 def _end_on_signal(_number: int, _frame: object) -> None:
     """The supervisor sends this just before it kills, for the sake of an unfinished last line; it need not wait any longer then."""
-    _flush_streams()
+    flush_standard_streams()
     os.kill(os.getpid(), _signal.SIGKILL)
-
-
-def _flush_streams() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except BaseException:
-            # The code may have closed or replaced it, or be inside a write of its own.
-            pass
 
 
 def _set_interpreter() -> None:
@@ -194,18 +187,3 @@ def _reseed_numpy() -> None:
     random = sys.modules.get("numpy.random")
     if random is not None:
         random.seed()
-
-
-def end_like_python(code: int) -> int:
-    """Waits for threads and runs exit handlers, as the interpreter does after the last line."""
-    try:
-        threading = sys.modules.get("threading")
-        if threading is not None:
-            threading._shutdown()
-        atexit._run_exitfuncs()
-    except SystemExit:
-        pass
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
-    _flush_streams()
-    return code

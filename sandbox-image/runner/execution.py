@@ -30,6 +30,10 @@ ASK_CHILD_S = 0.005
 # Orphans come to the first process and count against the limit of processes until it takes their end.
 REAP_ORPHANS_S = 0.2
 ERROR_FRAMES_MAX = 4
+# For open files and finalizers, once the program itself has ended: they cost themselves, never the result.
+FINALIZE_S = 2.0
+# Of that, beyond the time limit; less than the worker waits before it ends the sandbox itself.
+FINALIZE_PAST_LIMIT_S = 0.5
 
 
 class Stream:
@@ -64,6 +68,8 @@ class Execution:
         self._kill_all = kill_all
         self._process = process
         self._end: str | None = None
+        # What the program ended with, once it has said so; what follows is only its finalization.
+        self._final_code: int | None = None
         self._kill_at: float | None = None
         self._flush_asked = False
         self._status: int | None = None
@@ -102,7 +108,7 @@ class Execution:
     @property
     def killed(self) -> bool:
         """Whether a signal that nothing can catch ended the code's process, and not for a bound of ours."""
-        return self._end is None and explain(self._status)[1] == "SIGKILL"
+        return self._end is None and self._final_code is None and explain(self._status)[1] == "SIGKILL"
 
     def interests(self) -> list[tuple[int, int]]:
         """Returns the descriptors to poll. The code's output is left in its pipes while the worker takes no more."""
@@ -144,7 +150,7 @@ class Execution:
         if self._kill_at is None and now >= self._deadline:
             self._reach_deadline()
         if self._kill_at is not None and now >= self._kill_at:
-            if self._flush_asked:
+            if self._flush_asked or (self._final_code is not None and self._end is None):
                 self.over = True
             else:
                 self._flush_asked = True
@@ -170,7 +176,8 @@ class Execution:
         for fd in (self.stdout.fd, self.stderr.fd, self._channel, self._stdin_fd, self._pidfd):
             if fd >= 0:
                 os.close(fd)
-        return self._facts(*explain(self._status), run_s)
+        exit_code, signal = explain(self._status) if self._final_code is None else (self._final_code, None)
+        return self._facts(exit_code, signal, run_s)
 
     def _facts(self, exit_code: int | None, signal: str | None, run_s: float) -> dict[str, object]:
         return {
@@ -274,7 +281,10 @@ class Execution:
             pass
 
     def _forward(self, frame: protocol.Frame) -> None:
-        if frame.kind in (protocol.CELL_END, protocol.CELL_BEGIN):
+        if frame.kind == protocol.CELL_END:
+            self._begin_finalization(frame.head.get("exit_code"))
+            return
+        if frame.kind == protocol.CELL_BEGIN:
             return
         if frame.kind == protocol.ERROR and not frame.oversize:
             self._errors += 1
@@ -300,6 +310,14 @@ class Execution:
             self._outbox.put(encoded)
         else:
             self.outputs_truncated = True
+
+    def _begin_finalization(self, code: object) -> None:
+        """The program has ended. Finalization has a bound of its own, so that a finalizer that hangs is no timeout."""
+        if self._end is not None or self._final_code is not None:
+            return
+        now = time.monotonic()
+        self._final_code = code & 0xFF if isinstance(code, int) else 0
+        self._kill_at = min(now + FINALIZE_S, max(now, self._deadline) + FINALIZE_PAST_LIMIT_S)
 
     def _signal_child(self, number: int) -> None:
         if self._status is None:
