@@ -1,10 +1,10 @@
-import { startApi, startOperations } from "../../src/bin/api-part.ts";
-import { openFiles } from "../../src/bin/files-part.ts";
-import { runProcess } from "../../src/bin/process.ts";
-import { Pool } from "../../src/engine/pool.ts";
-import { makeEngine } from "../../src/engine/run.ts";
-import { failFast } from "../../src/queue/connection.ts";
-import { Consumer } from "../../src/queue/consumer.ts";
+import { startApi, startOperations } from "../../src/main/api-part.ts";
+import { openFiles } from "../../src/main/files-part.ts";
+import { runProcess } from "../../src/main/process.ts";
+import { Consumer } from "../../src/queue/worker/worker-loop.ts";
+import { failFast } from "../../src/redis/connection.ts";
+import { Pool } from "../../src/sandbox/pool/pool.ts";
+import { makeEngine } from "../../src/sandbox/run/engine.ts";
 import { doneHead, FakeFactory, type Script } from "../../test/support/fake-sandbox.ts";
 
 /** The whole service in one process but for the containers: sandboxes that answer at once. */

@@ -6,7 +6,7 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { newId } from "../../../src/execution/ids.ts";
+import { newId } from "../../../src/domain/ids.ts";
 import { FolderStore } from "../../../src/files/folder-store.ts";
 import { openS3Store } from "../../../src/files/s3-store.ts";
 import { type BlobStore, BlobStoreFailed, BlobTooLarge, type LentChunks } from "../../../src/files/store.ts";

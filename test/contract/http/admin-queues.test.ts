@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { Heartbeat } from "../../../src/queue/heartbeat.ts";
+import { Heartbeat } from "../../../src/queue/worker/heartbeat.ts";
 import { type Api, startApi } from "../../support/api.ts";
 import { call } from "../../support/call.ts";
 import { FakeEngine } from "../../support/fake-engine.ts";

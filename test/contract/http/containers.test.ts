@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeLog } from "../../../src/observe/log.ts";
 import { makeMetrics } from "../../../src/observe/metrics.ts";
-import { failFast, untilReady } from "../../../src/queue/connection.ts";
-import { Consumer } from "../../../src/queue/consumer.ts";
-import { Heartbeat } from "../../../src/queue/heartbeat.ts";
-import { Producer } from "../../../src/queue/producer.ts";
+import { Producer } from "../../../src/queue/executions/execution-service.ts";
+import { Heartbeat } from "../../../src/queue/worker/heartbeat.ts";
+import { Consumer } from "../../../src/queue/worker/worker-loop.ts";
+import { failFast, untilReady } from "../../../src/redis/connection.ts";
 import { type Api, startApi } from "../../support/api.ts";
 import { call as callApi } from "../../support/call.ts";
 import { FakeEngine } from "../../support/fake-engine.ts";

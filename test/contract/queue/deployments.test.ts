@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { RedisAssistantStore } from "../../../src/assistant/assistant-store.ts";
-import { RedisResponseStore } from "../../../src/assistant/response-store.ts";
+import { RedisAssistantStore } from "../../../src/assistant/store/assistant-store.ts";
+import { RedisResponseStore } from "../../../src/assistant/store/response-store.ts";
 import { FileCatalog } from "../../../src/files/catalog.ts";
-import { makeRateLimit } from "../../../src/http/rate-limit.ts";
-import { failFast, untilReady } from "../../../src/queue/connection.ts";
-import { Heartbeat } from "../../../src/queue/heartbeat.ts";
+import { makeRateLimit } from "../../../src/http/core/rate-limit.ts";
+import { Heartbeat } from "../../../src/queue/worker/heartbeat.ts";
+import { failFast, untilReady } from "../../../src/redis/connection.ts";
 import { FakeEngine } from "../../support/fake-engine.ts";
 import { type Deployment, type Replicated, startRedisCluster, startRedisSentinel, startRedisTls } from "../../support/redis-deployments.ts";
 import { log, makeRigAt, newExecution, request } from "./rig.ts";

@@ -1,7 +1,7 @@
-import { makeLimits } from "../../../src/limits.ts";
+import { makeLimits } from "../../../src/domain/limits.ts";
 import { makeLog } from "../../../src/observe/log.ts";
 import { makeMetrics } from "../../../src/observe/metrics.ts";
-import { Consumer } from "../../../src/queue/consumer.ts";
+import { Consumer } from "../../../src/queue/worker/worker-loop.ts";
 
 /** Says on its standard output when it has begun to run, after which nothing happens. */
 export async function hang(redisUrl: string): Promise<void> {

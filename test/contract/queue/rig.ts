@@ -1,12 +1,12 @@
-import type { ExecutionRequest } from "../../../src/execution/request.ts";
-import type { Engine } from "../../../src/execution/run.ts";
-import { type LimitName, makeLimits } from "../../../src/limits.ts";
+import { type LimitName, makeLimits } from "../../../src/domain/limits.ts";
+import type { ExecutionRequest } from "../../../src/domain/request.ts";
+import type { Engine } from "../../../src/domain/run.ts";
 import { makeLog } from "../../../src/observe/log.ts";
 import { makeMetrics } from "../../../src/observe/metrics.ts";
-import { failFast, patient, untilReady } from "../../../src/queue/connection.ts";
-import { Consumer, type ConsumerTiming } from "../../../src/queue/consumer.ts";
-import { Producer } from "../../../src/queue/producer.ts";
-import type { NewExecution } from "../../../src/queue/submission.ts";
+import { Producer } from "../../../src/queue/executions/execution-service.ts";
+import type { NewExecution } from "../../../src/queue/executions/submission.ts";
+import { Consumer, type ConsumerTiming } from "../../../src/queue/worker/worker-loop.ts";
+import { failFast, patient, untilReady } from "../../../src/redis/connection.ts";
 import { startRedis, type TestRedis } from "../../support/redis.ts";
 
 export const log = makeLog("silent");

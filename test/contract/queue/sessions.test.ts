@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, test } from "vitest";
-import type { ServiceError } from "../../../src/errors.ts";
-import type { LimitName } from "../../../src/limits.ts";
-import { Heartbeat } from "../../../src/queue/heartbeat.ts";
-import { makeKeys } from "../../../src/queue/keys.ts";
-import type { StoredFiles } from "../../../src/queue/session-files.ts";
+import type { ServiceError } from "../../../src/domain/errors.ts";
+import type { LimitName } from "../../../src/domain/limits.ts";
+import { makeKeys } from "../../../src/queue/core/keys.ts";
+import type { StoredFiles } from "../../../src/queue/sessions/files.ts";
+import { Heartbeat } from "../../../src/queue/worker/heartbeat.ts";
 import { FakeEngine } from "../../support/fake-engine.ts";
 import { FakeSessionEngine } from "../../support/fake-session-engine.ts";
 import { log, makeRig, newExecution, type Rig, request } from "./rig.ts";

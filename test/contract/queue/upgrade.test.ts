@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { VERSION } from "../../../src/queue/version.ts";
+import { VERSION } from "../../../src/queue/core/version.ts";
 import { FakeEngine } from "../../support/fake-engine.ts";
 import { makeRig, newExecution, type Rig } from "./rig.ts";
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { dayNumber } from "../../../src/execution/usage.ts";
+import { dayNumber } from "../../../src/domain/usage.ts";
 import { completedEnd, FakeEngine } from "../../support/fake-engine.ts";
 import { makeRig, newExecution, type Rig, request } from "./rig.ts";
 
