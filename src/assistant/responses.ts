@@ -3,7 +3,7 @@ import { ServiceError } from "../domain/errors.ts";
 import { responseIdPattern } from "../domain/ids.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
-import type { LoopWorld } from "./loop/loop.ts";
+import type { LoopContext } from "./loop/loop.ts";
 import { prepareResponse } from "./loop/prepare-response.ts";
 import { endEventOf, RunningResponse } from "./loop/running.ts";
 import type { Model } from "./model/model.ts";
@@ -13,7 +13,7 @@ import { isEnded, type StoredResponse } from "./views/response.ts";
 import type { ModelChoice } from "./views/settings.ts";
 import { type ResponseEvent, viewOfResponse } from "./views/views.ts";
 
-export interface ResponsesDeps extends Omit<LoopWorld, "model"> {
+export interface ResponsesDeps extends Omit<LoopContext, "model"> {
   /** Null when none is configured: then everything but new responses works. */
   model: { client: Model; choice: ModelChoice } | null;
   store: ResponseStore;

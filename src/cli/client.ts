@@ -38,7 +38,7 @@ export class Client {
       yield* createReadStream(path);
       yield Buffer.from(`\r\n--${boundary}--\r\n`);
     }
-    const response = await this.#ask("/v1/files", {
+    const response = await this.#callRedis("/v1/files", {
       method: "POST",
       headers: { "content-type": `multipart/form-data; boundary=${boundary}` },
       body: body(),
@@ -49,7 +49,7 @@ export class Client {
 
   /** Posts code and yields its events as they happen, picking up again where a broken connection left off. */
   async *run(body: RunBody, onAccepted: (executionId: string) => void): AsyncGenerator<ExecutionEvent> {
-    let response = await this.#ask("/v1/executions", {
+    let response = await this.#callRedis("/v1/executions", {
       method: "POST",
       headers: { "content-type": "application/json", accept: "text/event-stream" },
       body: JSON.stringify(body),
@@ -71,26 +71,26 @@ export class Client {
       }
       await sleep(RESUME_WAIT_MS * 2 ** resumes);
       const headers: Record<string, string> = { accept: "text/event-stream", ...(last === "" ? {} : { "last-event-id": last }) };
-      response = await this.#ask(`${path}/events`, { headers });
+      response = await this.#callRedis(`${path}/events`, { headers });
     }
     throw new CliError(`The connection breaks again and again; the execution goes on as ${path}`, EXIT_SERVICE);
   }
 
   async cancel(executionId: string): Promise<void> {
-    await this.#ask(`/v1/executions/${executionId}/cancel`, { method: "POST" });
+    await this.#callRedis(`/v1/executions/${executionId}/cancel`, { method: "POST" });
   }
 
   async get(executionId: string): Promise<Execution> {
-    return (await (await this.#ask(`/v1/executions/${executionId}`, {})).json()) as Execution;
+    return (await (await this.#callRedis(`/v1/executions/${executionId}`, {})).json()) as Execution;
   }
 
   /** A file's bytes as they arrive. */
   async content(fileId: string): Promise<AsyncIterable<Uint8Array>> {
-    const response = await this.#ask(`/v1/files/${encodeURIComponent(fileId)}/content`, {});
+    const response = await this.#callRedis(`/v1/files/${encodeURIComponent(fileId)}/content`, {});
     return response.body as unknown as AsyncIterable<Uint8Array>;
   }
 
-  async #ask(path: string, init: RequestInit & { duplex?: "half"; body?: unknown }): Promise<Response> {
+  async #callRedis(path: string, init: RequestInit & { duplex?: "half"; body?: unknown }): Promise<Response> {
     const headers = { authorization: `Bearer ${this.#service.key}`, ...(init.headers as Record<string, string> | undefined) };
     let response: Response;
     try {

@@ -26,7 +26,7 @@ export interface SavedFile {
   sha256: string;
 }
 
-/** What a run asks of the world around it. Each call is bounded by the run's signal. */
+/** The ports of a run. The signal of the run bounds each call. */
 export interface RunPorts {
   /** The bytes of an input file, each chunk good until the next is asked for; rejects when it is gone. */
   openFile(fileId: string): Promise<AsyncIterable<Uint8Array>>;

@@ -1,23 +1,23 @@
 import express, { type Express, type RequestHandler } from "express";
 import { ServiceError } from "../domain/errors.ts";
 import { addAdminQueues } from "./admin/admin-queues.ts";
-import { usageGet } from "./admin/get-usage.ts";
+import { getUsage } from "./admin/get-usage.ts";
 import { addHealth } from "./admin/health.ts";
 import { addReceiptKeys } from "./admin/receipt-keys.ts";
-import { assistantsPost } from "./assistants/create-assistant.ts";
-import { assistantsDelete } from "./assistants/delete-assistant.ts";
-import { assistantsGet } from "./assistants/get-assistant.ts";
-import { assistantsListGet } from "./assistants/list-assistants.ts";
-import { assistantsUpdatePost } from "./assistants/update-assistant.ts";
-import { containersPost } from "./containers/create-container.ts";
-import { containerFilesPost } from "./containers/create-container-file.ts";
-import { containerDelete } from "./containers/delete-container.ts";
-import { containerFileDelete } from "./containers/delete-container-file.ts";
-import { containerGet } from "./containers/get-container.ts";
-import { containerFileGet } from "./containers/get-container-file.ts";
-import { containerFileContentGet } from "./containers/get-container-file-content.ts";
-import { containerFilesListGet } from "./containers/list-container-files.ts";
-import { containersListGet } from "./containers/list-containers.ts";
+import { createAssistant } from "./assistants/create-assistant.ts";
+import { deleteAssistant } from "./assistants/delete-assistant.ts";
+import { getAssistant } from "./assistants/get-assistant.ts";
+import { listAssistants } from "./assistants/list-assistants.ts";
+import { updateAssistant } from "./assistants/update-assistant.ts";
+import { createContainer } from "./containers/create-container.ts";
+import { createContainerFile } from "./containers/create-container-file.ts";
+import { deleteContainer } from "./containers/delete-container.ts";
+import { deleteContainerFile } from "./containers/delete-container-file.ts";
+import { getContainer } from "./containers/get-container.ts";
+import { getContainerFile } from "./containers/get-container-file.ts";
+import { getContainerFileContent } from "./containers/get-container-file-content.ts";
+import { listContainerFiles } from "./containers/list-container-files.ts";
+import { listContainers } from "./containers/list-containers.ts";
 import { answerError } from "./core/answer-error.ts";
 import { authenticate, callerOf, requireScope } from "./core/auth.ts";
 import type { AppDeps, Route } from "./core/deps.ts";
@@ -26,28 +26,28 @@ import { measure } from "./core/measure.ts";
 import { requestId } from "./core/request-id.ts";
 import { closeWhenStopping } from "./core/stopping.ts";
 import { traceRequests } from "./core/trace-requests.ts";
-import { executionCancelPost } from "./executions/cancel-execution.ts";
-import { executionsPost } from "./executions/create-execution.ts";
-import { executionDelete } from "./executions/delete-execution.ts";
-import { executionGet } from "./executions/get-execution.ts";
-import { executionEventsGet } from "./executions/get-execution-events.ts";
-import { executionReceiptGet } from "./executions/get-execution-receipt.ts";
-import { executionsListGet } from "./executions/list-executions.ts";
-import { filesPost } from "./files/create-file.ts";
-import { fileDelete } from "./files/delete-file.ts";
-import { fileGet } from "./files/get-file.ts";
-import { fileContentGet } from "./files/get-file-content.ts";
-import { filesListGet } from "./files/list-files.ts";
+import { cancelExecution } from "./executions/cancel-execution.ts";
+import { createExecution } from "./executions/create-execution.ts";
+import { deleteExecution } from "./executions/delete-execution.ts";
+import { getExecution } from "./executions/get-execution.ts";
+import { getExecutionEvents } from "./executions/get-execution-events.ts";
+import { getExecutionReceipt } from "./executions/get-execution-receipt.ts";
+import { listExecutions } from "./executions/list-executions.ts";
+import { createFile } from "./files/create-file.ts";
+import { deleteFile } from "./files/delete-file.ts";
+import { getFile } from "./files/get-file.ts";
+import { getFileContent } from "./files/get-file-content.ts";
+import { listFiles } from "./files/list-files.ts";
 import { addMcp } from "./mcp/mcp.ts";
 import { makeOpenApi } from "./openapi.ts";
 import { addDocs } from "./pages/docs.ts";
 import { addPlayground } from "./pages/playground.ts";
-import { responsesCancelPost } from "./responses/cancel-response.ts";
-import { responsesPost } from "./responses/create-response.ts";
-import { responsesDelete } from "./responses/delete-response.ts";
-import { responsesGet } from "./responses/get-response.ts";
-import { responsesInputItemsGet } from "./responses/list-input-items.ts";
-import { modelsListGet } from "./responses/list-models.ts";
+import { cancelResponse } from "./responses/cancel-response.ts";
+import { createResponse } from "./responses/create-response.ts";
+import { deleteResponse } from "./responses/delete-response.ts";
+import { getResponse } from "./responses/get-response.ts";
+import { listInputItems } from "./responses/list-input-items.ts";
+import { listModels } from "./responses/list-models.ts";
 
 /** The API as an Express app that does not listen yet. */
 export function makeApp(deps: AppDeps): Express {
@@ -77,39 +77,39 @@ export function makeApp(deps: AppDeps): Express {
 /** Every call that needs a key. */
 export function routesOf(deps: AppDeps): Route[] {
   return [
-    executionsPost(deps),
-    executionsListGet(deps),
-    executionGet(deps),
-    executionEventsGet(deps),
-    executionReceiptGet(deps),
-    executionCancelPost(deps),
-    executionDelete(deps),
-    responsesPost(deps),
-    responsesGet(deps),
-    responsesCancelPost(deps),
-    responsesDelete(deps),
-    responsesInputItemsGet(deps),
-    assistantsPost(deps),
-    assistantsListGet(deps),
-    assistantsGet(deps),
-    assistantsUpdatePost(deps),
-    assistantsDelete(deps),
-    modelsListGet(deps),
-    filesPost(deps),
-    filesListGet(deps),
-    fileGet(deps),
-    fileContentGet(deps),
-    fileDelete(deps),
-    containersPost(deps),
-    containersListGet(deps),
-    containerGet(deps),
-    containerDelete(deps),
-    containerFilesPost(deps),
-    containerFilesListGet(deps),
-    containerFileGet(deps),
-    containerFileContentGet(deps),
-    containerFileDelete(deps),
-    usageGet(deps),
+    createExecution(deps),
+    listExecutions(deps),
+    getExecution(deps),
+    getExecutionEvents(deps),
+    getExecutionReceipt(deps),
+    cancelExecution(deps),
+    deleteExecution(deps),
+    createResponse(deps),
+    getResponse(deps),
+    cancelResponse(deps),
+    deleteResponse(deps),
+    listInputItems(deps),
+    createAssistant(deps),
+    listAssistants(deps),
+    getAssistant(deps),
+    updateAssistant(deps),
+    deleteAssistant(deps),
+    listModels(deps),
+    createFile(deps),
+    listFiles(deps),
+    getFile(deps),
+    getFileContent(deps),
+    deleteFile(deps),
+    createContainer(deps),
+    listContainers(deps),
+    getContainer(deps),
+    deleteContainer(deps),
+    createContainerFile(deps),
+    listContainerFiles(deps),
+    getContainerFile(deps),
+    getContainerFileContent(deps),
+    deleteContainerFile(deps),
+    getUsage(deps),
   ];
 }
 

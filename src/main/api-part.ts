@@ -3,13 +3,13 @@ import { makeOperationsApp } from "../http/admin/operations.ts";
 import { makeApp } from "../http/app.ts";
 import { makeRateLimit } from "../http/core/rate-limit.ts";
 import { KeyFile } from "../keys/keys.ts";
-import { Producer } from "../queue/executions/execution-service.ts";
+import { ExecutionService } from "../queue/executions/execution-service.ts";
 import { repeat } from "../queue/worker/sweep.ts";
 import { openSigningKeys } from "../receipts/signing-keys.ts";
-import { failFast, untilReady } from "../redis/connection.ts";
+import { connectFailFast, untilReady } from "../redis/connection.ts";
 import { makeAssistant } from "./assistant-part.ts";
 import { serve } from "./http-server.ts";
-import type { Part, World } from "./process.ts";
+import type { Part, ProcessContext } from "./process.ts";
 
 const SWEEP_FILES_MS = 10 * 60_000;
 /** Left of the shutdown bound for closing what requests used, once they are answered or cut. */
@@ -23,34 +23,34 @@ export interface ApiPart extends Part {
 }
 
 /** Starts the HTTP API; it answers until `stop`, which lets running requests end. */
-export async function startApi(world: World, files: Files, neighbours: Readiness = async () => ({})): Promise<ApiPart> {
-  const { config, log, metrics, tracing, stopping } = world;
+export async function startApi(context: ProcessContext, files: Files, neighbours: Readiness = async () => ({})): Promise<ApiPart> {
+  const { config, log, metrics, tracing, stopping } = context;
   const { limits } = config;
-  const redis = failFast(config.REDIS_URL, log);
-  const producer = new Producer({ redis, prefix: config.REDIS_PREFIX, limits, metrics, log, tracing });
+  const redis = connectFailFast(config.REDIS_URL, log);
+  const executionService = new ExecutionService({ redis, prefix: config.REDIS_PREFIX, limits, metrics, log, tracing });
   const readiness = async () => ({
-    redis: await producer.ready().then(
+    redis: await executionService.ready().then(
       () => true,
       () => false,
     ),
     ...(await neighbours()),
   });
-  const containers = producer.sessionsWith(files);
-  const assistant = makeAssistant({ config, redis, executions: producer, sessions: containers, files, log, metrics });
+  const containers = executionService.sessionsWith(files);
+  const assistant = makeAssistant({ config, redis, executions: executionService, sessions: containers, files, log, metrics });
   const app = makeApp({
     limits,
     log,
     metrics,
     keys: new KeyFile(config.KEYS_FILE, (error) => log.error({ err: error }, "the key file can not be read; the old keys stay")),
-    executions: producer,
+    executions: executionService,
     containers,
     assistant,
     files,
     rateLimit: makeRateLimit({ redis, prefix: config.REDIS_PREFIX, limits, metrics }),
-    usage: producer.usage.bind(producer),
-    receipts: { keys: await openSigningKeys(config.RECEIPT_KEY_FILE), source: producer.receiptSource.bind(producer) },
+    usage: executionService.usage.bind(executionService),
+    receipts: { keys: await openSigningKeys(config.RECEIPT_KEY_FILE), source: executionService.receiptSource.bind(executionService) },
     tracing,
-    boardQueues: producer.boardQueues.bind(producer),
+    boardQueues: executionService.boardQueues.bind(executionService),
     readiness,
     publicUrl: config.PUBLIC_URL,
     stopping,
@@ -69,15 +69,15 @@ export async function startApi(world: World, files: Files, neighbours: Readiness
         assistant.responses.stop(limits.shutdownMsMax - CUT_MARGIN_MS),
         server.close(limits.shutdownMsMax - CUT_MARGIN_MS),
       ]);
-      await producer.close();
+      await executionService.close();
       redis.disconnect();
     },
   };
 }
 
 /** Starts metrics and health on their own port, for operations. */
-export async function startOperations(world: World, readiness: Readiness): Promise<Part> {
-  const { config, log, metrics, stopping } = world;
+export async function startOperations(context: ProcessContext, readiness: Readiness): Promise<Part> {
+  const { config, log, metrics, stopping } = context;
   const app = makeOperationsApp({ metrics, readiness, log, stopping });
   const server = await serve(app, config.METRICS_PORT, config.METRICS_HOST);
   log.info({ url: `http://${config.METRICS_HOST}:${server.port}/metrics` }, "metrics listen");

@@ -1,13 +1,13 @@
-import { failFast } from "../redis/connection.ts";
+import { connectFailFast } from "../redis/connection.ts";
 import { startApi, startOperations } from "./api-part.ts";
 import { openFiles } from "./files-part.ts";
 import { runProcess } from "./process.ts";
 
 /** The HTTP process: can reach Redis and the file store, and no container engine. */
-await runProcess("api", async (world) => {
-  const redis = failFast(world.config.REDIS_URL, world.log);
-  const api = await startApi(world, await openFiles(world, redis));
-  const operations = await startOperations(world, api.readiness);
+await runProcess("api", async (context) => {
+  const redis = connectFailFast(context.config.REDIS_URL, context.log);
+  const api = await startApi(context, await openFiles(context, redis));
+  const operations = await startOperations(context, api.readiness);
   return {
     stop: async () => {
       await api.stop();

@@ -2,13 +2,13 @@ import { connectEngine, type EngineClient } from "../sandbox/docker/engine-clien
 import { DockerSandboxFactory } from "../sandbox/docker/factory.ts";
 import { reapSandboxes } from "../sandbox/docker/reaper.ts";
 import { hasOwnKernel } from "../sandbox/own-kernel.ts";
-import type { World } from "./process.ts";
+import type { ProcessContext } from "./process.ts";
 import type { EngineSize, Owner, SandboxEngine } from "./sandbox-engine.ts";
 import { seccompProfile, seccompSha256 } from "./seccomp-profile.ts";
 
 /** Containers of a Docker engine. */
-export async function openDockerEngine(world: World, owner: Owner, size: EngineSize, idleMsMax: number): Promise<SandboxEngine> {
-  const { config, log, metrics } = world;
+export async function openDockerEngine(context: ProcessContext, owner: Owner, size: EngineSize, idleMsMax: number): Promise<SandboxEngine> {
+  const { config, log, metrics } = context;
   const { limits } = config;
   const client = connectEngine({ host: config.DOCKER_HOST, certPath: config.DOCKER_CERT_PATH }, metrics);
   // By its id from here on: what was proven at the start is what runs, whatever the name comes to mean.

@@ -7,10 +7,10 @@ import { openS3Store } from "../files/s3-store.ts";
 import type { BlobStore } from "../files/store.ts";
 import type { RedisClient } from "../redis/address.ts";
 import type { Config } from "./config.ts";
-import type { World } from "./process.ts";
+import type { ProcessContext } from "./process.ts";
 
 /** The files of this process: bytes in S3 or in the data folder, either shared by api and worker, records in Redis. */
-export async function openFiles({ config, metrics }: World, redis: RedisClient): Promise<Files> {
+export async function openFiles({ config, metrics }: ProcessContext, redis: RedisClient): Promise<Files> {
   return new Files({
     store: countFailures(await openStore(config), metrics),
     catalog: new FileCatalog(redis, config.REDIS_PREFIX, config.limits.retentionMsMax),

@@ -6,12 +6,12 @@ import { runProcess } from "./process.ts";
 const CONTAINERS_MAX = 256;
 
 /** The process that runs as root, so that workers need not: makes sandboxes for those who may open its socket. */
-await runProcess("keeper", async (world) => {
-  const keeper = await startKeeper(keeperOptions(world, CONTAINERS_MAX));
+await runProcess("keeper", async (context) => {
+  const keeper = await startKeeper(keeperOptions(context, CONTAINERS_MAX));
   keeper.lost.addEventListener("abort", () => {
-    world.log.fatal("the keeper ended by itself");
+    context.log.fatal("the keeper ended by itself");
     process.exit(1);
   });
-  world.log.info({ socket: keeper.socket }, "the keeper makes sandboxes");
+  context.log.info({ socket: keeper.socket }, "the keeper makes sandboxes");
   return { stop: () => keeper.stop() };
 });

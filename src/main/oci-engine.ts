@@ -7,16 +7,16 @@ import { type Keeper, type KeeperOptions, startKeeper } from "../sandbox/oci/kee
 import { pingKeeper } from "../sandbox/oci/lease.ts";
 import { parentOfStates } from "../sandbox/oci/state-folder.ts";
 import { hasOwnKernel } from "../sandbox/own-kernel.ts";
-import type { World } from "./process.ts";
+import type { ProcessContext } from "./process.ts";
 import type { EngineSize, SandboxEngine } from "./sandbox-engine.ts";
 import { seccompProfile, seccompSha256 } from "./seccomp-profile.ts";
 
 const RESTART_PAUSE_MS = 1_000;
 
 /** Containers made by an OCI runtime without an engine, by the keeper of this machine or by one of our own. */
-export async function openOciEngine(world: World, size: EngineSize): Promise<SandboxEngine> {
-  const { config, log, metrics } = world;
-  const own = config.KEEPER_SOCKET === undefined ? await keepKeeper(keeperOptions(world, size.sandboxes), log) : null;
+export async function openOciEngine(context: ProcessContext, size: EngineSize): Promise<SandboxEngine> {
+  const { config, log, metrics } = context;
+  const own = config.KEEPER_SOCKET === undefined ? await keepKeeper(keeperOptions(context, size.sandboxes), log) : null;
   const socket = config.KEEPER_SOCKET ?? (own as OwnKeeper).socket;
   const ping = () => pingKeeper(socket);
   await ping();
@@ -38,7 +38,7 @@ export async function openOciEngine(world: World, size: EngineSize): Promise<San
   };
 }
 
-export function keeperOptions({ config, log }: World, containersMax: number): KeeperOptions {
+export function keeperOptions({ config, log }: ProcessContext, containersMax: number): KeeperOptions {
   if (config.SANDBOX_ROOTFS === undefined) {
     throw new Error(
       'SANDBOX_ROOTFS: the root file system of the sandbox image is needed; "node scripts/setup.mjs rootfs" makes it and says where',

@@ -9,7 +9,7 @@ export interface Part {
   stop(): Promise<void>;
 }
 
-export interface World {
+export interface ProcessContext {
   config: Config;
   log: Log;
   metrics: Metrics;
@@ -22,7 +22,7 @@ export interface World {
  * The life of a process: configuration, start, orderly stop on the first SIGTERM or SIGINT, exit at once on the
  * second. Alone with its neighbours in `bin/` it reads the environment, catches signals and exits.
  */
-export async function runProcess(name: string, start: (world: World) => Promise<Part>): Promise<void> {
+export async function runProcess(name: string, start: (context: ProcessContext) => Promise<Part>): Promise<void> {
   letHeapGrow();
   const config = configOrExit();
   const log = makeLog(config.LOG_LEVEL, { process: name });

@@ -4,8 +4,8 @@ import type { SandboxFacts } from "../domain/provenance.ts";
 import type { Files } from "../files/files.ts";
 import { Heartbeat } from "../queue/worker/heartbeat.ts";
 import { repeat } from "../queue/worker/sweep.ts";
-import { Consumer } from "../queue/worker/worker-loop.ts";
-import { patient } from "../redis/connection.ts";
+import { WorkerLoop } from "../queue/worker/worker-loop.ts";
+import { connectWithRetry } from "../redis/connection.ts";
 import { planCapacity } from "../sandbox/pool/capacity.ts";
 import { Pool } from "../sandbox/pool/pool.ts";
 import { makeEngine } from "../sandbox/run/engine.ts";
@@ -14,7 +14,7 @@ import { startSelfChecks } from "../sandbox/selfcheck/self-check.ts";
 import { proveLockdown } from "../sandbox/selfcheck/self-proof.ts";
 import { deadlineAfter } from "../util/deadline.ts";
 import { openSandboxEngine } from "./open-engine.ts";
-import type { Part, World } from "./process.ts";
+import type { Part, ProcessContext } from "./process.ts";
 
 const MIB = 1024 * 1024;
 /** Of the machine's memory; the rest is the engine's, Redis' and the service's own. */
@@ -29,8 +29,8 @@ export interface WorkerPart extends Part {
 }
 
 /** Starts a worker: proves the lockdown on real sandboxes, then takes executions off the queue. */
-export async function startWorker(world: World, files: Files): Promise<WorkerPart> {
-  const { config, log, metrics, tracing } = world;
+export async function startWorker(context: ProcessContext, files: Files): Promise<WorkerPart> {
+  const { config, log, metrics, tracing } = context;
   const { limits } = config;
   const workerId = `${hostname()}-${randomUUID().slice(0, 8)}`;
   const capacity = planCapacity(
@@ -38,10 +38,10 @@ export async function startWorker(world: World, files: Files): Promise<WorkerPar
     limits,
     { concurrency: config.WORKER_CONCURRENCY, poolSizeMax: config.POOL_SIZE_MAX },
   );
-  const redis = patient(config.REDIS_URL, log);
+  const redis = connectWithRetry(config.REDIS_URL, log);
   const heartbeat = new Heartbeat({ redis, prefix: config.REDIS_PREFIX, log });
   const owner = { serviceId: await heartbeat.serviceId(), workerId };
-  const sandboxes = await openSandboxEngine(world, owner, capacity, IDLE_MS_MAX);
+  const sandboxes = await openSandboxEngine(context, owner, capacity, IDLE_MS_MAX);
   const { factory, ownKernel } = sandboxes;
   metrics.engineInfo.set({ engine: config.ENGINE }, 1);
   const pool = new Pool({
@@ -58,7 +58,7 @@ export async function startWorker(world: World, files: Files): Promise<WorkerPar
   });
   const engine = makeEngine({ pool, limits, log });
   let facts: SandboxFacts | null = null;
-  const consumer = new Consumer({
+  const workerLoop = new WorkerLoop({
     redisUrl: config.REDIS_URL,
     prefix: config.REDIS_PREFIX,
     limits,
@@ -75,7 +75,7 @@ export async function startWorker(world: World, files: Files): Promise<WorkerPar
   });
 
   const stop = async () => {
-    await consumer.drain(limits.shutdownMsMax - limits.shutdownMarginMs);
+    await workerLoop.drain(limits.shutdownMsMax - limits.shutdownMarginMs);
     await pool.close();
     await heartbeat.stop(workerId).catch((error: unknown) => log.warn({ err: error }, "the last heartbeat was not taken back"));
     redis.disconnect();
@@ -97,14 +97,16 @@ export async function startWorker(world: World, files: Files): Promise<WorkerPar
   let isolated = true;
   const stopSelfChecks = startSelfChecks({
     ...{ pool, limits, ownKernel, metrics, log, inUseMax: capacity.spareInUse },
-    nothingWaits: () => consumer.nothingWaits(),
+    nothingWaits: () => workerLoop.nothingWaits(),
     onBreach: () => {
       isolated = false;
-      void consumer.leave(limits.shutdownMsMax - limits.shutdownMarginMs).catch((error: unknown) => log.error({ err: error }, "not left"));
+      void workerLoop
+        .leave(limits.shutdownMsMax - limits.shutdownMarginMs)
+        .catch((error: unknown) => log.error({ err: error }, "not left"));
     },
   });
   const stopReaping = repeat(REAP_INTERVAL_MS, log, reap);
-  await consumer.start();
+  await workerLoop.start();
   for (const [of, count] of Object.entries({
     executions: capacity.concurrency,
     sessions: capacity.sessions,
@@ -122,8 +124,8 @@ export async function startWorker(world: World, files: Files): Promise<WorkerPar
     },
     readiness: async () => ({
       engine: await succeeds(() => inTime(sandboxes.ping(), PING_MS_MAX)),
-      worker_redis: await succeeds(() => consumer.ready()),
-      pool: config.POOL_SIZE_MIN === 0 || pool.idle > 0 || consumer.running() > 0,
+      worker_redis: await succeeds(() => workerLoop.ready()),
+      pool: config.POOL_SIZE_MIN === 0 || pool.idle > 0 || workerLoop.running() > 0,
       isolation: isolated,
     }),
   };

@@ -22,7 +22,7 @@ interface Patience {
 }
 
 /** For the api: a command that can not be sent now fails now, so that a caller gets a 503 and not silence. */
-export function failFast(url: string, log: Log): RedisClient {
+export function connectFailFast(url: string, log: Log): RedisClient {
   const options = {
     maxRetriesPerRequest: 0,
     enableOfflineQueue: false,
@@ -34,7 +34,7 @@ export function failFast(url: string, log: Log): RedisClient {
 }
 
 /** For workers: commands wait until Redis is back, as a run's result must not be lost to a short absence. */
-export function patient(url: string, log: Log): RedisClient {
+export function connectWithRetry(url: string, log: Log): RedisClient {
   return connect(url, log, { options: { maxRetriesPerRequest: null }, clusterTries: Number.MAX_SAFE_INTEGER });
 }
 

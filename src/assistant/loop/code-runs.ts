@@ -14,7 +14,7 @@ import { runCode } from "./run-code.ts";
 import { isSessionMissing, SessionUse } from "./session-use.ts";
 import type { WrittenCode } from "./turn.ts";
 
-export interface CodeWorld {
+export interface CodeRunContext {
   executions: Executions;
   sessions: Sessions;
   files: Files;
@@ -42,7 +42,7 @@ export class ResponseFailed extends Error {
 
 /** The code of one response: each block in the response's session, its outputs as the model and the caller get them. */
 export class CodeRuns {
-  readonly #world: CodeWorld;
+  readonly #context: CodeRunContext;
   readonly #response: StoredResponse;
   readonly #writer: OutputWriter;
   readonly #signal: AbortSignal;
@@ -52,13 +52,13 @@ export class CodeRuns {
   #calls = 0;
   #hasRun = false;
 
-  constructor(world: CodeWorld, { response, writer, fileIds, signal }: ResponseRun, conversation: readonly Item[]) {
-    this.#world = world;
+  constructor(context: CodeRunContext, { response, writer, fileIds, signal }: ResponseRun, conversation: readonly Item[]) {
+    this.#context = context;
     this.#response = response;
     this.#writer = writer;
     this.#signal = signal;
     for (const item of conversation) if (item.type === "code_call") this.#noteFiles(item);
-    this.#session = new SessionUse(world.sessions, {
+    this.#session = new SessionUse(context.sessions, {
       organization: response.organization,
       given: response.settings.container,
       previous: response.containerId,
@@ -79,7 +79,7 @@ export class CodeRuns {
 
   /** Runs one block of code to its end, or says why it does not. Rejects when the response can not go on. */
   async run({ call, code }: WrittenCode): Promise<void> {
-    const { codeBytesMax } = this.#world.limits;
+    const { codeBytesMax } = this.#context.limits;
     if (code === null) return this.endUnrun(call, "failed", notes.badArguments);
     if (code.trim() === "") return this.endUnrun(call, "failed", notes.emptyCode);
     if (Buffer.byteLength(code) > codeBytesMax) return this.endUnrun(call, "failed", codeTooLong(codeBytesMax));
@@ -92,7 +92,7 @@ export class CodeRuns {
     call.cause = execution.cause;
     call.outputs = execution.outputs;
     const note = this.#session.takeNote();
-    call.told = [...(note === null ? [] : [`[${note}]`]), toolText(execution, this.#world.limits)].join("\n");
+    call.told = [...(note === null ? [] : [`[${note}]`]), toolText(execution, this.#context.limits)].join("\n");
     if (isSessionGone(execution)) this.#session.forget();
     this.#noteFiles(call);
     this.#writer.endCall(call, itemStatuses[execution.status]);
@@ -117,14 +117,14 @@ export class CodeRuns {
 
   /** The protocol takes images from users only, so what code drew follows as a message of its own. */
   async imagesOf(calls: readonly CodeCall[]): Promise<ChatMessage | null> {
-    if (!this.#world.seesImages) return null;
+    if (!this.#context.seesImages) return null;
     const ids = calls.flatMap((call) => call.outputs.flatMap((output) => (output.type === "image" ? [output.file_id] : [])));
-    const shown = ids.slice(0, this.#world.limits.toolImagesMax);
+    const shown = ids.slice(0, this.#context.limits.toolImagesMax);
     if (shown.length === 0) return null;
     const { organization } = this.#response;
     const parts: ChatPart[] = [];
-    for (const file of await this.#world.files.getMany(organization, shown)) {
-      const url = file === null ? null : await dataUrlOf(file, { ...this.#world, organization });
+    for (const file of await this.#context.files.getMany(organization, shown)) {
+      const url = file === null ? null : await dataUrlOf(file, { ...this.#context, organization });
       if (url !== null) parts.push({ type: "image_url", image_url: { url } });
     }
     if (parts.length === 0) return null;
@@ -144,7 +144,7 @@ export class CodeRuns {
         call.containerId = await this.container();
         const wanted = { organization: this.#response.organization, container: call.containerId, code, responseId: this.#response.id };
         const onOutput = this.#response.dialect === "own" ? { onOutput: this.#writer.codeOutput.bind(this.#writer, call) } : {};
-        return await runCode(this.#world.executions, this.#world.limits, { ...wanted, ...onOutput }, this.#signal);
+        return await runCode(this.#context.executions, this.#context.limits, { ...wanted, ...onOutput }, this.#signal);
       } catch (error) {
         this.#signal.throwIfAborted();
         const isReplaceable = isSessionMissing(error) && this.#response.settings.container === null;

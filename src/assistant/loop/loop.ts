@@ -4,23 +4,23 @@ import { codeTool, notes, TOOL_NAME, unknownTool } from "../model/prompt.ts";
 import { citationsOf } from "../views/citations.ts";
 import type { Message } from "../views/items.ts";
 import type { IncompleteReason, StoredResponse } from "../views/response.ts";
-import { CodeRuns, type CodeWorld, ResponseFailed, type ResponseRun } from "./code-runs.ts";
+import { type CodeRunContext, CodeRuns, ResponseFailed, type ResponseRun } from "./code-runs.ts";
 import type { OutputWriter } from "./output-writer.ts";
 import { readTurn, type Turn } from "./turn.ts";
 
-export interface LoopWorld extends CodeWorld {
+export interface LoopContext extends CodeRunContext {
   model: Model;
 }
 
 export type LoopEnd = "completed" | { incomplete: IncompleteReason };
 
 /** Model, code, model, …: one response from its conversation to its answer. Throws ResponseFailed, ModelFailed, or the signal's reason. */
-export function runLoop(world: LoopWorld, run: ResponseRun): Promise<LoopEnd> {
-  return new Loop(world, run).run();
+export function runLoop(context: LoopContext, run: ResponseRun): Promise<LoopEnd> {
+  return new Loop(context, run).run();
 }
 
 class Loop {
-  readonly #world: LoopWorld;
+  readonly #context: LoopContext;
   readonly #response: StoredResponse;
   readonly #writer: OutputWriter;
   readonly #signal: AbortSignal;
@@ -31,15 +31,15 @@ class Loop {
   /** Some servers refuse a forced tool choice; then words have to do. */
   #canForce = true;
 
-  constructor(world: LoopWorld, run: ResponseRun) {
+  constructor(context: LoopContext, run: ResponseRun) {
     const { response } = run;
-    this.#world = world;
+    this.#context = context;
     this.#response = response;
     this.#writer = run.writer;
     this.#signal = run.signal;
     const conversation = [...response.history, ...response.input];
     this.#messages = messagesOf(conversation, response.settings);
-    this.#code = new CodeRuns(world, run, conversation);
+    this.#code = new CodeRuns(context, run, conversation);
   }
 
   async run(): Promise<LoopEnd> {
@@ -51,7 +51,7 @@ class Loop {
   }
 
   async #turns(): Promise<LoopEnd> {
-    for (let turns = 0; turns < this.#world.limits.modelCallsPerResponseMax; turns += 1) {
+    for (let turns = 0; turns < this.#context.limits.modelCallsPerResponseMax; turns += 1) {
       const turn = await this.#turn(turns === 0);
       const end = await this.#afterTurn(turn);
       if (end !== null) return end;
@@ -79,7 +79,7 @@ class Loop {
     };
     const output = this.#response.output.length;
     try {
-      const turn = await readTurn(this.#world.model.stream(this.#request(isFirst), this.#signal), this.#writer, rules);
+      const turn = await readTurn(this.#context.model.stream(this.#request(isFirst), this.#signal), this.#writer, rules);
       usage.input += turn.usage?.input ?? 0;
       usage.inputCached += turn.usage?.inputCached ?? 0;
       usage.output += turn.usage?.output ?? 0;
@@ -95,7 +95,7 @@ class Loop {
   }
 
   #request(isFirst: boolean): ModelRequest {
-    const { limits } = this.#world;
+    const { limits } = this.#context;
     const { model, memoryMb, functions, functionChoice, tokensMax, passed } = this.#response.settings;
     const tools: ChatTool[] = this.#takesCode ? [codeTool(limits, memoryMb ?? limits.memoryMbMax), ...functions] : functions;
     let toolChoice: ModelRequest["toolChoice"] = "auto";
@@ -132,13 +132,13 @@ class Loop {
     const isCode = turn.refused.includes(TOOL_NAME);
     if (!isCode) return this.#insist(unknownTool(turn.refused[0] ?? ""), "model_broken_answer");
     if (this.#response.settings.mode === "off") return this.#insist(notes.toolIsOff, "code_not_allowed");
-    if (this.#disobeyed >= this.#world.limits.codeForcedRetriesMax) return { incomplete: "max_tool_calls" };
+    if (this.#disobeyed >= this.#context.limits.codeForcedRetriesMax) return { incomplete: "max_tool_calls" };
     return this.#insist(notes.noMoreCalls, "code_not_run");
   }
 
   #insist(note: string, failure: "code_not_run" | "code_not_allowed" | "model_broken_answer"): null {
     this.#disobeyed += 1;
-    if (this.#disobeyed > this.#world.limits.codeForcedRetriesMax) throw new ResponseFailed(failure, insistFailures[failure]);
+    if (this.#disobeyed > this.#context.limits.codeForcedRetriesMax) throw new ResponseFailed(failure, insistFailures[failure]);
     this.#tell(note);
     return null;
   }

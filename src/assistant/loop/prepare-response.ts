@@ -11,7 +11,7 @@ import { isEnded, type StoredResponse } from "../views/response.ts";
 import { type ModelChoice, settingsOf } from "../views/settings.ts";
 import { withFilesOnly } from "./running.ts";
 
-export interface PreparingWorld {
+export interface PreparationContext {
   models: ModelChoice;
   assistants: AssistantStore;
   sessions: Sessions;
@@ -22,14 +22,14 @@ export interface PreparingWorld {
 
 /** What a request comes to, with its assistant and the response before it, checked as far as it can be before the model is asked. */
 export async function prepareResponse(
-  world: PreparingWorld,
+  context: PreparationContext,
   responses: { get(id: string): Promise<StoredResponse | null> },
   organization: string,
   request: ResponseRequest,
 ): Promise<{ response: StoredResponse; fileIds: string[] }> {
-  const { models, limits, sessions, files } = world;
+  const { models, limits, sessions, files } = context;
   ensureOwn(organization, request);
-  const assistant = await assistantOf(world.assistants, organization, request);
+  const assistant = await assistantOf(context.assistants, organization, request);
   const previous = await previousOf(responses, request);
   const { settings, echo } = settingsOf(request, assistant, { models, limits });
   if (echo.background && !echo.store) throw invalid("background", "needs `store` to be true");
@@ -37,10 +37,10 @@ export async function prepareResponse(
   const session = await sessionOf(sessions, organization, { id: containerId, isNamed: settings.container !== null });
   const field = request.dialect === "own" ? "inputs" : "input";
   const history = previous === null ? [] : compacted([...previous.history, ...previous.input, ...previous.output]);
-  const input = await inputItemsOf(request.input, { ...world, organization, field });
+  const input = await inputItemsOf(request.input, { ...context, organization, field });
   ensureCallsPaired([...history, ...input], field);
   ensureFits([...history, ...input], limits.responseBytesMax);
-  await ensureFiles(world, organization, settings.fileIds, assistant);
+  await ensureFiles(context, organization, settings.fileIds, assistant);
   const earlier = await thoseLeft(files, organization, fileIdsIn(history));
   const createdAt = Date.now();
   const response: StoredResponse = {
@@ -107,7 +107,7 @@ async function sessionOf(
 }
 
 async function ensureFiles(
-  { files, limits }: PreparingWorld,
+  { files, limits }: PreparationContext,
   organization: string,
   ids: readonly string[],
   assistant: StoredAssistant | null,

@@ -6,7 +6,7 @@ import type { ResponseStore } from "../ports.ts";
 import type { StoredResponse } from "../views/response.ts";
 import type { ResponseEvent } from "../views/views.ts";
 import { ResponseFailed } from "./code-runs.ts";
-import { type LoopWorld, runLoop } from "./loop.ts";
+import { type LoopContext, runLoop } from "./loop.ts";
 import { OutputWriter } from "./output-writer.ts";
 
 export type AbortReason = "cancelled" | "shutdown" | "timeout";
@@ -26,7 +26,7 @@ export class RunningResponse {
   #logging: Promise<void> = Promise.resolve();
 
   constructor(
-    world: LoopWorld,
+    context: LoopContext,
     run: { response: StoredResponse; fileIds: readonly string[] },
     keeping: { store: ResponseStore | null; log: Log; metrics: Metrics },
   ) {
@@ -34,7 +34,7 @@ export class RunningResponse {
     this.#store = keeping.store;
     this.#log = keeping.log;
     this.#metrics = keeping.metrics;
-    this.done = this.#run(world, run).finally(() => {
+    this.done = this.#run(context, run).finally(() => {
       this.#isDone = true;
       this.#wake();
     });
@@ -56,16 +56,16 @@ export class RunningResponse {
     }
   }
 
-  async #run(world: LoopWorld, run: { response: StoredResponse; fileIds: readonly string[] }): Promise<void> {
+  async #run(context: LoopContext, run: { response: StoredResponse; fileIds: readonly string[] }): Promise<void> {
     const { response } = this;
     const writer = new OutputWriter(response, (event) => this.#tell(event));
     writer.responseIs("created");
     if (response.status === "queued") writer.responseIs("queued");
     response.status = "in_progress";
     writer.responseIs("in_progress");
-    const timer = setTimeout(() => this.abort("timeout"), world.limits.responseTimeoutMsMax);
+    const timer = setTimeout(() => this.abort("timeout"), context.limits.responseTimeoutMsMax);
     try {
-      const end = await runLoop(world, { ...run, writer, signal: this.#abort.signal });
+      const end = await runLoop(context, { ...run, writer, signal: this.#abort.signal });
       response.status = end === "completed" ? "completed" : "incomplete";
       if (end !== "completed") response.incomplete = end.incomplete;
     } catch (error) {
@@ -76,7 +76,7 @@ export class RunningResponse {
     writer.endOpenItems();
     response.completedAt = Date.now();
     this.#metrics.responses.inc({ status: response.status, failure: response.failure?.code ?? "none" });
-    await this.#keepEnd(world.limits);
+    await this.#keepEnd(context.limits);
     writer.responseIs(endEventOf(response));
     await this.#logging;
   }

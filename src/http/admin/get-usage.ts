@@ -14,7 +14,7 @@ export const usageQuery = {
 };
 
 /** GET /v1/usage: what the caller's organization used, by day. */
-export function usageGet({ usage, limits }: AppDeps): Route {
+export function getUsage({ usage, limits }: AppDeps): Route {
   const query = z.strictObject(usageQuery);
   return {
     method: "get",

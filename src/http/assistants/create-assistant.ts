@@ -4,7 +4,7 @@ import type { AppDeps, Route } from "../core/deps.ts";
 import { checked, jsonBody } from "../core/validate.ts";
 
 /** POST /v1/assistants */
-export function assistantsPost(deps: AppDeps): Route {
+export function createAssistant(deps: AppDeps): Route {
   const schema = assistantSchema(deps.limits);
   return {
     method: "post",

@@ -4,7 +4,7 @@ import type { AppDeps, Route } from "../core/deps.ts";
 import { idOf } from "../responses/response-param.ts";
 
 /** DELETE /v1/assistants/:id */
-export function assistantsDelete(deps: AppDeps): Route {
+export function deleteAssistant(deps: AppDeps): Route {
   return {
     method: "delete",
     path: "/v1/assistants/:id",

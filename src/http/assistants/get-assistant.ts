@@ -5,7 +5,7 @@ import type { AppDeps, Route } from "../core/deps.ts";
 import { idOf } from "../responses/response-param.ts";
 
 /** GET /v1/assistants/:id */
-export function assistantsGet(deps: AppDeps): Route {
+export function getAssistant(deps: AppDeps): Route {
   return {
     method: "get",
     path: "/v1/assistants/:id",

@@ -7,7 +7,7 @@ import { listBody, pageQuery } from "../core/paging.ts";
 import { checkedQuery } from "../core/validate.ts";
 
 /** GET /v1/assistants: the organization's assistants, a page at a time. */
-export function assistantsListGet(deps: AppDeps): Route {
+export function listAssistants(deps: AppDeps): Route {
   const query = z.strictObject(pageQuery(deps.limits, assistantIdPattern));
   return {
     method: "get",

@@ -6,7 +6,7 @@ import { checked, jsonBody } from "../core/validate.ts";
 import { idOf } from "../responses/response-param.ts";
 
 /** POST /v1/assistants/:id: changes the fields it names. */
-export function assistantsUpdatePost(deps: AppDeps): Route {
+export function updateAssistant(deps: AppDeps): Route {
   const schema = assistantSchema(deps.limits);
   return {
     method: "post",

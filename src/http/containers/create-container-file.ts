@@ -11,7 +11,7 @@ import { containerIdOf, viewOfContainerFile } from "./container-view.ts";
 export const containerFileRequest = z.strictObject({ file_id: z.string().regex(fileIdPattern, "must be a file id") });
 
 /** POST /v1/containers/:id/files: a multipart form with `file`, or JSON with the `file_id` of a stored one. */
-export function containerFilesPost(deps: AppDeps): Route {
+export function createContainerFile(deps: AppDeps): Route {
   const upload = async (request: Request, response: Response) => {
     const { organization } = callerOf(response);
     const id = containerIdOf(request);

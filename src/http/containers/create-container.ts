@@ -38,7 +38,7 @@ export function containerRequestSchema(limits: Limits) {
 }
 
 /** POST /v1/containers: a session; answers once it takes cells. */
-export function containersPost(deps: AppDeps): Route {
+export function createContainer(deps: AppDeps): Route {
   const schema = containerRequestSchema(deps.limits);
   return {
     method: "post",

@@ -4,7 +4,7 @@ import type { AppDeps, Route } from "../core/deps.ts";
 import { containerFileOf } from "./container-view.ts";
 
 /** DELETE /v1/containers/:id/files/:file_id: gone before the next cell. A file that was only named by its id stays stored. */
-export function containerFileDelete(deps: AppDeps): Route {
+export function deleteContainerFile(deps: AppDeps): Route {
   return {
     method: "delete",
     path: "/v1/containers/:id/files/:file_id",

@@ -4,7 +4,7 @@ import type { AppDeps, Route } from "../core/deps.ts";
 import { containerIdOf } from "./container-view.ts";
 
 /** DELETE /v1/containers/:id: forgets it and the files that are its own; what runs in it ends. */
-export function containerDelete(deps: AppDeps): Route {
+export function deleteContainer(deps: AppDeps): Route {
   return {
     method: "delete",
     path: "/v1/containers/:id",

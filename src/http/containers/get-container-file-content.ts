@@ -5,7 +5,7 @@ import { answerFileContent } from "../files/file-content.ts";
 import { containerFileOf } from "./container-view.ts";
 
 /** GET /v1/containers/:id/files/:file_id/content: the bytes as they were after the last cell, also of a container that is gone. */
-export function containerFileContentGet(deps: AppDeps): Route {
+export function getContainerFileContent(deps: AppDeps): Route {
   return {
     method: "get",
     path: "/v1/containers/:id/files/:file_id/content",

@@ -2,7 +2,7 @@ import type { AppDeps, Route } from "../core/deps.ts";
 import { containerFileOf, viewOfContainerFile } from "./container-view.ts";
 
 /** GET /v1/containers/:id/files/:file_id */
-export function containerFileGet(deps: AppDeps): Route {
+export function getContainerFile(deps: AppDeps): Route {
   return {
     method: "get",
     path: "/v1/containers/:id/files/:file_id",

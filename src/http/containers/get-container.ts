@@ -4,7 +4,7 @@ import type { AppDeps, Route } from "../core/deps.ts";
 import { containerIdOf, viewOfContainer } from "./container-view.ts";
 
 /** GET /v1/containers/:id */
-export function containerGet(deps: AppDeps): Route {
+export function getContainer(deps: AppDeps): Route {
   return {
     method: "get",
     path: "/v1/containers/:id",

@@ -8,7 +8,7 @@ import { checkedQuery } from "../core/validate.ts";
 import { containerIdOf, viewOfContainerFile } from "./container-view.ts";
 
 /** GET /v1/containers/:id/files: its files as they were after its last cell, a page at a time. */
-export function containerFilesListGet(deps: AppDeps): Route {
+export function listContainerFiles(deps: AppDeps): Route {
   const query = z.strictObject(pageQuery(deps.limits, fileIdPattern));
   return {
     method: "get",

@@ -7,7 +7,7 @@ import { checkedQuery } from "../core/validate.ts";
 import { viewOfContainer } from "./container-view.ts";
 
 /** GET /v1/containers: the organization's containers, a page at a time, of one name if asked. */
-export function containersListGet(deps: AppDeps): Route {
+export function listContainers(deps: AppDeps): Route {
   const query = z.strictObject({ ...pageQuery(deps.limits, containerIdPattern), name: z.string().optional() });
   return {
     method: "get",

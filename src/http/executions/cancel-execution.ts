@@ -5,7 +5,7 @@ import type { AppDeps, Route } from "../core/deps.ts";
 import { executionIdOf } from "./execution-param.ts";
 
 /** POST /v1/executions/:id/cancel: answers once the execution has ended; one that had ended is left as it is. */
-export function executionCancelPost(deps: AppDeps): Route {
+export function cancelExecution(deps: AppDeps): Route {
   return {
     method: "post",
     path: "/v1/executions/:id/cancel",

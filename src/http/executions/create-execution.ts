@@ -16,7 +16,7 @@ import { dropFiles, storeInputFiles } from "./inline-files.ts";
 import { waitPreference } from "./prefer.ts";
 
 /** POST /v1/executions: run code; wait for the end, for a while, not at all, or stream it. */
-export function executionsPost(deps: AppDeps): Route {
+export function createExecution(deps: AppDeps): Route {
   const schema = executionRequestSchema(deps.limits);
   const waitMsMax = wholeWayMs(deps.limits);
   const handler = async (request: Request, response: Response) => {

@@ -5,7 +5,7 @@ import type { AppDeps, Route } from "../core/deps.ts";
 import { executionOf } from "./execution-param.ts";
 
 /** DELETE /v1/executions/:id: forgets the record, the files it produced and those that were sent inline with it. */
-export function executionDelete(deps: AppDeps): Route {
+export function deleteExecution(deps: AppDeps): Route {
   return {
     method: "delete",
     path: "/v1/executions/:id",

@@ -12,7 +12,7 @@ const query = z.strictObject({ after: eventId.optional() });
 const headers = z.object({ "last-event-id": eventId.optional() });
 
 /** GET /v1/executions/:id/events: from the start, or after `Last-Event-ID` or `?after=`. */
-export function executionEventsGet(deps: AppDeps): Route {
+export function getExecutionEvents(deps: AppDeps): Route {
   return {
     method: "get",
     path: "/v1/executions/:id/events",

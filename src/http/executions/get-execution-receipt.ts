@@ -6,7 +6,7 @@ import type { AppDeps, Route } from "../core/deps.ts";
 import { executionIdOf } from "./execution-param.ts";
 
 /** GET /v1/executions/:id/receipt: what ran in what, signed. */
-export function executionReceiptGet({ receipts }: AppDeps): Route {
+export function getExecutionReceipt({ receipts }: AppDeps): Route {
   return {
     method: "get",
     path: "/v1/executions/:id/receipt",

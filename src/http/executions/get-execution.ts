@@ -2,7 +2,7 @@ import type { AppDeps, Route } from "../core/deps.ts";
 import { executionOf } from "./execution-param.ts";
 
 /** GET /v1/executions/:id */
-export function executionGet(deps: AppDeps): Route {
+export function getExecution(deps: AppDeps): Route {
   return {
     method: "get",
     path: "/v1/executions/:id",

@@ -6,7 +6,7 @@ import { listBody, pageQuery } from "../core/paging.ts";
 import { checkedQuery } from "../core/validate.ts";
 
 /** GET /v1/executions: the organization's executions, a page at a time. */
-export function executionsListGet(deps: AppDeps): Route {
+export function listExecutions(deps: AppDeps): Route {
   const query = z.strictObject(pageQuery(deps.limits, executionIdPattern));
   return {
     method: "get",

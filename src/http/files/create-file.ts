@@ -5,7 +5,7 @@ import { viewOfFile } from "./file-view.ts";
 import { readUpload } from "./upload.ts";
 
 /** POST /v1/files: a multipart form with `file` and, if wanted, `purpose`. */
-export function filesPost(deps: AppDeps): Route {
+export function createFile(deps: AppDeps): Route {
   return {
     method: "post",
     path: "/v1/files",

@@ -4,7 +4,7 @@ import type { AppDeps, Route } from "../core/deps.ts";
 import { fileIdOf } from "./file-view.ts";
 
 /** DELETE /v1/files/:id */
-export function fileDelete(deps: AppDeps): Route {
+export function deleteFile(deps: AppDeps): Route {
   return {
     method: "delete",
     path: "/v1/files/:id",

@@ -3,7 +3,7 @@ import { answerFileContent } from "./file-content.ts";
 import { fileOf } from "./file-view.ts";
 
 /** GET /v1/files/:id/content: the bytes, whole or a single range of them. */
-export function fileContentGet(deps: AppDeps): Route {
+export function getFileContent(deps: AppDeps): Route {
   return {
     method: "get",
     path: "/v1/files/:id/content",

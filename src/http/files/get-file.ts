@@ -2,7 +2,7 @@ import type { AppDeps, Route } from "../core/deps.ts";
 import { fileOf, viewOfFile } from "./file-view.ts";
 
 /** GET /v1/files/:id */
-export function fileGet(deps: AppDeps): Route {
+export function getFile(deps: AppDeps): Route {
   return {
     method: "get",
     path: "/v1/files/:id",

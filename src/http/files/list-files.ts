@@ -8,7 +8,7 @@ import { checkedQuery } from "../core/validate.ts";
 import { purposes, viewOfFile } from "./file-view.ts";
 
 /** GET /v1/files: the organization's files, a page at a time, of one purpose if asked. */
-export function filesListGet(deps: AppDeps): Route {
+export function listFiles(deps: AppDeps): Route {
   const query = z.strictObject({ ...pageQuery(deps.limits, fileIdPattern), purpose: z.enum(purposes).optional() });
   return {
     method: "get",

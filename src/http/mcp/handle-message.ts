@@ -12,7 +12,7 @@ import { sendWebResponse, webRequestOf } from "./web-bridge.ts";
 const URI_CHARS_MAX = 2_048;
 
 /** POST /mcp: one message of the Model Context Protocol, answered as JSON or as a stream. */
-export function mcpPost(deps: AppDeps): RequestHandler[] {
+export function handleMcpMessage(deps: AppDeps): RequestHandler[] {
   const service = makeMcpService(deps);
   const handler: RequestHandler = async (request, response) => {
     const body: unknown = request.body;

@@ -5,7 +5,7 @@ import type { AppDeps, Route } from "../core/deps.ts";
 import { idOf } from "./response-param.ts";
 
 /** POST /v1/responses/:id/cancel: answers once the response has ended; one that had ended is left as it is. */
-export function responsesCancelPost(deps: AppDeps): Route {
+export function cancelResponse(deps: AppDeps): Route {
   return {
     method: "post",
     path: "/v1/responses/:id/cancel",

@@ -10,7 +10,7 @@ import { checked, jsonBody } from "../core/validate.ts";
 import { streamResponse } from "./response-stream.ts";
 
 /** POST /v1/responses: the model answers, running code where it needs to. Waits, streams, or runs in the background. */
-export function responsesPost(deps: AppDeps): Route {
+export function createResponse(deps: AppDeps): Route {
   const parse = parser(deps);
   const handler = async (request: Request, response: Response) => {
     const wanted = parse(request.body);

@@ -4,7 +4,7 @@ import type { AppDeps, Route } from "../core/deps.ts";
 import { idOf } from "./response-param.ts";
 
 /** DELETE /v1/responses/:id: forgets the record and its events; executions, files and the container stay. */
-export function responsesDelete(deps: AppDeps): Route {
+export function deleteResponse(deps: AppDeps): Route {
   return {
     method: "delete",
     path: "/v1/responses/:id",

@@ -19,7 +19,7 @@ const query = z.strictObject({
 });
 
 /** GET /v1/responses/:id: as it is now, or its events with `stream=true`, after `starting_after`. */
-export function responsesGet(deps: AppDeps): Route {
+export function getResponse(deps: AppDeps): Route {
   return {
     method: "get",
     path: "/v1/responses/:id",

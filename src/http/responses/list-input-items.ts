@@ -9,7 +9,7 @@ import { queryOf } from "./get-response.ts";
 import { responseOf } from "./response-param.ts";
 
 /** GET /v1/responses/:id/input_items: what the request sent, newest first unless asked otherwise. */
-export function responsesInputItemsGet(deps: AppDeps): Route {
+export function listInputItems(deps: AppDeps): Route {
   const query = z.strictObject({ ...pageQuery(deps.limits, /^[a-z]+_[0-9a-z]{24}$/), include: z.array(z.string()).optional() });
   return {
     method: "get",

@@ -1,7 +1,7 @@
 import type { AppDeps, Route } from "../core/deps.ts";
 
 /** GET /v1/models: the models a request may name. */
-export function modelsListGet(deps: AppDeps): Route {
+export function listModels(deps: AppDeps): Route {
   return {
     method: "get",
     path: "/v1/models",

@@ -1,7 +1,7 @@
 import { ServiceError } from "../../domain/errors.ts";
 
 /** Runs a call to Redis; whatever keeps it from answering is `queue_unavailable` to the caller. */
-export async function ask<T>(call: () => Promise<T>): Promise<T> {
+export async function callRedis<T>(call: () => Promise<T>): Promise<T> {
   try {
     return await call();
   } catch (error) {

@@ -47,9 +47,9 @@ export function collectDepth(metrics: Metrics, source: { queue: Queue; redis: Re
 }
 
 /** Rejects at once while there is no connection: a worker's would keep the question until there is one. */
-async function answered<T>(redis: RedisClient, ask: () => Promise<T>): Promise<T> {
+async function answered<T>(redis: RedisClient, call: () => Promise<T>): Promise<T> {
   if (redis.status !== "ready") throw new Error("Redis is away");
-  return bounded(ask(), ASK_MS_MAX);
+  return bounded(call(), ASK_MS_MAX);
 }
 
 /** The registry asks every metric that has this method; its types know it only as a constructor option. */

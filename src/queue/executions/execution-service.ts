@@ -14,7 +14,7 @@ import type { RedisClient } from "../../redis/address.ts";
 import { disconnect, subscriberOf, untilReady } from "../../redis/connection.ts";
 import { boardQueue } from "../core/board.ts";
 import { type Keys, makeKeys, memberOf, queueNames } from "../core/keys.ts";
-import { ask, unavailable } from "../core/unavailable.ts";
+import { callRedis, unavailable } from "../core/unavailable.ts";
 import { Wakeups } from "../core/wakeups.ts";
 import type { StoredFiles } from "../sessions/files.ts";
 import { SessionQueues } from "../sessions/jobs.ts";
@@ -24,13 +24,13 @@ import { endOverdue, repeat } from "../worker/sweep.ts";
 import { collectDepth, countJobs } from "./depth.ts";
 import { readEvents } from "./event-reader.ts";
 import { type DecodedExecution, decodeRecord, endWithoutResult, toExecution } from "./record.ts";
-import { tellEnded } from "./report-end.ts";
+import { reportEnd } from "./report-end.ts";
 import { cancelScript, deleteScript } from "./scripts.ts";
 import { type Idempotency, type NewExecution, Submissions } from "./submission.ts";
 import { settleUnqueued } from "./unqueued.ts";
 import { readUsage } from "./usage.ts";
 
-export interface ProducerDeps {
+export interface ExecutionServiceDeps {
   /** With fail-fast options, see connection.ts. Stays the caller's to close. */
   redis: RedisClient;
   prefix: string;
@@ -55,8 +55,8 @@ interface Seen {
 }
 
 /** The queue as the api process sees it. Every method rejects with `queue_unavailable` within a second when Redis is away. */
-export class Producer {
-  readonly #deps: ProducerDeps;
+export class ExecutionService {
+  readonly #deps: ExecutionServiceDeps;
   readonly #keys: Keys;
   readonly #queue: Queue;
   /** Filled and worked off by workers; opened for the queue page. */
@@ -68,7 +68,7 @@ export class Producer {
   readonly #stopSweep: () => void;
   readonly #stopLossSweep: () => void;
 
-  constructor(deps: ProducerDeps) {
+  constructor(deps: ExecutionServiceDeps) {
     this.#deps = deps;
     this.#keys = makeKeys(deps.prefix);
     this.#queue = this.#openQueue(queueNames.executions);
@@ -76,16 +76,16 @@ export class Producer {
     this.#subscriber = subscriberOf(deps.redis, deps.log);
     this.#wakeups = new Wakeups(this.#subscriber, this.#keys.ended);
     collectDepth(deps.metrics, { queue: this.#queue, redis: deps.redis, base: this.#keys.base });
-    const world = { ...deps, keys: this.#keys, queue: this.#queue };
+    const context = { ...deps, keys: this.#keys, queue: this.#queue };
     this.#sessionQueues = new SessionQueues({ redis: deps.redis, base: this.#keys.base, log: deps.log });
-    const submissions = new Submissions({ ...world, sessionQueues: this.#sessionQueues });
+    const submissions = new Submissions({ ...context, sessionQueues: this.#sessionQueues });
     this.#submissions = submissions;
     const unqueued = { redis: deps.redis, keys: this.#keys, addJob: submissions.addWhereItBelongs.bind(submissions) };
     this.#stopSweep = repeat(SWEEP_MS, deps.log, async () => {
-      await endOverdue(world);
+      await endOverdue(context);
       await settleUnqueued(unqueued);
     });
-    this.#stopLossSweep = repeat(SILENT_SWEEP_MS, deps.log, () => endSessionsOfTheSilent({ ...world, queues: this.#sessionQueues }));
+    this.#stopLossSweep = repeat(SILENT_SWEEP_MS, deps.log, () => endSessionsOfTheSilent({ ...context, queues: this.#sessionQueues }));
   }
 
   /** Sessions over the same queue; they end with this. */
@@ -126,12 +126,12 @@ export class Producer {
     let start = 0;
     if (page.after !== undefined) {
       const { after } = page;
-      const rank = await ask(() => (page.order === "asc" ? redis.zrank(list, after) : redis.zrevrank(list, after)));
+      const rank = await callRedis(() => (page.order === "asc" ? redis.zrank(list, after) : redis.zrevrank(list, after)));
       if (rank === null) throw new ServiceError("execution_not_found", { param: "after", detail: "`after` names no execution." });
       start = rank + 1;
     }
     const stop = start + page.limit;
-    const ids = await ask(() => (page.order === "asc" ? redis.zrange(list, start, stop) : redis.zrevrange(list, start, stop)));
+    const ids = await callRedis(() => (page.order === "asc" ? redis.zrange(list, start, stop) : redis.zrevrange(list, start, stop)));
     const data: Execution[] = [];
     let bytes = 0;
     for (const [index, id] of ids.slice(0, page.limit).entries()) {
@@ -196,7 +196,7 @@ export class Producer {
     if (!executionIdPattern.test(id)) return null;
     const { limits, redis } = this.#deps;
     const end = endWithoutResult({ status: "cancelled", cause: "cancelled", outcome: "never_started", retrySafe: true });
-    const state = String(await ask(() => cancelScript.run(redis, this.#keys.base, [organization, id, JSON.stringify(end)])));
+    const state = String(await callRedis(() => cancelScript.run(redis, this.#keys.base, [organization, id, JSON.stringify(end)])));
     if (state === "unknown") return null;
     if (state === "running") return this.waitForEnd(organization, id, limits.runKillGraceMs + CANCEL_WAIT_MS);
     if (state === "waiting") await this.#afterCancelled(organization, id);
@@ -206,7 +206,7 @@ export class Producer {
   /** Forgets an ended execution and returns it, for its files to be deleted. Rejects with `execution_running`. */
   async delete(organization: string, id: string): Promise<Execution | null> {
     if (!executionIdPattern.test(id)) return null;
-    const reply = await ask(() => deleteScript.run(this.#deps.redis, this.#keys.base, [organization, id]));
+    const reply = await callRedis(() => deleteScript.run(this.#deps.redis, this.#keys.base, [organization, id]));
     if (Array.isArray(reply)) {
       const stored = await decodeRecord(organization, reply);
       return stored === null ? null : toExecution(stored);
@@ -219,7 +219,7 @@ export class Producer {
 
   /** What the organization's executions used, by UTC day of their end: every day of the range, oldest first. */
   async usage(organization: string, range: DayRange): Promise<DayUsage[]> {
-    return ask(() => readUsage(this.#deps.redis, this.#keys, organization, range));
+    return callRedis(() => readUsage(this.#deps.redis, this.#keys, organization, range));
   }
 
   /** What a receipt is made of; null for an unknown execution. */
@@ -237,7 +237,7 @@ export class Producer {
 
   /** What the queue page shows: the shared queues, and one of each worker that has sessions. Pausing the latter would strand a session. */
   async boardQueues(): Promise<BullMQAdapter[]> {
-    const workers = await ask(() => this.#deps.redis.smembers(this.#keys.sessionWorkers));
+    const workers = await callRedis(() => this.#deps.redis.smembers(this.#keys.sessionWorkers));
     return [
       boardQueue(this.#queue, "executions that wait for a worker or run"),
       boardQueue(this.#webhooks, "calls that tell of ends"),
@@ -248,12 +248,12 @@ export class Producer {
   }
 
   async depth(): Promise<{ waiting: number; active: number }> {
-    return ask(() => countJobs(this.#queue));
+    return callRedis(() => countJobs(this.#queue));
   }
 
   /** Rejects with `queue_unavailable` when Redis can not be used now. */
   async ready(): Promise<void> {
-    await ask(async () => {
+    await callRedis(async () => {
       await Promise.all([untilReady(this.#deps.redis, READY_TIMEOUT_MS), untilReady(this.#subscriber, READY_TIMEOUT_MS)]);
       // Of a key of ours: any node of a cluster would answer a PING, whatever became of the one that holds the queue.
       await this.#deps.redis.exists(this.#keys.fair);
@@ -274,7 +274,7 @@ export class Producer {
 
   async #stored(organization: string, id: string): Promise<DecodedExecution | null> {
     if (!executionIdPattern.test(id)) return null;
-    return decodeRecord(organization, await ask(() => this.#deps.redis.callBuffer("HGETALL", this.#keys.record(organization, id))));
+    return decodeRecord(organization, await callRedis(() => this.#deps.redis.callBuffer("HGETALL", this.#keys.record(organization, id))));
   }
 
   #openQueue(name: string): Queue {
@@ -295,6 +295,6 @@ export class Producer {
     await this.#queue.remove(id).catch(() => 0);
     this.#deps.metrics.dropped.inc({ reason: "cancelled" });
     const stored = await this.#stored(organization, id);
-    if (stored !== null) tellEnded(this.#deps, stored);
+    if (stored !== null) reportEnd(this.#deps, stored);
   }
 }

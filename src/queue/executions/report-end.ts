@@ -4,7 +4,7 @@ import { traceIdOf } from "../../observe/trace.ts";
 import { type StoredExecution, toExecution } from "./record.ts";
 
 /** Counts an execution that has ended and writes its one log line; called by whoever stored the end. */
-export function tellEnded({ metrics, log }: { metrics: Metrics; log: Log }, stored: StoredExecution): void {
+export function reportEnd({ metrics, log }: { metrics: Metrics; log: Log }, stored: StoredExecution): void {
   const { end } = stored;
   if (end === null) return;
   const ran = end.outcome !== "never_started";

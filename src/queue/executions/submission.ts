@@ -10,7 +10,7 @@ import type { Metrics } from "../../observe/metrics.ts";
 import { noTracing, type Span, type Tracing } from "../../observe/trace.ts";
 import type { RedisClient } from "../../redis/address.ts";
 import { hashIdempotencyKey, type Keys } from "../core/keys.ts";
-import { ask, unavailable } from "../core/unavailable.ts";
+import { callRedis, unavailable } from "../core/unavailable.ts";
 import { VERSION } from "../core/version.ts";
 import type { SessionQueues } from "../sessions/jobs.ts";
 import { notActive } from "../sessions/lookup.ts";
@@ -77,7 +77,7 @@ export class Submissions {
     const id = newId("execution");
     const { organization, idempotency } = request;
     const waitMs = Math.max(1, Math.min(request.queueDeadlineMs ?? limits.queueWaitMsMax, limits.queueWaitMsMax));
-    const reply = (await ask(() =>
+    const reply = (await callRedis(() =>
       submitScript.run(redis, keys.base, [
         organization,
         id,
@@ -112,7 +112,7 @@ export class Submissions {
     await this.addWhereItBelongs(organization, id, Number(reply[1]), session === undefined ? null : { worker, session }, needs);
     // The worker that takes it strikes the note; only where this took long may it have been withdrawn meanwhile.
     const late = performance.now() - noted > NOTE_SURE_MS;
-    if (late && !(await ask(() => confirmQueued(redis, keys, organization, id)))) throw unavailable("withdrawn");
+    if (late && !(await callRedis(() => confirmQueued(redis, keys, organization, id)))) throw unavailable("withdrawn");
     const stored: StoredExecution = {
       id,
       organization,
@@ -134,7 +134,7 @@ export class Submissions {
   /** The execution an idempotency key has made; null when it has made none. Rejects with `idempotency_mismatch`. */
   async replay(organization: string, idempotency: Idempotency): Promise<Execution | null> {
     const { redis, keys } = this.#deps;
-    const reply = await ask(() => replayScript.run(redis, keys.base, [organization, hashIdempotencyKey(idempotency.key)]));
+    const reply = await callRedis(() => replayScript.run(redis, keys.base, [organization, hashIdempotencyKey(idempotency.key)]));
     if (!Array.isArray(reply)) return null;
     return this.#replayed(organization, idempotency, reply[0], reply[1]);
   }
@@ -151,7 +151,7 @@ export class Submissions {
   }
 
   async #addJob(organization: string, id: string, priority: number, needs?: RunNeeds): Promise<void> {
-    await ask(() =>
+    await callRedis(() =>
       this.#deps.queue.add(
         "execution",
         { v: VERSION, id, organization, ...(needs === undefined ? {} : { needs }) },
@@ -161,13 +161,13 @@ export class Submissions {
   }
 
   async #addCell(worker: string, cell: { id: string; organization: string; session: string }): Promise<void> {
-    await ask(() => this.#deps.sessionQueues.add(worker, { v: VERSION, op: "cell", ...cell }));
+    await callRedis(() => this.#deps.sessionQueues.add(worker, { v: VERSION, op: "cell", ...cell }));
   }
 
   /** For a cell that may or may not be in its session's queue; where the session is gone, its deadline ends it. */
   async #addCellAgain(organization: string, id: string, session: string): Promise<void> {
     const { redis, keys } = this.#deps;
-    const worker = await ask(() => redis.hget(keys.session(organization, session), "worker"));
+    const worker = await callRedis(() => redis.hget(keys.session(organization, session), "worker"));
     if (worker !== null) await this.#addCell(worker, { id, organization, session });
   }
 

@@ -8,7 +8,7 @@ import { confirmScript, unqueuedScript } from "./unqueued-scripts.ts";
  * noted as unqueued; what stays noted is looked at here, so that it holds its place in the queue for seconds and not
  * until its deadline.
  */
-export interface UnqueuedWorld {
+export interface UnqueuedContext {
   redis: RedisClient;
   keys: Keys;
   /** Adds the job of an execution whose caller comes back for it with an idempotency key. Where the job exists, adds nothing. */
@@ -27,13 +27,13 @@ export async function confirmQueued(redis: RedisClient, keys: Keys, organization
  * Forgets executions that never came into a queue: their callers were told so, or never heard of an id. One with an
  * idempotency key is queued instead, as the next request with that key is answered with it.
  */
-export async function settleUnqueued(world: UnqueuedWorld): Promise<void> {
-  const { redis, keys } = world;
+export async function settleUnqueued(context: UnqueuedContext): Promise<void> {
+  const { redis, keys } = context;
   const queued = (await unqueuedScript.run(redis, keys.base, [UNQUEUED_MS])) as Buffer[][];
   for (const [member, priority, worker, session] of queued) {
     const { organization, id } = parseMember(String(member));
     const cell = String(worker) === "" ? null : { worker: String(worker), session: String(session) };
-    await world.addJob(organization, id, Number(priority), cell);
+    await context.addJob(organization, id, Number(priority), cell);
     await confirmQueued(redis, keys, organization, id);
   }
 }

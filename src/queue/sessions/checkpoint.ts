@@ -11,7 +11,7 @@ import { sessionFilesScript } from "./scripts.ts";
  * Files that find no room in the index are added to those that the end says were left out.
  */
 export async function keepCheckpoint(
-  world: { redis: RedisClient; keys: Keys; limits: Limits },
+  context: { redis: RedisClient; keys: Keys; limits: Limits },
   { organization, id }: { organization: string; id: string },
   cell: { input: RunInput; end: ExecutionEnd; removedFiles: readonly string[] },
 ): Promise<void> {
@@ -20,10 +20,10 @@ export async function keepCheckpoint(
   const entries = new Map<string, IndexEntry>();
   for (const file of input.files) entries.set(file.name, { id: file.file_id, source: "user", at });
   for (const output of end.outputs) if (output.type === "file") entries.set(output.name, { id: output.file_id, source: "assistant", at });
-  const args = [organization, id, world.limits.sessionFilesCountMax, removedFiles.length, ...removedFiles, ...encodeIndex(entries)];
-  const refused = (await sessionFilesScript.run(world.redis, world.keys.base, args)) as Buffer[];
+  const args = [organization, id, context.limits.sessionFilesCountMax, removedFiles.length, ...removedFiles, ...encodeIndex(entries)];
+  const refused = (await sessionFilesScript.run(context.redis, context.keys.base, args)) as Buffer[];
   if (refused.length === 0) return;
   end.truncated.files = true;
-  const reason = `the container's checkpoint has ${world.limits.sessionFilesCountMax} files already`;
+  const reason = `the container's checkpoint has ${context.limits.sessionFilesCountMax} files already`;
   end.skipped_files.push(...refused.map((name) => ({ name: name.toString("utf8"), reason })));
 }

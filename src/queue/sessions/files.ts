@@ -4,7 +4,7 @@ import { conflictingNames, conflictRule } from "../../domain/request.ts";
 import type { SessionFile } from "../../domain/session.ts";
 import type { RedisClient } from "../../redis/address.ts";
 import type { Keys } from "../core/keys.ts";
-import { ask } from "../core/unavailable.ts";
+import { callRedis } from "../core/unavailable.ts";
 import { VERSION } from "../core/version.ts";
 import type { SessionQueues } from "./jobs.ts";
 import type { SessionLookup } from "./lookup.ts";
@@ -72,7 +72,7 @@ export class SessionFiles {
     const entry: IndexEntry = { id: file.fileId, source: "user", at: Date.now() };
     const refused = await this.#changeIndex(organization, id, [], [[name, entry]]);
     if (refused) throw invalid("file", `the container has ${limits.sessionFilesCountMax} files, which is the most`);
-    await ask(() => queues.add(workerId, { v: VERSION, op: "put", organization, session: id, name, fileId: file.fileId }));
+    await callRedis(() => queues.add(workerId, { v: VERSION, op: "put", organization, session: id, name, fileId: file.fileId }));
     return { id: file.fileId, sessionId: id, name, bytes: record.bytes, source: "user", createdAt: entry.at };
   }
 
@@ -83,7 +83,7 @@ export class SessionFiles {
     const name = [...(await this.#index(organization, id))].find(([, entry]) => entry.id === fileId)?.[0];
     if (name === undefined) return false;
     await this.#changeIndex(organization, id, [name], []);
-    await ask(() => queues.add(workerId, { v: VERSION, op: "remove", organization, session: id, name }));
+    await callRedis(() => queues.add(workerId, { v: VERSION, op: "remove", organization, session: id, name }));
     await files.deleteOwnedBy(organization, id, fileId);
     return true;
   }
@@ -118,7 +118,7 @@ export class SessionFiles {
 
   async #index(organization: string, id: string): Promise<Map<string, IndexEntry>> {
     const { redis, keys } = this.#deps;
-    return decodeIndex(await ask(() => redis.hgetall(keys.sessionFiles(organization, id))));
+    return decodeIndex(await callRedis(() => redis.hgetall(keys.sessionFiles(organization, id))));
   }
 
   /** Returns whether an entry found no room. */
@@ -130,7 +130,7 @@ export class SessionFiles {
   ): Promise<boolean> {
     const { redis, keys, limits } = this.#deps;
     const args = [organization, id, limits.sessionFilesCountMax, removed.length, ...removed, ...encodeIndex(added)];
-    const refused = (await ask(() => sessionFilesScript.run(redis, keys.base, args))) as unknown[];
+    const refused = (await callRedis(() => sessionFilesScript.run(redis, keys.base, args))) as unknown[];
     return refused.length > 0;
   }
 }

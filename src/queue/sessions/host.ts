@@ -5,9 +5,9 @@ import type { Session } from "../../domain/session.ts";
 import type { RedisClient } from "../../redis/address.ts";
 import { Slots } from "../../util/slots.ts";
 import { sessionQueueName } from "../core/keys.ts";
-import { giveBack } from "../core/requeue.ts";
+import { requeueLater } from "../core/requeue.ts";
 import { isNewer } from "../core/version.ts";
-import type { JobData, RunWorld } from "../worker/run-job.ts";
+import type { JobData, RunContext } from "../worker/run-job.ts";
 import { repeat } from "../worker/sweep.ts";
 import { keepCheckpoint } from "./checkpoint.ts";
 import { type SessionJob, SessionQueues } from "./jobs.ts";
@@ -16,7 +16,7 @@ import { filePorts, SessionOpening } from "./opening.ts";
 import { sessionEndScript, sessionGiveWayScript, sessionIdleScript } from "./scripts.ts";
 
 export interface SessionHostDeps {
-  world: RunWorld;
+  context: RunContext;
   /** Blocks on the session queue. */
   redis: RedisClient;
   engine: SessionEngine;
@@ -64,28 +64,28 @@ export class SessionHost {
 
   constructor(deps: SessionHostDeps) {
     this.#deps = deps;
-    const { world, redis, workerId, concurrency } = deps;
+    const { context, redis, workerId, concurrency } = deps;
     this.#slots = new Slots(concurrency);
-    this.#queues = new SessionQueues({ redis: world.redis, base: world.keys.base, log: world.log });
+    this.#queues = new SessionQueues({ redis: context.redis, base: context.keys.base, log: context.log });
     this.#opening = new SessionOpening({
-      ...{ world, workerId, engine: deps.engine, queues: this.#queues },
+      ...{ context, workerId, engine: deps.engine, queues: this.#queues },
       room: () => deps.sessionsMax - this.#held(),
       makeRoom: () => this.#makeRoom(),
       opened: (record, session) => this.#keep(record, session),
     });
     this.#worker = new Worker<SessionJob>(
       sessionQueueName(workerId),
-      (job, token) => (isNewer(job.data, world.readsUpTo) ? giveBack(job, token) : this.#take(job.data)),
+      (job, token) => (isNewer(job.data, context.readsUpTo) ? requeueLater(job, token) : this.#take(job.data)),
       {
         connection: redis,
-        prefix: world.keys.base,
+        prefix: context.keys.base,
         skipVersionCheck: true,
         autorun: false,
         name: workerId,
         concurrency: TAKEN_MAX,
         // Nobody else reads this queue, so there is nobody to take a stalled job over.
         skipStalledCheck: true,
-        lockDuration: world.limits.retentionMsMax,
+        lockDuration: context.limits.retentionMsMax,
         removeOnComplete: { count: 0 },
         removeOnFail: { count: 0 },
       },
@@ -93,11 +93,11 @@ export class SessionHost {
     this.#worker.on("failed", (job) => {
       if (job?.data.op === "cell") deps.cellFailed(job.data);
     });
-    this.#worker.on("error", (error: Error) => world.log.warn({ error: error.message }, "the session queue failed"));
+    this.#worker.on("error", (error: Error) => context.log.warn({ error: error.message }, "the session queue failed"));
   }
 
   async start(): Promise<void> {
-    const { log } = this.#deps.world;
+    const { log } = this.#deps.context;
     this.#worker.run().catch((error: unknown) => log.error({ err: error }, "the session queue loop failed"));
     this.#stopSweep = repeat(IDLE_CHECK_MS, log, () => this.#closeIdle());
     this.#report();
@@ -119,16 +119,16 @@ export class SessionHost {
 
   /** Ends every session; to be called when no cell runs any more. */
   async end(): Promise<void> {
-    const { world, workerId } = this.#deps;
+    const { context, workerId } = this.#deps;
     const live = [...this.#live.values()];
     this.#live.clear();
     await Promise.all(live.map(({ session }) => session.close()));
-    await endSessionsOf({ ...world, queues: this.#queues }, workerId);
+    await endSessionsOf({ ...context, queues: this.#queues }, workerId);
     await this.#queues.close();
   }
 
   #keep({ organization, id, memoryMb, givesWay }: Session, session: EngineSession): void {
-    const { log, limits } = this.#deps.world;
+    const { log, limits } = this.#deps.context;
     const units = memoryUnits(memoryMb, limits.memoryMbMax);
     const now = Date.now();
     const live: Live = { organization, id, session, units, givesWay, openedAt: now, usedAt: now, tail: Promise.resolve(), waiting: 0 };
@@ -168,13 +168,13 @@ export class SessionHost {
   }
 
   #runCell(live: Live, job: JobData): Promise<void> {
-    const { world, runCell } = this.#deps;
+    const { context, runCell } = this.#deps;
     return this.#slots.use(() => {
       if (this.#closing || !this.#has(live)) return runCell(job, gone);
       return runCell(job, {
         run: async (input, ports, stop) => {
           const { removedFiles, ...end } = await live.session.run(input, ports, stop);
-          await keepCheckpoint(world, live, { input, end, removedFiles });
+          await keepCheckpoint(context, live, { input, end, removedFiles });
           if (end.evidence.session_alive === false) await this.#drop(live);
           return end;
         },
@@ -184,17 +184,17 @@ export class SessionHost {
 
   async #changeFile(live: Live, job: SessionJob & { op: "put" | "remove" }): Promise<void> {
     if (!this.#has(live)) return;
-    const { world } = this.#deps;
+    const { context } = this.#deps;
     try {
       if (job.op === "remove") await live.session.removeFile(job.name);
-      else await live.session.putFile(job.name, job.fileId, filePorts(world, live.organization, live.id));
+      else await live.session.putFile(job.name, job.fileId, filePorts(context, live.organization, live.id));
     } catch (error) {
-      world.log.warn({ session: live.id, err: error }, "a file of a session could not be changed");
+      context.log.warn({ session: live.id, err: error }, "a file of a session could not be changed");
     }
   }
 
   async #closeIdle(): Promise<void> {
-    const { redis, keys, limits } = this.#deps.world;
+    const { redis, keys, limits } = this.#deps.context;
     for (const live of [...this.#live.values()]) {
       if (live.waiting > 0) continue;
       const old = Date.now() - live.openedAt > limits.sessionLifetimeMsMax;
@@ -211,7 +211,7 @@ export class SessionHost {
     const before = this.#live.size;
     await this.#closeIdle();
     if (this.#live.size < before) return;
-    const { redis, keys, limits } = this.#deps.world;
+    const { redis, keys, limits } = this.#deps.context;
     const idle = [...this.#live.values()].filter((live) => live.givesWay && live.waiting === 0).sort((a, b) => a.usedAt - b.usedAt);
     for (const live of idle) {
       const args = [live.organization, live.id, limits.sessionGivesWayAfterMs];
@@ -224,7 +224,7 @@ export class SessionHost {
 
   async #drop(live: Live): Promise<void> {
     if (!this.#has(live)) return;
-    const { redis, keys } = this.#deps.world;
+    const { redis, keys } = this.#deps.context;
     this.#forget(live, "lost");
     await live.session.close();
     await sessionEndScript.run(redis, keys.base, [live.organization, live.id, "lost"]);
@@ -232,7 +232,7 @@ export class SessionHost {
 
   #forget(live: Live, reason: "lost" | "expired" | "deleted"): void {
     this.#live.delete(live.id);
-    this.#deps.world.metrics.sessionsEnded.inc({ reason });
+    this.#deps.context.metrics.sessionsEnded.inc({ reason });
     this.#report();
   }
 
@@ -245,8 +245,8 @@ export class SessionHost {
   }
 
   #report(): void {
-    const { world, onHeld } = this.#deps;
-    world.metrics.sessionsLive.set(this.#live.size);
+    const { context, onHeld } = this.#deps;
+    context.metrics.sessionsLive.set(this.#live.size);
     onHeld(this.#held());
     this.#opening.tellRoom();
   }

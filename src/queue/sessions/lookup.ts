@@ -3,7 +3,7 @@ import { containerIdPattern } from "../../domain/ids.ts";
 import type { Session } from "../../domain/session.ts";
 import type { RedisClient } from "../../redis/address.ts";
 import type { Keys } from "../core/keys.ts";
-import { ask } from "../core/unavailable.ts";
+import { callRedis } from "../core/unavailable.ts";
 import { decodeSession } from "./record.ts";
 import { sessionLookScript, sessionTouchScript } from "./scripts.ts";
 
@@ -23,7 +23,7 @@ export class SessionLookup {
   /** Null for one that never was or has been forgotten; one whose worker is gone is `lost`. */
   async record(organization: string, id: string): Promise<(Session & { workerId: string | null }) | null> {
     if (!containerIdPattern.test(id)) return null;
-    const reply = await ask(() => sessionLookScript.run(this.#deps.redis, this.#deps.keys.base, [organization, id]));
+    const reply = await callRedis(() => sessionLookScript.run(this.#deps.redis, this.#deps.keys.base, [organization, id]));
     return decodeSession(organization, reply);
   }
 
@@ -33,7 +33,7 @@ export class SessionLookup {
    */
   async owner(organization: string, id: string): Promise<string> {
     if (!containerIdPattern.test(id)) throw notActive("unknown");
-    const reply = (await ask(() => sessionTouchScript.run(this.#deps.redis, this.#deps.keys.base, [organization, id]))) as unknown[];
+    const reply = (await callRedis(() => sessionTouchScript.run(this.#deps.redis, this.#deps.keys.base, [organization, id]))) as unknown[];
     const status = String(reply[0]);
     if (status !== "active") throw notActive(status);
     return String(reply[1]);

@@ -3,13 +3,13 @@ import { memoryUnits } from "../../domain/memory-units.ts";
 import type { EngineSession, SessionEngine } from "../../domain/run.ts";
 import type { Session } from "../../domain/session.ts";
 import { VERSION } from "../core/version.ts";
-import type { JobData, RunWorld } from "../worker/run-job.ts";
+import type { JobData, RunContext } from "../worker/run-job.ts";
 import type { SessionQueues } from "./jobs.ts";
 import { decodeIndex, decodeSession } from "./record.ts";
 import { roomiestWorkerScript, sessionActivateScript, sessionEndScript, sessionRoomScript, sessionStartScript } from "./scripts.ts";
 
 export interface SessionOpeningDeps {
-  world: RunWorld;
+  context: RunContext;
   engine: SessionEngine;
   workerId: string;
   queues: SessionQueues;
@@ -43,8 +43,8 @@ export class SessionOpening {
 
   /** Until here or elsewhere there is room, or nobody waits for it any more. */
   async openInTime(organization: string, id: string): Promise<void> {
-    const { world, workerId, queues } = this.#deps;
-    while ((await world.redis.hget(world.keys.session(organization, id), "status")) === "starting") {
+    const { context, workerId, queues } = this.#deps;
+    while ((await context.redis.hget(context.keys.session(organization, id), "status")) === "starting") {
       if (await this.#openWithRoom(organization, id)) return;
       const other = await this.#roomiest();
       if (other !== null && other !== workerId) return queues.add(other, { v: VERSION, op: "open", organization, session: id });
@@ -61,10 +61,10 @@ export class SessionOpening {
 
   /** Lets the other workers know how many more sessions this one takes. */
   tellRoom(): void {
-    const { world, workerId } = this.#deps;
+    const { context, workerId } = this.#deps;
     sessionRoomScript
-      .run(world.redis, world.keys.base, [workerId, this.#room()])
-      .catch((error: unknown) => world.log.debug({ err: error }, "room for sessions was not told"));
+      .run(context.redis, context.keys.base, [workerId, this.#room()])
+      .catch((error: unknown) => context.log.debug({ err: error }, "room for sessions was not told"));
   }
 
   #room(): number {
@@ -72,14 +72,14 @@ export class SessionOpening {
   }
 
   async #roomiest(): Promise<string | null> {
-    const { redis, keys } = this.#deps.world;
+    const { redis, keys } = this.#deps.context;
     const worker = await roomiestWorkerScript.run(redis, keys.base, []);
     return worker === null ? null : String(worker);
   }
 
   /** False when there is no room for as much memory as it is to have. */
   async #openWithRoom(organization: string, id: string): Promise<boolean> {
-    const { redis, keys, limits } = this.#deps.world;
+    const { redis, keys, limits } = this.#deps.context;
     const memoryMb = Number(await redis.hget(keys.session(organization, id), "memory_mb"));
     const units = memoryUnits(memoryMb, limits.memoryMbMax);
     if (this.#room() < units) return false;
@@ -96,31 +96,31 @@ export class SessionOpening {
   }
 
   async #open(record: Session): Promise<void> {
-    const { world, engine, workerId, opened } = this.#deps;
+    const { context, engine, workerId, opened } = this.#deps;
     const { organization, id, memoryMb } = record;
     let session: EngineSession | null = null;
     try {
-      session = await engine.openSession({ id, memoryMb }, AbortSignal.timeout(world.limits.sandboxStartTimeoutMsMax));
+      session = await engine.openSession({ id, memoryMb }, AbortSignal.timeout(context.limits.sandboxStartTimeoutMsMax));
       await this.#placeFirstFiles(session, record);
-      const activated = await sessionActivateScript.run(world.redis, world.keys.base, [organization, id, workerId]);
+      const activated = await sessionActivateScript.run(context.redis, context.keys.base, [organization, id, workerId]);
       if (Number(activated) === 1) opened(record, session);
       else await session.close();
     } catch (error) {
-      world.log.error({ session: id, err: error }, "a session could not be opened");
+      context.log.error({ session: id, err: error }, "a session could not be opened");
       await session?.close();
-      await sessionEndScript.run(world.redis, world.keys.base, [organization, id, "lost"]);
+      await sessionEndScript.run(context.redis, context.keys.base, [organization, id, "lost"]);
     }
   }
 
   async #placeFirstFiles(session: EngineSession, { organization, id }: Session): Promise<void> {
-    const { world } = this.#deps;
-    const index = decodeIndex(await world.redis.hgetall(world.keys.sessionFiles(organization, id)));
-    for (const [name, entry] of index) await session.putFile(name, entry.id, filePorts(world, organization, id));
+    const { context } = this.#deps;
+    const index = decodeIndex(await context.redis.hgetall(context.keys.sessionFiles(organization, id)));
+    for (const [name, entry] of index) await session.putFile(name, entry.id, filePorts(context, organization, id));
   }
 }
 
-/** What placing a file asks of the world; nothing runs, so nothing else of a run's input is looked at. */
-export function filePorts(world: RunWorld, organization: string, id: string) {
+/** What placing a file needs; nothing runs, so nothing else of a run's input is looked at. */
+export function filePorts(context: RunContext, organization: string, id: string) {
   const nothing = { code: "", args: [], stdin: "", env: {}, timeoutMs: 1, memoryMb: 1, files: [] };
-  return world.ports({ id, organization, attempt: 1, ...nothing, session: id }, async () => undefined);
+  return context.ports({ id, organization, attempt: 1, ...nothing, session: id }, async () => undefined);
 }

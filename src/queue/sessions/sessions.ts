@@ -5,7 +5,7 @@ import type { Limits } from "../../domain/limits.ts";
 import type { NewSession, Session, SessionFile } from "../../domain/session.ts";
 import type { RedisClient } from "../../redis/address.ts";
 import { type Keys, memberOf } from "../core/keys.ts";
-import { ask } from "../core/unavailable.ts";
+import { callRedis } from "../core/unavailable.ts";
 import { VERSION } from "../core/version.ts";
 import type { Wakeups } from "../core/wakeups.ts";
 import { SessionFiles, type StoredFiles } from "./files.ts";
@@ -78,7 +78,7 @@ export class Sessions {
     } finally {
       watch.close();
     }
-    await ask(() => sessionDeleteScript.run(this.#deps.redis, this.#deps.keys.base, [organization, id]));
+    await callRedis(() => sessionDeleteScript.run(this.#deps.redis, this.#deps.keys.base, [organization, id]));
     throw new ServiceError("container_unavailable", {
       detail: "No worker had room for the container; come again later.",
       retryAfterSeconds: 10,
@@ -101,7 +101,7 @@ export class Sessions {
     let rank = 0;
     if (page.after !== undefined) {
       const { after } = page;
-      const found = await ask(() => (page.order === "asc" ? redis.zrank(list, after) : redis.zrevrank(list, after)));
+      const found = await callRedis(() => (page.order === "asc" ? redis.zrank(list, after) : redis.zrevrank(list, after)));
       if (found === null) throw new ServiceError("container_not_found", { param: "after", detail: "`after` names no container." });
       rank = found + 1;
     }
@@ -110,7 +110,7 @@ export class Sessions {
     while (data.length <= page.limit) {
       const start = rank;
       const stop = start + page.limit;
-      const ids = await ask(() => (page.order === "asc" ? redis.zrange(list, start, stop) : redis.zrevrange(list, start, stop)));
+      const ids = await callRedis(() => (page.order === "asc" ? redis.zrange(list, start, stop) : redis.zrevrange(list, start, stop)));
       if (ids.length === 0) break;
       rank += ids.length;
       const found = await Promise.all(ids.map((id) => this.get(organization, id)));
@@ -123,10 +123,10 @@ export class Sessions {
   async delete(organization: string, id: string): Promise<boolean> {
     if (!containerIdPattern.test(id)) return false;
     const { redis, keys, queues } = this.#deps;
-    const reply = await ask(() => sessionDeleteScript.run(redis, keys.base, [organization, id]));
+    const reply = await callRedis(() => sessionDeleteScript.run(redis, keys.base, [organization, id]));
     if (!Array.isArray(reply)) return false;
     const worker = String(reply[1]);
-    if (String(reply[0]) === "active") await ask(() => queues.add(worker, { v: VERSION, op: "close", organization, session: id }));
+    if (String(reply[0]) === "active") await callRedis(() => queues.add(worker, { v: VERSION, op: "close", organization, session: id }));
     await this.#deps.files.deleteOwnedBy(organization, id);
     return true;
   }
@@ -150,20 +150,20 @@ export class Sessions {
 
   /** Lets a session that gives way do so at once where its room is needed, until it is used again. */
   async release(organization: string, id: string): Promise<void> {
-    await ask(() => sessionReleaseScript.run(this.#deps.redis, this.#deps.keys.base, [organization, id]));
+    await callRedis(() => sessionReleaseScript.run(this.#deps.redis, this.#deps.keys.base, [organization, id]));
   }
 
   async #submit(organization: string, id: string, args: Array<string | number>): Promise<void> {
     const { limits, redis, keys, queue } = this.#deps;
     const admission = [limits.queueTotalMax, limits.queuePerOrganizationMax, limits.sessionStartTimeoutMsMax, limits.retentionMsMax];
-    const reply = (await ask(() =>
+    const reply = (await callRedis(() =>
       sessionCreateScript.run(redis, keys.base, [organization, id, ...admission, limits.sessionsPerOrganizationMax, ...args]),
     )) as unknown[];
     const kind = String(reply[0]);
     if (kind === "full") throw this.#deps.refused(reply);
     if (kind === "many") throw tooMany(limits);
     const options = { jobId: id, priority: Number(reply[1]), removeOnComplete: true, removeOnFail: true };
-    await ask(() => queue.add(OPEN_JOB, { v: VERSION, id, organization }, options)).catch(async (error: unknown) => {
+    await callRedis(() => queue.add(OPEN_JOB, { v: VERSION, id, organization }, options)).catch(async (error: unknown) => {
       await sessionEndScript.run(redis, keys.base, [organization, id, "lost"]).catch(() => undefined);
       throw error;
     });

@@ -4,7 +4,7 @@ import type { Log } from "../../observe/log.ts";
 import type { Metrics } from "../../observe/metrics.ts";
 import type { RedisClient } from "../../redis/address.ts";
 import { type Keys, memberOf, parseMember, queueNames } from "../core/keys.ts";
-import { giveBack } from "../core/requeue.ts";
+import { requeueLater } from "../core/requeue.ts";
 import { isNewer, VERSION } from "../core/version.ts";
 import { decodeRecord, toExecution } from "../executions/record.ts";
 import { deliverWebhook } from "./delivery.ts";
@@ -46,7 +46,7 @@ export class Webhooks {
     this.#queue = new Queue<DeliveryJob>(queueNames.webhooks, shared);
     this.#worker = new Worker<DeliveryJob>(
       queueNames.webhooks,
-      (job, token) => (isNewer(job.data, VERSION) ? giveBack(job, token) : this.#deliver(job)),
+      (job, token) => (isNewer(job.data, VERSION) ? requeueLater(job, token) : this.#deliver(job)),
       {
         ...shared,
         autorun: false,

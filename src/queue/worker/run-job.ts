@@ -13,7 +13,7 @@ import type { RedisClient } from "../../redis/address.ts";
 import type { Keys } from "../core/keys.ts";
 import { EventWriter } from "../executions/event-writer.ts";
 import { decodeRecord, encodeEnd, endWithoutResult, type StoredExecution, toRunInput } from "../executions/record.ts";
-import { tellEnded } from "../executions/report-end.ts";
+import { reportEnd } from "../executions/report-end.ts";
 import { backInQueueScript, finishScript, startScript } from "../executions/scripts.ts";
 import { type RunTrace, traceRun } from "./run-trace.ts";
 
@@ -23,7 +23,7 @@ export const ATTEMPTS_MAX = 3;
 const STORE_RETRIES = 9;
 const STORE_RETRY_MS = { first: 100, max: 5_000 };
 
-export interface RunWorld {
+export interface RunContext {
   redis: RedisClient;
   keys: Keys;
   limits: Limits;
@@ -56,42 +56,42 @@ export interface JobData {
 export type RunResult = "done" | "webhook_due" | "give_back" | "newer" | "no_sandbox";
 
 /** Takes one job from its start to its stored end. */
-export async function runJob(world: RunWorld, job: JobData, stop: AbortSignal): Promise<RunResult> {
-  if (job.needs !== undefined) world.engine.prepare?.(job.id, job.needs);
+export async function runJob(context: RunContext, job: JobData, stop: AbortSignal): Promise<RunResult> {
+  if (job.needs !== undefined) context.engine.prepare?.(job.id, job.needs);
   try {
-    return await runPrepared(world, job, stop);
+    return await runPrepared(context, job, stop);
   } finally {
-    world.engine.forget?.(job.id);
+    context.engine.forget?.(job.id);
   }
 }
 
-async function runPrepared(world: RunWorld, job: JobData, stop: AbortSignal): Promise<RunResult> {
-  const { verdict, stored } = await start(world, job);
+async function runPrepared(context: RunContext, job: JobData, stop: AbortSignal): Promise<RunResult> {
+  const { verdict, stored } = await start(context, job);
   if (verdict === "newer") return "newer";
   if (stored === null || verdict === "ended") return "done";
   if (verdict !== "run") {
-    if (verdict !== "worker_lost") world.metrics.dropped.inc({ reason: verdict });
-    tellEnded(world, stored);
+    if (verdict !== "worker_lost") context.metrics.dropped.inc({ reason: verdict });
+    reportEnd(context, stored);
     return "done";
   }
-  const trace = traceRun(world.tracing ?? noTracing, stored);
+  const trace = traceRun(context.tracing ?? noTracing, stored);
   let end: ExecutionEnd | null = null;
   try {
-    const ran = await runEngine(world, stored, stop, trace);
-    end = withFacts(ran.end, world);
+    const ran = await runEngine(context, stored, stop, trace);
+    end = withFacts(ran.end, context);
     if (stop.reason === "lock_lost") return "done";
     // A cell has changed its session: nobody can run it again.
     if (stop.reason === "shutdown" && wasStopped(end) && job.session === undefined) return "give_back";
-    if (isUnrun(end) && job.session === undefined && (await backInQueue(world, stored))) return "no_sandbox";
+    if (isUnrun(end) && job.session === undefined && (await backInQueue(context, stored))) return "no_sandbox";
     trace.phase("store");
-    await finish(world, stored, { ...ran, end }, stop);
+    await finish(context, stored, { ...ran, end }, stop);
     return stored.webhookId === null ? "done" : "webhook_due";
   } finally {
     trace.end(end);
   }
 }
 
-function withFacts(end: ExecutionEnd, { sandboxFacts }: RunWorld): ExecutionEnd {
+function withFacts(end: ExecutionEnd, { sandboxFacts }: RunContext): ExecutionEnd {
   if (end.provenance === undefined) return end;
   return { ...end, provenance: { ...end.provenance, sandbox: sandboxFacts?.() ?? null } };
 }
@@ -99,10 +99,10 @@ function withFacts(end: ExecutionEnd, { sandboxFacts }: RunWorld): ExecutionEnd 
 type Verdict = "run" | "newer" | "ended" | "gone" | "cancelled" | "deadline" | "worker_lost";
 
 async function start(
-  world: RunWorld,
+  context: RunContext,
   { id, organization, session }: JobData,
 ): Promise<{ verdict: Verdict; stored: StoredExecution | null }> {
-  const { redis, keys, limits, readsUpTo } = world;
+  const { redis, keys, limits, readsUpTo } = context;
   const cancelled = { status: "cancelled", cause: "cancelled", retrySafe: true } as const;
   const ends = [
     endPastDeadline(limits),
@@ -143,8 +143,8 @@ interface Ran {
   lastOutputs: string[];
 }
 
-async function runEngine(world: RunWorld, stored: StoredExecution, stop: AbortSignal, trace: RunTrace): Promise<Ran> {
-  const { keys, log, redis, limits } = world;
+async function runEngine(context: RunContext, stored: StoredExecution, stop: AbortSignal, trace: RunTrace): Promise<Ran> {
+  const { keys, log, redis, limits } = context;
   const { id } = stored;
   // A cancelled run still tells what it printed; one that somebody else repeats has nothing to tell.
   const repeated = new AbortController();
@@ -153,8 +153,8 @@ async function runEngine(world: RunWorld, stored: StoredExecution, stop: AbortSi
   const input = toRunInput(stored);
   let end: ExecutionEnd;
   try {
-    const ports = world.ports(input, (output) => writer.emit(output));
-    end = await world.engine.run(input, { ...ports, phase: trace.phase }, stop);
+    const ports = context.ports(input, (output) => writer.emit(output));
+    end = await context.engine.run(input, { ...ports, phase: trace.phase }, stop);
   } catch (error) {
     log.error({ execution: id, err: error }, "the engine failed");
     const retrySafe = input.session === undefined;
@@ -175,7 +175,7 @@ function isUnrun(end: ExecutionEnd): boolean {
   return end.cause === "sandbox_lost" && end.outcome === "never_started";
 }
 
-async function backInQueue({ redis, keys }: RunWorld, { organization, id, attempt }: StoredExecution): Promise<boolean> {
+async function backInQueue({ redis, keys }: RunContext, { organization, id, attempt }: StoredExecution): Promise<boolean> {
   return Number(await backInQueueScript.run(redis, keys.base, [organization, id, attempt])) === 1;
 }
 
@@ -183,8 +183,8 @@ async function backInQueue({ redis, keys }: RunWorld, { organization, id, attemp
  * Stores the end. The run can not be repeated for less than it cost, so a Redis that refuses to write, full or read-only, is
  * asked again for a while, as long as the job is still this worker's.
  */
-async function finish(world: RunWorld, stored: StoredExecution, { end, lastOutputs }: Ran, stop: AbortSignal): Promise<void> {
-  const { redis, keys, log, metrics } = world;
+async function finish(context: RunContext, stored: StoredExecution, { end, lastOutputs }: Ran, stop: AbortSignal): Promise<void> {
+  const { redis, keys, log, metrics } = context;
   const { body, zipped } = await encodeEnd(end);
   const { organization, id, attempt } = stored;
   const spent = spentOf(stored, end);
@@ -193,7 +193,7 @@ async function finish(world: RunWorld, stored: StoredExecution, { end, lastOutpu
     try {
       const reply = await finishScript.run(redis, keys.base, args);
       // Ignored: another attempt is the current one, or a cancel or deadline ended it first.
-      if (Number(reply) !== 0) tellEnded(world, { ...stored, status: end.status, end, completedAt: Number(reply) });
+      if (Number(reply) !== 0) reportEnd(context, { ...stored, status: end.status, end, completedAt: Number(reply) });
       return;
     } catch (error) {
       metrics.resultStoreFailures.inc();

@@ -5,11 +5,11 @@ import type { Metrics } from "../../observe/metrics.ts";
 import type { RedisClient } from "../../redis/address.ts";
 import { type Keys, parseMember } from "../core/keys.ts";
 import { decodeRecord } from "../executions/record.ts";
-import { tellEnded } from "../executions/report-end.ts";
+import { reportEnd } from "../executions/report-end.ts";
 import { endScript, overdueScript } from "../executions/scripts.ts";
 import { endPastDeadline } from "./run-job.ts";
 
-export interface SweepWorld {
+export interface SweepContext {
   redis: RedisClient;
   keys: Keys;
   queue: Queue;
@@ -22,8 +22,8 @@ export interface SweepWorld {
  * Ends what waited past its deadline, so that its caller hears of it even while every worker is busy, or there is
  * none. Many processes may do this at once: the first to store the end is the one that tells of it.
  */
-export async function endOverdue(world: SweepWorld): Promise<void> {
-  const { redis, keys, queue, limits, metrics } = world;
+export async function endOverdue(context: SweepContext): Promise<void> {
+  const { redis, keys, queue, limits, metrics } = context;
   const overdue = (await overdueScript.run(redis, keys.base, [])) as Buffer[];
   for (const member of overdue) {
     const { organization, id } = parseMember(member.toString("utf8"));
@@ -33,7 +33,7 @@ export async function endOverdue(world: SweepWorld): Promise<void> {
     metrics.dropped.inc({ reason: "deadline" });
     await queue.remove(id).catch(() => 0);
     const stored = await decodeRecord(organization, await redis.callBuffer("HGETALL", keys.record(organization, id)));
-    if (stored !== null) tellEnded(world, stored);
+    if (stored !== null) reportEnd(context, stored);
   }
 }
 

@@ -1,22 +1,22 @@
 import { type Job, Queue, WaitingError, Worker } from "bullmq";
 import type { Engine, SessionEngine, StopReason } from "../../domain/run.ts";
 import type { RedisClient } from "../../redis/address.ts";
-import { disconnect, patient, untilAnswers } from "../../redis/connection.ts";
+import { connectWithRetry, disconnect, untilAnswers } from "../../redis/connection.ts";
 import { makeKeys, queueNames } from "../core/keys.ts";
-import { giveBack } from "../core/requeue.ts";
+import { requeueLater } from "../core/requeue.ts";
 import { isNewer, VERSION } from "../core/version.ts";
 import { collectDepth, countJobs } from "../executions/depth.ts";
 import { decodeRecord } from "../executions/record.ts";
-import { tellEnded } from "../executions/report-end.ts";
+import { reportEnd } from "../executions/report-end.ts";
 import { endScript } from "../executions/scripts.ts";
 import { SessionHost } from "../sessions/host.ts";
 import { OPEN_JOB } from "../sessions/jobs.ts";
 import { Webhooks } from "../webhooks/webhooks.ts";
 import { REBASE_AT, rebaseWhenDue } from "./fairness.ts";
-import { endOfLostWorker, type JobData, type RunResult, type RunWorld, runJob } from "./run-job.ts";
+import { endOfLostWorker, type JobData, type RunContext, type RunResult, runJob } from "./run-job.ts";
 import { endOverdue, repeat } from "./sweep.ts";
 
-export interface ConsumerDeps extends Omit<RunWorld, "redis" | "keys" | "readsUpTo"> {
+export interface WorkerLoopDeps extends Omit<RunContext, "redis" | "keys" | "readsUpTo"> {
   /** redis://…, rediss://… or the path of a socket. */
   redisUrl: string;
   prefix: string;
@@ -63,11 +63,11 @@ const STOPPED_RUNS_MS = 10_000;
 const CLOSE_MS = 2_000;
 
 /** The queue as a worker process sees it: takes executions, runs them on the engine, stores their ends. */
-export class Consumer {
-  readonly #deps: ConsumerDeps;
+export class WorkerLoop {
+  readonly #deps: WorkerLoopDeps;
   readonly #redis: RedisClient;
   readonly #control: RedisClient;
-  readonly #world: RunWorld;
+  readonly #context: RunContext;
   readonly #worker: Worker<JobData>;
   readonly #queue: Queue;
   readonly #webhooks: Webhooks;
@@ -78,15 +78,15 @@ export class Consumer {
   #stopSweep: () => void = () => {};
   #left: Promise<{ closed: Promise<unknown> }> | null = null;
 
-  constructor(deps: ConsumerDeps) {
+  constructor(deps: WorkerLoopDeps) {
     this.#deps = deps;
     const timing = { ...defaultTiming, ...deps.timing };
     this.#timing = timing;
     const { redisUrl, log } = deps;
-    this.#redis = patient(redisUrl, log);
-    this.#control = patient(redisUrl, log);
-    this.#world = { ...deps, redis: this.#redis, keys: makeKeys(deps.prefix), readsUpTo: deps.readsUpTo ?? VERSION };
-    const shared = { connection: this.#redis, prefix: this.#world.keys.base, skipVersionCheck: true };
+    this.#redis = connectWithRetry(redisUrl, log);
+    this.#control = connectWithRetry(redisUrl, log);
+    this.#context = { ...deps, redis: this.#redis, keys: makeKeys(deps.prefix), readsUpTo: deps.readsUpTo ?? VERSION };
+    const shared = { connection: this.#redis, prefix: this.#context.keys.base, skipVersionCheck: true };
     this.#queue = new Queue(queueNames.executions, shared);
     this.#worker = new Worker<JobData>(queueNames.executions, (job, token) => this.#process(job, token), {
       ...shared,
@@ -115,16 +115,16 @@ export class Consumer {
       if (job !== undefined) this.#endFailed(job.data);
     });
     this.#webhooks = new Webhooks({
-      ...this.#world,
+      ...this.#context,
       allowPrivate: deps.webhookAllowPrivate ?? false,
       backoffMs: timing.webhookBackoffMs,
     });
-    collectDepth(deps.metrics, { queue: this.#queue, redis: this.#redis, base: this.#world.keys.base });
+    collectDepth(deps.metrics, { queue: this.#queue, redis: this.#redis, base: this.#context.keys.base });
     this.#sessions = deps.sessions === undefined ? null : this.#makeHost(deps.sessions);
   }
 
   async start(): Promise<void> {
-    await this.#control.subscribe(this.#world.keys.control);
+    await this.#control.subscribe(this.#context.keys.control);
     this.#worker.run().catch((error: unknown) => this.#deps.log.error({ err: error }, "the queue loop failed"));
     this.#webhooks.start();
     this.#stopSweep = repeat(this.#timing.sweepMs, this.#deps.log, () => this.#sweep());
@@ -174,12 +174,12 @@ export class Consumer {
   }
 
   async #process(job: Job<JobData>, token: string | undefined): Promise<void> {
-    if (isNewer(job.data, this.#world.readsUpTo)) return giveBack(job, token);
+    if (isNewer(job.data, this.#context.readsUpTo)) return requeueLater(job, token);
     if (job.name === OPEN_JOB) return this.#sessions?.open(job.data);
     // An earlier run of it here lost its lock without hearing of it.
     this.#stop(job.data.id, "lock_lost");
     const result = await this.#run(job.data, this.#deps.engine);
-    if (result === "newer" || result === "no_sandbox") return giveBack(job, token);
+    if (result === "newer" || result === "no_sandbox") return requeueLater(job, token);
     if (result !== "give_back") return;
     await job.moveToWait(token);
     throw new WaitingError();
@@ -190,7 +190,7 @@ export class Consumer {
     this.#runs.add(run);
     this.#deps.metrics.executionsRunning.set(this.#runs.size);
     try {
-      const result = await runJob({ ...this.#world, engine }, data, run.stop.signal);
+      const result = await runJob({ ...this.#context, engine }, data, run.stop.signal);
       if (result === "webhook_due") await this.#webhooks.enqueueDue();
       return result;
     } finally {
@@ -203,7 +203,7 @@ export class Consumer {
   #makeHost({ engine, sessionsMax, sandboxesMax }: SessionCapacity): SessionHost {
     const { concurrency, workerId } = this.#deps;
     return new SessionHost({
-      world: this.#world,
+      context: this.#context,
       redis: this.#redis,
       engine,
       workerId,
@@ -228,17 +228,17 @@ export class Consumer {
   }
 
   async #endLost({ id, organization, session }: JobData): Promise<void> {
-    const { keys } = this.#world;
+    const { keys } = this.#context;
     const end = endOfLostWorker(session === undefined);
     const ended = await endScript.run(this.#redis, keys.base, [organization, id, end.status, "worker_lost", JSON.stringify(end), ""]);
     if (Number(ended) === 0) return;
     const stored = await decodeRecord(organization, await this.#redis.callBuffer("HGETALL", keys.record(organization, id)));
-    if (stored !== null) tellEnded(this.#world, stored);
+    if (stored !== null) reportEnd(this.#context, stored);
   }
 
   async #sweep(): Promise<void> {
-    const { keys } = this.#world;
-    await endOverdue({ ...this.#world, queue: this.#queue });
+    const { keys } = this.#context;
+    await endOverdue({ ...this.#context, queue: this.#queue });
     await this.#webhooks.enqueueDue();
     await rebaseWhenDue(this.#redis, keys, this.#queue, this.#timing.rebaseAt);
     // A cancel published while the control connection was away.

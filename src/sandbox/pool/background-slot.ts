@@ -2,7 +2,7 @@ import type { StopReason } from "../../domain/run.ts";
 import type { Sandbox, SandboxSpec, Taken } from "../sandbox.ts";
 
 /** Room for one sandbox that nobody needs now. */
-export interface Spare {
+export interface BackgroundLease {
   /** Aborted, with a StopReason, once an execution may want the room. */
   wanted: AbortSignal;
   take(spec: SandboxSpec, wantsPreloaded: boolean, signal: AbortSignal): Promise<Taken>;
@@ -16,14 +16,14 @@ interface Ways {
 }
 
 /** The room beside the stock: given to one at a time, from whom it is taken back when executions want it. */
-export class SpareRoom {
+export class BackgroundSlot {
   #given: { stop: AbortController; inUseMax: number } | null = null;
 
   get given(): boolean {
     return this.#given !== null;
   }
 
-  give(inUseMax: number, { start, end }: Ways): Spare {
+  give(inUseMax: number, { start, end }: Ways): BackgroundLease {
     const stop = new AbortController();
     this.#given = { stop, inUseMax };
     return {

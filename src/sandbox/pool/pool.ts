@@ -4,7 +4,7 @@ import type { Log } from "../../observe/log.ts";
 import type { Metrics } from "../../observe/metrics.ts";
 import type { Sandbox, SandboxFactory, SandboxSpec, Taken } from "../sandbox.ts";
 import { Arrivals } from "./arrivals.ts";
-import { type Spare, SpareRoom } from "./background-slot.ts";
+import { type BackgroundLease, BackgroundSlot } from "./background-slot.ts";
 import { EarliestTimer } from "./earliest-timer.ts";
 import { IdleSandbox } from "./idle-sandbox.ts";
 import { Stock } from "./stock.ts";
@@ -49,7 +49,7 @@ export class Pool {
   readonly #arrivals = new Arrivals();
   readonly #closing = new AbortController();
   readonly #stock = new Stock();
-  readonly #spareRoom = new SpareRoom();
+  readonly #spareRoom = new BackgroundSlot();
   readonly #waiters: Waiter[] = [];
   readonly #work = new Set<Promise<void>>();
   #starting = 0;
@@ -130,7 +130,7 @@ export class Pool {
    * Room beside the stock for work that nobody waits for; null unless the stock is full, nothing starts or waits, and at
    * most `inUseMax` sandboxes are in use, which leaves a core free. What is made in it is nobody's execution, and counts as none.
    */
-  spare(inUseMax: number): Spare | null {
+  spare(inUseMax: number): BackgroundLease | null {
     const full = this.#stock.size >= this.#target() && this.#stock.calm;
     const quiet = this.#starting === 0 && this.#waiters.length === 0 && this.#inUse <= inUseMax;
     const room = this.#existing < this.#options.capacity && !this.#spareRoom.given && !this.#closing.signal.aborted;

@@ -5,7 +5,7 @@ import type { FileHash } from "../../domain/provenance.ts";
 import { fileNameProblem } from "../../domain/request.ts";
 import type { ExecutionEnd } from "../../domain/result.ts";
 import type { RunPorts } from "../../domain/run.ts";
-import { displayOf, errorOf } from "../wire/display-schema.ts";
+import { parseDisplay, parseErrorOutput } from "../wire/display-schema.ts";
 import type { OutFrame } from "../wire/frames.ts";
 import { WireError } from "../wire/frames.ts";
 import { TextDecoding, type TextOutput } from "./text-outputs.ts";
@@ -89,7 +89,7 @@ export class RunOutputs {
   }
 
   async display(frame: OutFrame): Promise<void> {
-    const shown = this.#fits(frame) ? displayOf(frame.head) : null;
+    const shown = this.#fits(frame) ? parseDisplay(frame.head) : null;
     if (shown === null) {
       this.truncated.outputs = true;
       return;
@@ -126,7 +126,7 @@ export class RunOutputs {
     const { displayBytesMax, tracebackLinesMax } = this.#bounds;
     const fits =
       this.#errors <= ERRORS_MAX && this.#errorsBytes <= displayBytesMax && frame.values <= tracebackLinesMax + ERROR_VALUES_SLACK;
-    const found = fits ? errorOf(frame.head) : null;
+    const found = fits ? parseErrorOutput(frame.head) : null;
     if (found === null) {
       this.truncated.outputs = true;
       return;

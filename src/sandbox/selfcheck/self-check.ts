@@ -3,7 +3,7 @@ import type { Limits } from "../../domain/limits.ts";
 import type { Engine, StopReason } from "../../domain/run.ts";
 import type { Log } from "../../observe/log.ts";
 import type { Metrics } from "../../observe/metrics.ts";
-import type { Spare } from "../pool/background-slot.ts";
+import type { BackgroundLease } from "../pool/background-slot.ts";
 import type { Pool } from "../pool/pool.ts";
 import { runInSandbox } from "../run/engine.ts";
 import { type AttackProgram, attackPrograms, type Verdict } from "./attack-programs.ts";
@@ -81,7 +81,7 @@ function resultOf({ breaches, inconclusive }: Verdict, gaveWay: boolean): "held"
   return gaveWay ? "gave_way" : "inconclusive";
 }
 
-async function untilSpare({ pool, inUseMax, nothingWaits }: SelfCheckOptions, stop: AbortSignal): Promise<Spare> {
+async function untilSpare({ pool, inUseMax, nothingWaits }: SelfCheckOptions, stop: AbortSignal): Promise<BackgroundLease> {
   for (;;) {
     stop.throwIfAborted();
     const quiet = await nothingWaits().catch(() => false);

@@ -16,12 +16,12 @@ const displays = new Map<unknown, ValidateFunction<Display>>(
 const isError = ajv.compile<ErrorOutput>(z.toJSONSchema(errorOutput));
 
 /** The output that the head of a display frame announces, which is the head itself; null when it is none, or has a member that none has. */
-export function displayOf(head: Record<string, unknown>): Display | null {
+export function parseDisplay(head: Record<string, unknown>): Display | null {
   return displays.get(head.type)?.(head) ? (head as Display) : null;
 }
 
 /** The same for the head of an error frame, and the errno of the exception if it has one. */
-export function errorOf({ errno, ...head }: Record<string, unknown>): { raised: ErrorOutput; errno: number | null } | null {
+export function parseErrorOutput({ errno, ...head }: Record<string, unknown>): { raised: ErrorOutput; errno: number | null } | null {
   const raised = { ...head, type: "error" };
   return isError(raised) ? { raised, errno: typeof errno === "number" ? errno : null } : null;
 }

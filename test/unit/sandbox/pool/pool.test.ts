@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { makeLog } from "../../../../src/observe/log.ts";
 import { type Metrics, makeMetrics } from "../../../../src/observe/metrics.ts";
-import type { Spare } from "../../../../src/sandbox/pool/background-slot.ts";
+import type { BackgroundLease } from "../../../../src/sandbox/pool/background-slot.ts";
 import { Pool, type PoolOptions } from "../../../../src/sandbox/pool/pool.ts";
 import { FakeFactory, type FakeSandbox, OpeningFactory, type Script, wellBehaved } from "../../../support/fake-sandbox.ts";
 
@@ -29,13 +29,13 @@ function poolOf(factory: FakeFactory, changes: Partial<PoolOptions> = {}) {
 }
 
 /** Waits for spare room and takes it. */
-const untilQuiet = (pool: Pool): Promise<Spare> =>
+const untilQuiet = (pool: Pool): Promise<BackgroundLease> =>
   vi.waitFor(() => {
     const spare = pool.spare(1);
     if (spare === null) throw new Error("nothing is spare");
     return spare;
   });
-const giveBack = async (spare: Spare) => spare.discard((await spare.take(spec, false, never)).sandbox);
+const requeueLater = async (spare: BackgroundLease) => spare.discard((await spare.take(spec, false, never)).sandbox);
 const counts = async ({ poolTakes, poolSandboxes }: Metrics) => [(await poolTakes.get()).values, (await poolSandboxes.get()).values];
 const untilIdle = (pool: Pool, count: number) => vi.waitFor(() => expect(pool.idle).toBe(count));
 
@@ -100,7 +100,7 @@ describe("the warm pool", () => {
     const { pool, metrics } = poolOf(factory);
     expect(pool.spare(1)).toBeNull();
     pool.open();
-    await giveBack(await untilQuiet(pool));
+    await requeueLater(await untilQuiet(pool));
     const first = await pool.take(spec, false, never);
     const second = await pool.take(spec, false, never);
     await untilIdle(pool, 2);
