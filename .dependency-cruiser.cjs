@@ -5,10 +5,10 @@
 const mayImport = {
   domain: [],
   util: [],
-  observe: ["domain"],
+  observe: ["domain", "util"],
   keys: ["domain"],
   receipts: ["domain"],
-  redis: ["observe"],
+  redis: ["observe", "util"],
   files: ["domain", "observe", "redis"],
   app: ["domain"],
   queue: ["app", "domain", "observe", "redis", "util"],

@@ -12,7 +12,7 @@ import { makeEngine } from "../sandbox/run/engine.ts";
 import { measureRunner } from "../sandbox/selfcheck/measure-runner.ts";
 import { startSelfChecks } from "../sandbox/selfcheck/self-check.ts";
 import { proveLockdown } from "../sandbox/selfcheck/self-proof.ts";
-import { deadlineAfter } from "../util/deadline.ts";
+import { orTimeout } from "../util/race.ts";
 import { openSandboxEngine } from "./open-engine.ts";
 import type { Part, ProcessContext } from "./process.ts";
 
@@ -123,7 +123,7 @@ export async function startWorker(context: ProcessContext, files: Files): Promis
       await stop();
     },
     readiness: async () => ({
-      engine: await succeeds(() => inTime(sandboxes.ping(), PING_MS_MAX)),
+      engine: await succeeds(() => orTimeout(sandboxes.ping(), PING_MS_MAX, "the engine did not answer in time")),
       worker_redis: await succeeds(() => workerLoop.ready()),
       pool: config.POOL_SIZE_MIN === 0 || pool.idle > 0 || workerLoop.running() > 0,
       isolation: isolated,
@@ -137,15 +137,5 @@ async function succeeds(work: () => Promise<unknown>): Promise<boolean> {
     return true;
   } catch {
     return false;
-  }
-}
-
-async function inTime(work: Promise<unknown>, ms: number): Promise<void> {
-  const { signal, clear } = deadlineAfter(ms, new AbortController().signal);
-  const late = new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true }));
-  try {
-    await Promise.race([work, late]);
-  } finally {
-    clear();
   }
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Cluster, Redis, type RedisOptions } from "ioredis";
 import type { Log } from "../observe/log.ts";
+import { orTimeout } from "../util/race.ts";
 import { parseRedisUrl, type RedisAddress, type RedisClient } from "./address.ts";
 
 /** A caller of the API is told within this time that Redis does not answer. */
@@ -119,7 +120,7 @@ function replaceWhenSilent(redis: Redis, { everyMs, withinMs }: { everyMs: numbe
   const timer = setInterval(() => {
     if (asking || redis.status !== "ready") return;
     asking = true;
-    bounded(redis.ping(), withinMs)
+    replyWithin(redis.ping(), withinMs)
       .catch(() => {
         if (redis.status !== "ready") return;
         log.warn("a Redis connection fell silent; another one is opened");
@@ -133,23 +134,15 @@ function replaceWhenSilent(redis: Redis, { everyMs, withinMs }: { everyMs: numbe
   redis.once("end", () => clearInterval(timer));
 }
 
-/** Rejects when the work takes longer; the work itself may go on. */
-export async function bounded<T>(work: Promise<T>, ms: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`Redis did not answer within ${ms} ms`)), ms);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+/** A reply of Redis. Rejects after `ms`. */
+export function replyWithin<T>(reply: Promise<T>, ms: number): Promise<T> {
+  return orTimeout(reply, ms, `Redis did not answer within ${ms} ms`);
 }
 
 /** Rejects unless Redis answers on this connection within `timeoutMs`. */
 export async function untilAnswers(redis: RedisClient, timeoutMs: number): Promise<void> {
   await untilReady(redis, timeoutMs);
-  await bounded(redis.ping(), timeoutMs);
+  await replyWithin(redis.ping(), timeoutMs);
 }
 
 /** Resolves once commands can be sent; rejects after `timeoutMs`. */

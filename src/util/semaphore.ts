@@ -1,4 +1,4 @@
-/** Lets at most `permits` holders in at a time, first come first served. */
+/** Counting semaphore, first in first out. */
 export class Semaphore {
   #free: number;
   readonly #waiting: Array<() => void> = [];
@@ -7,7 +7,17 @@ export class Semaphore {
     this.#free = permits;
   }
 
-  /** Resolves with the function that gives the permit back. Rejects with the signal's reason when aborted first. */
+  /** Runs `work` while holding a permit. */
+  async use<T>(work: () => Promise<T>): Promise<T> {
+    const release = await this.acquire();
+    try {
+      return await work();
+    } finally {
+      release();
+    }
+  }
+
+  /** Resolves with the function that releases the permit. Rejects with the signal's reason when aborted first. */
   async acquire(signal?: AbortSignal): Promise<() => void> {
     signal?.throwIfAborted();
     if (this.#free > 0) this.#free -= 1;

@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Limits } from "../../domain/limits.ts";
 import type { Metrics } from "../../observe/metrics.ts";
 import { deadlineAfter } from "../../util/deadline.ts";
+import { orAborted } from "../../util/race.ts";
 import { ChatChunks } from "./chat-chunks.ts";
 import { type Model, type ModelEvent, ModelFailed, type ModelRequest } from "./model.ts";
 import { readServerEvents } from "./server-events.ts";
@@ -145,20 +146,14 @@ class Watch {
 
   async within<T>(ms: number, wait: () => Promise<T>): Promise<T> {
     const timer = setTimeout(() => this.#controller.abort(new ModelFailed("model_timeout")), ms);
-    let letGo: () => void = () => undefined;
-    const aborted = new Promise<never>((_, reject) => {
-      letGo = () => reject(this.signal.reason as Error);
-    });
-    this.signal.addEventListener("abort", letGo, { once: true });
     try {
       this.signal.throwIfAborted();
-      return await Promise.race([wait(), aborted]);
+      return await orAborted(wait(), this.signal);
     } catch (error) {
       if (this.signal.aborted) throw this.signal.reason;
       throw error;
     } finally {
       clearTimeout(timer);
-      this.signal.removeEventListener("abort", letGo);
     }
   }
 

@@ -1,7 +1,7 @@
 import type { Queue } from "bullmq";
 import type { Metrics } from "../../observe/metrics.ts";
 import type { RedisClient } from "../../redis/address.ts";
-import { bounded } from "../../redis/connection.ts";
+import { replyWithin } from "../../redis/connection.ts";
 import { oldestWaitingScript } from "./scripts.ts";
 
 export interface Depth {
@@ -49,7 +49,7 @@ export function collectDepth(metrics: Metrics, source: { queue: Queue; redis: Re
 /** Rejects at once while there is no connection: a worker's would keep the question until there is one. */
 async function answered<T>(redis: RedisClient, call: () => Promise<T>): Promise<T> {
   if (redis.status !== "ready") throw new Error("Redis is away");
-  return bounded(call(), ASK_MS_MAX);
+  return replyWithin(call(), ASK_MS_MAX);
 }
 
 /** The registry asks every metric that has this method; its types know it only as a constructor option. */

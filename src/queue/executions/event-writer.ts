@@ -2,6 +2,7 @@ import type { Limits } from "../../domain/limits.ts";
 import type { Output } from "../../domain/outputs.ts";
 import type { Log } from "../../observe/log.ts";
 import type { RedisClient } from "../../redis/address.ts";
+import { orAborted } from "../../util/race.ts";
 import type { Keys } from "../core/keys.ts";
 import type { StoredExecution } from "./record.ts";
 import { outputScript } from "./scripts.ts";
@@ -128,14 +129,7 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
 
 /** A write to a Redis that is away waits for its return; a stopped run does not wait with it. */
 async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  let abort = () => {};
-  const aborted = new Promise<void>((resolve) => {
-    abort = resolve;
-    signal.addEventListener("abort", abort, { once: true });
+  await orAborted(work, signal).catch((error: unknown) => {
+    if (error !== signal.reason) throw error;
   });
-  try {
-    await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
 }

@@ -3,7 +3,7 @@ import { memoryUnits } from "../../domain/memory-units.ts";
 import type { Engine, EngineSession, SessionEngine } from "../../domain/run.ts";
 import type { Session } from "../../domain/session.ts";
 import type { RedisClient } from "../../redis/address.ts";
-import { Slots } from "../../util/slots.ts";
+import { Semaphore } from "../../util/semaphore.ts";
 import { sessionQueueName } from "../core/keys.ts";
 import { requeueLater } from "../core/requeue.ts";
 import { isNewer } from "../core/version.ts";
@@ -55,7 +55,7 @@ const IDLE_CHECK_MS = 1_000;
 export class SessionHost {
   readonly #deps: SessionHostDeps;
   readonly #live = new Map<string, Live>();
-  readonly #slots: Slots;
+  readonly #cellPermits: Semaphore;
   readonly #worker: Worker<SessionJob>;
   readonly #queues: SessionQueues;
   readonly #opening: SessionOpening;
@@ -65,7 +65,7 @@ export class SessionHost {
   constructor(deps: SessionHostDeps) {
     this.#deps = deps;
     const { context, redis, workerId, concurrency } = deps;
-    this.#slots = new Slots(concurrency);
+    this.#cellPermits = new Semaphore(concurrency);
     this.#queues = new SessionQueues({ redis: context.redis, base: context.keys.base, log: context.log });
     this.#opening = new SessionOpening({
       ...{ context, workerId, engine: deps.engine, queues: this.#queues },
@@ -169,7 +169,7 @@ export class SessionHost {
 
   #runCell(live: Live, job: JobData): Promise<void> {
     const { context, runCell } = this.#deps;
-    return this.#slots.use(() => {
+    return this.#cellPermits.use(() => {
       if (this.#closing || !this.#has(live)) return runCell(job, gone);
       return runCell(job, {
         run: async (input, ports, stop) => {

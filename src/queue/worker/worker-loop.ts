@@ -2,6 +2,7 @@ import { type Job, Queue, WaitingError, Worker } from "bullmq";
 import type { Engine, SessionEngine, StopReason } from "../../domain/run.ts";
 import type { RedisClient } from "../../redis/address.ts";
 import { connectWithRetry, disconnect, untilAnswers } from "../../redis/connection.ts";
+import { within } from "../../util/race.ts";
 import { makeKeys, queueNames } from "../core/keys.ts";
 import { requeueLater } from "../core/requeue.ts";
 import { isNewer, VERSION } from "../core/version.ts";
@@ -136,7 +137,7 @@ export class WorkerLoop {
     this.#stopSweep();
     const { closed } = await this.leave(hardDeadlineMs);
     // BullMQ's close waits for a Redis that may be away.
-    await within(CLOSE_MS, Promise.all([closed, this.#webhooks.close(), this.#queue.close().catch(() => undefined)]));
+    await within(Promise.all([closed, this.#webhooks.close(), this.#queue.close().catch(() => undefined)]), CLOSE_MS);
     disconnect(this.#redis, this.#control);
   }
 
@@ -151,11 +152,11 @@ export class WorkerLoop {
 
   async #endWork(hardDeadlineMs: number): Promise<{ closed: Promise<unknown> }> {
     const closed = Promise.all([this.#worker.close().catch(() => undefined), this.#sessions?.stopTaking()]);
-    await within(hardDeadlineMs, this.#untilIdle());
+    await within(this.#untilIdle(), hardDeadlineMs);
     for (const { stop } of this.#runs) stop.abort("shutdown" satisfies StopReason);
-    await within(STOPPED_RUNS_MS, this.#untilIdle());
+    await within(this.#untilIdle(), STOPPED_RUNS_MS);
     const warn = (error: unknown) => this.#deps.log.warn({ err: error }, "sessions could not be ended in order");
-    if (this.#sessions !== null) await within(STOPPED_RUNS_MS, this.#sessions.end().catch(warn));
+    if (this.#sessions !== null) await within(this.#sessions.end().catch(warn), STOPPED_RUNS_MS);
     return { closed };
   }
 
@@ -254,13 +255,4 @@ export class WorkerLoop {
       this.#idle = resolve;
     });
   }
-}
-
-async function within(ms: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([work, late]);
-  clearTimeout(timer);
 }

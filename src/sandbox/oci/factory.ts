@@ -1,6 +1,7 @@
 import type { Limits } from "../../domain/limits.ts";
 import type { Metrics } from "../../observe/metrics.ts";
 import { deadlineAfter } from "../../util/deadline.ts";
+import { within } from "../../util/race.ts";
 import type { Sandbox, SandboxEnd, SandboxFactory, SandboxSpec } from "../sandbox.ts";
 import { FrameStream, frameBounds } from "../wire/frame-stream.ts";
 import { type InFrame, type OutFrame, WireError } from "../wire/frames.ts";
@@ -128,12 +129,7 @@ class OciSandbox implements Sandbox {
   }
 
   async end(): Promise<SandboxEnd> {
-    let timer: NodeJS.Timeout | undefined;
-    const tooLate = new Promise<null>((resolve) => {
-      timer = setTimeout(() => resolve(null), END_FACTS_TIMEOUT_MS);
-    });
-    const facts = await Promise.race([this.#lease.ended(), tooLate]);
-    clearTimeout(timer);
+    const facts = await within(this.#lease.ended(), END_FACTS_TIMEOUT_MS);
     return { exitCode: facts?.exitCode ?? null, oomKilled: facts?.oomKilled ?? false };
   }
 

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { z } from "zod";
+import { orAborted } from "../../util/race.ts";
 
 /** Requests of the keeper's language; `keeper/keeper.py` is its specification. */
 const CREATE = 0x43;
@@ -81,17 +82,12 @@ export async function takeLease(
   signal.throwIfAborted();
   const socket = connect(path);
   const answers = readAnswers(socket);
-  let giveUp = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    giveUp = () => reject(signal.reason as Error);
-  });
-  signal.addEventListener("abort", giveUp, { once: true });
   try {
     const request = Buffer.alloc(5);
     request.writeUInt8(CREATE, 0);
     request.writeUInt32BE(memoryMb, 1);
     socket.write(request);
-    const first = await Promise.race([answers.first, aborted]);
+    const first = await orAborted(answers.first, signal);
     if (first === null) throw new Error("the keeper made no container");
     if ("refused" in first) throw new Error(`the keeper refuses a container: ${first.refused}`);
     if (!("id" in first)) throw new Error("the keeper began with the end of a container");
@@ -99,8 +95,6 @@ export async function takeLease(
   } catch (error) {
     leaving(closed(socket));
     throw error;
-  } finally {
-    signal.removeEventListener("abort", giveUp);
   }
 }
 

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { memoryUnits } from "../../domain/memory-units.ts";
 import type { Log } from "../../observe/log.ts";
 import type { Metrics } from "../../observe/metrics.ts";
+import { orAborted } from "../../util/race.ts";
 import type { Sandbox, SandboxFactory, SandboxSpec, Taken } from "../sandbox.ts";
 import { Arrivals } from "./arrivals.ts";
 import { type BackgroundLease, BackgroundSlot } from "./background-slot.ts";
@@ -194,7 +195,7 @@ export class Pool {
   async #settled(idle: IdleSandbox, signal: AbortSignal): Promise<void> {
     const { preloading } = idle;
     if (preloading === null) return;
-    await Promise.race([preloading, aborted(signal)]);
+    await orAborted(preloading, signal).catch(() => undefined);
     if (!signal.aborted) return;
     if (this.#closing.signal.aborted) this.#track(this.#destroy(idle.sandbox));
     else if (this.#waiters.length === 0) this.#stock.add(idle);
@@ -383,10 +384,6 @@ export class Pool {
     poolSandboxes.set({ state: "resting" }, this.#resting);
     poolTarget.set(this.#closing.signal.aborted ? 0 : this.#target());
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }
 
 /** Whether its owner gave up by decision, not for lack of time. */
