@@ -16,7 +16,7 @@ const mayImport = {
   mcp: ["domain", "observe"],
   assistant: ["app", "domain", "observe", "redis", "util"],
   http: ["app", "assistant", "domain", "files", "keys", "mcp", "observe", "receipts", "redis", "util"],
-  cli: ["domain", "keys", "observe", "receipts"],
+  cli: ["domain", "keys", "observe", "receipts", "util"],
 };
 
 /** Rooms inside a room that may not import each other. */

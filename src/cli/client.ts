@@ -2,7 +2,7 @@ import { createReadStream } from "node:fs";
 import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Execution, ExecutionEvent } from "../domain/result.ts";
-import { type ServerEvent, serverEvents } from "./server-events.ts";
+import { readServerEvents } from "../util/server-events.ts";
 import { CliError, EXIT_SERVICE, type Service } from "./settings.ts";
 import { harmlessLine } from "./terminal.ts";
 
@@ -60,7 +60,7 @@ export class Client {
     for (let resumes = 0; resumes <= RESUMES_MAX; resumes++) {
       try {
         for await (const event of eventsOf(response)) {
-          last = event.id;
+          last = event.id ?? last;
           const parsed = JSON.parse(event.data) as ExecutionEvent;
           yield parsed;
           if (parsed.type === "execution.ended") return;
@@ -112,8 +112,8 @@ export function unreachable(url: string, error: unknown): CliError {
   );
 }
 
-function eventsOf(response: Response): AsyncIterable<ServerEvent> {
-  return serverEvents(response.body as unknown as AsyncIterable<Uint8Array>);
+function eventsOf(response: Response): ReturnType<typeof readServerEvents> {
+  return readServerEvents(response.body as unknown as AsyncIterable<Uint8Array>);
 }
 
 /** The service's own sentence for what it refuses. */

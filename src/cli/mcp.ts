@@ -1,7 +1,7 @@
 import type { JSONRPCMessage, Transport } from "@modelcontextprotocol/server";
 import { StdioServerTransport } from "@modelcontextprotocol/server/stdio";
+import { readServerEvents } from "../util/server-events.ts";
 import { unreachable } from "./client.ts";
-import { serverEvents } from "./server-events.ts";
 import type { Service } from "./settings.ts";
 import { harmlessLine } from "./terminal.ts";
 
@@ -86,7 +86,7 @@ class Relay {
     const type = response.headers.get("content-type") ?? "";
     if (type.startsWith("text/event-stream")) {
       const chunks = response.body as unknown as AsyncIterable<Uint8Array>;
-      for await (const event of serverEvents(chunks)) await this.#answer(JSON.parse(event.data), message, response);
+      for await (const event of readServerEvents(chunks)) await this.#answer(JSON.parse(event.data), message, response);
       return;
     }
     const text = await response.text();

@@ -3,9 +3,9 @@ import type { Limits } from "../../domain/limits.ts";
 import type { Metrics } from "../../observe/metrics.ts";
 import { deadlineAfter } from "../../util/deadline.ts";
 import { orAborted } from "../../util/race.ts";
+import { readServerEvents, ServerEventsTooLarge } from "../../util/server-events.ts";
 import { ChatChunks } from "./chat-chunks.ts";
 import { type Model, type ModelEvent, ModelFailed, type ModelRequest } from "./model.ts";
-import { readServerEvents } from "./server-events.ts";
 
 export interface ModelClientOptions {
   /** Base of the chat-completions API, with its version. */
@@ -78,10 +78,8 @@ export class ModelClient implements Model {
       if (/^application\/json\b/i.test(response.headers.get("content-type") ?? "")) {
         yield* turn.push(await wholeText(chunks, limits.modelAnswerBytesMax));
       } else {
-        for await (const data of readServerEvents(chunks, {
-          lineBytesMax: limits.modelLineBytesMax,
-          bytesMax: limits.modelAnswerBytesMax,
-        })) {
+        const bounds = { eventCharsMax: limits.modelLineBytesMax, bytesMax: limits.modelAnswerBytesMax };
+        for await (const { data } of readServerEvents(chunks, { ...bounds, takeUnfinished: true })) {
           if (data.trim() === "[DONE]") break;
           yield* turn.push(data);
         }
@@ -212,6 +210,7 @@ function retryAfterOf(headers: Headers): number | null {
 
 /** What fetch throws may quote headers, so nothing of it is kept. */
 function failureOf(error: unknown): ModelFailed {
+  if (error instanceof ServerEventsTooLarge) return new ModelFailed("model_broken_answer");
   return error instanceof ModelFailed ? error : new ModelFailed("model_unavailable");
 }
 

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { endingSentence, exitCodeOf } from "../../../src/cli/exit-code.ts";
 import { imageName, renderOutput } from "../../../src/cli/render.ts";
-import { serverEvents } from "../../../src/cli/server-events.ts";
 import { alignTable } from "../../../src/cli/table.ts";
 
 describe("tables", () => {
@@ -77,19 +76,4 @@ describe("exit codes", () => {
     );
     expect(endingSentence({ status: "failed", cause: "exception", evidence: {} })).toBeNull();
   });
-});
-
-test("server-sent events are the same however their bytes are cut", async () => {
-  const stream = Buffer.from(': ping\n\nid: 1-0\nevent: x\ndata: {"å":1}\n\nid: 2-0\r\ndata: a\r\ndata: b\r\n\r\ndata: unfinished');
-  for (let size = 1; size <= stream.length; size++) {
-    const events = [];
-    async function* chunks() {
-      for (let at = 0; at < stream.length; at += size) yield stream.subarray(at, at + size);
-    }
-    for await (const event of serverEvents(chunks())) events.push(event);
-    expect(events).toEqual([
-      { id: "1-0", data: '{"å":1}' },
-      { id: "2-0", data: "a\nb" },
-    ]);
-  }
 });

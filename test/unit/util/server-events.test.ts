@@ -1,9 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ModelFailed } from "../../../../src/assistant/model/model.ts";
-import { readServerEvents } from "../../../../src/assistant/model/server-events.ts";
+import { readServerEvents, ServerEventsTooLarge } from "../../../src/util/server-events.ts";
 
-const BOUNDS = { lineBytesMax: 1_000, bytesMax: 10_000 };
+const BOUNDS = { eventCharsMax: 1_000, bytesMax: 10_000, takeUnfinished: true };
 
 async function* chunksOf(bytes: Uint8Array, sizes: number[]) {
   for (let at = 0, index = 0; at < bytes.length; index += 1) {
@@ -15,7 +14,7 @@ async function* chunksOf(bytes: Uint8Array, sizes: number[]) {
 
 const read = async (text: string, sizes: number[] = [], bounds = BOUNDS) => {
   const found: string[] = [];
-  for await (const data of readServerEvents(chunksOf(Buffer.from(text), sizes), bounds)) found.push(data);
+  for await (const { data } of readServerEvents(chunksOf(Buffer.from(text), sizes), bounds)) found.push(data);
   return found;
 };
 
@@ -36,8 +35,20 @@ describe("events", () => {
   });
 
   test("beyond a bound throw: a line without end, a data without end, more in all", async () => {
-    await expect(read(`data: ${"x".repeat(2_000)}`, [100])).rejects.toBeInstanceOf(ModelFailed);
-    await expect(read("data: xxxxxxxxxx\n".repeat(200), [100])).rejects.toBeInstanceOf(ModelFailed);
-    await expect(read("data: x\n\n".repeat(2_000), [100])).rejects.toBeInstanceOf(ModelFailed);
+    await expect(read(`data: ${"x".repeat(2_000)}`, [100])).rejects.toBeInstanceOf(ServerEventsTooLarge);
+    await expect(read("data: xxxxxxxxxx\n".repeat(200), [100])).rejects.toBeInstanceOf(ServerEventsTooLarge);
+    await expect(read("data: x\n\n".repeat(2_000), [100])).rejects.toBeInstanceOf(ServerEventsTooLarge);
   });
+});
+
+test("an event that the end of the stream may have cut is given only when asked for, with the ids of the others", async () => {
+  const stream = Buffer.from(': ping\nid: 1-0\nevent: x\ndata: {"å":1}\n\nid: 2-0\r\ndata: a\r\ndata: b\r\n\r\ndata: unfinished');
+  for (let size = 1; size <= stream.length; size += 1) {
+    const events = [];
+    for await (const event of readServerEvents(chunksOf(stream, [size]))) events.push(event);
+    expect(events).toMatchObject([
+      { id: "1-0", event: "x", data: '{"å":1}' },
+      { id: "2-0", data: "a\nb" },
+    ]);
+  }
 });
