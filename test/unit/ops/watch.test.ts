@@ -42,9 +42,11 @@ test("each alert has one runbook, and each runbook an alert", () => {
   }
 });
 
-test.each([...runbooks])("the runbook of %s says what it means, who is hurt, where to look, what to do, when it is over", (name, text) => {
+test.each([...runbooks])("the runbook of %s has every section, and says when it is done", (name, text) => {
   const headings = [...text.matchAll(/^#+ .*/gm)].map(([heading]) => heading);
-  expect(headings).toEqual([`# ${name}`, "## Who is hurt", "## Look at", "## Do", "## It is over when"]);
+  const sections = ["What it means", "Is it hurting callers", "Find the cause", "Fix", "If that fails"];
+  expect(headings).toEqual([`# ${name}`, ...sections.map((section) => `## ${section}`)]);
+  expect(text).toContain("\nDone when ");
   for (const [, page] of text.matchAll(/\]\((\w+)\.md\)/g)) expect([...runbooks.keys()]).toContain(page);
 });
 
