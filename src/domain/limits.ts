@@ -1,18 +1,18 @@
 /**
- * Every bound of the service, one line each, unit last. An operator sets any of them with the
- * environment variable `LIMIT_` + the name in capitals (`runTimeoutMsMax` → `LIMIT_RUN_TIMEOUT_MS_MAX`);
- * a request may lower those that `execution/request.ts` names.
+ * Every limit of the service, one line each, unit last. Those in `operatorLimits` are settings: an environment variable
+ * `LIMIT_` + the name in capitals (`runTimeoutMsMax` → `LIMIT_RUN_TIMEOUT_MS_MAX`). The others are constants.
+ * A request may lower those that `request.ts` names.
  */
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
 export const limitDefaults = {
-  // One run, inside the sandbox.
+  // One run inside the sandbox.
   runTimeoutMsMax: 30_000,
-  // The runner stops the code at the limit; the worker kills the container this much later.
+  // The runner stops the code at its limit. The worker kills the container this much later.
   runKillGraceMs: 2_000,
   memoryMbMax: 512,
-  // Below this the interpreter and the supervisor themselves do not fit.
+  // The interpreter and the supervisor need this much themselves.
   memoryMbMin: 64,
   cpuCores: 1,
   processesMax: 64,
@@ -21,14 +21,14 @@ export const limitDefaults = {
   tmpFolderMbMax: 64,
   sharedMemoryMbMax: 64,
 
-  // What comes out of a sandbox. "Kept" is stored and answered; beyond it is counted; at "stop" the run ends.
+  // What comes out of a sandbox. "Kept" bytes are stored and returned, further ones are counted, and "stop" ends the run.
   stdoutKeptBytesMax: 1 * MIB,
   stderrKeptBytesMax: 1 * MIB,
   outputStopBytesMax: 64 * MIB,
   outputsCountMax: 256,
   displayBytesMax: 8 * MIB,
   displaysBytesMax: 32 * MIB,
-  // JSON values: reading, checking and writing an output costs by these, not by its bytes, and does so on every other caller's time.
+  // JSON values. Parsing, checking and writing an output takes time in proportion to them, and it blocks the event loop.
   displayValuesMax: 250_000,
   displaysValuesMax: 500_000,
   tableRowsMax: 1_000,
@@ -44,16 +44,16 @@ export const limitDefaults = {
   preloadTimeoutMsMax: 15_000,
   sandboxStartTimeoutMsMax: 20_000,
 
-  // Between two attacks of a worker on its own sandboxes, see engine/self-check.ts; later while nothing is spare.
+  // Between two self-checks of a worker, see sandbox/selfcheck; longer while it has no spare capacity.
   selfCheckIntervalMs: 60_000,
 
   // What a caller sends.
   codeBytesMax: 1 * MIB,
   requestBodyBytesMax: 16 * MIB,
-  // Levels of objects and arrays in each other; what writes JSON again has a stack.
+  // Nested levels of objects and arrays. JSON.stringify recurses.
   requestBodyDepthMax: 128,
   requestBodyValuesMax: 50_000,
-  // Of a message to /mcp, whose package checks it more thoroughly than fast.
+  // Of a message to /mcp. The MCP package takes long to validate a large one.
   mcpMessageValuesMax: 2_000,
   stdinBytesMax: 1 * MIB,
   argsCountMax: 64,
@@ -66,7 +66,7 @@ export const limitDefaults = {
   metadataCountMax: 16,
   metadataValueCharsMax: 512,
   listPageMax: 100,
-  // Of results in one page: it is at an end after the first one beyond.
+  // Of results in one page, which ends after the first result beyond it.
   listPageBytesMax: 8 * MIB,
 
   // The queue.
@@ -77,22 +77,22 @@ export const limitDefaults = {
   webhookAttemptsMax: 8,
   webhookTimeoutMsMax: 10_000,
 
-  // Sessions. One holds its sandbox, so their count is bounded by memory as well, see engine/capacity.ts.
+  // Sessions. Each holds a sandbox, so memory bounds their number as well, see sandbox/pool/capacity.ts.
   sessionsPerWorkerMax: 64,
   // Clients of OpenAI's API ask for `1g`. Never below memoryMbMax, which is what a session has unless it asks.
   sessionMemoryMbMax: 1024,
   sessionsPerOrganizationMax: 20,
   sessionIdleMinutesDefault: 20,
   sessionIdleMinutesMax: 60,
-  // A session that the service made by itself gives way to others after this, and a response's once that has ended.
+  // A session that the service created for itself may be evicted after this; that of a response, once the response has ended.
   sessionGivesWayAfterMs: 60_000,
   sessionLifetimeMsMax: 24 * 60 * 60 * 1000,
-  // From the call that makes one to its sandbox, the queue included.
+  // From the request to the ready sandbox, time in the queue included.
   sessionStartTimeoutMsMax: 30_000,
   sessionFilesCountMax: 256,
   sessionNameCharsMax: 128,
 
-  // The assistant. "Kept" conversations are stored with each response; texts are what the model is shown of one code block.
+  // The assistant. "toolText" is what the model is shown of one code block.
   responsesRunningMax: 64,
   responsesPerOrganizationMax: 16,
   responseTimeoutMsMax: 600_000,
@@ -117,27 +117,67 @@ export const limitDefaults = {
   instructionsCharsMax: 65_536,
   inputItemsMax: 1_000,
   functionToolsMax: 128,
-  // Of the tools of a request or an assistant as JSON, and of a schema for the answer: they are kept, and told with every state.
+  // The tools of a request or an assistant as JSON, and the schema of its answer. They are stored, and part of every view.
   toolsBytesMax: 256 * KIB,
   assistantsPerOrganizationMax: 1_000,
 
-  // What an organization used, by day.
+  // Usage of an organization by day.
   usageKeptDaysMax: 400,
   usageRangeDaysMax: 92,
 
-  // What is kept, and how long an orderly stop may take. Of one organization together: requests, results and responses in
-  // Redis, and files in the store.
+  // Storage of one organization: records in Redis, files in the store. And the time of a graceful shutdown.
   recordsBytesPerOrganizationMax: 512 * MIB,
   filesBytesPerOrganizationMax: 16 * 1024 * MIB,
   retentionMsMax: 24 * 60 * 60 * 1000,
   eventsRetentionMsMax: 60 * 60 * 1000,
   shutdownMsMax: 60_000,
-  // Left of it for destroying sandboxes and closing connections, once running work has ended.
+  // Part of it: for destroying sandboxes and closing connections once the running work has ended.
   shutdownMarginMs: 15_000,
 } as const;
 
 export type LimitName = keyof typeof limitDefaults;
 export type Limits = Readonly<Record<LimitName, number>>;
+
+/** The limits that an operator sets. OPERATING.md says for each when to change it and what it costs. */
+export const operatorLimits = [
+  "runTimeoutMsMax",
+  "memoryMbMax",
+  "cpuCores",
+  "processesMax",
+  "workingFolderMbMax",
+  "tmpFolderMbMax",
+  "stdoutKeptBytesMax",
+  "stderrKeptBytesMax",
+  "tableRowsMax",
+  "filesOutCountMax",
+  "fileOutBytesMax",
+  "filesOutBytesMax",
+  "collectTimeoutMsMax",
+  "inputTimeoutMsMax",
+  "sandboxStartTimeoutMsMax",
+  "selfCheckIntervalMs",
+  "requestBodyBytesMax",
+  "filesInCountMax",
+  "filesInBytesMax",
+  "fileUploadBytesMax",
+  "queueTotalMax",
+  "queuePerOrganizationMax",
+  "queueWaitMsMax",
+  "requestsPerMinutePerKeyMax",
+  "sessionsPerWorkerMax",
+  "sessionsPerOrganizationMax",
+  "sessionMemoryMbMax",
+  "sessionIdleMinutesDefault",
+  "sessionIdleMinutesMax",
+  "responsesPerOrganizationMax",
+  "responseTimeoutMsMax",
+  "modelOutputTokensMax",
+  "recordsBytesPerOrganizationMax",
+  "filesBytesPerOrganizationMax",
+  "retentionMsMax",
+  "usageKeptDaysMax",
+  "shutdownMsMax",
+] as const satisfies readonly LimitName[];
 
 /** The longest head and body that the runner takes; `runner/protocol.py` has the same numbers. */
 const frameHeadBytesMax = 8 * MIB;
@@ -178,29 +218,29 @@ const relations: ReadonlyArray<[claim: string, holds: (l: Limits) => boolean]> =
   ],
   ["queuePerOrganizationMax ≤ queueTotalMax", (l) => l.queuePerOrganizationMax <= l.queueTotalMax],
   [
-    "runTimeoutMsMax + runKillGraceMs + collectTimeoutMsMax + shutdownMarginMs ≤ shutdownMsMax (an orderly stop outlasts the longest run)",
+    "runTimeoutMsMax + runKillGraceMs + collectTimeoutMsMax + shutdownMarginMs ≤ shutdownMsMax (a graceful shutdown outlasts the longest run)",
     (l) => wholeRunMs(l) + l.shutdownMarginMs <= l.shutdownMsMax,
   ],
   [
-    "runTimeoutMsMax + runKillGraceMs + collectTimeoutMsMax < sessionGivesWayAfterMs (no session gives way while its code runs)",
+    "runTimeoutMsMax + runKillGraceMs + collectTimeoutMsMax < sessionGivesWayAfterMs (no session is evicted while its code runs)",
     (l) => wholeRunMs(l) < l.sessionGivesWayAfterMs,
   ],
   ["sessionIdleMinutesDefault ≤ sessionIdleMinutesMax", (l) => l.sessionIdleMinutesDefault <= l.sessionIdleMinutesMax],
   [
-    "sessionIdleMinutesMax < retentionMsMax (an expired session is known for a while)",
+    "sessionIdleMinutesMax < retentionMsMax (the record of a session outlives it)",
     (l) => l.sessionIdleMinutesMax * 60_000 < l.retentionMsMax,
   ],
   ["usageRangeDaysMax ≤ usageKeptDaysMax", (l) => l.usageRangeDaysMax <= l.usageKeptDaysMax],
   ["eventsRetentionMsMax ≤ retentionMsMax", (l) => l.eventsRetentionMsMax <= l.retentionMsMax],
 ];
 
-/** Values of the largest table or chart that the other limits let through, with its rows, columns and names. */
+/** JSON values of the largest table or chart within the other limits, with its rows, columns and names. */
 const wholeOutputValues = (l: Limits) => Math.max((l.tableRowsMax + 8) * (l.tableColumnsMax + 1), 8 * l.chartPointsMax) + 1_000;
 
-/** What a run may take in all, once it has begun. */
+/** The longest time from the start of a run to its stored files. */
 const wholeRunMs = (l: Limits) => l.runTimeoutMsMax + l.runKillGraceMs + l.collectTimeoutMsMax;
 
-/** Limits that go up with others, so that who raises the one need not know of the other. */
+/** Limits that rise with others, so that an operator who raises one need not know the other. */
 function following(l: Limits): Pick<Limits, "displayValuesMax" | "displaysValuesMax" | "sessionMemoryMbMax" | "sessionGivesWayAfterMs"> {
   const displayValuesMax = Math.max(l.displayValuesMax, wholeOutputValues(l));
   return {
@@ -211,7 +251,7 @@ function following(l: Limits): Pick<Limits, "displayValuesMax" | "displaysValues
   };
 }
 
-/** Returns the operator's limits, frozen. Throws with the broken relation in words. */
+/** Returns the limits, frozen. Throws RangeError that states the broken relation. */
 export function makeLimits(overrides: Partial<Record<LimitName, number>> = {}): Limits {
   const chosen = { ...limitDefaults, ...overrides };
   const limits: Limits = Object.freeze({ ...chosen, ...following(chosen), ...overrides });

@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { type LimitName, type Limits, limitDefaults, makeLimits } from "../domain/limits.ts";
+import { type LimitName, type Limits, makeLimits, operatorLimits } from "../domain/limits.ts";
 import { parseRedisUrl } from "../redis/address.ts";
 
-/** Everything an operator can set, checked once at start and frozen. Only `bin/` reads the environment. */
+/** Every setting, checked once at the start and frozen. Only this folder and the command line read the environment. */
 const port = z.coerce.number().int().min(0).max(65_535);
 const count = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 const flag = z.enum(["true", "false", "1", "0"]).transform((value) => value === "true" || value === "1");
@@ -34,24 +34,24 @@ const variables = z.object({
     .string()
     .regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]{1,253}$/, "must be the name of a bucket")
     .optional()
-    .describe("stored files go to this bucket instead of DATA_DIR"),
+    .describe("bucket for stored files; when unset, they are in DATA_DIR"),
   S3_ENDPOINT: z
     .url({ protocol: /^https?$/ })
     .optional()
-    .describe("address of an S3 server that is not Amazon's"),
+    .describe("address of an S3 server other than Amazon's"),
   S3_REGION: z.string().min(1).default("us-east-1"),
   S3_PREFIX: z
     .string()
     .regex(/^[a-zA-Z0-9!_.*'()/-]{0,256}$/, "must be at most 256 letters, digits and !_.*'()/-")
     .default("blobs/")
     .describe("first part of every key"),
-  S3_PATH_STYLE: flag.optional().describe("the bucket's name goes into the path, not the host; true with S3_ENDPOINT when unset"),
-  S3_ACCESS_KEY_ID: z.string().min(1).optional().describe("with S3_SECRET_ACCESS_KEY; what the AWS SDK finds by itself when unset"),
+  S3_PATH_STYLE: flag.optional().describe("the path names the bucket, not the host; when unset, true if S3_ENDPOINT is set"),
+  S3_ACCESS_KEY_ID: z.string().min(1).optional().describe("with S3_SECRET_ACCESS_KEY; when unset, the AWS SDK finds credentials itself"),
   S3_SECRET_ACCESS_KEY: z.string().min(1).optional(),
   S3_LINK_SECONDS: count(1, 3_600)
     .optional()
-    .describe("downloads are sent on to S3 by links that are good for so long; they go through the api when unset"),
-  KEYS_FILE: z.string().min(1).optional().describe("hashed API keys; DATA_DIR/keys.json when unset"),
+    .describe("downloads redirect to S3 links that are valid this long; when unset, they pass through the api"),
+  KEYS_FILE: z.string().min(1).optional().describe("file of hashed API keys; default DATA_DIR/keys.json"),
   DOCKER_HOST: z
     .string()
     .regex(/^(unix|tcp|https?):\/\//, "must be unix://…, tcp://… or http(s)://…")
@@ -62,7 +62,7 @@ const variables = z.object({
     .string()
     .regex(/^[a-zA-Z0-9_.-]+$/)
     .default("runc")
-    .describe("OCI runtime the engine starts sandboxes with: runc, crun, runsc"),
+    .describe("OCI runtime of the Docker engine for sandboxes: runc, crun, runsc"),
   ENGINE: z.enum(["docker", "oci"]).default("docker").describe("what makes sandboxes: a Docker engine, or an OCI runtime alone"),
   OCI_RUNTIME: z
     .string()
@@ -75,27 +75,27 @@ const variables = z.object({
     .min(1)
     .optional()
     .describe(
-      "with ENGINE=oci, folder of running containers and the keeper's socket, best in memory; /run/code-interpreter, or /dev/shm/code-interpreter where /run is on a disk, when unset",
+      "with ENGINE=oci, folder of running containers and of the keeper's socket, best in memory; default /run/code-interpreter, or /dev/shm/code-interpreter where /run is on a disk",
     ),
   KEEPER_SOCKET: z
     .string()
     .min(1)
     .optional()
-    .describe("with ENGINE=oci, a keeper that runs already; a worker that is root starts its own when unset"),
+    .describe("with ENGINE=oci, socket of a running keeper; when unset, a worker that is root starts its own"),
   KEEPER_FAST_JOINS: flag
     .default(true)
-    .describe("the keeper has the kernel favour moves between cgroups (favordynmods), on all of the host"),
-  KEEPER_OWNER_UID: count(0, 4_294_967_294).default(0).describe("account that may use the socket of a keeper"),
-  WORKER_CONCURRENCY: count(1, 256).optional().describe("executions at once; from cores and memory when unset"),
-  WORKER_MEMORY_MB: count(512, 4_194_304).optional().describe("memory for sandboxes, MiB; three quarters of the machine when unset"),
-  POOL_SIZE_MIN: count(0, 64).default(2).describe("warm sandboxes kept at rest"),
-  POOL_SIZE_MAX: count(0, 64).default(6).describe("warm sandboxes kept when arrivals are many"),
+    .describe("the keeper mounts cgroups with favordynmods, for the whole host: faster moves between cgroups"),
+  KEEPER_OWNER_UID: count(0, 4_294_967_294).default(0).describe("account that may use the keeper's socket"),
+  WORKER_CONCURRENCY: count(1, 256).optional().describe("concurrent executions; default from cores and memory"),
+  WORKER_MEMORY_MB: count(512, 4_194_304).optional().describe("memory for sandboxes, MiB; default three quarters of the machine's"),
+  POOL_SIZE_MIN: count(0, 64).default(2).describe("sandboxes in stock at rest"),
+  POOL_SIZE_MAX: count(0, 64).default(6).describe("sandboxes in stock under load"),
   MODEL_BASE_URL: z
     .url({ protocol: /^https?$/ })
     .optional()
     .describe("base of a chat-completions API, such as http://127.0.0.1:11434/v1; without it there is no assistant"),
   MODEL_API_KEY: z.string().trim().optional().describe("sent to the model as `Authorization: Bearer …`"),
-  MODEL_DEFAULT: z.string().min(1).optional().describe("model of a request that names none; the first of MODEL_ALLOWED when unset"),
+  MODEL_DEFAULT: z.string().min(1).optional().describe("model of a request that names none; default the first of MODEL_ALLOWED"),
   MODEL_ALLOWED: z
     .string()
     .transform((names) =>
@@ -105,28 +105,33 @@ const variables = z.object({
         .filter((name) => name !== ""),
     )
     .optional()
-    .describe("models a request may name, with commas between; MODEL_DEFAULT alone when unset"),
-  MODEL_SEES_IMAGES: flag.default(false).describe("the model takes images, so it is shown those that code produces"),
+    .describe("models that a request may name, separated by commas; default MODEL_DEFAULT alone"),
+  MODEL_SEES_IMAGES: flag.default(false).describe("the model accepts images, so it receives those that code produces"),
   MODEL_TOKENS_FIELD: z
     .enum(["max_tokens", "max_completion_tokens"])
     .default("max_tokens")
-    .describe("field that bounds the tokens of an answer; models differ"),
+    .describe("field of the model's API that bounds the tokens of an answer"),
   WEBHOOK_ALLOW_PRIVATE: flag.default(false).describe("deliver webhooks to private and loopback addresses"),
   RECEIPT_KEY_FILE: z
     .string()
     .min(1)
     .optional()
-    .describe("keys that sign receipts, a private JWK set; DATA_DIR/receipt-keys.json, made at the first start, when unset"),
+    .describe("private JWK set that signs receipts; default DATA_DIR/receipt-keys.json, created at the first start"),
   OTEL_EXPORTER_OTLP_ENDPOINT: z
     .url({ protocol: /^https?$/ })
     .optional()
-    .describe("OpenTelemetry collector, as http://127.0.0.1:4318; traces are sent when this or the next is set"),
+    .describe("OpenTelemetry collector, such as http://127.0.0.1:4318; traces are sent when this or the next is set"),
   OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: z
     .url({ protocol: /^https?$/ })
     .optional()
-    .describe("where traces go when that is not the collector's /v1/traces"),
-  OTEL_SDK_DISABLED: flag.default(false).describe("no traces, whatever else is set"),
-  OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).default(1).describe("share of traces recorded; a caller's own decision wins"),
+    .describe("address for traces, if not /v1/traces of the collector"),
+  OTEL_SDK_DISABLED: flag.default(false).describe("turns traces off"),
+  OTEL_TRACES_SAMPLER_ARG: z.coerce
+    .number()
+    .min(0)
+    .max(1)
+    .default(1)
+    .describe("share of traces recorded; the caller's sampling decision takes precedence"),
   LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
 });
 
@@ -151,7 +156,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
         return `${name}: ${issue.message} (is ${JSON.stringify(withoutSecrets(set[name] ?? ""))})`;
       });
   const overrides: Partial<Record<LimitName, number>> = {};
-  for (const name of Object.keys(limitDefaults) as LimitName[]) {
+  for (const name of operatorLimits) {
     const variable = limitVariable(name);
     const text = set[variable];
     if (text === undefined) continue;
@@ -161,8 +166,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     else problems.push(`${variable}: must be a positive ${name === "cpuCores" ? "" : "whole "}number (is ${JSON.stringify(text)})`);
   }
   for (const variable of Object.keys(set).filter((name) => name.startsWith("LIMIT_"))) {
-    const known = (Object.keys(limitDefaults) as LimitName[]).some((name) => limitVariable(name) === variable);
-    if (!known) problems.push(`${variable}: there is no such limit`);
+    const known = operatorLimits.some((name) => limitVariable(name) === variable);
+    if (!known) problems.push(`${variable}: no such limit can be set; OPERATING.md lists those that can`);
   }
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems.join("\n"));
   const values = parsed.data;
@@ -186,7 +191,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   });
 }
 
-/** A bad value is told, but not the user and password in an address. */
+/** The value as an error may show it: without the user and the password of an address. */
 function withoutSecrets(value: string): string {
   return value.replace(/:\/\/[^/]*@/, "://…@").replace(/(password=)[^&]*/g, "$1…");
 }
