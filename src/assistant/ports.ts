@@ -1,27 +1,7 @@
-import type { ExecutionRequest } from "../domain/request.ts";
-import type { Execution, ExecutionEvent } from "../domain/result.ts";
 import type { NewSession, Session, SessionFile } from "../domain/session.ts";
 import type { StoredAssistant } from "./views/assistant.ts";
 import type { StoredResponse } from "./views/response.ts";
 import type { ResponseEvent } from "./views/views.ts";
-
-/** What the assistant needs of the queue. Calls reject with ServiceError for what a caller has to be told. */
-export interface Executions {
-  submit(submission: {
-    organization: string;
-    request: ExecutionRequest;
-    files: ReadonlyArray<{ name: string; file_id: string }>;
-    idempotency: null;
-  }): Promise<{ execution: Execution }>;
-  waitForEnd(organization: string, id: string, timeoutMs: number, signal: AbortSignal): Promise<Execution>;
-  events(
-    organization: string,
-    id: string,
-    afterEventId: string | null,
-    signal: AbortSignal,
-  ): AsyncIterable<{ id: string; event: ExecutionEvent }>;
-  cancel(organization: string, id: string): Promise<Execution | null>;
-}
 
 /** What the assistant needs of sessions. Every call names the organization; a foreign id is not there. */
 export interface Sessions {

@@ -1,6 +1,8 @@
+import type { Executions } from "../app/ports.ts";
+import { runExecutionWith } from "../app/run-execution.ts";
 import { Assistants } from "../assistant/assistants.ts";
 import { ModelClient } from "../assistant/model/client.ts";
-import type { Executions, Files as FilesPort, Sessions } from "../assistant/ports.ts";
+import type { Files as FilesPort, Sessions } from "../assistant/ports.ts";
 import { Responses } from "../assistant/responses.ts";
 import { RedisAssistantStore } from "../assistant/store/assistant-store.ts";
 import { RedisResponseStore } from "../assistant/store/response-store.ts";
@@ -41,7 +43,7 @@ export function makeAssistant(options: AssistantOptions): AssistantPart {
   const assistantStore = new RedisAssistantStore({ redis, prefix });
   const responses = new Responses({
     model: choice === null ? null : { choice, client: modelClient(config, metrics) },
-    executions,
+    runExecution: runExecutionWith({ executions, files: options.files, limits }),
     sessions,
     files,
     limits,

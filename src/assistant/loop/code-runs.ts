@@ -1,10 +1,11 @@
+import type { RunExecution } from "../../app/run-execution.ts";
 import { ServiceError } from "../../domain/errors.ts";
 import type { Limits } from "../../domain/limits.ts";
 import type { Execution } from "../../domain/result.ts";
 import type { ChatMessage, ChatPart } from "../model/model.ts";
 import { codeTooLong, notes } from "../model/prompt.ts";
 import { isSessionGone, toolText } from "../model/tool-text.ts";
-import type { Executions, Files, Sessions } from "../ports.ts";
+import type { Files, Sessions } from "../ports.ts";
 import { filesAmong } from "../views/citations.ts";
 import { dataUrlOf } from "../views/input.ts";
 import type { CodeCall, Item } from "../views/items.ts";
@@ -15,7 +16,7 @@ import { isSessionMissing, SessionUse } from "./session-use.ts";
 import type { WrittenCode } from "./turn.ts";
 
 export interface CodeRunContext {
-  executions: Executions;
+  runExecution: RunExecution;
   sessions: Sessions;
   files: Files;
   limits: Limits;
@@ -144,7 +145,7 @@ export class CodeRuns {
         call.containerId = await this.container();
         const wanted = { organization: this.#response.organization, container: call.containerId, code, responseId: this.#response.id };
         const onOutput = this.#response.dialect === "own" ? { onOutput: this.#writer.codeOutput.bind(this.#writer, call) } : {};
-        return await runCode(this.#context.executions, this.#context.limits, { ...wanted, ...onOutput }, this.#signal);
+        return await runCode(this.#context.runExecution, this.#context.limits, { ...wanted, ...onOutput }, this.#signal);
       } catch (error) {
         this.#signal.throwIfAborted();
         const isReplaceable = isSessionMissing(error) && this.#response.settings.container === null;

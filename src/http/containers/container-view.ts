@@ -1,10 +1,10 @@
 import type { Request, Response } from "express";
 import { z } from "zod";
+import type { Containers } from "../../app/ports.ts";
 import { ServiceError } from "../../domain/errors.ts";
 import { containerIdPattern, fileIdPattern } from "../../domain/ids.ts";
 import { type Session, type SessionFile, sessionStatuses } from "../../domain/session.ts";
 import { callerOf } from "../core/auth.ts";
-import type { Containers } from "../core/ports.ts";
 
 const unixSeconds = z.number().int().describe("Unix time, seconds");
 const WORKING_FOLDER = "/mnt/data";

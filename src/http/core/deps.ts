@@ -1,5 +1,6 @@
 import type { createBullBoard } from "@bull-board/api";
 import type { RequestHandler } from "express";
+import type { Containers, Executions } from "../../app/ports.ts";
 import type { Limits } from "../../domain/limits.ts";
 import type { ReceiptSource } from "../../domain/receipt-source.ts";
 import type { DayRange, DayUsage } from "../../domain/usage.ts";
@@ -10,7 +11,6 @@ import type { Metrics } from "../../observe/metrics.ts";
 import type { Tracing } from "../../observe/trace.ts";
 import type { SigningKeys } from "../../receipts/signing-keys.ts";
 import type { AssistantPart } from "../responses/assistant-port.ts";
-import type { Containers, Executions } from "./ports.ts";
 
 /** Everything the HTTP side works with, made in `bin/` and passed down. */
 export type BoardQueue = Parameters<typeof createBullBoard>[0]["queues"][number];

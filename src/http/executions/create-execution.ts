@@ -1,31 +1,29 @@
 import type { Request, Response } from "express";
+import { type FollowOptions, followExecution, longestExecutionMs, submitExecution } from "../../app/run-execution.ts";
 import { ServiceError } from "../../domain/errors.ts";
-import type { Limits } from "../../domain/limits.ts";
-import { type ExecutionRequest, executionRequestSchema } from "../../domain/request.ts";
+import { executionRequestSchema } from "../../domain/request.ts";
 import type { Execution } from "../../domain/result.ts";
 import { callerOf } from "../core/auth.ts";
 import { callerGone } from "../core/caller-gone.ts";
 import type { AppDeps, Route } from "../core/deps.ts";
-import type { Idempotency } from "../core/ports.ts";
 import { streamEvents } from "../core/sse.ts";
 import { refuseWhenStopping } from "../core/stopping.ts";
 import { checked, jsonBody } from "../core/validate.ts";
 import { answerExecution, pathOfExecution } from "./execution-answer.ts";
 import { idempotencyOf } from "./idempotency.ts";
-import { dropFiles, storeInputFiles } from "./inline-files.ts";
 import { waitPreference } from "./prefer.ts";
 
-/** POST /v1/executions: run code; wait for the end, for a while, not at all, or stream it. */
+/** POST /v1/executions: runs code. The caller waits for the end, for a while or not at all, or streams events. */
 export function createExecution(deps: AppDeps): Route {
   const schema = executionRequestSchema(deps.limits);
-  const waitMsMax = wholeWayMs(deps.limits);
+  const waitMsMax = longestExecutionMs(deps.limits);
   const handler = async (request: Request, response: Response) => {
     const { organization } = callerOf(response);
     const body: unknown = request.body;
     const wanted = checked(schema, body);
     refuseOwnMemory(body);
     const idempotency = idempotencyOf(request, body);
-    const { execution, replayed } = await accept(deps, organization, wanted, idempotency);
+    const { execution, replayed } = await submitExecution(deps, organization, wanted, idempotency);
     response.setHeader("Location", pathOfExecution(execution.id));
     if (replayed) response.setHeader("Idempotency-Replayed", "true");
     if (wantsStream(request)) return stream(deps, organization, execution, response);
@@ -36,7 +34,8 @@ export function createExecution(deps: AppDeps): Route {
       response.status(202).json(execution);
       return;
     }
-    await answerAtEnd(deps, { organization, execution, waitMs, cancelWhenGone: idempotency === null }, response);
+    // Without an Idempotency-Key, a caller that hung up cannot come back for the result.
+    await answerAtEnd(deps, { organization, execution, waitMs, cancelOnAbort: idempotency === null }, response);
   };
   return {
     method: "post",
@@ -46,7 +45,7 @@ export function createExecution(deps: AppDeps): Route {
   };
 }
 
-/** A cell has the memory of its container; the schema's default can not be told from a wish. */
+/** A cell has the memory of its container. Checked on the raw body: the schema fills in a default. */
 function refuseOwnMemory(body: unknown): void {
   const { container, memory_mb } = body as { container?: unknown; memory_mb?: unknown };
   if (container === undefined || memory_mb === undefined) return;
@@ -56,69 +55,23 @@ function refuseOwnMemory(body: unknown): void {
   });
 }
 
-/** The longest an execution can take from acceptance to its stored result. */
-export function wholeWayMs(limits: Limits): number {
-  const run = limits.sandboxStartTimeoutMsMax + limits.runTimeoutMsMax + limits.runKillGraceMs + limits.collectTimeoutMsMax;
-  return limits.queueWaitMsMax + run;
-}
-
-/** Stores what came inline and queues the execution; what no execution came to use is deleted again. */
-export async function accept(
-  deps: AppDeps,
-  organization: string,
-  request: ExecutionRequest,
-  idempotency: Idempotency | null,
-): Promise<{ execution: Execution; replayed: boolean }> {
-  const earlier = idempotency === null ? null : await deps.executions.replay(organization, idempotency);
-  if (earlier !== null) return { execution: earlier, replayed: true };
-  const context = { organization, files: deps.files, limits: deps.limits };
-  const { files, storedIds } = await storeInputFiles(request, context);
-  let wanted = false;
-  try {
-    const submitted = await deps.executions.submit({ organization, request: withoutContents(request), files, idempotency });
-    wanted = !submitted.replayed;
-    if (wanted) await deps.files.own(organization, submitted.execution.id, storedIds);
-    return submitted;
-  } catch (error) {
-    // With a key its record may be there, and is queued when the caller comes back; it will want its files.
-    wanted ||= idempotency !== null && error instanceof ServiceError && error.code === "queue_unavailable";
-    throw error;
-  } finally {
-    if (!wanted) await dropFiles(storedIds, context);
-  }
-}
-
-/** Jobs carry references, not bytes. */
-function withoutContents(request: ExecutionRequest): ExecutionRequest {
-  return { ...request, files: [] };
-}
-
 function wantsStream(request: Request): boolean {
   return request.accepts(["application/json", "text/event-stream"]) === "text/event-stream";
 }
 
-/** A stream can be resumed, so a caller that goes away leaves the execution running. */
+/** A stream can be resumed, so the execution goes on when its caller hangs up. */
 async function stream(deps: AppDeps, organization: string, execution: Execution, response: Response): Promise<void> {
   const signal = AbortSignal.any([callerGone(response), deps.stopping]);
   await streamEvents(response, deps.executions.events(organization, execution.id, null, signal), { signal });
 }
 
-interface Waiting {
-  organization: string;
-  execution: Execution;
-  waitMs: number;
-  /** Without an Idempotency-Key nobody can come back for the result of a broken connection. */
-  cancelWhenGone: boolean;
-}
-
-async function answerAtEnd(deps: AppDeps, waiting: Waiting, response: Response): Promise<void> {
-  const { organization, execution, waitMs } = waiting;
+/** Answers with the result, or with the execution as it is after `waitMs`. */
+async function answerAtEnd(deps: AppDeps, follow: Omit<FollowOptions, "signal">, response: Response): Promise<void> {
   const gone = callerGone(response);
   try {
-    const ended = await deps.executions.waitForEnd(organization, execution.id, waitMs, gone, execution);
-    if (!gone.aborted) answerExecution(response, ended);
+    answerExecution(response, await followExecution(deps.executions, { ...follow, signal: gone }));
   } catch (error) {
+    // The connection is closed, so the answer has no reader.
     if (!gone.aborted) throw error;
   }
-  if (gone.aborted && waiting.cancelWhenGone) await deps.executions.cancel(organization, execution.id);
 }

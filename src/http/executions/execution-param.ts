@@ -1,9 +1,9 @@
 import type { Request, Response } from "express";
+import type { Executions } from "../../app/ports.ts";
 import { ServiceError } from "../../domain/errors.ts";
 import { executionIdPattern } from "../../domain/ids.ts";
 import type { Execution } from "../../domain/result.ts";
 import { callerOf } from "../core/auth.ts";
-import type { Executions } from "../core/ports.ts";
 
 /** The `:id` of the path; anything that is no execution id names no execution. */
 export function executionIdOf(request: Request): string {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Request } from "express";
+import type { Idempotency } from "../../app/ports.ts";
 import { ServiceError } from "../../domain/errors.ts";
-import type { Idempotency } from "../core/ports.ts";
 
 const KEY = /^[\x20-\x7e]{1,255}$/;
 

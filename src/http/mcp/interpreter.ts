@@ -1,21 +1,24 @@
+import { chunksOf } from "../../app/input-files.ts";
+import { longestExecutionMs, runExecutionWith } from "../../app/run-execution.ts";
 import { ServiceError } from "../../domain/errors.ts";
-import type { ExecutionRequest } from "../../domain/request.ts";
-import type { Execution, ExecutionEvent } from "../../domain/result.ts";
+import type { Execution } from "../../domain/result.ts";
 import { isFinal } from "../../domain/status.ts";
 import { mimeTypeOf } from "../../files/mime.ts";
 import { BlobTooLarge } from "../../files/store.ts";
 import { CALL_LABEL, type Interpreter } from "../../mcp/interpreter.ts";
 import type { AppDeps } from "../core/deps.ts";
 import { ensureNotStopping } from "../core/stopping.ts";
-import { accept, wholeWayMs } from "../executions/create-execution.ts";
-import { chunksOf } from "../executions/inline-files.ts";
 import { uploadPurposes } from "../files/file-view.ts";
 
 /** What the MCP tools ask for, done by the service for one organization. */
 export function interpreterOf(organization: string, deps: AppDeps): Interpreter {
   const { files, limits } = deps;
+  const run = runExecutionWith(deps);
   return {
-    execute: (request, onEvent, signal) => execute(deps, { organization, request }, onEvent, signal),
+    execute: async (request, onEvent, signal) => {
+      ensureNotStopping(deps.stopping);
+      return run({ organization, request, signal, onEvent, waitMs: longestExecutionMs(limits), cancelOnAbort: true });
+    },
     async cancelLabelled(label) {
       const found = await findLabelled(deps, organization, label);
       if (found !== null) await deps.executions.cancel(organization, found.id);
@@ -59,25 +62,4 @@ async function findLabelled({ executions, limits }: AppDeps, organization: strin
     left -= data.length;
   }
   return null;
-}
-
-/** Nobody can come back for the result of a call that was broken off, so it is cancelled. */
-async function execute(
-  deps: AppDeps,
-  { organization, request }: { organization: string; request: ExecutionRequest },
-  onEvent: (event: ExecutionEvent) => void,
-  signal: AbortSignal,
-): Promise<Execution> {
-  ensureNotStopping(deps.stopping);
-  const { id } = (await accept(deps, organization, request, null)).execution;
-  try {
-    for await (const { event } of deps.executions.events(organization, id, null, signal)) {
-      if (event.type === "execution.ended") return event.execution;
-      onEvent(event);
-    }
-    signal.throwIfAborted();
-    return await deps.executions.waitForEnd(organization, id, wholeWayMs(deps.limits), signal);
-  } finally {
-    if (signal.aborted) await deps.executions.cancel(organization, id);
-  }
 }

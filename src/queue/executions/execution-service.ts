@@ -1,5 +1,6 @@
 import type { BullMQAdapter } from "@bull-board/api/bullMQAdapter";
 import { Queue } from "bullmq";
+import type { Idempotency } from "../../app/ports.ts";
 import { ServiceError } from "../../domain/errors.ts";
 import { executionIdPattern } from "../../domain/ids.ts";
 import type { Limits } from "../../domain/limits.ts";
@@ -26,7 +27,7 @@ import { readEvents } from "./event-reader.ts";
 import { type DecodedExecution, decodeRecord, endWithoutResult, toExecution } from "./record.ts";
 import { reportEnd } from "./report-end.ts";
 import { cancelScript, deleteScript } from "./scripts.ts";
-import { type Idempotency, type NewExecution, Submissions } from "./submission.ts";
+import { type NewExecution, Submissions } from "./submission.ts";
 import { settleUnqueued } from "./unqueued.ts";
 import { readUsage } from "./usage.ts";
 

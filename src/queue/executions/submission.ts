@@ -1,9 +1,9 @@
 import type { Queue } from "bullmq";
+import type { Idempotency, Submission } from "../../app/ports.ts";
 import { ServiceError } from "../../domain/errors.ts";
 import { wantsPreloaded } from "../../domain/heavy-imports.ts";
 import { newId } from "../../domain/ids.ts";
 import type { Limits } from "../../domain/limits.ts";
-import type { ExecutionRequest } from "../../domain/request.ts";
 import type { Execution } from "../../domain/result.ts";
 import type { RunNeeds } from "../../domain/run.ts";
 import type { Metrics } from "../../observe/metrics.ts";
@@ -19,18 +19,7 @@ import { decodeRecord, type StoredExecution, toExecution } from "./record.ts";
 import { replayScript, submitScript } from "./scripts.ts";
 import { confirmQueued } from "./unqueued.ts";
 
-export interface Idempotency {
-  key: string;
-  /** Hex. */
-  bodySha256: string;
-}
-
-export interface NewExecution {
-  organization: string;
-  request: ExecutionRequest;
-  /** Inline files are stored before. */
-  files: ReadonlyArray<{ name: string; file_id: string }>;
-  idempotency: Idempotency | null;
+export interface NewExecution extends Submission {
   /** Milliseconds in the queue after which it is dropped unrun; at most the operator's limit, which is the default. */
   queueDeadlineMs?: number;
 }

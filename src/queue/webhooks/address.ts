@@ -1,6 +1,6 @@
 import { type LookupAddress, lookup as resolve } from "node:dns";
 import { isIP, type LookupFunction } from "node:net";
-import { type IPv6, IPv6 as Ipv6, parse } from "ipaddr.js";
+import ipaddr from "ipaddr.js";
 
 /** Thrown for a target that is not on the public internet. */
 export class AddressRefused extends Error {
@@ -8,14 +8,14 @@ export class AddressRefused extends Error {
 }
 
 /** Global unicast is one block of IPv6. Loopback, mapped IPv4, NAT64, local and multicast addresses lie outside it. */
-const GLOBAL_UNICAST = Ipv6.parseCIDR("2000::/3");
+const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR("2000::/3");
 
 /** True for an address of the public internet. False for a name. */
 export function isPublicAddress(address: string): boolean {
   const family = isIP(address);
   if (family === 0) return false;
-  const parsed = parse(address);
-  return parsed.range() === "unicast" && (family === 4 || (parsed as IPv6).match(GLOBAL_UNICAST));
+  const parsed = ipaddr.parse(address);
+  return parsed.range() === "unicast" && (family === 4 || (parsed as ipaddr.IPv6).match(GLOBAL_UNICAST));
 }
 
 /** Throws for a URL whose host is an address that is not public. Such a host is never looked up. */

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { Executions, Submission } from "../../../src/app/ports.ts";
 import { newId } from "../../../src/domain/ids.ts";
 import { makeLimits } from "../../../src/domain/limits.ts";
 import { executionRequestSchema } from "../../../src/domain/request.ts";
-import type { Executions, Submission } from "../../../src/http/core/ports.ts";
 import { makeLog } from "../../../src/observe/log.ts";
 import { makeMetrics } from "../../../src/observe/metrics.ts";
 import { ExecutionService } from "../../../src/queue/executions/execution-service.ts";

@@ -1,22 +1,22 @@
-import { ServiceError } from "../../domain/errors.ts";
-import type { Limits } from "../../domain/limits.ts";
-import type { ExecutionRequest } from "../../domain/request.ts";
-import type { Files } from "../../files/files.ts";
+import { ServiceError } from "../domain/errors.ts";
+import type { Limits } from "../domain/limits.ts";
+import type { ExecutionRequest } from "../domain/request.ts";
+import type { InputFileStore } from "./ports.ts";
 
 export interface InputFiles {
   /** In the order of the request. */
   files: Array<{ name: string; file_id: string }>;
-  /** Those stored just now, which belong to this execution alone. */
+  /** Those that came inline and are stored now. They belong to this execution alone. */
   storedIds: string[];
 }
 
 interface Context {
   organization: string;
-  files: Files;
+  files: InputFileStore;
   limits: Limits;
 }
 
-/** Turns the files of a request into references: checks those that are, stores those that came inline. */
+/** Turns the files of a request into references: checks the references among them and stores the inline ones. */
 export async function storeInputFiles(request: ExecutionRequest, context: Context): Promise<InputFiles> {
   const sources = request.files.map((file) => ({ name: file.name, fileId: file.file_id, bytes: inlineBytes(file) }));
   await ensureReferencesUsable(sources, context);
@@ -43,14 +43,14 @@ export async function storeInputFiles(request: ExecutionRequest, context: Contex
   return { files, storedIds };
 }
 
-/** Removes files that no execution came to use. */
+/** Deletes stored files that no execution uses. */
 export async function dropFiles(ids: readonly string[], context: Pick<Context, "organization" | "files">): Promise<void> {
   for (const id of ids) await context.files.delete(context.organization, id);
 }
 
 type Source = { name: string; fileId: string | undefined; bytes: Buffer };
 
-/** A file of another organization is reported exactly as one that never was. */
+/** A file of another organization is reported exactly like one that does not exist. */
 async function ensureReferencesUsable(sources: readonly Source[], context: Context): Promise<void> {
   const ids = sources.flatMap((source) => source.fileId ?? []);
   const records = new Map((await context.files.getMany(context.organization, ids)).map((record, index) => [ids[index], record]));

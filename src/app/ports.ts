@@ -1,0 +1,82 @@
+import type { ExecutionRequest } from "../domain/request.ts";
+import type { Execution, ExecutionEvent } from "../domain/result.ts";
+import type { NewSession, Session, SessionFile } from "../domain/session.ts";
+
+/** What the use cases need of the queue, of sessions and of stored files. Every call names the organization. */
+
+/** A caller's Idempotency-Key and a hash of the body that it came with, in hex. */
+export interface Idempotency {
+  key: string;
+  bodySha256: string;
+}
+
+export interface Submission {
+  organization: string;
+  request: ExecutionRequest;
+  files: ReadonlyArray<{ name: string; file_id: string }>;
+  idempotency: Idempotency | null;
+}
+
+export interface Submitted {
+  execution: Execution;
+  /** The idempotency key had made this execution before. */
+  replayed: boolean;
+}
+
+export interface Page {
+  after?: string;
+  limit: number;
+  order: "asc" | "desc";
+}
+
+/** The queue. Calls reject with ServiceError for what a caller must know. */
+export interface Executions {
+  submit(submission: Submission): Promise<Submitted>;
+  /** The execution that this key has made, or null. Rejects with `idempotency_mismatch` when the body was another. */
+  replay(organization: string, idempotency: Idempotency): Promise<Execution | null>;
+  get(organization: string, id: string): Promise<Execution | null>;
+  list(organization: string, page: Page): Promise<{ data: Execution[]; hasMore: boolean }>;
+  /** The execution once it has ended, or as it is after `timeoutMs`. Pass `known` to skip the first read. */
+  waitForEnd(organization: string, id: string, timeoutMs: number, signal: AbortSignal, known?: Execution): Promise<Execution>;
+  /** From the event after the given one, or from the first. Ends after `execution.ended`. */
+  events(
+    organization: string,
+    id: string,
+    afterEventId: string | null,
+    signal: AbortSignal,
+  ): AsyncIterable<{ id: string; event: ExecutionEvent }>;
+  /** The execution after the cancel has taken effect; null when there is none. */
+  cancel(organization: string, id: string): Promise<Execution | null>;
+  delete(organization: string, id: string): Promise<Execution | null>;
+}
+
+/** Sessions. Calls reject with ServiceError for what a caller must know. */
+export interface Containers {
+  /** Resolves once it accepts cells. */
+  create(organization: string, wanted: NewSession): Promise<Session>;
+  get(organization: string, id: string): Promise<Session | null>;
+  list(
+    organization: string,
+    page: { after?: string | undefined; limit: number; order: "asc" | "desc"; name?: string | undefined },
+  ): Promise<{ data: Session[]; hasMore: boolean }>;
+  delete(organization: string, id: string): Promise<boolean>;
+  /** Rejects when it accepts no more cells, with the reason. */
+  ensureActive(organization: string, id: string): Promise<void>;
+  /** By age, as they were after the last cell. */
+  listFiles(organization: string, id: string): Promise<SessionFile[]>;
+  addFile(organization: string, id: string, file: { fileId: string }): Promise<SessionFile>;
+  removeFile(organization: string, id: string, fileId: string): Promise<boolean>;
+}
+
+/** Stored files, as far as they are input of an execution. */
+export interface InputFileStore {
+  getMany(organization: string, ids: readonly string[]): Promise<Array<{ bytes: number } | null>>;
+  save(
+    organization: string,
+    file: { name: string; purpose: string; executionId: null; bytesMax: number },
+    source: AsyncIterable<Uint8Array>,
+  ): Promise<{ id: string }>;
+  delete(organization: string, id: string): Promise<boolean>;
+  /** Ties files to an execution: they are deleted with it. */
+  own(organization: string, executionId: string, ids: readonly string[]): Promise<void>;
+}

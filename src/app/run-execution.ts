@@ -1,0 +1,105 @@
+import { ServiceError } from "../domain/errors.ts";
+import type { Limits } from "../domain/limits.ts";
+import type { ExecutionRequest } from "../domain/request.ts";
+import type { Execution, ExecutionEvent } from "../domain/result.ts";
+import { dropFiles, storeInputFiles } from "./input-files.ts";
+import type { Executions, Idempotency, InputFileStore, Submitted } from "./ports.ts";
+
+/** Submit, follow, cancel: the one way to run code. REST, MCP and the assistant translate onto it. */
+
+export interface SubmitDeps {
+  executions: Pick<Executions, "submit" | "replay">;
+  files: InputFileStore;
+  limits: Limits;
+}
+
+/**
+ * Stores the inline files of a request and queues the execution, or returns the one that the idempotency key has made
+ * before. Files that no execution uses are deleted again. Rejects with ServiceError.
+ */
+export async function submitExecution(
+  { executions, files: store, limits }: SubmitDeps,
+  organization: string,
+  request: ExecutionRequest,
+  idempotency: Idempotency | null = null,
+): Promise<Submitted> {
+  const earlier = idempotency === null ? null : await executions.replay(organization, idempotency);
+  if (earlier !== null) return { execution: earlier, replayed: true };
+  const context = { organization, files: store, limits };
+  const { files, storedIds } = await storeInputFiles(request, context);
+  let used = false;
+  try {
+    const submitted = await executions.submit({ organization, request: { ...request, files: [] }, files, idempotency });
+    used = !submitted.replayed;
+    if (used) await store.own(organization, submitted.execution.id, storedIds);
+    return submitted;
+  } catch (error) {
+    // With a key, the record may exist. It is queued when the caller repeats the request, and needs its files then.
+    used ||= idempotency !== null && error instanceof ServiceError && error.code === "queue_unavailable";
+    throw error;
+  } finally {
+    if (!used) await dropFiles(storedIds, context);
+  }
+}
+
+export interface FollowOptions {
+  organization: string;
+  /** As `submitExecution` returned it. */
+  execution: Execution;
+  /** Aborted when the caller has gone. */
+  signal: AbortSignal;
+  /** Without the end by then, the execution is returned as it is. */
+  waitMs: number;
+  /** Cancels the execution when `signal` aborts: no caller can come back for its result. */
+  cancelOnAbort: boolean;
+  /** Receives every event but the end. */
+  onEvent?: ((event: ExecutionEvent) => void) | undefined;
+}
+
+/** Returns the execution once it has ended. Rejects with the reason of `signal` when that aborts first. */
+export async function followExecution(
+  executions: Pick<Executions, "events" | "waitForEnd" | "cancel">,
+  { organization, execution, signal, waitMs, cancelOnAbort, onEvent }: FollowOptions,
+): Promise<Execution> {
+  const { id } = execution;
+  try {
+    if (onEvent !== undefined) {
+      for await (const { event } of executions.events(organization, id, null, signal)) {
+        if (event.type === "execution.ended") return event.execution;
+        onEvent(event);
+      }
+      signal.throwIfAborted();
+    }
+    const known = onEvent === undefined ? execution : undefined;
+    const followed = await executions.waitForEnd(organization, id, waitMs, signal, known);
+    signal.throwIfAborted();
+    return followed;
+  } finally {
+    // A cancel that fails must not hide why the follow ended. The execution then runs to its own limit.
+    if (signal.aborted && cancelOnAbort) await executions.cancel(organization, id).catch(() => null);
+  }
+}
+
+export interface ExecutionRun extends Omit<FollowOptions, "execution"> {
+  request: ExecutionRequest;
+}
+
+/** Submits an execution and follows it to its end. */
+export type RunExecution = (run: ExecutionRun) => Promise<Execution>;
+
+export interface RunDeps extends SubmitDeps {
+  executions: Executions;
+}
+
+export function runExecutionWith(deps: RunDeps): RunExecution {
+  return async ({ request, ...follow }) => {
+    const { execution } = await submitExecution(deps, follow.organization, request);
+    return followExecution(deps.executions, { ...follow, execution });
+  };
+}
+
+/** The longest time from acceptance to the stored result. */
+export function longestExecutionMs(limits: Limits): number {
+  const run = limits.sandboxStartTimeoutMsMax + limits.runTimeoutMsMax + limits.runKillGraceMs + limits.collectTimeoutMsMax;
+  return limits.queueWaitMsMax + run;
+}
