@@ -1,13 +1,17 @@
 import { limitDefaults } from "../../domain/limits.ts";
 import { keptBytesLua } from "../../redis/kept-bytes.ts";
+import { Script, type ScriptDefinition, type ScriptReply } from "../../redis/script.ts";
 import { HEARTBEAT_ALIVE_MS, HEARTBEAT_SILENT_MS } from "./keys.ts";
 
+/** The key of a job, which BullMQ builds itself. A test compares the two. */
+export const jobKeyLua = "local function job_key(queue, id) return base .. ':' .. queue .. ':' .. id end";
+
 /**
- * Every change of an execution's state is one script, so that a crash between two steps can not leave half of it,
- * and so that it costs one round trip. Time is Redis' own: processes on different machines agree on it.
- * KEYS[1] is the base `{prefix}`; all other names are built from it and lie in the same slot.
+ * Every change of an execution's state is one script: a crash cannot leave half of it, and it costs one round trip. The
+ * time is that of Redis, on which processes of different machines agree. KEYS[1] is the base `{prefix}`; all other names
+ * are built from it and lie in the same slot.
  */
-export const prelude = `
+const prelude = `
 local base = KEYS[1]
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
@@ -16,6 +20,7 @@ local function kept_key(org) return base .. ':kept:' .. org end
 local function text(number) return string.format('%.0f', number) end
 local function record_key(org, id) return base .. ':record:' .. org .. ':' .. id end
 local function stream_key(org, id) return base .. ':stream:' .. org .. ':' .. id end
+${jobKeyLua}
 local function wake(org, id) redis.call('PUBLISH', base .. ':wake:' .. org .. ':' .. id, '') end
 local function tell_end(org, id)
   wake(org, id)
@@ -168,3 +173,26 @@ local function count_run()
   redis.call('EXPIRE', bucket, 120)
 end
 `;
+
+/** A script of the queue: with the prelude, and run on a Redis and a base. */
+export function queueScript<const Name extends string, Reply>(definition: Omit<ScriptDefinition<Name, Reply>, "prelude">) {
+  return new Script({ ...definition, prelude });
+}
+
+/** Why nothing more is admitted, and what the time after which to retry is computed from. */
+export interface Refusal {
+  kind: "full";
+  scope: "total" | "organization";
+  waiting: number;
+  nowMs: number;
+  /** Runs that ended in the current 10 s and the ones before, newest first. */
+  rateCounters: number[];
+}
+
+/** Decodes what the Lua function `refusal` returns. */
+export function refusalOf(reply: ScriptReply): Refusal {
+  const [kind, scope, waiting, nowMs, ...counters] = reply as ScriptReply[];
+  if (String(kind) !== "full") throw new Error(`a script answered ${String(kind)}`);
+  const known = String(scope) === "total" ? "total" : "organization";
+  return { kind: "full", scope: known, waiting: Number(waiting), nowMs: Number(nowMs), rateCounters: counters.map(Number) };
+}

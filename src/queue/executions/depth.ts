@@ -17,7 +17,7 @@ export async function countJobs(queue: Queue): Promise<Depth> {
 
 /** Age of what has waited longest for a worker, milliseconds; 0 when nothing waits. */
 async function oldestWaitingMs(redis: RedisClient, base: string): Promise<number> {
-  return Number(await oldestWaitingScript.run(redis, base, []));
+  return oldestWaitingScript.run(redis, base, {});
 }
 
 /** Cells that wait for their session's turn: they have a place among all that waits, but not in the workers' shared queue. */

@@ -107,7 +107,8 @@ export class EventWriter {
     const { organization, id, attempt } = stored;
     this.#entries += outputs.length;
     this.#batches += 1;
-    await outputScript.run(redis, keys.base, [organization, id, attempt, this.#batches, ...outputs.map(asJson)]);
+    const args = { organization, id, attempt, batchNumber: this.#batches };
+    await outputScript.run(redis, keys.base, args, outputs.map(asJson));
   }
 }
 

@@ -197,7 +197,7 @@ export class ExecutionService {
     if (!executionIdPattern.test(id)) return null;
     const { limits, redis } = this.#deps;
     const end = endWithoutResult({ status: "cancelled", cause: "cancelled", outcome: "never_started", retrySafe: true });
-    const state = String(await callRedis(() => cancelScript.run(redis, this.#keys.base, [organization, id, JSON.stringify(end)])));
+    const state = await callRedis(() => cancelScript.run(redis, this.#keys.base, { organization, id, endJson: JSON.stringify(end) }));
     if (state === "unknown") return null;
     if (state === "running") return this.waitForEnd(organization, id, limits.runKillGraceMs + CANCEL_WAIT_MS);
     if (state === "waiting") await this.#afterCancelled(organization, id);
@@ -207,15 +207,13 @@ export class ExecutionService {
   /** Forgets an ended execution and returns it, for its files to be deleted. Rejects with `execution_running`. */
   async delete(organization: string, id: string): Promise<Execution | null> {
     if (!executionIdPattern.test(id)) return null;
-    const reply = await callRedis(() => deleteScript.run(this.#deps.redis, this.#keys.base, [organization, id]));
-    if (Array.isArray(reply)) {
-      const stored = await decodeRecord(organization, reply);
-      return stored === null ? null : toExecution(stored);
-    }
-    if (String(reply) === "running") {
+    const deleted = await callRedis(() => deleteScript.run(this.#deps.redis, this.#keys.base, { organization, id }));
+    if (deleted === "unknown") return null;
+    if (deleted === "running") {
       throw new ServiceError("execution_running", { detail: "The execution has not ended; cancel it first." });
     }
-    return null;
+    const stored = await decodeRecord(organization, deleted.record);
+    return stored === null ? null : toExecution(stored);
   }
 
   /** What the organization's executions used, by UTC day of their end: every day of the range, oldest first. */

@@ -9,7 +9,9 @@ import type { RunNeeds } from "../../domain/run.ts";
 import type { Metrics } from "../../observe/metrics.ts";
 import { noTracing, type Span, type Tracing } from "../../observe/trace.ts";
 import type { RedisClient } from "../../redis/address.ts";
+import type { ScriptReply } from "../../redis/script.ts";
 import { hashIdempotencyKey, type Keys } from "../core/keys.ts";
+import type { Refusal } from "../core/script-prelude.ts";
 import { callRedis, unavailable } from "../core/unavailable.ts";
 import { VERSION } from "../core/version.ts";
 import type { SessionQueues } from "../sessions/jobs.ts";
@@ -66,39 +68,36 @@ export class Submissions {
     const id = newId("execution");
     const { organization, idempotency } = request;
     const waitMs = Math.max(1, Math.min(request.queueDeadlineMs ?? limits.queueWaitMsMax, limits.queueWaitMsMax));
-    const reply = (await callRedis(() =>
-      submitScript.run(redis, keys.base, [
-        organization,
-        id,
-        idempotency === null ? "" : hashIdempotencyKey(idempotency.key),
-        idempotency?.bodySha256 ?? "",
-        limits.queueTotalMax,
-        limits.queuePerOrganizationMax,
-        Math.round(waitMs),
-        limits.retentionMsMax,
-        limits.eventsRetentionMsMax,
-        request.request.priority,
-        request.request.webhook === undefined ? "" : newId("webhook"),
-        JSON.stringify({ ...request.request, files: [] }),
-        JSON.stringify(request.files),
-        request.request.container ?? "",
-        span?.traceparent ?? "",
-        limits.usageKeptDaysMax * DAY_MS,
-        VERSION,
-        limits.recordsBytesPerOrganizationMax,
-      ]),
-    )) as unknown[];
-    const kind = String(reply[0]);
-    if (kind === "full") throw this.refused(reply);
-    if (kind === "stored") throw this.#storedTooMuch();
-    if (kind === "session") throw notActive(String(reply[1]));
-    if (kind === "replay") return { execution: await this.#replayed(organization, idempotency, reply[1], reply[2]), replayed: true };
-    const createdAt = Number(reply[2]);
-    const worker = String(reply[3]);
+    const args = {
+      organization,
+      id,
+      idempotencyHash: idempotency === null ? "" : hashIdempotencyKey(idempotency.key),
+      bodySha256: idempotency?.bodySha256 ?? "",
+      queueTotalMax: limits.queueTotalMax,
+      queuePerOrganizationMax: limits.queuePerOrganizationMax,
+      waitMs: Math.round(waitMs),
+      retentionMs: limits.retentionMsMax,
+      eventsMs: limits.eventsRetentionMsMax,
+      priorityClass: request.request.priority,
+      webhookId: request.request.webhook === undefined ? "" : newId("webhook"),
+      requestJson: JSON.stringify({ ...request.request, files: [] }),
+      filesJson: JSON.stringify(request.files),
+      session: request.request.container ?? "",
+      trace: span?.traceparent ?? "",
+      usageMs: limits.usageKeptDaysMax * DAY_MS,
+      version: VERSION,
+      keptBytesMax: limits.recordsBytesPerOrganizationMax,
+    };
+    const reply = await callRedis(() => submitScript.run(redis, keys.base, args));
+    if (reply.kind === "full") throw this.refused(reply);
+    if (reply.kind === "stored") throw this.#storedTooMuch();
+    if (reply.kind === "session") throw notActive(reply.status);
+    if (reply.kind === "replay") return { execution: await this.#replayed(organization, idempotency, reply), replayed: true };
+    const { createdAt, worker, priority } = reply;
     const session = request.request.container;
     const noted = performance.now();
     const needs = { memoryMb: request.request.memory_mb, preloaded: wantsPreloaded(request.request.code) };
-    await this.addWhereItBelongs(organization, id, Number(reply[1]), session === undefined ? null : { worker, session }, needs);
+    await this.addWhereItBelongs(organization, id, priority, session === undefined ? null : { worker, session }, needs);
     // The worker that takes it strikes the note; only where this took long may it have been withdrawn meanwhile.
     const late = performance.now() - noted > NOTE_SURE_MS;
     if (late && !(await callRedis(() => confirmQueued(redis, keys, organization, id)))) throw unavailable("withdrawn");
@@ -123,9 +122,9 @@ export class Submissions {
   /** The execution an idempotency key has made; null when it has made none. Rejects with `idempotency_mismatch`. */
   async replay(organization: string, idempotency: Idempotency): Promise<Execution | null> {
     const { redis, keys } = this.#deps;
-    const reply = await callRedis(() => replayScript.run(redis, keys.base, [organization, hashIdempotencyKey(idempotency.key)]));
-    if (!Array.isArray(reply)) return null;
-    return this.#replayed(organization, idempotency, reply[0], reply[1]);
+    const args = { organization, idempotencyHash: hashIdempotencyKey(idempotency.key) };
+    const earlier = await callRedis(() => replayScript.run(redis, keys.base, args));
+    return earlier === null ? null : this.#replayed(organization, idempotency, earlier);
   }
 
   async addWhereItBelongs(
@@ -160,11 +159,11 @@ export class Submissions {
     if (worker !== null) await this.#addCell(worker, { id, organization, session });
   }
 
-  refused(reply: unknown[]): ServiceError {
+  refused({ scope, waiting, rateCounters, nowMs }: Refusal): ServiceError {
     const { limits, metrics } = this.#deps;
-    const code = String(reply[1]) === "total" ? "queue_full" : "organization_queue_full";
+    const code = scope === "total" ? "queue_full" : "organization_queue_full";
     metrics.admissionsRefused.inc({ code });
-    const retryAfter = retryAfterSeconds(Number(reply[2]), reply.slice(4).map(Number), Number(reply[3]));
+    const retryAfter = retryAfterSeconds(waiting, rateCounters, nowMs);
     return new ServiceError(code, { retryAfterSeconds: retryAfter, detail: fullDetail(code, limits, retryAfter) });
   }
 
@@ -177,13 +176,17 @@ export class Submissions {
     });
   }
 
-  async #replayed(organization: string, idempotency: Idempotency | null, sha: unknown, reply: unknown): Promise<Execution> {
-    if (idempotency === null || String(sha) !== idempotency.bodySha256) {
+  async #replayed(
+    organization: string,
+    idempotency: Idempotency | null,
+    { bodySha256, record }: { bodySha256: string; record: ScriptReply },
+  ): Promise<Execution> {
+    if (idempotency === null || bodySha256 !== idempotency.bodySha256) {
       throw new ServiceError("idempotency_mismatch", {
         detail: "The Idempotency-Key belongs to a request with another body; use a new key.",
       });
     }
-    const stored = await decodeRecord(organization, reply);
+    const stored = await decodeRecord(organization, record);
     if (stored === null) throw new ServiceError("execution_not_found");
     // The first request may have lost Redis between record and job; where the job exists, this adds nothing.
     const { container } = stored.request;

@@ -1,26 +1,39 @@
-import { Script } from "../../redis/script.ts";
-import { prelude } from "../core/script-prelude.ts";
+import { asFlag, type ScriptReply } from "../../redis/script.ts";
+import { queueScript } from "../core/script-prelude.ts";
 
-/** ARGV: org, id. Returns 1, or 0 when the execution has been withdrawn meanwhile. */
-export const confirmScript = new Script(`${prelude}
-redis.call('ZREM', base .. ':unqueued', ARGV[1] .. '/' .. ARGV[2])
-return redis.call('EXISTS', record_key(ARGV[1], ARGV[2]))
-`);
+/** Removes the note that an execution has no job yet. False when the execution has been withdrawn meanwhile. */
+export const confirmScript = queueScript({
+  args: ["organization", "id"],
+  lua: `
+redis.call('ZREM', base .. ':unqueued', organization .. '/' .. id)
+return redis.call('EXISTS', record_key(organization, id))
+`,
+  reply: asFlag,
+});
+
+export interface Unqueued {
+  /** organization/id */
+  member: string;
+  priority: number;
+  cell: { worker: string; session: string } | null;
+}
 
 /**
- * ARGV: ms since it was noted. Withdraws what waits without a job and without an idempotency key, at most 100 at once.
- * Returns {organization/id, priority, worker or '', session or ''} for each that is to be queued.
+ * Withdraws executions that were noted as unqueued `notedMs` ago, have no job and no idempotency key; at most 100 at a
+ * time. Returns those with a key, which are to be queued.
  */
-export const unqueuedScript = new Script(`${prelude}
+export const unqueuedScript = queueScript({
+  args: ["notedMs"],
+  lua: `
 local notes = base .. ':unqueued'
 local wanted = {}
-for _, member in ipairs(redis.call('ZRANGEBYSCORE', notes, '-inf', text(now - tonumber(ARGV[1])), 'LIMIT', 0, 100)) do
+for _, member in ipairs(redis.call('ZRANGEBYSCORE', notes, '-inf', text(now - tonumber(noted_ms)), 'LIMIT', 0, 100)) do
   local org, id = string.match(member, '^(.*)/([^/]*)$')
   local record = record_key(org, id)
   local state = redis.call('HMGET', record, 'status', 'worker', 'idempotency', 'tag', 'request')
   local worker = state[2] or ''
-  local queue = worker == '' and ':executions:' or (':sessions-' .. worker .. ':')
-  if state[1] ~= 'queued' or redis.call('EXISTS', base .. queue .. id) == 1 then
+  local job = worker == '' and job_key('executions', id) or job_key('sessions-' .. worker, id)
+  if state[1] ~= 'queued' or redis.call('EXISTS', job) == 1 then
     redis.call('ZREM', notes, member)
   elseif state[3] and state[3] ~= '' then
     local moving = tonumber(redis.call('HGET', base .. ':fair', 'base') or '0')
@@ -34,4 +47,11 @@ for _, member in ipairs(redis.call('ZRANGEBYSCORE', notes, '-inf', text(now - to
   end
 end
 return wanted
-`);
+`,
+  reply: (reply): Unqueued[] => (reply as ScriptReply[][]).map(unqueuedOf),
+});
+
+function unqueuedOf([member = null, priority = null, worker = null, session = null]: ScriptReply[]): Unqueued {
+  const cell = String(worker) === "" ? null : { worker: String(worker), session: String(session) };
+  return { member: String(member), priority: Number(priority), cell };
+}

@@ -20,7 +20,7 @@ const UNQUEUED_MS = 5_000;
 
 /** The job is in its queue. False when that took so long that the execution has been withdrawn: it is not accepted. */
 export async function confirmQueued(redis: RedisClient, keys: Keys, organization: string, id: string): Promise<boolean> {
-  return Number(await confirmScript.run(redis, keys.base, [organization, id])) === 1;
+  return confirmScript.run(redis, keys.base, { organization, id });
 }
 
 /**
@@ -29,11 +29,9 @@ export async function confirmQueued(redis: RedisClient, keys: Keys, organization
  */
 export async function settleUnqueued(context: UnqueuedContext): Promise<void> {
   const { redis, keys } = context;
-  const queued = (await unqueuedScript.run(redis, keys.base, [UNQUEUED_MS])) as Buffer[][];
-  for (const [member, priority, worker, session] of queued) {
-    const { organization, id } = parseMember(String(member));
-    const cell = String(worker) === "" ? null : { worker: String(worker), session: String(session) };
-    await context.addJob(organization, id, Number(priority), cell);
+  for (const { member, priority, cell } of await unqueuedScript.run(redis, keys.base, { notedMs: UNQUEUED_MS })) {
+    const { organization, id } = parseMember(member);
+    await context.addJob(organization, id, priority, cell);
     await confirmQueued(redis, keys, organization, id);
   }
 }

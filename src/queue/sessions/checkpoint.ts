@@ -20,10 +20,10 @@ export async function keepCheckpoint(
   const entries = new Map<string, IndexEntry>();
   for (const file of input.files) entries.set(file.name, { id: file.file_id, source: "user", at });
   for (const output of end.outputs) if (output.type === "file") entries.set(output.name, { id: output.file_id, source: "assistant", at });
-  const args = [organization, id, context.limits.sessionFilesCountMax, removedFiles.length, ...removedFiles, ...encodeIndex(entries)];
-  const refused = (await sessionFilesScript.run(context.redis, context.keys.base, args)) as Buffer[];
+  const args = { organization, id, filesMax: context.limits.sessionFilesCountMax, removedCount: removedFiles.length };
+  const refused = await sessionFilesScript.run(context.redis, context.keys.base, args, [...removedFiles, ...encodeIndex(entries)]);
   if (refused.length === 0) return;
   end.truncated.files = true;
   const reason = `the container's checkpoint has ${context.limits.sessionFilesCountMax} files already`;
-  end.skipped_files.push(...refused.map((name) => ({ name: name.toString("utf8"), reason })));
+  end.skipped_files.push(...refused.map((name) => ({ name, reason })));
 }

@@ -129,8 +129,9 @@ export class SessionFiles {
     added: Array<readonly [string, IndexEntry]>,
   ): Promise<boolean> {
     const { redis, keys, limits } = this.#deps;
-    const args = [organization, id, limits.sessionFilesCountMax, removed.length, ...removed, ...encodeIndex(added)];
-    const refused = (await callRedis(() => sessionFilesScript.run(redis, keys.base, args))) as unknown[];
+    const args = { organization, id, filesMax: limits.sessionFilesCountMax, removedCount: removed.length };
+    const changes = [...removed, ...encodeIndex(added)];
+    const refused = await callRedis(() => sessionFilesScript.run(redis, keys.base, args, changes));
     return refused.length > 0;
   }
 }

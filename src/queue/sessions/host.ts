@@ -198,8 +198,9 @@ export class SessionHost {
     for (const live of [...this.#live.values()]) {
       if (live.waiting > 0) continue;
       const old = Date.now() - live.openedAt > limits.sessionLifetimeMsMax;
-      if (old) await sessionEndScript.run(redis, keys.base, [live.organization, live.id, "expired"]);
-      const verdict = old ? "expired" : String(await sessionIdleScript.run(redis, keys.base, [live.organization, live.id]));
+      const { organization, id } = live;
+      if (old) await sessionEndScript.run(redis, keys.base, { organization, id, finalStatus: "expired" });
+      const verdict = old ? "expired" : await sessionIdleScript.run(redis, keys.base, { organization, id });
       if (verdict === "keep" || !this.#has(live)) continue;
       this.#forget(live, verdict === "expired" ? "expired" : "lost");
       await live.session.close();
@@ -214,8 +215,8 @@ export class SessionHost {
     const { redis, keys, limits } = this.#deps.context;
     const idle = [...this.#live.values()].filter((live) => live.givesWay && live.waiting === 0).sort((a, b) => a.usedAt - b.usedAt);
     for (const live of idle) {
-      const args = [live.organization, live.id, limits.sessionGivesWayAfterMs];
-      if (Number(await sessionGiveWayScript.run(redis, keys.base, args)) === 0 || !this.#has(live)) continue;
+      const args = { organization: live.organization, id: live.id, idleMs: limits.sessionGivesWayAfterMs };
+      if (!(await sessionGiveWayScript.run(redis, keys.base, args)) || !this.#has(live)) continue;
       this.#forget(live, "expired");
       await live.session.close();
       return;
@@ -227,7 +228,7 @@ export class SessionHost {
     const { redis, keys } = this.#deps.context;
     this.#forget(live, "lost");
     await live.session.close();
-    await sessionEndScript.run(redis, keys.base, [live.organization, live.id, "lost"]);
+    await sessionEndScript.run(redis, keys.base, { organization: live.organization, id: live.id, finalStatus: "lost" });
   }
 
   #forget(live: Live, reason: "lost" | "expired" | "deleted"): void {

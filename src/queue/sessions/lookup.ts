@@ -23,7 +23,7 @@ export class SessionLookup {
   /** Null for one that never was or has been forgotten; one whose worker is gone is `lost`. */
   async record(organization: string, id: string): Promise<(Session & { workerId: string | null }) | null> {
     if (!containerIdPattern.test(id)) return null;
-    const reply = await callRedis(() => sessionLookScript.run(this.#deps.redis, this.#deps.keys.base, [organization, id]));
+    const reply = await callRedis(() => sessionLookScript.run(this.#deps.redis, this.#deps.keys.base, { organization, id }));
     return decodeSession(organization, reply);
   }
 
@@ -33,10 +33,10 @@ export class SessionLookup {
    */
   async owner(organization: string, id: string): Promise<string> {
     if (!containerIdPattern.test(id)) throw notActive("unknown");
-    const reply = (await callRedis(() => sessionTouchScript.run(this.#deps.redis, this.#deps.keys.base, [organization, id]))) as unknown[];
-    const status = String(reply[0]);
+    const { redis, keys } = this.#deps;
+    const { status, worker } = await callRedis(() => sessionTouchScript.run(redis, keys.base, { organization, id }));
     if (status !== "active") throw notActive(status);
-    return String(reply[1]);
+    return worker;
   }
 }
 

@@ -30,9 +30,9 @@ export function endOfLostSession(started: boolean): ExecutionEnd {
 
 /** Ends the sessions of workers that fell silent. Many processes may do this at once. */
 export async function endSessionsOfTheSilent(context: LossContext): Promise<void> {
-  for (const worker of (await silentWorkersScript.run(context.redis, context.keys.base, [])) as Buffer[]) {
-    context.log.warn({ worker: worker.toString() }, "a worker with sessions fell silent; its sessions are lost");
-    await endSessionsOf(context, worker.toString());
+  for (const worker of await silentWorkersScript.run(context.redis, context.keys.base, {})) {
+    context.log.warn({ worker }, "a worker with sessions fell silent; its sessions are lost");
+    await endSessionsOf(context, worker);
   }
 }
 
@@ -41,8 +41,8 @@ export async function endSessionsOf(context: LossContext, workerId: string): Pro
   const { redis, keys, queues, metrics } = context;
   for (const member of await redis.smembers(keys.sessionsOf(workerId))) {
     const { organization, id } = parseMember(member);
-    const ended = await sessionEndScript.run(redis, keys.base, [organization, id, "lost"]);
-    if (Number(ended) === 1) metrics.sessionsEnded.inc({ reason: "lost" });
+    const ended = await sessionEndScript.run(redis, keys.base, { organization, id, finalStatus: "lost" });
+    if (ended) metrics.sessionsEnded.inc({ reason: "lost" });
   }
   const queue = queues.of(workerId);
   for (const job of await queue.getJobs(["active", "waiting", "prioritized", "delayed"])) {
@@ -58,8 +58,8 @@ async function endCell(context: LossContext, { organization, id }: { organizatio
   const { redis, keys } = context;
   const started = (await redis.hget(keys.record(organization, id), "status")) === "in_progress";
   const end = endOfLostSession(started);
-  const ended = await endScript.run(redis, keys.base, [organization, id, end.status, "worker_lost", JSON.stringify(end), ""]);
-  if (Number(ended) === 0) return;
+  const outcome = { finalStatus: end.status, cause: "worker_lost", endJson: JSON.stringify(end), onlyIfStatus: "" };
+  if (!(await endScript.run(redis, keys.base, { organization, id, ...outcome }))) return;
   const stored = await decodeRecord(organization, await redis.callBuffer("HGETALL", keys.record(organization, id)));
   if (stored !== null) reportEnd(context, stored);
 }

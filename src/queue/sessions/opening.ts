@@ -63,7 +63,7 @@ export class SessionOpening {
   tellRoom(): void {
     const { context, workerId } = this.#deps;
     sessionRoomScript
-      .run(context.redis, context.keys.base, [workerId, this.#room()])
+      .run(context.redis, context.keys.base, { worker: workerId, room: this.#room() })
       .catch((error: unknown) => context.log.debug({ err: error }, "room for sessions was not told"));
   }
 
@@ -73,8 +73,7 @@ export class SessionOpening {
 
   async #roomiest(): Promise<string | null> {
     const { redis, keys } = this.#deps.context;
-    const worker = await roomiestWorkerScript.run(redis, keys.base, []);
-    return worker === null ? null : String(worker);
+    return roomiestWorkerScript.run(redis, keys.base, {});
   }
 
   /** False when there is no room for as much memory as it is to have. */
@@ -86,7 +85,7 @@ export class SessionOpening {
     this.#opening += units;
     this.tellRoom();
     try {
-      const record = decodeSession(organization, await sessionStartScript.run(redis, keys.base, [organization, id]));
+      const record = decodeSession(organization, await sessionStartScript.run(redis, keys.base, { organization, id }));
       if (record !== null) await this.#open(record);
     } finally {
       this.#opening -= units;
@@ -102,13 +101,13 @@ export class SessionOpening {
     try {
       session = await engine.openSession({ id, memoryMb }, AbortSignal.timeout(context.limits.sandboxStartTimeoutMsMax));
       await this.#placeFirstFiles(session, record);
-      const activated = await sessionActivateScript.run(context.redis, context.keys.base, [organization, id, workerId]);
-      if (Number(activated) === 1) opened(record, session);
+      const activated = await sessionActivateScript.run(context.redis, context.keys.base, { organization, id, worker: workerId });
+      if (activated) opened(record, session);
       else await session.close();
     } catch (error) {
       context.log.error({ session: id, err: error }, "a session could not be opened");
       await session?.close();
-      await sessionEndScript.run(context.redis, context.keys.base, [organization, id, "lost"]);
+      await sessionEndScript.run(context.redis, context.keys.base, { organization, id, finalStatus: "lost" });
     }
   }
 

@@ -1,177 +1,247 @@
-import { Script } from "../../redis/script.ts";
-import { prelude } from "../core/script-prelude.ts";
+import { asFlag, asNothing, asTextOrNull, asTexts, type ScriptReply } from "../../redis/script.ts";
+import { queueScript, type Refusal, refusalOf } from "../core/script-prelude.ts";
 
 /** Every change of a session's state, each at once. See script-prelude.ts for what they share. */
 
 /**
- * Admission as an execution has it, the organization's cap, a place in the shared queue, the record, its first files.
- * At the organization's cap, the one of its sessions that was used longest ago and gives way makes room.
- * ARGV: org, id, total max, queue share max, wait ms, retention ms, sessions max, name, MiB, minutes, restored from or '',
- *       gives way 1 or 0, idle ms after which one gives way, then file name and index entry by turns
- * Returns {'new', priority, now} · {'many'} · {'full', …} as submitScript
+ * Checks admission, as for an execution, and the session limit of the organization, takes a place in the queue, and writes
+ * the record and the index of its first files: names and entries in turn as further arguments. At the session limit, the
+ * least recently used session that gives way is evicted.
  */
-export const sessionCreateScript = new Script(`${prelude}
-local org, id = ARGV[1], ARGV[2]
-local wait_ms, retention = tonumber(ARGV[5]), tonumber(ARGV[6])
-local live = live_key(org)
+export const sessionCreateScript = queueScript({
+  args: [
+    "organization",
+    "id",
+    "queueTotalMax",
+    "queuePerOrganizationMax",
+    "waitMs",
+    "retentionMs",
+    "sessionsMax",
+    "name",
+    "memoryMb",
+    "minutes",
+    "restoredFrom",
+    "givesWay",
+    "givesWayAfterMs",
+  ],
+  lua: `
+local wait_ms, retention = tonumber(wait_ms), tonumber(retention_ms)
+local live = live_key(organization)
 redis.call('ZREMRANGEBYSCORE', live, '-inf', '(' .. text(now))
-local full = refusal(org, tonumber(ARGV[3]), tonumber(ARGV[4]))
+local full = refusal(organization, tonumber(queue_total_max), tonumber(queue_per_organization_max))
 if full then return full end
-local full_of_sessions = redis.call('ZCARD', live) >= tonumber(ARGV[7])
+local full_of_sessions = redis.call('ZCARD', live) >= tonumber(sessions_max)
 for _, other in ipairs(full_of_sessions and redis.call('ZRANGE', live, 0, -1) or {}) do
-  if give_way(org, other, tonumber(ARGV[13])) then
+  if give_way(organization, other, tonumber(gives_way_after_ms)) then
     full_of_sessions = false
     break
   end
 end
 if full_of_sessions then return {'many'} end
-local deadline, tag, priority = take_place(org, id, 'normal', wait_ms)
-wait_for_worker(org, id)
-local record = session_key(org, id)
-redis.call('HSET', record, 'id', id, 'status', 'starting', 'name', ARGV[8], 'memory_mb', ARGV[9], 'minutes', ARGV[10],
-  'restored_from', ARGV[11], 'gives_way', ARGV[12], 'created_at', text(now), 'deadline_at', text(deadline), 'tag', text(tag), 'retention_ms', ARGV[6])
-local files = base .. ':session-files:' .. org .. ':' .. id
-for i = 14, #ARGV, 2 do redis.call('HSET', files, ARGV[i], ARGV[i + 1]) end
-keep_session(org, id, ARGV[10], retention)
-add_to_list(base .. ':session-list:' .. org, id, retention * 2, now + retention * 2)
+local deadline, tag, priority = take_place(organization, id, 'normal', wait_ms)
+wait_for_worker(organization, id)
+local record = session_key(organization, id)
+redis.call('HSET', record, 'id', id, 'status', 'starting', 'name', name, 'memory_mb', memory_mb, 'minutes', minutes,
+  'restored_from', restored_from, 'gives_way', gives_way, 'created_at', text(now), 'deadline_at', text(deadline), 'tag', text(tag), 'retention_ms', retention_ms)
+local files = base .. ':session-files:' .. organization .. ':' .. id
+for i = rest, #ARGV, 2 do redis.call('HSET', files, ARGV[i], ARGV[i + 1]) end
+keep_session(organization, id, minutes, retention)
+add_to_list(base .. ':session-list:' .. organization, id, retention * 2, now + retention * 2)
 return {'new', priority, text(now)}
-`);
+`,
+  reply: (reply): { kind: "new"; priority: number } | { kind: "many" } | Refusal => {
+    const [kind, priority] = reply as ScriptReply[];
+    if (String(kind) === "new") return { kind: "new", priority: Number(priority) };
+    return String(kind) === "many" ? { kind: "many" } : refusalOf(reply);
+  },
+});
 
-/** A worker takes a session that waits for its sandbox. ARGV: org, id. Returns the record, or nil when it is not to be made any more. */
-export const sessionStartScript = new Script(`${prelude}
-local org, id = ARGV[1], ARGV[2]
-local state = redis.call('HMGET', session_key(org, id), 'status', 'deadline_at', 'tag')
+/** A worker takes a session that waits for its sandbox. Returns the record, or null when it is no longer wanted. */
+export const sessionStartScript = queueScript({
+  args: ["organization", "id"],
+  lua: `
+local state = redis.call('HMGET', session_key(organization, id), 'status', 'deadline_at', 'tag')
 if state[1] ~= 'starting' then return nil end
-leave_place(org, id, state[3])
+leave_place(organization, id, state[3])
 if now > tonumber(state[2]) then
-  end_session(org, id, 'lost')
+  end_session(organization, id, 'lost')
   return nil
 end
-return redis.call('HGETALL', session_key(org, id))
-`);
+return redis.call('HGETALL', session_key(organization, id))
+`,
+  reply: (reply): ScriptReply => reply,
+});
 
-/** ARGV: org, id, worker. Returns 1, or 0 when nobody waits for it any more. */
-export const sessionActivateScript = new Script(`${prelude}
-local org, id, worker = ARGV[1], ARGV[2], ARGV[3]
-local record = session_key(org, id)
+/** The sandbox is ready. False when no caller waits for the session any more. */
+export const sessionActivateScript = queueScript({
+  args: ["organization", "id", "worker"],
+  lua: `
+local record = session_key(organization, id)
 local state = redis.call('HMGET', record, 'status', 'minutes', 'retention_ms')
 if state[1] ~= 'starting' then return 0 end
 redis.call('HSET', record, 'status', 'active', 'worker', worker)
-redis.call('SADD', base .. ':sessions-of:' .. worker, org .. '/' .. id)
+redis.call('SADD', base .. ':sessions-of:' .. worker, organization .. '/' .. id)
 redis.call('SADD', base .. ':session-workers', worker)
 for _, key in ipairs({':session-workers', ':sessions-of:' .. worker}) do
   redis.call('PEXPIRE', base .. key, math.max(2 * tonumber(state[3]), 2 * day))
 end
-keep_session(org, id, state[2], state[3])
-tell_end(org, id)
+keep_session(organization, id, state[2], state[3])
+tell_end(organization, id)
 return 1
-`);
+`,
+  reply: asFlag,
+});
 
-/** ARGV: org, id. Returns {status or 'unknown', worker or ''}; an active one's idle time begins anew. */
-export const sessionTouchScript = new Script(`${prelude}
-local status, worker = touch_session(ARGV[1], ARGV[2])
+/** The status, or `unknown`, and the worker of an active session, whose idle time starts again. */
+export const sessionTouchScript = queueScript({
+  args: ["organization", "id"],
+  lua: `
+local status, worker = touch_session(organization, id)
 return {status, worker or ''}
-`);
+`,
+  reply: (reply): { status: string; worker: string } => {
+    const [status, worker] = reply as ScriptReply[];
+    return { status: String(status), worker: String(worker) };
+  },
+});
 
-/** ARGV: org, id. Returns the record as it is now, its worker's silence noticed. */
-export const sessionLookScript = new Script(`${prelude}
-local record = session_key(ARGV[1], ARGV[2])
+/** The record. A session whose worker is silent becomes lost first. */
+export const sessionLookScript = queueScript({
+  args: ["organization", "id"],
+  lua: `
+local record = session_key(organization, id)
 local state = redis.call('HMGET', record, 'status', 'worker')
 if state[1] == 'active' and redis.call('PTTL', base .. ':worker:' .. state[2]) < heartbeat_fresh then
-  end_session(ARGV[1], ARGV[2], 'lost')
+  end_session(organization, id, 'lost')
 end
 return redis.call('HGETALL', record)
-`);
+`,
+  reply: (reply): ScriptReply => reply,
+});
 
-/** ARGV: org, id, status. Ends one that is starting or active; returns 1, or 0 when it was not. */
-export const sessionEndScript = new Script(`${prelude}
-local status = redis.call('HGET', session_key(ARGV[1], ARGV[2]), 'status')
+/** Ends a session that is starting or active; false when it was neither. */
+export const sessionEndScript = queueScript({
+  args: ["organization", "id", "finalStatus"],
+  lua: `
+local status = redis.call('HGET', session_key(organization, id), 'status')
 if status ~= 'active' and status ~= 'starting' then return 0 end
-end_session(ARGV[1], ARGV[2], ARGV[3])
+end_session(organization, id, final_status)
 return 1
-`);
+`,
+  reply: asFlag,
+});
 
-/** Who made a session for itself is done with it, until it is used again. ARGV: org, id. */
-export const sessionReleaseScript = new Script(`${prelude}
-if redis.call('HGET', session_key(ARGV[1], ARGV[2]), 'status') == 'active' then redis.call('HSET', session_key(ARGV[1], ARGV[2]), 'released', '1') end
+/** The service no longer uses a session that it created for itself: it may be evicted until it is used again. */
+export const sessionReleaseScript = queueScript({
+  args: ["organization", "id"],
+  lua: `
+if redis.call('HGET', session_key(organization, id), 'status') == 'active' then redis.call('HSET', session_key(organization, id), 'released', '1') end
 return 1
-`);
+`,
+  reply: asNothing,
+});
 
-/** Makes room at a worker that has none. ARGV: org, id, idle ms. Returns 1 when the session gave way, or 0 when it does not. */
-export const sessionGiveWayScript = new Script(`${prelude}
-return give_way(ARGV[1], ARGV[2], tonumber(ARGV[3])) and 1 or 0
-`);
+/** Makes room at a worker that has none. True when the session was evicted. */
+export const sessionGiveWayScript = queueScript({
+  args: ["organization", "id", "idleMs"],
+  lua: `
+return give_way(organization, id, tonumber(idle_ms)) and 1 or 0
+`,
+  reply: asFlag,
+});
 
-/** What its worker does about a session that runs nothing. ARGV: org, id. Returns 'keep', 'expired', or 'lost' for one that is over otherwise. */
-export const sessionIdleScript = new Script(`${prelude}
-local org, id = ARGV[1], ARGV[2]
-local state = redis.call('HMGET', session_key(org, id), 'status', 'last_active_at', 'minutes')
+/** What the worker does with a session that runs nothing. `lost` stands for one that ended in any other way. */
+export const sessionIdleScript = queueScript({
+  args: ["organization", "id"],
+  lua: `
+local state = redis.call('HMGET', session_key(organization, id), 'status', 'last_active_at', 'minutes')
 if state[1] == 'expired' then return 'expired' end
 if state[1] ~= 'active' then return 'lost' end
 if now - tonumber(state[2]) < tonumber(state[3]) * 60000 then return 'keep' end
-end_session(org, id, 'expired')
+end_session(organization, id, 'expired')
 return 'expired'
-`);
+`,
+  reply: (reply): "keep" | "expired" | "lost" => String(reply) as "keep",
+});
 
-/** ARGV: org, id. Forgets a session; returns {status, worker or ''} as it was, or nil. */
-export const sessionDeleteScript = new Script(`${prelude}
-local org, id = ARGV[1], ARGV[2]
-local state = redis.call('HMGET', session_key(org, id), 'status', 'worker')
+/** Deletes a session. Returns its status and worker as they were, or null when there is none. */
+export const sessionDeleteScript = queueScript({
+  args: ["organization", "id"],
+  lua: `
+local state = redis.call('HMGET', session_key(organization, id), 'status', 'worker')
 if not state[1] then return nil end
-end_session(org, id, 'lost')
-redis.call('DEL', session_key(org, id), base .. ':session-files:' .. org .. ':' .. id)
-redis.call('ZREM', base .. ':session-list:' .. org, id)
+end_session(organization, id, 'lost')
+redis.call('DEL', session_key(organization, id), base .. ':session-files:' .. organization .. ':' .. id)
+redis.call('ZREM', base .. ':session-list:' .. organization, id)
 return {state[1], state[2] or ''}
-`);
+`,
+  reply: (reply): { status: string; worker: string } | null =>
+    Array.isArray(reply) ? { status: String(reply[0]), worker: String(reply[1]) } : null,
+});
 
 /**
- * Brings the file index up to date; an active session's idle time begins anew.
- * ARGV: org, id, files max, count of names to remove, those names, then file name and index entry by turns.
- * Returns the names that found no room. An index is kept only while its session has a record.
+ * Updates the file index. The further arguments are `removedCount` names to remove, then names and entries in turn. An
+ * active session's idle time starts again. Returns the names for which there was no room. Without a record of the session
+ * there is no index.
  */
-export const sessionFilesScript = new Script(`${prelude}
-local org, id = ARGV[1], ARGV[2]
-local files = base .. ':session-files:' .. org .. ':' .. id
-local retention = redis.call('HGET', session_key(org, id), 'retention_ms')
+export const sessionFilesScript = queueScript({
+  args: ["organization", "id", "filesMax", "removedCount"],
+  lua: `
+local files = base .. ':session-files:' .. organization .. ':' .. id
+local retention = redis.call('HGET', session_key(organization, id), 'retention_ms')
 if not retention then return {} end
-local removed = tonumber(ARGV[4])
-for i = 5, 4 + removed do redis.call('HDEL', files, ARGV[i]) end
+local removed = tonumber(removed_count)
+for i = rest, rest + removed - 1 do redis.call('HDEL', files, ARGV[i]) end
 local refused = {}
-for i = 5 + removed, #ARGV, 2 do
-  if redis.call('HEXISTS', files, ARGV[i]) == 1 or redis.call('HLEN', files) < tonumber(ARGV[3]) then
+for i = rest + removed, #ARGV, 2 do
+  if redis.call('HEXISTS', files, ARGV[i]) == 1 or redis.call('HLEN', files) < tonumber(files_max) then
     redis.call('HSET', files, ARGV[i], ARGV[i + 1])
   else
     refused[#refused + 1] = ARGV[i]
   end
 end
 redis.call('PEXPIRE', files, retention)
-local state = redis.call('HMGET', session_key(org, id), 'status', 'minutes')
-if state[1] == 'active' then keep_session(org, id, state[2], retention) end
+local state = redis.call('HMGET', session_key(organization, id), 'status', 'minutes')
+if state[1] == 'active' then keep_session(organization, id, state[2], retention) end
 return refused
-`);
+`,
+  reply: asTexts,
+});
 
-/** ARGV: worker, how many more sessions it takes; none takes it off. */
-export const sessionRoomScript = new Script(`${prelude}
-local room = base .. ':session-room'
-if tonumber(ARGV[2]) > 0 then redis.call('ZADD', room, ARGV[2], ARGV[1]) else redis.call('ZREM', room, ARGV[1]) end
-redis.call('PEXPIRE', room, day)
-`);
+/** Announces how many more sessions a worker accepts. With none, it is taken off the list. */
+export const sessionRoomScript = queueScript({
+  args: ["worker", "room"],
+  lua: `
+local rooms = base .. ':session-room'
+if tonumber(room) > 0 then redis.call('ZADD', rooms, room, worker) else redis.call('ZREM', rooms, worker) end
+redis.call('PEXPIRE', rooms, day)
+`,
+  reply: asNothing,
+});
 
-/** Returns the living worker with the most room for sessions, or nil; the dead are taken off. */
-export const roomiestWorkerScript = new Script(`${prelude}
+/** The living worker with the most room for sessions, or null. Dead workers are taken off the list. */
+export const roomiestWorkerScript = queueScript({
+  args: [],
+  lua: `
 local room = base .. ':session-room'
 for _, worker in ipairs(redis.call('ZREVRANGE', room, 0, -1)) do
   if redis.call('PTTL', base .. ':worker:' .. worker) >= heartbeat_fresh then return worker end
   redis.call('ZREM', room, worker)
 end
 return nil
-`);
+`,
+  reply: asTextOrNull,
+});
 
-/** Workers of sessions that have not been heard of for a while. */
-export const silentWorkersScript = new Script(`${prelude}
+/** Workers with sessions whose heartbeat is overdue. */
+export const silentWorkersScript = queueScript({
+  args: [],
+  lua: `
 local silent = {}
 for _, worker in ipairs(redis.call('SMEMBERS', base .. ':session-workers')) do
   if redis.call('PTTL', base .. ':worker:' .. worker) < heartbeat_fresh then silent[#silent + 1] = worker end
 end
 return silent
-`);
+`,
+  reply: asTexts,
+});

@@ -5,6 +5,7 @@ import type { Limits } from "../../domain/limits.ts";
 import type { NewSession, Session, SessionFile } from "../../domain/session.ts";
 import type { RedisClient } from "../../redis/address.ts";
 import { type Keys, memberOf } from "../core/keys.ts";
+import type { Refusal } from "../core/script-prelude.ts";
 import { callRedis } from "../core/unavailable.ts";
 import { VERSION } from "../core/version.ts";
 import type { Wakeups } from "../core/wakeups.ts";
@@ -24,7 +25,7 @@ export interface SessionsDeps {
   wakeups: Wakeups;
   files: StoredFiles;
   /** Turns the queue's refusal, `full` and its numbers, into the error a caller reads. */
-  refused(reply: unknown[]): ServiceError;
+  refused(refusal: Refusal): ServiceError;
 }
 
 /** Sessions as the api process sees them: records, and messages to the worker that has the sandbox; their files in session-files.ts. */
@@ -61,9 +62,7 @@ export class Sessions {
     const files = await this.#files.first(organization, restored, wanted.fileIds ?? []);
     const watch = this.#deps.wakeups.watchEnd(memberOf(organization, id));
     try {
-      const givesWay = [wanted.givesWay === true ? 1 : 0, limits.sessionGivesWayAfterMs];
-      const args = [wanted.name ?? "", memoryMb, minutes, wanted.restoreFrom ?? "", ...givesWay, ...encodeIndex(files)];
-      await this.#submit(organization, id, args);
+      await this.#submit(organization, id, { ...wanted, memoryMb, expiresAfterMinutes: minutes }, encodeIndex(files));
       const until = performance.now() + limits.sessionStartTimeoutMsMax;
       for (;;) {
         const session = await this.get(organization, id);
@@ -78,7 +77,7 @@ export class Sessions {
     } finally {
       watch.close();
     }
-    await callRedis(() => sessionDeleteScript.run(this.#deps.redis, this.#deps.keys.base, [organization, id]));
+    await callRedis(() => sessionDeleteScript.run(this.#deps.redis, this.#deps.keys.base, { organization, id }));
     throw new ServiceError("container_unavailable", {
       detail: "No worker had room for the container; come again later.",
       retryAfterSeconds: 10,
@@ -123,10 +122,10 @@ export class Sessions {
   async delete(organization: string, id: string): Promise<boolean> {
     if (!containerIdPattern.test(id)) return false;
     const { redis, keys, queues } = this.#deps;
-    const reply = await callRedis(() => sessionDeleteScript.run(redis, keys.base, [organization, id]));
-    if (!Array.isArray(reply)) return false;
-    const worker = String(reply[1]);
-    if (String(reply[0]) === "active") await callRedis(() => queues.add(worker, { v: VERSION, op: "close", organization, session: id }));
+    const deleted = await callRedis(() => sessionDeleteScript.run(redis, keys.base, { organization, id }));
+    if (deleted === null) return false;
+    const { status, worker } = deleted;
+    if (status === "active") await callRedis(() => queues.add(worker, { v: VERSION, op: "close", organization, session: id }));
     await this.#deps.files.deleteOwnedBy(organization, id);
     return true;
   }
@@ -150,21 +149,37 @@ export class Sessions {
 
   /** Lets a session that gives way do so at once where its room is needed, until it is used again. */
   async release(organization: string, id: string): Promise<void> {
-    await callRedis(() => sessionReleaseScript.run(this.#deps.redis, this.#deps.keys.base, [organization, id]));
+    await callRedis(() => sessionReleaseScript.run(this.#deps.redis, this.#deps.keys.base, { organization, id }));
   }
 
-  async #submit(organization: string, id: string, args: Array<string | number>): Promise<void> {
+  async #submit(
+    organization: string,
+    id: string,
+    wanted: NewSession & { memoryMb: number; expiresAfterMinutes: number },
+    index: readonly string[],
+  ): Promise<void> {
     const { limits, redis, keys, queue } = this.#deps;
-    const admission = [limits.queueTotalMax, limits.queuePerOrganizationMax, limits.sessionStartTimeoutMsMax, limits.retentionMsMax];
-    const reply = (await callRedis(() =>
-      sessionCreateScript.run(redis, keys.base, [organization, id, ...admission, limits.sessionsPerOrganizationMax, ...args]),
-    )) as unknown[];
-    const kind = String(reply[0]);
-    if (kind === "full") throw this.#deps.refused(reply);
-    if (kind === "many") throw tooMany(limits);
-    const options = { jobId: id, priority: Number(reply[1]), removeOnComplete: true, removeOnFail: true };
+    const args = {
+      organization,
+      id,
+      queueTotalMax: limits.queueTotalMax,
+      queuePerOrganizationMax: limits.queuePerOrganizationMax,
+      waitMs: limits.sessionStartTimeoutMsMax,
+      retentionMs: limits.retentionMsMax,
+      sessionsMax: limits.sessionsPerOrganizationMax,
+      name: wanted.name ?? "",
+      memoryMb: wanted.memoryMb,
+      minutes: wanted.expiresAfterMinutes,
+      restoredFrom: wanted.restoreFrom ?? "",
+      givesWay: wanted.givesWay === true ? 1 : 0,
+      givesWayAfterMs: limits.sessionGivesWayAfterMs,
+    };
+    const reply = await callRedis(() => sessionCreateScript.run(redis, keys.base, args, index));
+    if (reply.kind === "full") throw this.#deps.refused(reply);
+    if (reply.kind === "many") throw tooMany(limits);
+    const options = { jobId: id, priority: reply.priority, removeOnComplete: true, removeOnFail: true };
     await callRedis(() => queue.add(OPEN_JOB, { v: VERSION, id, organization }, options)).catch(async (error: unknown) => {
-      await sessionEndScript.run(redis, keys.base, [organization, id, "lost"]).catch(() => undefined);
+      await sessionEndScript.run(redis, keys.base, { organization, id, finalStatus: "lost" }).catch(() => undefined);
       throw error;
     });
   }

@@ -15,9 +15,8 @@ const SETTLE_MS = 10_000;
  * jobs their place under the new one. Tags themselves never change, so a repeat or a crash half way does no harm.
  */
 export async function rebaseWhenDue(redis: RedisClient, keys: Keys, queue: Queue, rebaseAt = REBASE_AT): Promise<void> {
-  const reply = (await rebaseScript.run(redis, keys.base, [rebaseAt, SETTLE_MS])) as unknown[] | null;
-  if (reply === null) return;
-  const base = Number(reply[0]);
+  const base = await rebaseScript.run(redis, keys.base, { distance: rebaseAt, settleMs: SETTLE_MS });
+  if (base === null) return;
   for (const job of await queue.getPrioritized()) {
     const { id, organization } = job.data as JobData;
     const place = job.name === OPEN_JOB ? keys.session(organization, id) : keys.record(organization, id);

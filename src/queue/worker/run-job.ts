@@ -14,7 +14,7 @@ import type { Keys } from "../core/keys.ts";
 import { EventWriter } from "../executions/event-writer.ts";
 import { decodeRecord, encodeEnd, endWithoutResult, type StoredExecution, toRunInput } from "../executions/record.ts";
 import { reportEnd } from "../executions/report-end.ts";
-import { backInQueueScript, finishScript, startScript } from "../executions/scripts.ts";
+import { backInQueueScript, finishScript, type StartVerdict, startScript } from "../executions/scripts.ts";
 import { type RunTrace, traceRun } from "./run-trace.ts";
 
 /** Runs of one execution: the first and two after lost workers. Code that takes its worker down must not do so for ever. */
@@ -96,30 +96,24 @@ function withFacts(end: ExecutionEnd, { sandboxFacts }: RunContext): ExecutionEn
   return { ...end, provenance: { ...end.provenance, sandbox: sandboxFacts?.() ?? null } };
 }
 
-type Verdict = "run" | "newer" | "ended" | "gone" | "cancelled" | "deadline" | "worker_lost";
-
 async function start(
   context: RunContext,
   { id, organization, session }: JobData,
-): Promise<{ verdict: Verdict; stored: StoredExecution | null }> {
+): Promise<{ verdict: StartVerdict; stored: StoredExecution | null }> {
   const { redis, keys, limits, readsUpTo } = context;
   const cancelled = { status: "cancelled", cause: "cancelled", retrySafe: true } as const;
-  const ends = [
-    endPastDeadline(limits),
-    endWithoutResult({ ...cancelled, outcome: "never_started" }),
-    endWithoutResult({ ...cancelled, outcome: "ran_partly" }),
-    endOfLostWorker(session === undefined),
-  ];
-  const args = [
+  const { verdict, record } = await startScript.run(redis, keys.base, {
     organization,
     id,
-    session === undefined ? ATTEMPTS_MAX : 1,
-    ...ends.map((end) => JSON.stringify(end)),
-    randomUUID(),
-    readsUpTo,
-  ];
-  const reply = (await startScript.run(redis, keys.base, args)) as unknown[];
-  return { verdict: String(reply[0]) as Verdict, stored: await decodeRecord(organization, reply[1], readsUpTo) };
+    attemptsMax: session === undefined ? ATTEMPTS_MAX : 1,
+    deadlineEnd: JSON.stringify(endPastDeadline(limits)),
+    cancelledUnrunEnd: JSON.stringify(endWithoutResult({ ...cancelled, outcome: "never_started" })),
+    cancelledPartlyEnd: JSON.stringify(endWithoutResult({ ...cancelled, outcome: "ran_partly" })),
+    workerLostEnd: JSON.stringify(endOfLostWorker(session === undefined)),
+    call: randomUUID(),
+    versionMax: readsUpTo,
+  });
+  return { verdict, stored: await decodeRecord(organization, record, readsUpTo) };
 }
 
 export function endPastDeadline(limits: Limits): ExecutionEnd {
@@ -176,7 +170,7 @@ function isUnrun(end: ExecutionEnd): boolean {
 }
 
 async function backInQueue({ redis, keys }: RunContext, { organization, id, attempt }: StoredExecution): Promise<boolean> {
-  return Number(await backInQueueScript.run(redis, keys.base, [organization, id, attempt])) === 1;
+  return backInQueueScript.run(redis, keys.base, { organization, id, attempt });
 }
 
 /**
@@ -187,13 +181,13 @@ async function finish(context: RunContext, stored: StoredExecution, { end, lastO
   const { redis, keys, log, metrics } = context;
   const { body, zipped } = await encodeEnd(end);
   const { organization, id, attempt } = stored;
-  const spent = spentOf(stored, end);
-  const args = [organization, id, attempt, end.status, end.cause ?? "", body, zipped, randomUUID(), ...spent, ...lastOutputs];
+  const outcome = { finalStatus: end.status, cause: end.cause ?? "", endJson: body, zipped };
+  const args = { organization, id, attempt, ...outcome, call: randomUUID(), ...spentOf(stored, end) };
   for (let turn = 0; ; turn++) {
     try {
-      const reply = await finishScript.run(redis, keys.base, args);
-      // Ignored: another attempt is the current one, or a cancel or deadline ended it first.
-      if (Number(reply) !== 0) reportEnd(context, { ...stored, status: end.status, end, completedAt: Number(reply) });
+      const completedAt = await finishScript.run(redis, keys.base, args, lastOutputs);
+      // 0: another attempt is the current one, or a cancel or a deadline ended it first.
+      if (completedAt !== 0) reportEnd(context, { ...stored, status: end.status, end, completedAt });
       return;
     } catch (error) {
       metrics.resultStoreFailures.inc();
@@ -208,12 +202,12 @@ async function finish(context: RunContext, stored: StoredExecution, { end, lastO
 function spentOf(
   { request }: StoredExecution,
   { usage, outcome, provenance }: ExecutionEnd,
-): [cpuMs: number, bytesIn: number, bytesOut: number] {
+): { cpuMs: number; bytesIn: number; bytesOut: number } {
   const files = provenance?.inputs.reduce((sum, file) => sum + file.bytes, 0) ?? 0;
   const sent = outcome === "never_started" ? 0 : Buffer.byteLength(request.code) + Buffer.byteLength(request.stdin);
-  return [usage.cpu_ms, files + sent, usage.stdout_bytes + usage.stderr_bytes + usage.file_bytes].map(Math.round) as [
-    number,
-    number,
-    number,
-  ];
+  return {
+    cpuMs: Math.round(usage.cpu_ms),
+    bytesIn: Math.round(files + sent),
+    bytesOut: Math.round(usage.stdout_bytes + usage.stderr_bytes + usage.file_bytes),
+  };
 }

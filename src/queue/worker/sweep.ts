@@ -24,12 +24,11 @@ export interface SweepContext {
  */
 export async function endOverdue(context: SweepContext): Promise<void> {
   const { redis, keys, queue, limits, metrics } = context;
-  const overdue = (await overdueScript.run(redis, keys.base, [])) as Buffer[];
-  for (const member of overdue) {
-    const { organization, id } = parseMember(member.toString("utf8"));
-    const end = JSON.stringify(endPastDeadline(limits));
-    const ended = await endScript.run(redis, keys.base, [organization, id, "errored", "timeout", end, "queued"]);
-    if (Number(ended) === 0) continue;
+  for (const member of await overdueScript.run(redis, keys.base, {})) {
+    const { organization, id } = parseMember(member);
+    const endJson = JSON.stringify(endPastDeadline(limits));
+    const wanted = { organization, id, finalStatus: "errored", cause: "timeout", endJson, onlyIfStatus: "queued" };
+    if (!(await endScript.run(redis, keys.base, wanted))) continue;
     metrics.dropped.inc({ reason: "deadline" });
     await queue.remove(id).catch(() => 0);
     const stored = await decodeRecord(organization, await redis.callBuffer("HGETALL", keys.record(organization, id)));

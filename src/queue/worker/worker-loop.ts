@@ -231,8 +231,8 @@ export class WorkerLoop {
   async #endLost({ id, organization, session }: JobData): Promise<void> {
     const { keys } = this.#context;
     const end = endOfLostWorker(session === undefined);
-    const ended = await endScript.run(this.#redis, keys.base, [organization, id, end.status, "worker_lost", JSON.stringify(end), ""]);
-    if (Number(ended) === 0) return;
+    const outcome = { finalStatus: end.status, cause: "worker_lost", endJson: JSON.stringify(end), onlyIfStatus: "" };
+    if (!(await endScript.run(this.#redis, keys.base, { organization, id, ...outcome }))) return;
     const stored = await decodeRecord(organization, await this.#redis.callBuffer("HGETALL", keys.record(organization, id)));
     if (stored !== null) reportEnd(this.#context, stored);
   }

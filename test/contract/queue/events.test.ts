@@ -105,10 +105,12 @@ describe("the events of an execution", () => {
     const { execution } = await rig.executionService.submit(newExecution());
     await engine.started(0);
     const send = (attempt: number, batch: number, ...texts: string[]) =>
-      outputScript.run(rig.plain, "{ci}", [
-        ...["org_a", execution.id, attempt, batch],
-        ...texts.map((text) => JSON.stringify({ type: "result", text })),
-      ]);
+      outputScript.run(
+        rig.plain,
+        "{ci}",
+        { organization: "org_a", id: execution.id, attempt, batchNumber: batch },
+        texts.map((text) => JSON.stringify({ type: "result", text })),
+      );
     expect(await send(1, 1, "a", "b")).toBe(2);
     expect(await send(1, 1, "a", "b")).toBe(0);
     expect(await send(1, 2, "c")).toBe(1);
