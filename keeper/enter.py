@@ -1,4 +1,4 @@
-"""Becomes the zygote: the sandbox image's own interpreter, inside the sandbox image's root file system."""
+"""Becomes a zygote: runs the sandbox image's interpreter in the sandbox image's root file system."""
 
 from __future__ import annotations
 
