@@ -101,20 +101,20 @@ class Rig:
         ours.settimeout(10)
         thread = threading.Thread(target=self.keeper.serve, args=(theirs,))
         thread.start()
-        ours.sendall(data)
         self._open.append((ours, thread))
+        ours.sendall(data)
         return ours
 
     def ask(self, data: bytes) -> bytes:
         """All that the keeper answers to a request that ends after `data`."""
-        connection = self.connect(data)
-        connection.shutdown(socket.SHUT_WR)
         answer = b""
         try:
+            connection = self.connect(data)
+            connection.shutdown(socket.SHUT_WR)
             while part := connection.recv(4096):
                 answer += part
-        except ConnectionResetError:
-            # The keeper closed it with bytes unread.
+        except (BrokenPipeError, ConnectionResetError):
+            # The keeper closed it before it read all of them.
             pass
         return answer
 

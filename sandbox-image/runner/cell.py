@@ -34,7 +34,7 @@ def run_cell(source: str, channel: out.Channel, bounds: dict[str, Any]) -> int:
 
     Displays go to `channel` as they appear; an exception goes there as the last frame and is no error of ours.
     """
-    global _session
+    global _session  # noqa: PLW0603
     if _session is None:
         _session = Session()
     outputs = out.current = out.Outputs(channel, bounds)

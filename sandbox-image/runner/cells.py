@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import sys
-
 import _signal  # type: ignore[import-not-found]
 import _socket
+import os
+import sys
 
 from runner import jsontext, protocol
 from runner.cell import EXIT_INTERRUPTED, run_cell
@@ -54,7 +53,7 @@ def _run(cell: protocol.Frame, channel: Channel) -> int:
     try:
         _signal.signal(_signal.SIGINT, _signal.default_int_handler)
         channel.send(protocol.CELL_BEGIN, jsontext.spell({"cell": bounds.get("cell")}))
-        code = run_cell(cell.body.decode("utf-8", "replace"), channel, bounds)
+        code = run_cell(bytes(cell.body).decode("utf-8", "replace"), channel, bounds)
         # A file may stay open for the next cell; what is in it so far is collected now.
         flush_open_files()
         _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
@@ -79,4 +78,4 @@ def _receive(cells: _socket.socket) -> protocol.Frame | None:
 def _take_stdin(fd: int) -> None:
     os.dup2(fd, 0)
     os.close(fd)
-    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # type: ignore[misc]
+    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # type: ignore[misc]  # noqa: SIM115

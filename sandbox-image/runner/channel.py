@@ -6,9 +6,8 @@ when it answers, and nothing is printed after it until then.
 
 from __future__ import annotations
 
-import os
-
 import _signal  # type: ignore[import-not-found]
+import os
 
 from runner import protocol
 

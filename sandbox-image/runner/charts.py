@@ -146,7 +146,7 @@ def _bars(axes: Axes, seen: set[int]) -> Iterator[tuple[str, dict[str, Any]]]:
             # A library that counts by itself, as seaborn does, draws its histogram with plain bars.
             yield "histogram", _histogram(name, heights, [*starts, starts[-1] + widths[-1]])
             continue
-        places = bar_positions([start + width / 2 for start, width in zip(starts, widths)], axis)
+        places = bar_positions([start + width / 2 for start, width in zip(starts, widths, strict=False)], axis)
         values = [plain.scalar(height, _LABEL_BYTES_MAX) for height in heights]
         yield "bar", {"name": name, "x": places, "y": values} if upright else {"name": name, "x": values, "y": places}
 
@@ -159,7 +159,7 @@ def _rectangles(container: Any, upright: bool) -> tuple[list[float], list[float]
 
 
 def _are_contiguous(starts: list[float], widths: list[float]) -> bool:
-    ends = zip(starts, widths, starts[1:])
+    ends = zip(starts, widths, starts[1:], strict=False)
     return len(starts) > 1 and all(math.isclose(start + width, after, rel_tol=1e-9, abs_tol=width * 1e-6) for start, width, after in ends)
 
 
@@ -183,7 +183,7 @@ def _boxes(axes: Axes, stats: list[dict[str, Any]], medians: list[Any]) -> dict[
         }
         for one in stats
     ]
-    labels = [_box_label(axes, one, median) for one, median in zip(stats, medians)]
+    labels = [_box_label(axes, one, median) for one, median in zip(stats, medians, strict=False)]
     return {"name": None, "labels": labels, "boxes": boxes}
 
 

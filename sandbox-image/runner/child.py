@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import _ctypes
+import _signal  # type: ignore[import-not-found]
+import _sitebuiltins
 import builtins
 import faulthandler
 import fcntl
 import gc
 import os
 import sys
-
-import _ctypes
-import _signal  # type: ignore[import-not-found]
-import _sitebuiltins
 
 from runner import jsontext, matplotlib_home, protocol
 from runner.cell import EXIT_INTERRUPTED, run_cell
@@ -158,9 +157,9 @@ def _open_streams() -> None:
     A program that is killed at its limit must not lose what it printed. Unbuffered streams would save unfinished
     lines too, but tear the lines of concurrent threads and processes; those few the supervisor asks for by signal.
     """
-    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # type: ignore[misc]
-    sys.stdout = sys.__stdout__ = open(1, "w", buffering=1, encoding="utf-8", errors="surrogateescape", closefd=False)  # type: ignore[misc]
-    sys.stderr = sys.__stderr__ = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # type: ignore[misc]
+    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # type: ignore[misc]  # noqa: SIM115
+    sys.stdout = sys.__stdout__ = open(1, "w", buffering=1, encoding="utf-8", errors="surrogateescape", closefd=False)  # type: ignore[misc]  # noqa: SIM115
+    sys.stderr = sys.__stderr__ = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # type: ignore[misc]  # noqa: SIM115
 
 
 def _end_on_signal(_number: int, _frame: object) -> None:

@@ -30,7 +30,7 @@ _OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 class Found:
     """One file that may be sent."""
 
-    __slots__ = ("name", "change", "size", "inode")
+    __slots__ = ("change", "inode", "name", "size")
 
     def __init__(self, name: str, change: str, status: os.stat_result) -> None:
         self.name = name

@@ -65,7 +65,7 @@ def _noting(method: Callable[..., Any], note: Callable[[Noted, Any, Any], None])
 def _note_histogram(noted: Noted, data: Any, made: Any) -> None:
     counts, edges, patches = made
     several = len(counts) > 0 and hasattr(counts[0], "__len__")
-    for values, bars in zip(counts if several else [counts], patches if several else [patches]):
+    for values, bars in zip(counts if several else [counts], patches if several else [patches], strict=False):
         noted.histograms.append((bars, values, edges))
         noted.artists.update(map(id, bars))
 

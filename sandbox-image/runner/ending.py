@@ -7,6 +7,8 @@ five, and eighty with the scientific stack loaded.
 
 from __future__ import annotations
 
+import _ctypes
+import _io
 import atexit
 import builtins
 import faulthandler
@@ -14,9 +16,6 @@ import gc
 import os
 import sys
 from stat import S_ISREG
-
-import _ctypes
-import _io
 
 from runner import cell
 

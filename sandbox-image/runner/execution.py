@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import os
 import select
 import time
-
-import _signal  # type: ignore[import-not-found]
 
 from runner import protocol
 from runner.process import explain
@@ -118,9 +117,7 @@ class Execution:
         if self._stdin_fd >= 0:
             wanted.append((self._stdin_fd, select.POLLOUT))
         if not self._outbox.full:
-            for fd in (self.stdout.fd, self.stderr.fd, self._channel):
-                if fd >= 0:
-                    wanted.append((fd, select.POLLIN))
+            wanted.extend((fd, select.POLLIN) for fd in (self.stdout.fd, self.stderr.fd, self._channel) if fd >= 0)
         return wanted
 
     def wait_s(self) -> float:

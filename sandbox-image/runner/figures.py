@@ -43,7 +43,7 @@ class FigureManager(FigureManagerBase):
 
 
 class FigureCanvas(FigureCanvasAgg):
-    manager_class = FigureManager  # type: ignore[assignment]
+    manager_class = FigureManager
 
 
 def show_open_figures(outputs: Outputs) -> None:
@@ -54,7 +54,7 @@ def show_open_figures(outputs: Outputs) -> None:
             if not _is_empty(figure):
                 show_figure(figure, outputs, "display")
         except Exception as error:
-            message = plain.guarded_text(lambda: str(error), error, "str", 1000)
+            message = plain.guarded_text(error.__str__, error, "str", 1000)
             print(f"figure {manager.num} could not be drawn: {plain.type_name(error)}: {message}", file=sys.stderr)
         _pylab_helpers.Gcf.destroy(manager)
 

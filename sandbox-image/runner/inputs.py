@@ -53,7 +53,7 @@ class InputFiles:
         except OSError as error:
             self._give_up(error)
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         if not self._open:
             raise ValueError("a chunk of no file")
         if self._fd < 0:

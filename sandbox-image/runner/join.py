@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 
 # The account of the image that owns nothing; the container's first process has another.
 SANDBOX_UID = 65532
-_NAMESPACES = (
-    os.CLONE_NEWUSER | os.CLONE_NEWNS | os.CLONE_NEWNET | os.CLONE_NEWIPC | os.CLONE_NEWUTS | os.CLONE_NEWCGROUP | os.CLONE_NEWPID
-)
+_NAMESPACES = os.CLONE_NEWUSER | os.CLONE_NEWNS | os.CLONE_NEWNET | os.CLONE_NEWIPC | os.CLONE_NEWUTS | os.CLONE_NEWCGROUP | os.CLONE_NEWPID
 _PR_GET_DUMPABLE, _PR_SET_DUMPABLE, _PR_GET_SECCOMP, _PR_SET_SECCOMP, _PR_CAPBSET_READ, _PR_CAPBSET_DROP = 3, 4, 21, 22, 23, 24
 _PR_SET_NO_NEW_PRIVS, _PR_GET_NO_NEW_PRIVS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 38, 39, 47, 4
 _SECCOMP_MODE_FILTER = 2
@@ -39,7 +37,6 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 class _Header(ctypes.Structure):
     _fields_ = [("version", ctypes.c_uint32), ("pid", ctypes.c_int)]
-
 
 
 class _Program(ctypes.Structure):
@@ -56,7 +53,8 @@ class Lockdown:
         self._namespaces = _NAMESPACES if "user" in namespaces else _NAMESPACES & ~os.CLONE_NEWUSER
         self._program_bytes = ctypes.create_string_buffer(program, len(program))
         self._program = _Program(len(program) // 8, ctypes.addressof(self._program_bytes))
-        self._last_capability = int(open("/proc/sys/kernel/cap_last_cap").read())
+        with open("/proc/sys/kernel/cap_last_cap") as file:
+            self._last_capability = int(file.read())
         self._keyctl = _KEYCTL[os.uname().machine]
 
     def join(self, init: int, cgroups: Sequence[int]) -> None:

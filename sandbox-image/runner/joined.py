@@ -6,11 +6,10 @@ of every process inside.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import os
 import select
 import time
-
-import _signal  # type: ignore[import-not-found]
 
 from runner.process import KILL_ALL_S
 from runner.supervisor import Supervisor

@@ -29,7 +29,7 @@ def to_python(source: str, session: Session, cell: str) -> str:
     """Returns `source` with its notebook lines turned into Python, line for line, and makes get_ipython() known."""
     shell = Shell(session, cell)
     builtins.get_ipython = lambda: shell  # type: ignore[attr-defined]
-    python: str = TransformerManager().transform_cell(source)  # type: ignore[no-untyped-call]
+    python: str = TransformerManager().transform_cell(source)
     return python
 
 

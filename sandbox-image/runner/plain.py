@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 CUT = "…"
 # A metaclass may answer for these attributes as it likes; the descriptors of `type` read what is there.
-_NAME: Any = type.__dict__["__name__"]  # type: ignore[index]
-_MODULE: Any = type.__dict__["__module__"]  # type: ignore[index]
+_NAME: Any = type.__dict__["__name__"]
+_MODULE: Any = type.__dict__["__module__"]
 # Beyond this a JSON number is no longer the same integer to most readers.
 SAFE_INTEGER_MAX = 2**53 - 1
 

@@ -50,7 +50,7 @@ def _tick_names(axis: Any) -> dict[float, str]:
     else:
         # set_ticklabels() on fixed ticks makes a function that knows the label of each.
         labels = [str(formatter(place, number)) for number, place in enumerate(places)]
-    names = {place: plain.text(label, _NAME_BYTES_MAX) for place, label in zip(places, labels) if label}
+    names = {place: plain.text(label, _NAME_BYTES_MAX) for place, label in zip(places, labels, strict=False) if label}
     return {} if all(_is_number(label) for label in names.values()) else names
 
 

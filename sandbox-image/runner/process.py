@@ -1,12 +1,11 @@
-"""Processes of the sandbox, from their supervisor's side: the one that runs the code, forked once and told once what to run; and the end of all."""
+"""The sandbox's processes as the supervisor sees them: fork the code process, and kill all of them."""
 
 from __future__ import annotations
 
-import os
-import time
-
 import _signal  # type: ignore[import-not-found]
 import _socket
+import os
+import time
 
 from runner import protocol
 from runner.child import EX_SOFTWARE, run_as_child

@@ -57,9 +57,9 @@ class WireError(Exception):
 class Frame:
     """One frame. `oversize` ones were larger than the reader's bounds, and have lost their head and body."""
 
-    __slots__ = ("kind", "head", "body", "oversize", "values")
+    __slots__ = ("body", "head", "kind", "oversize", "values")
 
-    def __init__(self, kind: int, head: dict[str, Any], body: bytes, oversize: bool = False, values: int = 0) -> None:
+    def __init__(self, kind: int, head: dict[str, Any], body: bytes | memoryview, oversize: bool = False, values: int = 0) -> None:
         self.kind = kind
         self.head = head
         self.body = body
@@ -68,12 +68,12 @@ class Frame:
         self.values = values
 
 
-def encode(kind: int, head: Mapping[str, object] | None = None, body: bytes = b"") -> bytes:
+def encode(kind: int, head: Mapping[str, object] | None = None, body: bytes | memoryview = b"") -> bytes:
     """Returns the bytes of one frame, ready to write."""
     return encode_spelled(kind, b"" if head is None else jsontext.spell(head), body)
 
 
-def encode_spelled(kind: int, head: bytes, body: bytes = b"") -> bytes:
+def encode_spelled(kind: int, head: bytes, body: bytes | memoryview = b"") -> bytes:
     """As `encode`, of a head that is JSON text already."""
     return HEADER.pack(kind, len(head), len(body)) + head + body
 
@@ -86,8 +86,8 @@ def header(kind: int, body_bytes: int) -> bytes:
 class FrameParser:
     """Incremental parser of frames.
 
-    `push` takes any slice of the stream and yields the frames that it completes; what is not taken of them is lost. It raises WireError at the first
-    byte that can not belong to a frame, and is then of no further use. Never holds more than one frame.
+    `push` takes any slice of the stream and yields the frames that it completes; frames that are not read are lost. It raises
+    WireError at the first byte that cannot belong to a frame, and the parser is then unusable. Holds at most one frame.
     With `skip_oversize` a frame beyond the bounds is read past instead, and yielded empty; so is one whose head has more than
     `head_values_max` values.
     The body of a file's chunk is passed on as it comes, as several frames where it comes in several slices: views of what

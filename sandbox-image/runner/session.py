@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
+import _socket
 import os
 import select
 import time
-
-import _signal  # type: ignore[import-not-found]
-import _socket
 
 from runner import protocol
 from runner.cells import serve_cells

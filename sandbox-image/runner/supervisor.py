@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import gc
 import os
 import select
 import sys
 import time
-
-import _signal  # type: ignore[import-not-found]
 
 from runner import protocol
 from runner.outbox import Outbox
@@ -166,9 +165,9 @@ class Supervisor:
         elif kind == protocol.IN_REMOVE:
             self._inputs.remove(frame.head.get("name"))
         elif kind == protocol.IN_STDIN:
-            self._program_stdin = frame.body
+            self._program_stdin = bytes(frame.body)
         elif kind == protocol.IN_RUN:
-            self._run(frame.head, frame.body)
+            self._run(frame.head, bytes(frame.body))
         elif kind == protocol.IN_INTERRUPT:
             if self._execution is not None:
                 self._execution.interrupt()

@@ -6,6 +6,7 @@ path, file or code of an execution ever comes here.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import array
 import gc
 import json
@@ -13,8 +14,6 @@ import os
 import signal
 import socket
 import sys
-
-import _signal  # type: ignore[import-not-found]
 
 from runner.join import Lockdown
 
@@ -37,8 +36,9 @@ READY, JOINED = b"ready", b"joined"
 
 def serve(control: int) -> NoReturn:
     """
-    Serves the keeper over `control`, a socket of whole messages: first what to give up and whether to load the stack, then for each fork one message
-    with the descriptors [connection, pidfd of the first process, event that asks for its end, cgroup.procs …], answered by one with the child's pidfd.
+    Serves the keeper over `control`, a socket of whole messages. The first message holds the lockdown and whether to load the stack.
+    Then each message asks for one fork and carries the descriptors [connection, pidfd of the first process, event that asks for its
+    end, cgroup.procs …]. The answer carries the child's pidfd.
     """
     keeper = socket.socket(fileno=control)
     keeper.set_inheritable(False)

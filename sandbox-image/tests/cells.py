@@ -16,7 +16,7 @@ from typing import Any
 # Beside the tests in the repository; elsewhere in the image, where conftest.py has found it.
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
 
-from runner import cell  # noqa: E402
+from runner import cell
 
 IMAGE_FOLDER = pathlib.Path(cell.__file__).parent.parent
 
@@ -117,7 +117,7 @@ def _run_in_child(folder: pathlib.Path, sources: tuple[str, ...], preload: tuple
         for fd, (path, flags) in enumerate([("stdin", os.O_RDONLY), ("stdout", appended), ("stderr", appended)]):
             os.dup2(os.open(folder / path, flags), fd)
         errors = os.dup(2)
-        sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w", buffering=1)
+        sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w", buffering=1)  # noqa: SIM115
         # The test framework records warnings; the code under test prints them.
         importlib.reload(warnings)
         channel = _RecordingChannel(str(folder))

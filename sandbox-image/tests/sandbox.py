@@ -8,7 +8,7 @@ import struct
 import subprocess
 import sys
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from runner import protocol
 
@@ -94,7 +94,7 @@ class Sandbox:
         self.process = subprocess.Popen([*enter, *ENTRY_POINT], stdin=-1, stdout=-1, env=environment, bufsize=0)
         self.write(protocol.PREAMBLE)
 
-    def __enter__(self) -> Sandbox:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+
 from cells import IMAGE_FOLDER, run
 
 
@@ -21,7 +22,9 @@ def test_the_last_expression_is_the_result() -> None:
     assert ran.code == 0
 
 
-@pytest.mark.parametrize("source", ["x = 1", "None", "1;", "1 ;  # quiet", "(1\n);", "for i in range(2):\n    i", "", "# only a comment", "print()"])
+@pytest.mark.parametrize(
+    "source", ["x = 1", "None", "1;", "1 ;  # quiet", "(1\n);", "for i in range(2):\n    i", "", "# only a comment", "print()"]
+)
 def test_nothing_is_a_result_where_python_shows_none(source: str) -> None:
     ran = run(source)
     assert (ran.code, ran.frames) == (0, [])
@@ -72,7 +75,9 @@ def test_nothing_of_the_runner_is_in_the_namespace() -> None:
 
 
 def test_multiprocessing_finds_functions_of_the_cell() -> None:
-    ran = run("import multiprocessing as mp\ndef double(n): return 2 * n\nwith mp.Pool(2) as pool:\n    made = pool.map(double, [1, 2])\nmade")
+    ran = run(
+        "import multiprocessing as mp\ndef double(n): return 2 * n\nwith mp.Pool(2) as pool:\n    made = pool.map(double, [1, 2])\nmade"
+    )
     assert ran.only["text"] == "[2, 4]"
 
 

@@ -7,13 +7,15 @@ import io
 import textwrap
 import time
 import zipfile
+from typing import Any
 
 import pytest
+
 from sandbox import Result, run
 from test_sessions import Session
 
 
-def result_of(code: str, **bounds: object) -> Result:
+def result_of(code: str, **bounds: Any) -> Result:
     return run(textwrap.dedent(code), **bounds)
 
 
@@ -132,7 +134,13 @@ def test_daemon_threads_see_no_cleared_globals() -> None:
 
 @pytest.mark.parametrize(
     "finalizer",
-    ["while True: pass", "__import__('time').sleep(60)", "__import__('ctypes').string_at(0)", "__import__('os').abort()", "__import__('os')._exit(9)"],
+    [
+        "while True: pass",
+        "__import__('time').sleep(60)",
+        "__import__('ctypes').string_at(0)",
+        "__import__('os').abort()",
+        "__import__('os')._exit(9)",
+    ],
 )
 def test_a_finalizer_that_hangs_or_crashes_costs_itself_only(finalizer: str) -> None:
     code = f"""

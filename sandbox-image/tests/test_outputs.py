@@ -5,12 +5,27 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from cells import run
 
 
 @pytest.mark.parametrize(
     "source",
-    ["{'a': [1, 2.5, None], 'b': ('x',)}", "'text'", "b'bytes'", "1.5", "(1,)", "()", "set()", "{1}", "frozenset({1})", "True", "float('nan')", "[]", "'\"'"],
+    [
+        "{'a': [1, 2.5, None], 'b': ('x',)}",
+        "'text'",
+        "b'bytes'",
+        "1.5",
+        "(1,)",
+        "()",
+        "set()",
+        "{1}",
+        "frozenset({1})",
+        "True",
+        "float('nan')",
+        "[]",
+        "'\"'",
+    ],
 )
 def test_plain_values_are_results_with_python_s_repr(source: str) -> None:
     assert run(source).only["text"] == repr(eval(source))
@@ -63,7 +78,9 @@ def test_every_way_to_import_display_leads_to_outputs(preload: tuple[str, ...]) 
 
 
 def test_a_display_handle_shows_its_updates_and_clearing_takes_nothing_back() -> None:
-    ran = run("from IPython.display import *\nh = display(HTML('1'), display_id=True)\nclear_output(wait=True)\nh.update(HTML('2'))\nupdate_display(HTML('3'), display_id='x')")
+    ran = run(
+        "from IPython.display import *\nh = display(HTML('1'), display_id=True)\nclear_output(wait=True)\nh.update(HTML('2'))\nupdate_display(HTML('3'), display_id='x')"
+    )
     assert [frame["text"] for frame in ran.frames] == ["1", "2", "3"]
     assert ran.stdout == ""
 
@@ -144,7 +161,10 @@ def test_outputs_beyond_their_bytes_are_dropped_and_said_so() -> None:
 
 
 def test_a_form_too_large_gives_way_to_the_next() -> None:
-    ran = run("class Big:\n    def _repr_html_(self): return 'x' * 10**8\n    def _repr_markdown_(self): return 'small'\nBig()", display_bytes=1000)
+    ran = run(
+        "class Big:\n    def _repr_html_(self): return 'x' * 10**8\n    def _repr_markdown_(self): return 'small'\nBig()",
+        display_bytes=1000,
+    )
     assert (ran.only["type"], ran.only["text"]) == ("markdown", "small") and ran.dropped
 
 
@@ -199,7 +219,9 @@ def test_json_heads_hold_no_subclass_and_only_string_keys() -> None:
 
 
 def test_threads_may_display_at_once() -> None:
-    ran = run("import threading\nfrom IPython.display import HTML\nts = [threading.Thread(target=lambda i=i: display(HTML(str(i)))) for i in range(40)]\nfor t in ts: t.start()\nfor t in ts: t.join()")
+    ran = run(
+        "import threading\nfrom IPython.display import HTML\nts = [threading.Thread(target=lambda i=i: display(HTML(str(i)))) for i in range(40)]\nfor t in ts: t.start()\nfor t in ts: t.join()"
+    )
     assert sorted(int(frame["text"]) for frame in ran.frames) == list(range(40))
 
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import matplotlib.pyplot  # noqa: F401  (loaded before the fork, as the supervisor does)
 import pytest
+
 from cells import IMAGE_FOLDER, Ran, run
 
 PLOT = "import matplotlib.pyplot as plt\nimport numpy as np, pandas as pd\n"
 
 
-def charts(source: str, **bounds: int) -> list[dict[str, Any]]:
+def charts(source: str, **bounds: Any) -> list[dict[str, Any]]:
     ran: Ran = run(PLOT + source, **bounds)
     assert ran.code == 0, ran.frames
     return [frame for frame in ran.displays if frame["type"] == "chart"]
@@ -82,7 +83,9 @@ def test_a_figure_without_pyplot_is_sent_when_displayed() -> None:
 
 
 def test_lines_carry_their_data_names_and_labels() -> None:
-    (chart,) = charts("plt.plot([1, 2, 3], [4, np.nan, 6], label='L')\nplt.plot([1, 2], [0, 1])\nplt.title('T'); plt.xlabel('X'); plt.ylabel('Y'); plt.yscale('log');")
+    (chart,) = charts(
+        "plt.plot([1, 2, 3], [4, np.nan, 6], label='L')\nplt.plot([1, 2], [0, 1])\nplt.title('T'); plt.xlabel('X'); plt.ylabel('Y'); plt.yscale('log');"
+    )
     assert (chart["kind"], chart["title"], chart["truncated"]) == ("line", "T", False)
     assert chart["axes"] == {"x": {"label": "X", "scale": "linear"}, "y": {"label": "Y", "scale": "log"}}
     assert chart["series"] == [{"name": "L", "x": [1, 2, 3], "y": [4, None, 6]}, {"name": None, "x": [1, 2], "y": [0, 1]}]
@@ -94,7 +97,11 @@ def test_each_axes_has_its_own_chart() -> None:
 
 
 def test_dates_are_iso_text() -> None:
-    for x in ("pd.date_range('2024-01-30', periods=3)", "np.array(['2024-01-30', '2024-01-31', '2024-02-01'], dtype='datetime64[D]')", "[d.date() for d in pd.date_range('2024-01-30', periods=3)]"):
+    for x in (
+        "pd.date_range('2024-01-30', periods=3)",
+        "np.array(['2024-01-30', '2024-01-31', '2024-02-01'], dtype='datetime64[D]')",
+        "[d.date() for d in pd.date_range('2024-01-30', periods=3)]",
+    ):
         for draw in ("plot", "scatter", "bar"):
             (chart,) = charts(f"plt.{draw}({x}, [1, 2, 3]);")
             assert chart["series"][0]["x"] == ["2024-01-30", "2024-01-31", "2024-02-01"], draw
@@ -135,7 +142,9 @@ def test_grouped_and_stacked_bars_keep_their_categories() -> None:
     expected = [{"name": "m", "x": ["u", "v"], "y": [1, 2]}, {"name": "n", "x": ["u", "v"], "y": [3, 4]}]
     assert charts(f"{frame}.plot.bar();")[0]["series"] == expected
     assert charts(f"{frame}.plot.bar(stacked=True);")[0]["series"] == expected
-    ticks = "x = np.arange(2)\nplt.bar(x - 0.2, [1, 2], 0.4, label='m'); plt.bar(x + 0.2, [3, 4], 0.4, label='n'); plt.xticks(x, ['u', 'v']);"
+    ticks = (
+        "x = np.arange(2)\nplt.bar(x - 0.2, [1, 2], 0.4, label='m'); plt.bar(x + 0.2, [3, 4], 0.4, label='n'); plt.xticks(x, ['u', 'v']);"
+    )
     assert charts(ticks)[0]["series"] == expected
 
 
@@ -153,7 +162,13 @@ def test_histograms_of_seaborn_are_histograms() -> None:
     assert (chart["kind"], chart["series"][0]["values"]) == ("histogram", [1, 2, 1])
 
 
-@pytest.mark.parametrize("draw", ["plt.boxplot([[1, 2, 3, 4, 50], [7]], tick_labels=['p', 'q'])", "import seaborn as sns\nsns.boxplot({'p': [1, 2, 3, 4, 50], 'q': [7]})"])
+@pytest.mark.parametrize(
+    "draw",
+    [
+        "plt.boxplot([[1, 2, 3, 4, 50], [7]], tick_labels=['p', 'q'])",
+        "import seaborn as sns\nsns.boxplot({'p': [1, 2, 3, 4, 50], 'q': [7]})",
+    ],
+)
 def test_boxes_have_their_statistics(draw: str) -> None:
     (chart,) = charts(draw + ";")
     assert chart["kind"] == "box"

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import pytest
+
 from cells import run
 
-METHODS = ["_repr_html_", "_repr_markdown_", "_repr_latex_", "_repr_svg_", "_repr_png_", "_repr_jpeg_", "_repr_json_", "_repr_mimebundle_", "_ipython_display_", "__repr__"]
+METHODS = [
+    "_repr_html_",
+    "_repr_markdown_",
+    "_repr_latex_",
+    "_repr_svg_",
+    "_repr_png_",
+    "_repr_jpeg_",
+    "_repr_json_",
+    "_repr_mimebundle_",
+    "_ipython_display_",
+    "__repr__",
+]
 BODIES = {
     "raises": "raise ValueError('no')",
     "exits": "raise SystemExit(9)",
-    "recurses": f"return self.again()",
+    "recurses": "return self.again()",
     "is of another type": "return object()",
     "is a number": "return 7",
     "is bytes": "return b'x'",
@@ -58,8 +70,10 @@ def test_an_object_that_has_every_attribute_is_a_result() -> None:
 
 @pytest.mark.parametrize("module", ["pandas.DataFrame", "matplotlib.figure.Figure", "PIL.Image.Image", "plotly.basedatatypes.BaseFigure"])
 def test_a_class_that_claims_to_be_another_is_no_other(module: str) -> None:
-    package, name = module.rsplit(".", 1)
-    ran = run(f"import {package}\nclass Liar:\n    __class__ = property(lambda self: {module})\n    def __repr__(self): return 'liar'\nLiar()")
+    package = module.rpartition(".")[0]
+    ran = run(
+        f"import {package}\nclass Liar:\n    __class__ = property(lambda self: {module})\n    def __repr__(self): return 'liar'\nLiar()"
+    )
     assert ran.only["text"] == "liar"
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import pandas  # noqa: F401  (loaded before the fork, as the supervisor does)
 import pytest
+
 from cells import run
 
 PANDAS = "import pandas as pd, numpy as np, datetime, decimal\n"
 
 
 def test_a_frame_is_a_table_with_its_types_and_other_forms() -> None:
-    ran = run(PANDAS + "pd.DataFrame({'i': [1, 2], 'f': [1.5, None], 's': ['x', None], 'b': [True, False], 't': pd.to_datetime(['2024-01-02', None])})")
+    ran = run(
+        PANDAS
+        + "pd.DataFrame({'i': [1, 2], 'f': [1.5, None], 's': ['x', None], 'b': [True, False], 't': pd.to_datetime(['2024-01-02', None])})"
+    )
     table = ran.only
     assert table["columns"] == [
         {"name": "i", "dtype": "int64"},
@@ -54,7 +58,8 @@ def test_columns_of_several_levels_are_joined() -> None:
 
 def test_cells_that_json_does_not_know_become_text_or_null() -> None:
     table = run(
-        PANDAS + "pd.DataFrame({'x': [np.inf, np.nan, pd.NA, pd.NaT, decimal.Decimal('1.10'), datetime.date(2024, 1, 2), datetime.time(3, 4),"
+        PANDAS
+        + "pd.DataFrame({'x': [np.inf, np.nan, pd.NA, pd.NaT, decimal.Decimal('1.10'), datetime.date(2024, 1, 2), datetime.time(3, 4),"
         " 2**60, [1, 2], b'b', pd.Timedelta('1h'), pd.Timestamp('2024-01-02', tz='UTC'), np.int8(4), 1j, '\\ud800']}, dtype=object)"
     ).only
     assert [row[0] for row in table["rows"]] == [
@@ -104,7 +109,8 @@ def test_columns_of_one_name_are_both_there() -> None:
 
 def test_a_frame_of_hostile_cells_is_a_table_all_the_same() -> None:
     ran = run(
-        PANDAS + "class Bad:\n    def __str__(self): raise ValueError('no')\n    __repr__ = __str__\n    def __eq__(self, other): raise ValueError\n    __hash__ = None\n"
+        PANDAS
+        + "class Bad:\n    def __str__(self): raise ValueError('no')\n    __repr__ = __str__\n    def __eq__(self, other): raise ValueError\n    __hash__ = None\n"
         "pd.DataFrame({'x': [Bad(), 1]}, dtype=object)"
     )
     assert ran.only["rows"] == [["<Bad object; its str failed with ValueError>"], [1]]

@@ -7,6 +7,7 @@ import textwrap
 import time
 
 import pytest
+
 from sandbox import ENTRY_POINT, Sandbox, run
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 from collections.abc import Iterable
@@ -63,7 +64,7 @@ def test_a_stream_means_the_same_in_any_chunks() -> None:
     for _ in range(50):
         cuts = [0, *sorted(chance.choices(range(len(data)), k=20)), len(data)]
         reader = parser(kinds)
-        assert meanings(frame for a, b in zip(cuts, cuts[1:]) for frame in reader.push(data[a:b])) == whole
+        assert meanings(frame for a, b in itertools.pairwise(cuts) for frame in reader.push(data[a:b])) == whole
 
 
 def test_a_chunk_is_passed_on_as_it_comes_and_bounded_as_a_whole() -> None:

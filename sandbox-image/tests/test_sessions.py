@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from runner import protocol
 from sandbox import BOUNDS, Result, Sandbox
 
@@ -162,6 +163,8 @@ def test_a_session_stays_one_and_a_run_stays_one(first: dict[str, bool]) -> None
 
 
 def test_a_forged_end_names_the_cell_or_is_none() -> None:
-    forge = "import os, struct\nfor head in (b'{\"cell\": 7}', b'{}'): os.write(3, struct.pack('>BII', %d, len(head), 0) + head)\nprint('on')"
+    forge = (
+        "import os, struct\nfor head in (b'{\"cell\": 7}', b'{}'): os.write(3, struct.pack('>BII', %d, len(head), 0) + head)\nprint('on')"
+    )
     with Session() as session:
         assert session.cell(forge % protocol.CELL_END).stdout == "on\n"

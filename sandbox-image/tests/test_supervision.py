@@ -6,6 +6,7 @@ import textwrap
 import time
 
 import pytest
+
 from sandbox import BOUNDS, Sandbox, run
 
 
@@ -142,7 +143,9 @@ def test_displays_keep_their_place_among_what_is_printed() -> None:
 
 def test_forged_frames_spoil_the_channel_and_nothing_else() -> None:
     for forgery in (b"\\x4a\\0\\0\\0\\x02\\0\\0\\0\\0{}", b"\\x45\\0\\0\\0\\x01\\0\\0\\0\\0[", b"\\xff" * 100_000):
-        result = run(f"import os\nfor fd in (1, 2, 3): os.write(fd, b'{forgery.decode()}')\ndisplay({{'text/html': 'x'}}, raw=True)\nprint('on')")
+        result = run(
+            f"import os\nfor fd in (1, 2, 3): os.write(fd, b'{forgery.decode()}')\ndisplay({{'text/html': 'x'}}, raw=True)\nprint('on')"
+        )
         assert result.stdout.endswith("on\n") and result.done["end"] == "ok"
         assert len(result.heads("done")) == 1
 
@@ -187,12 +190,14 @@ def test_code_that_never_reads_its_input_ends_all_the_same() -> None:
 
 
 def test_arguments_and_environment_are_those_of_the_request_and_nothing_else() -> None:
-    result = run("import sys, os; print(sys.argv[1:], os.environ['CITY'], os.getcwd(), os.getuid())", args=["a b", "é"], env={"CITY": "Zürich"})
+    result = run(
+        "import sys, os; print(sys.argv[1:], os.environ['CITY'], os.getcwd(), os.getuid())", args=["a b", "é"], env={"CITY": "Zürich"}
+    )
     assert result.stdout == "['a b', 'é'] Zürich /mnt/data 65532\n"
 
 
 def test_modules_of_the_code_may_have_the_names_of_ours() -> None:
-    files = {name: b"who = 'user'" for name in ("protocol.py", "cell.py", "child.py", "collect.py", "supervisor.py")}
+    files = dict.fromkeys(("protocol.py", "cell.py", "child.py", "collect.py", "supervisor.py"), b"who = 'user'")
     code = "import protocol, cell, child, collect, supervisor\nprint({m.who for m in (protocol, cell, child, collect, supervisor)})"
     assert run(code, files=files).stdout == "{'user'}\n"
 
