@@ -9,7 +9,7 @@ from mounts import furnish_zygote, leave_host_mounts
 
 _BOOT = (
     "import sys; sys.path[:0] = ['/opt']; "
-    "sys.path += ['/usr/local/lib/python3.13/dist-packages', '/usr/lib/python3/dist-packages']; import runner.zygote as z; "
+    "sys.path += ['/usr/local/lib/python3.13/dist-packages', '/usr/lib/python3/dist-packages']; import runner.oci.zygote as z; "
     "sys.path.remove('/opt'); z.serve(int(sys.argv[1]))"
 )
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/tmp"}

@@ -16,7 +16,7 @@ from typing import Any
 # Beside the tests in the repository; elsewhere in the image, where conftest.py has found it.
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
 
-from runner import cell
+from runner.code import cell
 
 IMAGE_FOLDER = pathlib.Path(cell.__file__).parent.parent
 

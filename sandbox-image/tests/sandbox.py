@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from runner import protocol
+from runner.wire import protocol
 
 HEADER = struct.Struct(">BII")
 NAMES = {code: name for name, code in protocol.OUT_KIND_NAMES.items()}

@@ -178,7 +178,7 @@ def test_a_modulo_in_broken_code_stays_a_syntax_error() -> None:
 def test_a_print_imports_nothing_but_what_the_interpreter_has() -> None:
     program = (
         f"import sys; sys.path.insert(0, {str(IMAGE_FOLDER)!r}); before = set(sys.modules)\n"
-        "from runner import cell\n"
+        "from runner.code import cell\n"
         "class Channel:\n    def send(self, *frame): pass\n"
         "cell.run_cell('print(1)', Channel(), {})\n"
         "print(sorted(set(sys.modules) - before), file=sys.stderr)"
@@ -186,5 +186,14 @@ def test_a_print_imports_nothing_but_what_the_interpreter_has() -> None:
     done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True)
     assert set(eval(done.stderr)) <= {
         *("__future__", "_ast", "_json", "linecache"),
-        *("runner", "runner.cell", "runner.hooks", "runner.jsontext", "runner.outputs"),
+        *(
+            "runner",
+            "runner.code",
+            "runner.code.cell",
+            "runner.code.hooks",
+            "runner.outputs",
+            "runner.outputs.sender",
+            "runner.wire",
+            "runner.wire.jsontext",
+        ),
     }

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from runner.inputs import InputFiles
-from runner.names import name_problem, printable
+from runner.files.file_names import name_problem, printable
+from runner.files.inputs import InputFiles
 from sandbox import Sandbox, run
 
 

@@ -69,7 +69,7 @@ def test_the_next_cell_starts_without_figures() -> None:
     assert [frame["series"][0]["y"] for frame in ran.displays if frame["type"] == "chart"] == [[1], [2]]
 
 
-@pytest.mark.parametrize("backend", ["Agg", "agg", "module://runner.figures"])
+@pytest.mark.parametrize("backend", ["Agg", "agg", "module://runner.outputs.figures"])
 def test_choosing_the_windowless_backend_changes_nothing(backend: str) -> None:
     for source in (f"import matplotlib\nmatplotlib.use('{backend}')\n{PLOT}", f"{PLOT}plt.switch_backend('{backend}')\n"):
         ran = run(source + "plt.plot([1])\nplt.show()\nprint('after')")
@@ -232,7 +232,7 @@ def test_text_in_other_scripts_is_drawn_without_warnings() -> None:
 def test_figures_are_shown_as_well_when_nothing_was_loaded_before() -> None:
     program = (
         f"import sys; sys.path.insert(0, {str(IMAGE_FOLDER)!r})\n"
-        "from runner import cell\n"
+        "from runner.code import cell\n"
         "import json\n"
         "class Channel:\n    def send(self, kind, head, body=b''): print(json.loads(head)['type'], len(body) > 1000)\n"
         "code = 'import matplotlib.pyplot as plt\\nplt.hist([1, 2])\\nplt.show()\\nprint(1)'\n"

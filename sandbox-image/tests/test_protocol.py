@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from runner import jsontext, protocol
+from runner.wire import jsontext, protocol
 
 VECTORS = json.loads(Path("/fixtures/frames.json").read_text())
 JSON_VALUES = json.loads(Path("/fixtures/json-values.json").read_text())["texts"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runner import protocol
+from runner.wire import protocol
 from sandbox import BOUNDS, Result, Sandbox
 
 

@@ -234,7 +234,7 @@ def test_random_numbers_differ_between_sandboxes_that_preloaded_numpy() -> None:
 def test_only_listed_modules_are_preloaded() -> None:
     with Sandbox() as sandbox:
         answers = []
-        for module in ("numpy", "os.path", "antigravity", "runner.supervisor"):
+        for module in ("numpy", "os.path", "antigravity", "runner.supervisor.supervisor"):
             sandbox.send("preload", {"module": module})
             answers.append(sandbox.read_until("preloaded")[-1].head)
         assert [answer["ok"] for answer in answers] == [True, False, False, False]

@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 
-from runner import matplotlib_home
+from runner.code import matplotlib_home
 
 # Nothing else is imported on request. A worker asks for one after another, in the order that makes each step short.
 ALLOWED = frozenset(
@@ -43,7 +43,7 @@ ALLOWED = frozenset(
     )
 )
 # What our own side of a library needs; a cell would import it otherwise.
-_OURS = {"matplotlib.pyplot": "runner.figures", "pandas": "runner.tables"}
+_OURS = {"matplotlib.pyplot": "runner.outputs.figures", "pandas": "runner.outputs.tables"}
 # Read by the libraries when they are imported; a sandbox has one processor.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from runner import plain
+from runner.outputs import sanitize
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from runner.outputs import Outputs
+    from runner.outputs.sender import Outputs
 
 # One long cell must not push the other rows out.
 _CELL_BYTES_MAX = 4096
@@ -82,7 +82,7 @@ def _name(name: Any, unnamed: str) -> str:
     if isinstance(name, tuple):
         # A column of several levels, as groupby().agg() makes them.
         return " / ".join(part for part in (_name(part, "") for part in name) if part)
-    return str(plain.scalar(name, _NAME_BYTES_MAX))
+    return str(sanitize.scalar(name, _NAME_BYTES_MAX))
 
 
 def _values(column: Any) -> list[Any]:
@@ -90,17 +90,17 @@ def _values(column: Any) -> list[Any]:
     return values if isinstance(values, list) else list(values)
 
 
-def _rows(columns: list[tuple[str, str, list[Any]]], count: int, bytes_max: int) -> tuple[list[list[plain.Scalar]], bool]:
+def _rows(columns: list[tuple[str, str, list[Any]]], count: int, bytes_max: int) -> tuple[list[list[sanitize.Scalar]], bool]:
     """Returns the rows that fit, and whether all of them, uncut, did."""
-    rows: list[list[plain.Scalar]] = []
+    rows: list[list[sanitize.Scalar]] = []
     complete = True
     room = bytes_max
     values = [column for _, _, column in columns]
     for number in range(count):
-        row = [plain.scalar(column[number], _CELL_BYTES_MAX) for column in values]
+        row = [sanitize.scalar(column[number], _CELL_BYTES_MAX) for column in values]
         for cell in row:
             room -= 8 if type(cell) is not str else len(cell) + 3
-            if type(cell) is str and len(cell) > _CELL_BYTES_MAX // 4 and cell.endswith(plain.CUT):
+            if type(cell) is str and len(cell) > _CELL_BYTES_MAX // 4 and cell.endswith(sanitize.CUT):
                 complete = False
         if room < 0:
             return rows, False
@@ -109,7 +109,7 @@ def _rows(columns: list[tuple[str, str, list[Any]]], count: int, bytes_max: int)
 
 
 def _forms(value: Any, outputs: Outputs) -> dict[str, str]:
-    forms = {"text/plain": plain.bounded_repr(value, outputs.text_value_bytes)}
+    forms = {"text/plain": sanitize.bounded_repr(value, outputs.text_value_bytes)}
     make_html = getattr(value, "_repr_html_", None)
     try:
         html = make_html() if make_html is not None else None
@@ -117,5 +117,5 @@ def _forms(value: Any, outputs: Outputs) -> dict[str, str]:
         # The table itself says all; the HTML form is for those who want to show it at once.
         html = None
     if isinstance(html, str) and len(html) <= outputs.text_value_bytes:
-        forms["text/html"] = plain.text(html, outputs.text_value_bytes)
+        forms["text/html"] = sanitize.text(html, outputs.text_value_bytes)
     return forms

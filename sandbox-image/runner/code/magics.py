@@ -15,9 +15,16 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from types import ModuleType
+    from typing import Any, Protocol
 
-    from runner.cell import Session
+    class Session(Protocol):
+        """The part of a cell's session that magics use."""
+
+        main: ModuleType
+
+        def run(self, source: str, cell: str) -> Any: ...
+
 
 _INSTALL = re.compile(r"\s*(?:python3? -m |sudo )*(?:pip3?|conda|mamba|apt|apt-get|uv|npm)\b.*\b(?:install|add)\b")
 _NO_INSTALL = "packages can not be installed: the sandbox has no network"

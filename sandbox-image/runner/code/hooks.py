@@ -1,4 +1,4 @@
-"""Connects libraries to our displays at the moment user code imports them, and never imports one itself."""
+"""Connects libraries to our displays when user code imports them. Never imports a library itself."""
 
 from __future__ import annotations
 
@@ -7,25 +7,31 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from importlib.machinery import ModuleSpec
     from types import ModuleType
     from typing import Any
 
+    Display = Callable[..., Any]
+    Connect = Callable[[Any, Display], None]
 
-BACKEND = "module://runner.figures"
+BACKEND = "module://runner.outputs.figures"
 
 
-def install() -> None:
-    """Connects the libraries that are loaded already, and watches for the others."""
+def install(display: Display) -> None:
+    """Connects the libraries that are loaded already to `display`, and others once they are imported."""
     for name, connect in _CONNECT.items():
         loaded = sys.modules.get(name)
         if loaded is not None:
-            connect(loaded)
-    sys.meta_path.insert(0, _Watcher())
+            connect(loaded, display)
+    sys.meta_path.insert(0, _Watcher(display))
 
 
 class _Watcher:
-    """An import finder that finds nothing itself: it lets the others find, and connects the module once it has run."""
+    """An import finder that delegates to the others, and connects a module after it was executed."""
+
+    def __init__(self, display: Display) -> None:
+        self._display = display
 
     def find_spec(self, name: str, path: Any = None, target: ModuleType | None = None) -> ModuleSpec | None:
         connect = _CONNECT.get(name)
@@ -36,55 +42,45 @@ class _Watcher:
             spec: ModuleSpec | None = None if finder is self or find is None else find(name, path, target)
             if spec is not None:
                 if spec.loader is not None:
-                    _connect_after(spec.loader, connect)
+                    _connect_after(spec.loader, connect, self._display)
                 return spec
         return None
 
 
-def _connect_after(loader: Any, connect: Any) -> None:
+def _connect_after(loader: Any, connect: Connect, display: Display) -> None:
     execute = loader.exec_module
 
     def execute_and_connect(module: ModuleType) -> None:
         execute(module)
-        connect(module)
+        connect(module, display)
 
     loader.exec_module = execute_and_connect
 
 
-def _connect_ipython(module: Any) -> None:
-    """Routes IPython's display functions to ours; without a shell they would only print a repr."""
-    from runner.cell import display
-
+def _connect_ipython(module: Any, display: Display) -> None:
+    """Replaces IPython's display functions with ours. Without a shell they would only print a repr."""
     replacements = {
         "display": display,
-        "publish_display_data": _publish,
+        "publish_display_data": lambda data, metadata=None, **options: display(data, raw=True),
         "update_display": lambda value, **options: display(value),
         "clear_output": _keep_output,
     }
     originals = {name: module.__dict__[name] for name in replacements}
-    # Other modules of IPython may have taken the functions over already.
+    # Other modules of IPython may have imported the functions already.
     for loaded in (module, sys.modules.get("IPython.core.display"), sys.modules.get("IPython.display"), sys.modules.get("IPython")):
         for name, ours in replacements.items():
             if loaded is not None and loaded.__dict__.get(name) is originals[name]:
                 setattr(loaded, name, ours)
 
 
-def _publish(data: Any, metadata: Any = None, **options: Any) -> None:
-    from runner.cell import display
-
-    display(data, raw=True)
-
-
 def _keep_output(wait: bool = False) -> None:
-    """Stands for clear_output(): what was sent can not be taken back."""
+    """Replaces clear_output(): sent outputs cannot be removed."""
 
 
-def _connect_plotly(module: Any) -> None:
-    """Makes fig.show() an output instead of a search for a web browser."""
+def _connect_plotly(module: Any, display: Display) -> None:
+    """Makes fig.show() an output. It would look for a web browser."""
 
     def show(figure: Any, *arguments: Any, **options: Any) -> None:
-        from runner.cell import display
-
         display(figure)
 
     module.show = show
@@ -93,25 +89,23 @@ def _connect_plotly(module: Any) -> None:
         parent.show = show  # type: ignore[attr-defined]
 
 
-def _connect_pillow(module: Any) -> None:
-    """Makes image.show() an output; there is no screen and no image viewer."""
+def _connect_pillow(module: Any, display: Display) -> None:
+    """Makes image.show() an output. It would start an image viewer."""
 
     def show(self: Any, title: str | None = None) -> None:
-        from runner.cell import display
-
         display(self)
 
     module.Image.show = show
 
 
-def _connect_matplotlib(module: Any) -> None:
-    """Chooses our backend where matplotlib was loaded before the environment could."""
+def _connect_matplotlib(module: Any, _display: Display) -> None:
+    """Selects our backend if matplotlib was loaded before MPLBACKEND was set."""
     if module.rcParams._get_backend_or_none() is None and os.environ.get("MPLBACKEND") == BACKEND:
         module.rcParams["backend"] = BACKEND
 
 
-def _connect_pyplot(module: Any) -> None:
-    """Takes `matplotlib.use("Agg")` for what it means in scripts, "no window", and keeps show() an output."""
+def _connect_pyplot(module: Any, _display: Display) -> None:
+    """Treats `matplotlib.use("Agg")` as scripts mean it, "no window", and keeps show() an output."""
     switch_backend = module.switch_backend
 
     def switch(name: Any) -> None:
@@ -120,7 +114,7 @@ def _connect_pyplot(module: Any) -> None:
     module.switch_backend = switch
 
 
-_CONNECT = {
+_CONNECT: dict[str, Connect] = {
     "matplotlib": _connect_matplotlib,
     "matplotlib.pyplot": _connect_pyplot,
     "IPython.core.display_functions": _connect_ipython,

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from runner.outputs import Outputs
+    from runner.outputs.sender import Outputs
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16")

@@ -1,4 +1,4 @@
-"""The language between worker and runner: length-prefixed frames. `src/wire/frames.ts` is its specification.
+"""The language between worker and runner: length-prefixed frames. `src/sandbox/wire/frames.ts` is its specification.
 
 offset 0   1 byte    kind
        1   4 bytes   length of head, unsigned, big endian
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from _struct import Struct
 
-from runner import jsontext
+from runner.wire import jsontext
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

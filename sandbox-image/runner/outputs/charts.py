@@ -1,6 +1,6 @@
 """Chart outputs: the data behind a matplotlib figure, read from what was drawn on its axes.
 
-Lines, points and bars are read from the artists; what artists no longer know, `runner.drawn` has noted.
+Lines, points and bars are read from the artists; `drawing_calls` has noted what artists do not keep.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from matplotlib.collections import PathCollection
 from matplotlib.container import BarContainer, ErrorbarContainer
 from matplotlib.patches import Wedge
 
-from runner import drawn, plain
-from runner.points import bar_positions, line_points, named_points, readable
+from runner.outputs import drawing_calls, sanitize
+from runner.outputs.chart_points import bar_positions, line_points, named_points, readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,7 +78,7 @@ def _bounded(series: list[dict[str, Any]], points_max: int) -> tuple[list[dict[s
 
 
 def _label(value: Any) -> str:
-    return plain.text(value, _LABEL_BYTES_MAX) if isinstance(value, str) else ""
+    return sanitize.text(value, _LABEL_BYTES_MAX) if isinstance(value, str) else ""
 
 
 def _series_name(label: Any) -> str | None:
@@ -93,7 +93,7 @@ def _scale(axis: Any) -> str:
 
 
 def _series(axes: Axes, points_max: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    noted = drawn.noted(axes)
+    noted = drawing_calls.noted(axes)
     names = {id(group[0]): group.get_label() for group in axes.containers if isinstance(group, ErrorbarContainer)}
     for line in axes.lines:
         if id(line) not in noted.artists and all(line.get_transform().contains_branch_seperately(axes.transData)):
@@ -147,7 +147,7 @@ def _bars(axes: Axes, seen: set[int]) -> Iterator[tuple[str, dict[str, Any]]]:
             yield "histogram", _histogram(name, heights, [*starts, starts[-1] + widths[-1]])
             continue
         places = bar_positions([start + width / 2 for start, width in zip(starts, widths, strict=False)], axis)
-        values = [plain.scalar(height, _LABEL_BYTES_MAX) for height in heights]
+        values = [sanitize.scalar(height, _LABEL_BYTES_MAX) for height in heights]
         yield "bar", {"name": name, "x": places, "y": values} if upright else {"name": name, "x": values, "y": places}
 
 
@@ -166,7 +166,7 @@ def _are_contiguous(starts: list[float], widths: list[float]) -> bool:
 def _histogram(name: str | None, counts: Any, edges: Any) -> dict[str, Any]:
     return {
         "name": name,
-        "values": [plain.scalar(float(count), 64) for count in counts],
+        "values": [sanitize.scalar(float(count), 64) for count in counts],
         "edges": [float(edge) if math.isfinite(edge) else 0.0 for edge in edges],
     }
 
@@ -187,8 +187,8 @@ def _boxes(axes: Axes, stats: list[dict[str, Any]], medians: list[Any]) -> dict[
     return {"name": None, "labels": labels, "boxes": boxes}
 
 
-def _number(value: Any) -> plain.Scalar:
-    return plain.scalar(float(value), 64)
+def _number(value: Any) -> sanitize.Scalar:
+    return sanitize.scalar(float(value), 64)
 
 
 def _box_label(axes: Axes, stats: dict[str, Any], median: Any) -> str:
@@ -202,7 +202,7 @@ def _box_label(axes: Axes, stats: dict[str, Any], median: Any) -> str:
 
 def _pie(wedges: Any, values: list[Any]) -> dict[str, Any]:
     labels = [_series_name(wedge.get_label()) or "" for wedge in wedges]
-    return {"name": None, "labels": labels, "values": [plain.scalar(value, 64) for value in values]}
+    return {"name": None, "labels": labels, "values": [sanitize.scalar(value, 64) for value in values]}
 
 
 def _other_pie(axes: Axes, seen: set[int]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import _thread
 import sys
 
-from runner import jsontext
+from runner.wire import jsontext
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,17 +9,17 @@ import select
 import sys
 import time
 
-from runner import protocol
-from runner.outbox import Outbox
+from runner.wire import protocol
+from runner.wire.outbox import Outbox
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-    from runner.collect import Collection
-    from runner.execution import Execution
-    from runner.process import CodeProcess, KillAll
-    from runner.session import SessionProcess
+    from runner.files.collect import Collection
+    from runner.supervisor.execution import Execution
+    from runner.supervisor.process import CodeProcess, KillAll
+    from runner.supervisor.session import SessionProcess
 
 WORKING_FOLDER = "/mnt/data"
 READ_BYTES = 16 * 1024
@@ -87,7 +87,9 @@ class Supervisor:
 
     def prepare(self) -> None:
         """Imports what every run needs, now that the worker knows of us, and closes our memory to other processes."""
-        from runner import child, collect, execution, inputs, meter, process
+        from runner.code import child
+        from runner.files import collect, inputs
+        from runner.supervisor import execution, meter, process
 
         child.set_dumpable(False)
         for fd in (self._stdin, self._outbox.fd):
@@ -101,7 +103,7 @@ class Supervisor:
         self._full_folder = meter.full_folder
 
     def _how_to_kill_all(self) -> KillAll:
-        from runner import process
+        from runner.supervisor import process
 
         return process.kill_everyone
 
@@ -177,7 +179,7 @@ class Supervisor:
             self._close()
 
     def _preload(self, module: object) -> None:
-        from runner.preload import preload
+        from runner.supervisor.preload import preload
 
         answer = {"module": module if isinstance(module, str) else "", "ok": preload(module)}
         self._outbox.put(protocol.encode(protocol.PRELOADED, answer))
@@ -200,7 +202,7 @@ class Supervisor:
         return self._make_execution(head, self._outbox, self._kill_all, process)
 
     def _make_cell(self, head: dict[str, Any]) -> Execution:
-        from runner import session
+        from runner.supervisor import session
 
         if self._ahead is not None:
             self._ahead.discard()

@@ -12,10 +12,11 @@ import gc
 import os
 import sys
 
-from runner import jsontext, matplotlib_home, protocol
-from runner.cell import EXIT_INTERRUPTED, run_cell
-from runner.channel import Channel
-from runner.ending import end_program, finalize, flush_standard_streams
+from runner.code import matplotlib_home
+from runner.code.cell import EXIT_INTERRUPTED, run_cell
+from runner.code.finalization import end_program, finalize, flush_standard_streams
+from runner.wire import jsontext, protocol
+from runner.wire.channel import Channel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

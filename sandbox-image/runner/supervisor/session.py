@@ -8,19 +8,19 @@ import os
 import select
 import time
 
-from runner import protocol
-from runner.cells import serve_cells
-from runner.child import EX_SOFTWARE
-from runner.execution import READ_BYTES, Execution, Stream
-from runner.process import open_pidfd, socket_pair
+from runner.code.child import EX_SOFTWARE
+from runner.code.session_loop import serve_cells
+from runner.supervisor.execution import READ_BYTES, Execution, Stream
+from runner.supervisor.process import open_pidfd, socket_pair
+from runner.wire import protocol
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from runner.outbox import Outbox
-    from runner.process import KillAll
+    from runner.supervisor.process import KillAll
+    from runner.wire.outbox import Outbox
 
 # An interrupted cell unwinds and describes where it was, on a machine that may be busy: variables are worth the wait.
 # Shorter than the worker's own patience after a time limit.

@@ -7,16 +7,16 @@ import os
 import select
 import time
 
-from runner import protocol
-from runner.process import explain
+from runner.supervisor.process import explain
+from runner.wire import protocol
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from runner.outbox import Outbox
-    from runner.process import CodeProcess, KillAll
+    from runner.supervisor.process import CodeProcess, KillAll
+    from runner.wire.outbox import Outbox
 
 READ_BYTES = 64 * 1024
 # A pipe holds at most this much, whatever its writers ask for; so one emptying never lasts.

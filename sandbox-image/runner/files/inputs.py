@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from runner.names import name_problem
+from runner.files.file_names import name_problem
 
 # What a file looked like when the code got it: inode, size, time of modification in nanoseconds.
 Mark = tuple[int, int, int]

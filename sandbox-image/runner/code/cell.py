@@ -11,8 +11,8 @@ import linecache
 import os
 import sys
 
-from runner import hooks
-from runner import outputs as out
+from runner.code import hooks
+from runner.outputs import sender as out
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Session:
         self._spare = -1
         builtins.display = display  # type: ignore[attr-defined]
         os.environ.setdefault("MPLBACKEND", hooks.BACKEND)
-        hooks.install()
+        hooks.install(display)
 
     def next_cell_name(self, source: str) -> str:
         """Returns the file name of the cell, and makes its lines known to tracebacks, warnings and inspect."""
@@ -145,7 +145,7 @@ class Session:
                 raise
         # Outside the except clause, so that an error of the second attempt does not drag the first along.
         if tree is None:
-            from runner.magics import to_python
+            from runner.code.magics import to_python
 
             source = to_python(source, self, cell)
             tree = compile(source, cell, "exec", flags | _ONLY_AST, True)
@@ -170,13 +170,13 @@ _session: Session | None = None
 
 def display(*values: Any, **options: Any) -> Any:
     """Shows values as rich output, as in a notebook; options are those of IPython's display()."""
-    from runner.displays import display_all
+    from runner.outputs.displays import display_all
 
     return display_all(values, options)
 
 
 def _show_result(value: Any, outputs: out.Outputs) -> None:
-    from runner.displays import show_value
+    from runner.outputs.displays import show_value
 
     show_value(value, outputs, "result")
 
@@ -185,7 +185,7 @@ def _show_open_figures(outputs: out.Outputs) -> None:
     if "matplotlib._pylab_helpers" not in sys.modules:
         return
     try:
-        from runner.figures import show_open_figures
+        from runner.outputs.figures import show_open_figures
 
         show_open_figures(outputs)
     except BaseException as error:
@@ -196,7 +196,7 @@ def _show_error(error: BaseException, cell: str, outputs: out.Outputs) -> None:
     if _session is not None:
         _session.give_spare_descriptor()
     try:
-        from runner.tracebacks import describe_error
+        from runner.code.tracebacks import describe_error
 
         head = describe_error(error, cell, outputs.traceback_lines, outputs.text_value_bytes)
     except BaseException:

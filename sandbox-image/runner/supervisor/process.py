@@ -7,8 +7,8 @@ import _socket
 import os
 import time
 
-from runner import protocol
-from runner.child import EX_SOFTWARE, run_as_child
+from runner.code.child import EX_SOFTWARE, run_as_child
+from runner.wire import protocol
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

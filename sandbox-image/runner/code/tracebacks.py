@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import traceback
 
-from runner import plain
+from runner.outputs import sanitize
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _LINE_CHARS_MAX = 4096
 # Frames of our own files: what leads into the cell, and wrappers around drawing calls.
-_OUR_FOLDER = os.path.dirname(__file__) + os.sep
+_OUR_FOLDER = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 
 def describe_error(error: BaseException, cell: str, lines_max: int, value_bytes_max: int) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def describe_error(error: BaseException, cell: str, lines_max: int, value_bytes_
     """
     frames = _user_frames(error.__traceback__, cell)
     return {
-        "name": plain.text(plain.type_name(error), 1024),
+        "name": sanitize.text(sanitize.type_name(error), 1024),
         "value": _value(error, value_bytes_max),
         "traceback": _lines(error, frames, lines_max, value_bytes_max),
         "line": _line(error, frames, cell),
@@ -42,7 +42,7 @@ def _user_frames(trace: TracebackType | None, cell: str) -> TracebackType | None
 
 def _value(error: BaseException, bytes_max: int) -> str:
     try:
-        return plain.text(str(error), bytes_max)
+        return sanitize.text(str(error), bytes_max)
     except KeyboardInterrupt:
         raise
     except BaseException:
@@ -62,7 +62,7 @@ def _line(error: BaseException, frames: TracebackType | None, cell: str) -> int 
 
 def _errno(error: BaseException) -> int | None:
     number = error.errno if isinstance(error, OSError) else None
-    return number if type(number) is int and abs(number) <= plain.SAFE_INTEGER_MAX else None
+    return number if type(number) is int and abs(number) <= sanitize.SAFE_INTEGER_MAX else None
 
 
 def _lines(error: BaseException, frames: TracebackType | None, lines_max: int, value_bytes_max: int) -> list[str]:
@@ -75,8 +75,8 @@ def _lines(error: BaseException, frames: TracebackType | None, lines_max: int, v
         raise
     except BaseException:
         # Exceptions may carry anything where Python expects strings and numbers.
-        lines = [f"{plain.type_name(error)}: {_value(error, _LINE_CHARS_MAX)}"]
-    return [plain.text(line, _LINE_CHARS_MAX) for line in _head_and_tail(lines, lines_max)]
+        lines = [f"{sanitize.type_name(error)}: {_value(error, _LINE_CHARS_MAX)}"]
+    return [sanitize.text(line, _LINE_CHARS_MAX) for line in _head_and_tail(lines, lines_max)]
 
 
 def _all_parts(report: traceback.TracebackException) -> Iterator[traceback.TracebackException]:
@@ -98,7 +98,7 @@ def _shorten(part: traceback.TracebackException, value_bytes_max: int) -> None:
     part.stack[:] = [frame for frame in part.stack if not frame.filename.startswith(_OUR_FOLDER)]
     message = getattr(part, "_str", None)
     if isinstance(message, str) and len(message) > value_bytes_max:
-        part._str = message[:value_bytes_max] + plain.CUT  # type: ignore[attr-defined]
+        part._str = message[:value_bytes_max] + sanitize.CUT  # type: ignore[attr-defined]
 
 
 def _head_and_tail(lines: list[str], lines_max: int) -> list[str]:

@@ -11,13 +11,13 @@ import os
 import time
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 
-from runner.names import DEPTH_MAX, name_problem, printable
+from runner.files.file_names import DEPTH_MAX, name_problem, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from runner.inputs import Mark
+    from runner.files.inputs import Mark
 
 ENTRIES_MAX = 10_000
 SKIPPED_MAX = 64

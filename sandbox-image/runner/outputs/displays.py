@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 
-from runner import outputs as out
-from runner import plain
+from runner.outputs import sanitize
+from runner.outputs import sender as out
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from runner.outputs import Outputs
+    from runner.outputs.sender import Outputs
 
 # A notebook prefers the richer form; the order is that of JupyterLab.
 _METHODS = {
@@ -56,7 +56,7 @@ class Handle:
 
 def show_value(value: Any, outputs: Outputs, role: str) -> None:
     """Shows one value as its richest form. Whatever the value does on the way, the run goes on."""
-    if not plain.is_builtin(value):
+    if not sanitize.is_builtin(value):
         for show in (_show_known, _show_itself, _show_forms):
             try:
                 if show(value, outputs, role):
@@ -64,13 +64,13 @@ def show_value(value: Any, outputs: Outputs, role: str) -> None:
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
-                _tell(f"{plain.type_name(value)}: rich display failed with {plain.type_name(error)}: ", error)
-    _show_plain(plain.bounded_repr(value, outputs.text_value_bytes), outputs, role)
+                _tell(f"{sanitize.type_name(value)}: rich display failed with {sanitize.type_name(error)}: ", error)
+    _show_plain(sanitize.bounded_repr(value, outputs.text_value_bytes), outputs, role)
 
 
 def _tell(what: str, error: BaseException) -> None:
     try:
-        message = plain.guarded_text(lambda: str(error), error, "str", 1000)
+        message = sanitize.guarded_text(lambda: str(error), error, "str", 1000)
         print(what + message, file=sys.stderr)
     except Exception:
         # The program has closed its stderr.
@@ -87,15 +87,15 @@ def _show_plain(text: str, outputs: Outputs, role: str) -> None:
 def _show_known(value: Any, outputs: Outputs, role: str) -> bool:
     """Shows values of the libraries we know. A library that was never imported has no values."""
     if _is_a(value, "pandas", "DataFrame", "Series") or _is_a(value, "polars", "DataFrame", "Series"):
-        from runner.tables import show_table
+        from runner.outputs.tables import show_table
 
         return show_table(value, outputs, role)
     if _is_a(value, "matplotlib.figure", "Figure"):
-        from runner.figures import show_figure
+        from runner.outputs.figures import show_figure
 
         return show_figure(value, outputs, role)
     if _is_a(value, "PIL.Image", "Image"):
-        from runner.images import show_pil
+        from runner.outputs.images import show_pil
 
         return show_pil(value, outputs, role)
     if _is_a(value, "plotly.basedatatypes", "BaseFigure"):
@@ -165,7 +165,7 @@ def _form(value: Any, name: str, **arguments: Any) -> Any:
         raise
     except BaseException as error:
         if not isinstance(error, NotImplementedError):
-            _tell(f"{plain.type_name(value)}.{name}() raised {plain.type_name(error)}: ", error)
+            _tell(f"{sanitize.type_name(value)}.{name}() raised {sanitize.type_name(error)}: ", error)
         return None
     # A form may come with its metadata, as (form, metadata).
     if type(made) is tuple and len(made) == 2 and isinstance(made[1], dict):
@@ -185,7 +185,7 @@ def _show_form(mime: str, form: Any, forms: dict[Any, Any], value: Any, outputs:
     if mime.endswith("json"):
         return _show_json(form, outputs, role)
     if mime.startswith("image/"):
-        from runner.images import show_image
+        from runner.outputs.images import show_image
 
         return show_image(mime, form, outputs, role, lambda: _other_forms(mime, forms, value, outputs))
     if not isinstance(form, str):
@@ -193,9 +193,9 @@ def _show_form(mime: str, form: Any, forms: dict[Any, Any], value: Any, outputs:
     if len(form) > outputs.display_bytes:
         return outputs.drop(f"an output of {len(form)} bytes was dropped: the limit is {outputs.display_bytes}")
     if mime == "text/plain":
-        _show_plain(plain.text(form, outputs.text_value_bytes), outputs, role)
+        _show_plain(sanitize.text(form, outputs.text_value_bytes), outputs, role)
         return True
-    text = plain.text(form, outputs.display_bytes)
+    text = sanitize.text(form, outputs.display_bytes)
     data = _other_forms(mime, forms, value, outputs)
     return outputs.show({"type": _TEXT_TYPES[mime], "text": text, "role": role, "data": data})
 
@@ -206,7 +206,7 @@ def _show_json(form: Any, outputs: Outputs, role: str) -> bool:
     while their HTML is a script of megabytes.
     """
     try:
-        data = plain.strict_json(form, outputs.display_bytes, outputs.display_values)
+        data = sanitize.strict_json(form, outputs.display_bytes, outputs.display_values)
     except ValueError as error:
         return outputs.drop(f"an output was dropped: {error}")
     return outputs.show({"type": "json", "data": data, "role": role})
@@ -218,7 +218,7 @@ def _other_forms(shown: str, forms: dict[Any, Any], value: Any, outputs: Outputs
     for mime in ("text/plain", *_TEXT_TYPES):
         form = forms.get(mime)
         if mime != shown and isinstance(form, str) and len(form) <= outputs.text_value_bytes:
-            others[mime] = plain.text(form, outputs.text_value_bytes)
+            others[mime] = sanitize.text(form, outputs.text_value_bytes)
     if "text/plain" not in others and value is not forms:
-        others["text/plain"] = plain.bounded_repr(value, outputs.text_value_bytes)
+        others["text/plain"] = sanitize.bounded_repr(value, outputs.text_value_bytes)
     return others

@@ -1,6 +1,6 @@
 """Matplotlib's backend, and the image and chart outputs of its figures.
 
-Named by `MPLBACKEND=module://runner.figures`, so pyplot loads it before the first figure is made. A figure is shown by
+Named by `MPLBACKEND=module://runner.outputs.figures`, so pyplot loads it before the first figure is made. A figure is shown by
 show(), by display(), as the last expression, or because it is still open when the cell ends; once, unless it was
 changed in between.
 """
@@ -15,8 +15,8 @@ from matplotlib import _pylab_helpers
 from matplotlib.backend_bases import FigureManagerBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from runner import charts, drawn, plain
-from runner import outputs as out
+from runner.outputs import charts, drawing_calls, sanitize
+from runner.outputs import sender as out
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from runner.outputs import Outputs
+    from runner.outputs.sender import Outputs
 
 _SHOWN = "_shown_by_runner"
 # A figure of more pixels than this would take gigabytes to draw.
@@ -54,8 +54,8 @@ def show_open_figures(outputs: Outputs) -> None:
             if not _is_empty(figure):
                 show_figure(figure, outputs, "display")
         except Exception as error:
-            message = plain.guarded_text(error.__str__, error, "str", 1000)
-            print(f"figure {manager.num} could not be drawn: {plain.type_name(error)}: {message}", file=sys.stderr)
+            message = sanitize.guarded_text(error.__str__, error, "str", 1000)
+            print(f"figure {manager.num} could not be drawn: {sanitize.type_name(error)}: {message}", file=sys.stderr)
         _pylab_helpers.Gcf.destroy(manager)
 
 
@@ -97,6 +97,6 @@ def _charts(figure: Figure, outputs: Outputs) -> list[dict[str, Any]]:
         return []
 
 
-drawn.note_drawing_calls()
+drawing_calls.note_drawing_calls()
 # Pillow loads its image formats when the first image is saved; a preloaded sandbox has them before there is code to run.
 PIL.Image.preinit()

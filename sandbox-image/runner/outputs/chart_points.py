@@ -8,7 +8,7 @@ from matplotlib.category import StrCategoryConverter
 from matplotlib.dates import num2date
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter
 
-from runner import plain
+from runner.outputs import sanitize
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,7 @@ def _tick_names(axis: Any) -> dict[float, str]:
     else:
         # set_ticklabels() on fixed ticks makes a function that knows the label of each.
         labels = [str(formatter(place, number)) for number, place in enumerate(places)]
-    names = {place: plain.text(label, _NAME_BYTES_MAX) for place, label in zip(places, labels, strict=False) if label}
+    names = {place: sanitize.text(label, _NAME_BYTES_MAX) for place, label in zip(places, labels, strict=False) if label}
     return {} if all(_is_number(label) for label in names.values()) else names
 
 
@@ -107,4 +107,4 @@ def _point(value: Any) -> Point:
         return int(value)
     if type(value) is complex:
         return _point(value.real)
-    return plain.scalar(value, _NAME_BYTES_MAX)
+    return sanitize.scalar(value, _NAME_BYTES_MAX)

@@ -7,11 +7,11 @@ import _socket
 import os
 import sys
 
-from runner import jsontext, protocol
-from runner.cell import EXIT_INTERRUPTED, run_cell
-from runner.channel import Channel
-from runner.child import CHANNEL_FD, EX_SOFTWARE, become_python, take_requested
-from runner.ending import end_program, finalize, flush_open_files
+from runner.code.cell import EXIT_INTERRUPTED, run_cell
+from runner.code.child import CHANNEL_FD, EX_SOFTWARE, become_python, take_requested
+from runner.code.finalization import end_program, finalize, flush_open_files
+from runner.wire import jsontext, protocol
+from runner.wire.channel import Channel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,15 +11,15 @@ import os
 import select
 import time
 
-from runner.process import KILL_ALL_S
-from runner.supervisor import Supervisor
+from runner.supervisor.process import KILL_ALL_S
+from runner.supervisor.supervisor import Supervisor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runner.execution import Execution
-    from runner.process import KillAll
+    from runner.supervisor.execution import Execution
+    from runner.supervisor.process import KillAll
 
 # The container's first process and the runner.
 _OURS = 2

@@ -17,7 +17,7 @@ import os
 import sys
 from stat import S_ISREG
 
-from runner import cell
+from runner.code import cell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

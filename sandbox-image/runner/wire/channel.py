@@ -9,7 +9,7 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found]
 import os
 
-from runner import protocol
+from runner.wire import protocol
 
 
 class Channel:

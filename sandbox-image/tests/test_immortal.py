@@ -7,7 +7,7 @@ import sys
 
 PROGRAM = """
 import gc, json, sys, weakref
-from runner.sharing import share_objects
+from runner.oci.immortal import share_objects
 
 class Thing:
     pass

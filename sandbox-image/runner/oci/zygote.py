@@ -15,7 +15,7 @@ import signal
 import socket
 import sys
 
-from runner.join import Lockdown
+from runner.oci.lockdown import Lockdown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,14 +77,18 @@ def _read_setup(keeper: socket.socket) -> tuple[Lockdown, bool]:
 
 def _load(modules: tuple[str, ...]) -> None:
     """Imports what executions use, once, and leaves nothing for the collector to pass over in every child."""
-    from runner import cell, child, collect, displays, execution, hooks, inputs, joined, meter, plain, preload, process, sharing, tracebacks  # noqa: F401
+    from runner.code import cell, child, hooks, tracebacks  # noqa: F401
+    from runner.files import collect, inputs  # noqa: F401
+    from runner.oci import immortal, joined_supervisor  # noqa: F401
+    from runner.outputs import displays, sanitize  # noqa: F401
+    from runner.supervisor import execution, meter, preload, process  # noqa: F401
 
     missing = [module for module in modules if not preload.preload(module)]
     if missing:
         raise RuntimeError(f"the image lacks {', '.join(missing)}")
     if not modules:
-        # What is loaded with the scientific stack is so much that this takes a second, and code that wants it does not notice.
-        sharing.share_objects()
+        # With the scientific stack this would take a second, for no gain that code with that stack notices.
+        immortal.share_objects()
     gc.collect()
     gc.disable()
     gc.freeze()
@@ -100,8 +104,8 @@ def _receive_descriptors(keeper: socket.socket) -> list[int]:
 
 
 def _become_runner(lockdown: Lockdown, fds: list[int]) -> NoReturn:
-    from runner.joined import JoinedSupervisor
-    from runner.supervisor import serve_as
+    from runner.oci.joined_supervisor import JoinedSupervisor
+    from runner.supervisor.supervisor import serve_as
 
     connection, init, end, *cgroups = fds
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
