@@ -159,7 +159,7 @@ def test_shell_lines_run_as_in_a_notebook() -> None:
 def test_installing_packages_is_answered_with_the_reason() -> None:
     for source in ("!pip install polars", "%pip install polars", "!python3 -m pip install -q polars"):
         ran = run(source + "\n1")
-        assert ran.stderr == "packages can not be installed: the sandbox has no network\n"
+        assert ran.stderr == "packages cannot be installed: the sandbox has no network\n"
         assert ran.only["text"] == "1"
 
 

@@ -67,8 +67,8 @@ def test_nothing_but_regular_files_comes_out_and_each_other_thing_has_a_reason()
         "link": "it is a symbolic link",
         "linked_folder": "it is a symbolic link",
         "loop": "it is a symbolic link",
-        "fifo": "it is no regular file",
-        "socket": "it is no regular file",
+        "fifo": "it is not a regular file",
+        "socket": "it is not a regular file",
     }
 
 
@@ -142,7 +142,7 @@ def test_count_and_bytes_are_bounds_at_and_above() -> None:
 def test_a_folder_that_may_not_be_read_has_a_reason() -> None:
     code = "import os\nos.mkdir('shut')\nopen('shut/a', 'w')\nos.chmod('shut', 0)\nopen('b', 'w').write('x')\nos.chmod('b', 0)"
     result = run(code)
-    assert result.files == {} and result.reasons == {"shut/": "the folder can not be opened", "b": "it can not be opened"}
+    assert result.files == {} and result.reasons == {"shut/": "the folder cannot be opened", "b": "it cannot be opened"}
 
 
 def test_files_are_collected_after_every_other_end_too() -> None:

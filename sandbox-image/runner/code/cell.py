@@ -1,6 +1,6 @@
-"""Runs one cell of user code the way a notebook does, and sends what it shows.
+"""Runs one cell of user code as a notebook does, and sends what it shows.
 
-The path of `print(1)` imports nothing but `linecache`; everything else waits until the code asks for it.
+`print(1)` imports nothing but `linecache`. All other modules are imported when the code needs them.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 _ONLY_AST = 0x400
 _TOP_LEVEL_AWAIT = 0x2000
 _COROUTINE = 0x80
-# Compiler flags of `from __future__ import …`, which hold for the cells that follow.
+# Compiler flags of `from __future__ import …`, which apply to later cells too.
 _FUTURE_FLAGS = 0x1FE0000
 EXIT_INTERRUPTED = 130
 
 
 def run_cell(source: str, channel: out.Channel, bounds: dict[str, Any]) -> int:
     """
-    Runs `source` as the next cell of `__main__` and returns the exit code that Python would end with.
+    Runs `source` as the next cell of `__main__`. Returns Python's exit code.
 
-    Displays go to `channel` as they appear; an exception goes there as the last frame and is no error of ours.
+    Displays are sent to `channel` as they appear. An exception is sent as the last frame; it is not an error of ours.
     """
     global _session  # noqa: PLW0603
     if _session is None:
@@ -61,7 +61,7 @@ def run_cell(source: str, channel: out.Channel, bounds: dict[str, Any]) -> int:
 
 
 def end_session() -> None:
-    """Cancels the tasks of code that awaited, as asyncio.run() does, and lets go of the `__main__` module."""
+    """Cancels the tasks that awaiting code left, as asyncio.run() does, and releases the `__main__` module."""
     global _session
     session, _session = _session, None
     if session is not None:
@@ -85,7 +85,7 @@ class Session:
         hooks.install(display)
 
     def next_cell_name(self, source: str) -> str:
-        """Returns the file name of the cell, and makes its lines known to tracebacks, warnings and inspect."""
+        """Returns the file name of the cell, and registers its lines for tracebacks, warnings and inspect."""
         if self._spare < 0:
             self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         self._cells += 1
@@ -93,18 +93,18 @@ class Session:
         linecache.cache[cell] = (len(source), None, [f"{line}\n" for line in source.split("\n")], cell)
         return cell
 
-    def give_spare_descriptor(self) -> None:
-        """Code that has used up all descriptors gets its error described all the same, by modules that are read only then."""
+    def free_spare_descriptor(self) -> None:
+        """Frees one file descriptor, so that modules that describe errors can be imported when the code has used up all."""
         if self._spare >= 0:
             try:
                 os.close(self._spare)
             except OSError:
-                # The code closed it.
+                # The code has closed it.
                 pass
             self._spare = -1
 
     def run(self, source: str, cell: str) -> Any:
-        """Returns the value of the last expression, None when there is none or a semicolon hides it."""
+        """Returns the value of the last expression; None if there is none or a semicolon hides it."""
         parts = self._compile(source, cell)
         if not any(part.co_flags & _COROUTINE for part in parts):
             return self._evaluate(parts)
@@ -126,7 +126,7 @@ class Session:
         return value
 
     async def _evaluate_awaiting(self, parts: list[CodeType]) -> Any:
-        """As `_evaluate`, all of it inside the event loop, so that code beside an await may start tasks."""
+        """Like `_evaluate`, inside the event loop, so that code beside an await can start tasks."""
         value = None
         for part in parts:
             value = eval(part, self.main.__dict__)
@@ -135,7 +135,7 @@ class Session:
         return value
 
     def _compile(self, source: str, cell: str) -> list[CodeType]:
-        """Returns the code of the statements, then that of the last expression if it is to be shown."""
+        """Returns the code of the statements, then that of the last expression if its value is shown."""
         flags = _TOP_LEVEL_AWAIT | self._future_flags
         tree = None
         try:
@@ -143,7 +143,7 @@ class Session:
         except SyntaxError:
             if not _has_shell_lines(source):
                 raise
-        # Outside the except clause, so that an error of the second attempt does not drag the first along.
+        # Outside the except clause, so that an error of the second attempt is not chained to the first.
         if tree is None:
             from runner.code.magics import to_python
 
@@ -169,7 +169,7 @@ _session: Session | None = None
 
 
 def display(*values: Any, **options: Any) -> Any:
-    """Shows values as rich output, as in a notebook; options are those of IPython's display()."""
+    """Shows values as rich output, as in a notebook. Takes the options of IPython's display()."""
     from runner.outputs.displays import display_all
 
     return display_all(values, options)
@@ -194,16 +194,16 @@ def _show_open_figures(outputs: out.Outputs) -> None:
 
 def _show_error(error: BaseException, cell: str, outputs: out.Outputs) -> None:
     if _session is not None:
-        _session.give_spare_descriptor()
+        _session.free_spare_descriptor()
     try:
         from runner.code.tracebacks import describe_error
 
         head = describe_error(error, cell, outputs.traceback_lines, outputs.text_value_bytes)
     except BaseException:
-        # The code has taken the interpreter apart: no imports any more, say, or no built-in functions.
-        head = {"name": "Exception", "value": "the error can not be described", "traceback": [], "line": None, "errno": None}
+        # The code has broken the interpreter: no imports or no built-in functions.
+        head = {"name": "Exception", "value": "the error cannot be described", "traceback": [], "line": None, "errno": None}
     outputs.fail(head)
-    # The frames hold every local variable of the failed code, which the next cells shall not pay for.
+    # The frames hold all local variables of the failed code, and would keep their memory for later cells.
     error.__traceback__ = None
 
 
@@ -216,13 +216,13 @@ def _exit_code(end: SystemExit) -> int:
     try:
         print(code, file=sys.stderr)
     except Exception:
-        # Python, too, ends with 1 when the message can not be printed.
+        # Python also ends with 1 when it cannot print the message.
         pass
     return 1
 
 
 def _ends_in_semicolon(source: str, last: _ast.Expr) -> bool:
-    # Lines and columns of the parser count bytes, and form feeds do not end its lines.
+    # The parser's lines and columns count bytes, and a form feed does not end a line.
     lines = source.encode("utf-8", "surrogatepass").replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
     return lines[(last.end_lineno or 1) - 1][last.end_col_offset or 0 :].lstrip().startswith(b";")
 

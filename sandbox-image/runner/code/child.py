@@ -1,4 +1,4 @@
-"""What the forked process does before and after a cell: becomes an ordinary Python program, runs, ends like one."""
+"""What the code process does before and after a cell: it becomes an ordinary Python program, and ends like one."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 WORKING_FOLDER = "/mnt/data"
 CHANNEL_FD = 3
-# The supervisor has a dozen descriptors; those of the code are put out of their way first.
+# The supervisor has about twelve descriptors. Those of the code are moved out of their range first.
 _DESCRIPTORS_MAX = 128
-# What sysexits.h calls a mistake of the program itself; here, of ours.
+# sysexits.h: an internal software error, here one of ours.
 EX_SOFTWARE = 70
-# The supervisor wins the processor whenever both want it.
+# The supervisor gets the processor first.
 NICENESS = 5
 ENVIRONMENT = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -50,28 +50,28 @@ _PR_SET_DUMPABLE = 4
 
 def run_as_child(descriptors: tuple[int, int, int, int]) -> NoReturn:
     """
-    Runs what the supervisor sends in this freshly forked process and ends it with the exit code of Python. `descriptors` become
-    standard input, output, error and the result channel; every other one is closed.
+    Runs one program in this freshly forked process, and ends it with Python's exit code. `descriptors` become standard input,
+    output, error and the result channel. All others are closed.
     """
     try:
         become_python(descriptors)
         source, bounds = _receive_run()
-        take_requested(bounds)
+        apply_request(bounds)
         channel = Channel(CHANNEL_FD)
         code = end_program(run_cell(source, channel, bounds))
         channel.announce(protocol.CELL_END, jsontext.spell({"exit_code": code}))
     except KeyboardInterrupt:
-        # It came before the code began.
+        # Interrupted before the code began.
         os._exit(EXIT_INTERRUPTED)
     except BaseException as error:
-        # Only our own mistakes come here: run_cell answers for what the code raises.
+        # An error of ours: run_cell handles what the code raises.
         os.write(2, f"the code could not be started: {type(error).__name__}: {error}\n".encode("utf-8", "replace")[:4096])
         os._exit(EX_SOFTWARE)
     finalize(code)
 
 
 def become_python(descriptors: tuple[int, ...]) -> None:
-    """Makes of a fork of the supervisor what code finds when Python runs it: descriptors, environment, streams, interpreter."""
+    """Turns a fork of the supervisor into an ordinary Python process: descriptors, environment, streams, interpreter."""
     _take_descriptors(descriptors)
     _leave_supervisor()
     _set_environment()
@@ -79,14 +79,14 @@ def become_python(descriptors: tuple[int, ...]) -> None:
     _set_interpreter()
 
 
-def take_requested(bounds: Mapping[str, Any]) -> None:
-    """Arguments and variables that come with the code."""
+def apply_request(bounds: Mapping[str, Any]) -> None:
+    """Sets the arguments and environment variables of the request."""
     sys.argv[1:] = bounds.get("args", [])
     os.environ.update(bounds.get("env", {}))
 
 
 def _receive_run() -> tuple[str, dict[str, Any]]:
-    """One run frame from the result channel; nothing follows it there but answers to what the code sends."""
+    """Reads one run frame from the result channel. Only acknowledgements follow it there."""
     _kind, head_bytes, body_bytes = protocol.HEADER.unpack(_read(protocol.HEADER.size))
     bounds = jsontext.parse_object(_read(head_bytes))
     return _read(body_bytes).decode("utf-8", "replace"), bounds
@@ -97,7 +97,7 @@ def _read(count: int) -> bytes:
     while len(data) < count:
         part = os.read(CHANNEL_FD, count - len(data))
         if not part:
-            # Nobody is left to run anything for.
+            # The supervisor has ended.
             os._exit(0)
         data += part
     return data
@@ -105,9 +105,9 @@ def _read(count: int) -> bytes:
 
 def set_dumpable(dumpable: bool) -> None:
     """
-    Opens or closes /proc/<pid>/*, ptrace and core files of this process to others of its uid.
+    Allows or denies other processes of our user access to /proc/<pid>/*, ptrace and core files of this process.
 
-    `ctypes` itself costs four milliseconds to import; its C half does not.
+    Importing `ctypes` takes 4 ms; its C half does not.
     """
     prctl = _ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl")  # type: ignore[arg-type]
     if _ctypes.call_cdeclfunction(prctl, (_PR_SET_DUMPABLE, int(dumpable), 0, 0, 0)) != 0:
@@ -115,7 +115,7 @@ def set_dumpable(dumpable: bool) -> None:
 
 
 def widen_pipe(fd: int, size: int) -> None:
-    """Lets a pipe hold `size` bytes; what is no pipe, or may not hold as much, stays as it is."""
+    """Sets the size of a pipe in bytes, if `fd` is a pipe and the kernel allows the size."""
     try:
         fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, size)
     except OSError:
@@ -137,7 +137,7 @@ def _leave_supervisor() -> None:
         with open("/proc/self/oom_score_adj", "w") as file:
             file.write("1000")
     except OSError:
-        # Some kernels do not have it; the kernel's choice is then by size alone, which is the code's as a rule.
+        # Some kernels lack it. The kernel then chooses by size, which usually means the code.
         pass
     _signal.signal(_signal.SIGINT, _signal.default_int_handler)
     _signal.signal(_signal.SIGXCPU, _end_on_signal)
@@ -153,10 +153,10 @@ def _set_environment() -> None:
 
 def _open_streams() -> None:
     """
-    Opens the three streams like `python3` does, but line by line also on a pipe.
+    Opens the three streams as `python3` does, but line buffered even on a pipe.
 
-    A program that is killed at its limit must not lose what it printed. Unbuffered streams would save unfinished
-    lines too, but tear the lines of concurrent threads and processes; those few the supervisor asks for by signal.
+    A program that is killed at its limit must not lose what it printed. Unbuffered streams would save unfinished lines too, but
+    mix the lines of concurrent threads and processes. The supervisor asks for an unfinished line by signal.
     """
     sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # type: ignore[misc]  # noqa: SIM115
     sys.stdout = sys.__stdout__ = open(1, "w", buffering=1, encoding="utf-8", errors="surrogateescape", closefd=False)  # type: ignore[misc]  # noqa: SIM115
@@ -164,7 +164,7 @@ def _open_streams() -> None:
 
 
 def _end_on_signal(_number: int, _frame: object) -> None:
-    """The supervisor sends this just before it kills, for the sake of an unfinished last line; it need not wait any longer then."""
+    """Handles the signal that the supervisor sends before it kills: writes an unfinished line and ends at once."""
     flush_standard_streams()
     os.kill(os.getpid(), _signal.SIGKILL)
 
@@ -172,18 +172,18 @@ def _end_on_signal(_number: int, _frame: object) -> None:
 def _set_interpreter() -> None:
     sys.argv = ["<cell>"]
     sys.path.insert(0, "")
-    # `site`, which the supervisor starts without, would have made these.
+    # Normally made by `site`, which the supervisor does not import.
     builtins.exit = _sitebuiltins.Quitter("exit", "Ctrl-D (i.e. EOF)")
     builtins.quit = _sitebuiltins.Quitter("quit", "Ctrl-D (i.e. EOF)")
     builtins.help = _sitebuiltins._Helper()
-    # Where the interpreter itself crashes, this says at which line of the code.
+    # Prints the line of the code when the interpreter crashes.
     faulthandler.enable(2)
     gc.enable()
     _reseed_numpy()
 
 
 def _reseed_numpy() -> None:
-    """Gives a preloaded numpy a state of its own: fork copies it, and Python reseeds only its own `random`."""
+    """Reseeds a preloaded numpy. fork copies its random state, and Python reseeds only its own `random`."""
     random = sys.modules.get("numpy.random")
     if random is not None:
         random.seed()

@@ -1,8 +1,8 @@
-"""The end of a program: what python3 does after the last line, so that nothing that the code wrote is lost.
+"""Ends a program as python3 does after its last line, so that nothing that the code wrote is lost.
 
-`end_program` waits for threads and runs exit handlers, which belong to the program and to its time limit. `finalize`
-then does the interpreter's own part. It takes a few tenths of a millisecond where a full finalization of CPython takes
-five, and eighty with the scientific stack loaded.
+`end_program` waits for threads and runs exit handlers; both count against the program's time limit. `finalize` then does
+the interpreter's part in a few tenths of a millisecond. CPython's full finalization takes 5 ms, and 80 ms with the
+scientific stack loaded.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any, NoReturn
 
-# Writers before what they write to.
+# Text writers come before the binary writers below them.
 _WRITERS: tuple[type, ...] = (_io.TextIOWrapper, _io.BufferedWriter, _io.BufferedRandom)
-# Other objects that hold back what was written, by module and class, with the method that writes it.
+# Other buffered writers: module, class, and the method that flushes them.
 _LIBRARY_WRITERS = (("gzip", "GzipFile", "flush"), ("h5py", "File", "flush"))
-# A heap of more objects is searched for open files only where a file is open: that look costs more than a small search.
+# A heap with more objects is searched only if a regular file is open. For a smaller one this check costs more than it saves.
 _SMALL_HEAP = 20_000
-# Modules from elsewhere are the program's own.
+# Modules in other folders belong to the program.
 _INSTALLED = ("/usr/", "/opt/")
 _FD_FOLDER = "/proc/self/fd"
 
@@ -53,11 +53,11 @@ def end_program(code: int) -> int:
 
 def finalize(code: int) -> NoReturn:
     """
-    Ends this process as python3 would: open files are written, the program's globals are cleared, which runs its finalizers,
-    and the C library runs its own exit handlers. An error in any of these changes neither the result nor the exit code.
+    Ends this process as python3 would: flushes open files, clears the program's globals, which runs its finalizers, and runs the
+    C library's exit handlers. Errors here change neither the result nor the exit code.
     """
     try:
-        # A crash from here on is not one of the program, and is not reported as one.
+        # A crash from here on is not the program's, and is not reported as one.
         faulthandler.disable()
         flush_open_files()
         if len(sys._current_frames()) > 1:
@@ -77,15 +77,15 @@ def flush_standard_streams() -> None:
         try:
             stream.flush()
         except BaseException:
-            # The code may have closed or replaced it, or be inside a write of its own.
+            # The code has closed or replaced the stream, or is inside a write.
             pass
 
 
 def flush_open_files() -> None:
     """
-    Writes out what open files hold back. Only regular files: a pipe or a socket may never take it.
+    Flushes open files. Regular files only: writing to a pipe or socket may block for ever.
 
-    Finalizers alone are not enough: in a reference cycle the file below may be closed before the text above it is written.
+    Finalizers are not enough: in a reference cycle the binary file may be closed before its text layer is flushed.
     """
     objects = gc.get_objects()
     if len(objects) > _SMALL_HEAP and not _has_open_files():
@@ -109,19 +109,19 @@ def _flush(writer: Any, flush: Any) -> None:
         if not issubclass(type(writer), _io._IOBase) or S_ISREG(os.fstat(writer.fileno()).st_mode):
             flush(writer)
     except Exception:
-        # Closed already, or broken by the code; the next one may not be.
+        # Closed already, or broken by the code. Continue with the next file.
         pass
 
 
 def _has_open_files() -> bool:
-    """Returns whether a descriptor of this process is a regular file."""
+    """Returns whether this process has a regular file open."""
     try:
         for name in os.listdir(_FD_FOLDER):
             try:
                 if S_ISREG(os.fstat(int(name)).st_mode):
                     return True
             except OSError:
-                # That of the listing itself.
+                # The descriptor of the listing itself.
                 continue
     except OSError:
         # The code may have used up all descriptors.
@@ -130,7 +130,7 @@ def _has_open_files() -> bool:
 
 
 def _clear_globals() -> None:
-    """Clears the program's modules in CPython's order: names with one underscore, then the others."""
+    """Clears the globals of the program's modules in CPython's order: names with one underscore first."""
     builtins.__dict__.pop("_", None)
     for module in _modules_of_program():
         names = module.__dict__
@@ -152,7 +152,7 @@ def _modules_of_program() -> list[ModuleType]:
 
 
 def _finalize_interpreter(code: int) -> NoReturn:
-    """For a program whose daemon threads run on: only CPython itself can stop them before their globals go."""
+    """For a program with running daemon threads: only CPython can stop them before their globals are cleared."""
     import ctypes
 
     ctypes.pythonapi.Py_Exit(code)
@@ -160,5 +160,5 @@ def _finalize_interpreter(code: int) -> NoReturn:
 
 
 def _call_c(name: str, *arguments: int) -> None:
-    """`ctypes` itself costs four milliseconds to import; its C half does not."""
+    """Calls a function of the C library. Importing `ctypes` takes 4 ms; its C half does not."""
     _ctypes.call_cdeclfunction(_ctypes.dlsym(_ctypes.dlopen(None, 0), name), arguments)  # type: ignore[arg-type]

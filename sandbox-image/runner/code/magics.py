@@ -1,6 +1,6 @@
-"""Notebook lines that are not Python: `!command`, `%magic`, `%%magic`. Loaded only when a cell does not compile without.
+"""Notebook lines that are not Python: `!command`, `%magic`, `%%magic`. Loaded only for cells that are not valid Python.
 
-IPython turns the lines into calls of get_ipython(); the shell behind that name knows the few that make sense here.
+IPython turns these lines into calls of get_ipython(). Our shell behind that name implements the few that make sense here.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 
 _INSTALL = re.compile(r"\s*(?:python3? -m |sudo )*(?:pip3?|conda|mamba|apt|apt-get|uv|npm)\b.*\b(?:install|add)\b")
-_NO_INSTALL = "packages can not be installed: the sandbox has no network"
-# Settings of an interactive shell, which mean nothing to a cell that runs once.
+_NO_INSTALL = "packages cannot be installed: the sandbox has no network"
+# Settings of an interactive shell, which have no effect on a cell that runs once.
 _WITHOUT_EFFECT = {"matplotlib", "load_ext", "reload_ext", "autoreload", "config", "pylab", "precision", "xmode", "colors"}
 
 
 def to_python(source: str, session: Session, cell: str) -> str:
-    """Returns `source` with its notebook lines turned into Python, line for line, and makes get_ipython() known."""
+    """Returns `source` with its notebook lines turned into Python, line for line. Defines get_ipython()."""
     shell = Shell(session, cell)
     builtins.get_ipython = lambda: shell  # type: ignore[attr-defined]
     python: str = TransformerManager().transform_cell(source)
@@ -49,19 +49,19 @@ class Shell:
         self._cell = cell
 
     def system(self, command: str) -> None:
-        """`!command`: its output is the program's own output."""
+        """Runs `!command`. Its output is the program's output."""
         if _INSTALL.match(command):
             print(_NO_INSTALL, file=sys.stderr)
             return
         sys.stdout.flush()
         sys.stderr.flush()
-        subprocess.run(self._filled_in(command), shell=True, check=False)
+        subprocess.run(self._substituted(command), shell=True, check=False)
 
     def getoutput(self, command: str) -> list[str]:
-        """`lines = !command`."""
+        """Runs `lines = !command`."""
         from IPython.utils.text import SList
 
-        made = subprocess.run(self._filled_in(command), shell=True, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        made = subprocess.run(self._substituted(command), shell=True, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         lines: list[str] = SList(made.stdout.decode("utf-8", "replace").splitlines())
         return lines
 
@@ -82,7 +82,7 @@ class Shell:
 
     def run_cell_magic(self, name: str, line: str, body: str) -> Any:
         if name in ("time", "timeit"):
-            # The magic itself was line 1.
+            # The magic itself is line 1.
             return self._timed(name, "\n" + body)
         if name in ("bash", "sh"):
             sys.stdout.flush()
@@ -94,8 +94,8 @@ class Shell:
             return None
         raise NameError(f"%%{name} is not available here: write it in Python")
 
-    def _filled_in(self, command: str) -> str:
-        """Fills `{name}` and `$name` of Python variables into a command, as IPython does."""
+    def _substituted(self, command: str) -> str:
+        """Replaces `{name}` and `$name` in a command with Python variables, as IPython does."""
 
         def value(match: re.Match[str]) -> str:
             name = match.group(1) or match.group(2)

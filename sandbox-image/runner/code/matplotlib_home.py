@@ -1,4 +1,4 @@
-"""Where matplotlib keeps its configuration: a writable folder with the image's own font list and settings."""
+"""Matplotlib's configuration folder: writable, with the image's font list and settings."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ _BAKED = "/opt/matplotlib"
 
 
 def ensure_matplotlib_home() -> None:
-    """Makes the folder unless it is there. Without the image's font list matplotlib would read every font first."""
+    """Makes the folder if it is missing. Without the image's font list matplotlib would read every font first."""
     try:
         os.mkdir(FOLDER, 0o700)
         for name in os.listdir(_BAKED):
             os.symlink(f"{_BAKED}/{name}", f"{FOLDER}/{name}")
     except OSError:
-        # Made before; or /tmp is full, and matplotlib works slowly without it.
+        # The folder exists, or /tmp is full: then matplotlib is slow but works.
         pass

@@ -1,4 +1,4 @@
-"""The error output: an exception as Python itself would print it, without our own frames, bounded."""
+"""The error output: an exception as Python prints it, without the runner's frames, limited in size."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ if TYPE_CHECKING:
     from typing import Any
 
 _LINE_CHARS_MAX = 4096
-# Frames of our own files: what leads into the cell, and wrappers around drawing calls.
+# Frames of the runner: those that lead into the cell, and wrappers of drawing calls.
 _OUR_FOLDER = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 
 def describe_error(error: BaseException, cell: str, lines_max: int, value_bytes_max: int) -> dict[str, Any]:
     """
-    Returns the head of an error frame: name, value, traceback, line, errno.
-
-    `cell` is the file name under which the failed code was compiled; `line` refers to it.
+    Returns the head of an error frame: name, value, traceback, line, errno. `cell` is the file name of the compiled cell, and
+    `line` is a line in it.
     """
     frames = _user_frames(error.__traceback__, cell)
     return {
@@ -74,7 +73,7 @@ def _lines(error: BaseException, frames: TracebackType | None, lines_max: int, v
     except KeyboardInterrupt:
         raise
     except BaseException:
-        # Exceptions may carry anything where Python expects strings and numbers.
+        # Exceptions may hold anything where Python expects strings and numbers.
         lines = [f"{sanitize.type_name(error)}: {_value(error, _LINE_CHARS_MAX)}"]
     return [sanitize.text(line, _LINE_CHARS_MAX) for line in _head_and_tail(lines, lines_max)]
 
@@ -94,7 +93,7 @@ def _all_parts(report: traceback.TracebackException) -> Iterator[traceback.Trace
 
 
 def _shorten(part: traceback.TracebackException, value_bytes_max: int) -> None:
-    """Drops frames of the runner, and cuts a message that would be repeated at full length."""
+    """Drops the runner's frames, and cuts a long message before it is repeated."""
     part.stack[:] = [frame for frame in part.stack if not frame.filename.startswith(_OUR_FOLDER)]
     message = getattr(part, "_str", None)
     if isinstance(message, str) and len(message) > value_bytes_max:

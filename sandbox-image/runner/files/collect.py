@@ -1,8 +1,7 @@
-"""Finds the files that the code left in the working folder, after everything that could change them is dead.
+"""Finds the files that the code left in the working folder, after all processes that could change them have ended.
 
-Trusts nothing it meets: never follows a link, opens only what `lstat` calls a regular file, and without waiting,
-bounds depth, count, bytes and time. Every file that is left out has a reason, except those that are left out by
-rule: hidden files and folders, Python's caches, and input files that the code did not write.
+Trusts nothing it finds: never follows a link, opens only regular files and without blocking, and limits depth, count, bytes
+and time. Every skipped file has a reason, except hidden files and folders, Python's caches, and unchanged input files.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class Found:
-    """One file that may be sent."""
+    """One file to send."""
 
     __slots__ = ("change", "inode", "name", "size")
 
@@ -40,7 +39,7 @@ class Found:
 
 
 class Collection:
-    """The files of one run. `skipped` and `truncated` grow while it is read."""
+    """The files of one run. Reading it adds to `skipped` and may set `truncated`."""
 
     def __init__(self, folder: str, marks: Mapping[str, Mark], bounds: Mapping[str, int]) -> None:
         self._folder = folder
@@ -51,14 +50,14 @@ class Collection:
         self._deadline = time.monotonic() + bounds["collect_timeout_ms"] / 1000
         self._entries = 0
         self._found: list[Found] = []
-        # Every file that was met, as it was then; with `whole` these are all there are.
+        # The mark of every file seen. With `whole`, no file is missing.
         self.met: dict[str, Mark] = {}
         self.whole = True
         self.skipped: list[dict[str, str]] = []
         self.truncated = False
 
     def files(self) -> Iterator[tuple[Found, int]]:
-        """Yields the files to send, by name, each with a descriptor that is good until the next is asked for."""
+        """Yields the files to send by name, each with a borrowed file descriptor, valid only until the next file."""
         self._walk(self._folder, None, "", 1)
         self._found.sort(key=lambda found: found.name)
         count = total = 0
@@ -77,7 +76,7 @@ class Collection:
             else:
                 fd = self._open(found)
                 if fd is None:
-                    self._leave_out(found.name, "it can not be opened")
+                    self._leave_out(found.name, "it cannot be opened")
                     continue
                 seen[found.inode] = found.name
                 count += 1
@@ -88,7 +87,7 @@ class Collection:
                     os.close(fd)
 
     def chunks(self, found: Found, fd: int) -> Iterator[bytes]:
-        """Yields the bytes of a file up to its announced size, fewer when it can not be read or time is up."""
+        """Yields a file's bytes up to its announced size; fewer if it cannot be read or time is up."""
         left = found.size
         while left > 0:
             if self.wait_s() == 0:
@@ -105,8 +104,8 @@ class Collection:
 
     def settle(self) -> dict[str, Mark]:
         """
-        Returns what the next cell's files are compared with. Files written just now are made to look a little older,
-        so that any later write shows, however coarse the kernel's clock.
+        Returns the marks for comparison after the next cell. Sets the times of files written just now back a little, so that any
+        later write shows even on a coarse clock.
         """
         newest = time.time_ns() - COARSE_CLOCK_NS
         for name, (inode, size, modified) in self.met.items():
@@ -120,7 +119,7 @@ class Collection:
         return self.met
 
     def wait_s(self) -> float:
-        """Returns how much time is left."""
+        """Returns the time left in seconds."""
         return max(0.0, self._deadline - time.monotonic())
 
     def _walk(self, name: str, parent: int | None, prefix: str, depth: int) -> None:
@@ -128,7 +127,7 @@ class Collection:
             fd = os.open(name, _OPEN_FLAGS | os.O_DIRECTORY, dir_fd=parent)
         except OSError:
             self.whole = False
-            self._skip(prefix or "/", "the folder can not be opened")
+            self._skip(prefix or "/", "the folder cannot be opened")
             return
         try:
             with os.scandir(fd) as entries:
@@ -141,7 +140,7 @@ class Collection:
                     self._visit(entry, fd, prefix + entry.name, depth)
         except OSError:
             self.whole = False
-            self._skip(prefix or "/", "the folder can not be read")
+            self._skip(prefix or "/", "the folder cannot be read")
         finally:
             os.close(fd)
 
@@ -151,7 +150,7 @@ class Collection:
         try:
             status = entry.stat(follow_symlinks=False)
         except OSError:
-            self._skip(path, "it can not be examined")
+            self._skip(path, "it cannot be examined")
             return
         if S_ISDIR(status.st_mode):
             if depth >= DEPTH_MAX:
@@ -160,7 +159,7 @@ class Collection:
                 self._walk(entry.name, parent, path + "/", depth + 1)
             return
         if not S_ISREG(status.st_mode):
-            self._skip(path, "it is a symbolic link" if S_ISLNK(status.st_mode) else "it is no regular file")
+            self._skip(path, "it is a symbolic link" if S_ISLNK(status.st_mode) else "it is not a regular file")
             return
         mark = self._marks.get(path)
         self.met[path] = (status.st_ino, status.st_size, status.st_mtime_ns)
@@ -173,7 +172,7 @@ class Collection:
         self._found.append(Found(path, "created" if mark is None else "modified", status))
 
     def _open(self, found: Found) -> int | None:
-        """Opens part after part, so that no folder on the way can be a link; the file must be the one that was examined."""
+        """Opens the path part by part, so that no folder can be a link. The file must still be the one examined."""
         fd = -1
         try:
             fd = os.open(self._folder, _OPEN_FLAGS | os.O_DIRECTORY)

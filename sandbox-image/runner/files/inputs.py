@@ -1,4 +1,4 @@
-"""Files that the worker places in the working folder: before the code runs, and between the cells of a session."""
+"""Places the worker's files in the working folder, before the code runs and between the cells of a session."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import os
 
 from runner.files.file_names import name_problem
 
-# What a file looked like when the code got it: inode, size, time of modification in nanoseconds.
+# A file as the code got it: inode, size in bytes, modification time in nanoseconds.
 Mark = tuple[int, int, int]
-# Input files are made to look this old, so that any write shows, however coarse the kernel's clock.
+# Input files are made this old, so that any write shows even on a coarse clock.
 _AGE_NS = 2_000_000_000
 
 
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-# Hidden, so that what is left of a broken transfer is never collected. No request may use the name: `fileNameProblem`.
+# Hidden, so that the remains of a broken transfer are not collected. Requests cannot use the name: `fileNameProblem`.
 _UNFINISHED = ".unfinished-input"
 
 
 class InputFiles:
     """
-    Receives files one after another; `marks` then tells the untouched ones from those the code wrote.
+    Receives files one after another. `marks` then tells unchanged files from those that the code wrote.
 
-    A file is written under another name and takes its place whole, so that whatever code left under the name, a link
-    or a pipe, is replaced and never followed. What can not be placed is read past, and told in `problems`.
+    A file is written under a temporary name and renamed when complete. It replaces a link or pipe that the code left under the
+    name, and never follows it. Files that cannot be placed are read past and reported in `problems`.
     """
 
     def __init__(self, folder: str) -> None:
@@ -36,7 +36,7 @@ class InputFiles:
         self.problems: list[dict[str, str]] = []
 
     def begin(self, name: object) -> None:
-        """Raises ValueError for a name that is none."""
+        """Raises ValueError for an invalid name."""
         if self._open:
             raise ValueError("a file begins inside another")
         if not isinstance(name, str) or name_problem(name) is not None:
@@ -85,7 +85,7 @@ class InputFiles:
         self._close()
 
     def remove(self, name: object) -> None:
-        """Deletes a file; one that is not there is no problem, one that can not be deleted is told."""
+        """Deletes a file. A missing file is not a problem; a failure is reported in `problems`."""
         if not isinstance(name, str) or name_problem(name) is not None:
             raise ValueError("not the name of a file")
         self.marks.pop(name, None)
@@ -101,7 +101,7 @@ class InputFiles:
             self.problems.append({"name": name, "reason": f"it could not be deleted: {error.strerror}"})
 
     def _open_parent(self, name: str, create: bool) -> int:
-        """Opens the folder of a file part after part, so that none on the way can be a link."""
+        """Opens the folder of a file part by part, so that no folder can be a link."""
         fd = os.open(self._folder, _FOLDER_FLAGS)
         for part in name.split("/")[:-1]:
             try:

@@ -1,4 +1,4 @@
-"""Keeps what a zygote has loaded shared with its forks: a page that a fork writes to is copied, and counting references writes."""
+"""Keeps a zygote's memory shared with its forks. Reference counting writes to an object, and a page that is written to is copied."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ctypes
 import gc
 import types
 
-# What CPython takes for the count of an object that lives for ever: it is then neither counted up nor down.
+# CPython does not count references of an object whose count has this value.
 _IMMORTAL = 0xFFFF_FFFF
 _LEAVES = (int, float, complex, str, bytes)
 
@@ -15,16 +15,16 @@ def share_objects() -> None:
     """
     Makes every object immortal, so that using one does not write to it.
 
-    Also those of our own modules: a fork ends without taking its interpreter apart, so none of them would ever be freed.
+    The objects of our own modules too: a fork does not finalize its interpreter, so they would never be freed.
     """
     gc.collect()
     seen: set[int] = set()
-    # Holds what was found, since the referents of some are made on request.
+    # Keeps the objects found alive, because some are made on request by their referrer.
     found: list[object] = []
     left = gc.get_objects()
     while left:
         each = left.pop()
-        # A frame is the state of a call that goes on.
+        # A frame belongs to a call in progress.
         if id(each) in seen or each is found or each is seen or isinstance(each, types.FrameType):
             continue
         seen.add(id(each))

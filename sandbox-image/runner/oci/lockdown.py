@@ -1,15 +1,15 @@
-"""A process of the host becomes one of a container: joins it, and keeps nothing that its code must not have.
+"""Turns a process of the host into one of a container, without anything that the container's code must not have.
 
 The order is part of the lockdown:
-1. cgroups, while we are still root outside, so that everything after this is counted and bounded;
-2. bounds of the process itself, which nobody inside can raise again;
-3. all namespaces in one call, so that no half-joined state exists;
+1. cgroups, while we are root outside, so that everything from here on is counted and limited;
+2. resource limits, which cannot be raised again inside;
+3. all namespaces in one call, so that there is no half-joined state;
 4. the session keyring, which no namespace separates;
-5. the bounding set while there is the privilege to empty it, then groups, user, and the capabilities by hand: our
-   user has no name in the new user namespace until it is set, so setting it clears no capability;
-6. no_new_privs, then the filter of system calls;
-7. every descriptor but the worker's.
-Then all of it is read back, and a process that is not what it should be ends.
+5. the capability bounding set, while we may still empty it; then groups, user, and the capabilities explicitly: our user has
+   no name in the new user namespace until it is set, so setting it clears no capability;
+6. no_new_privs, then the seccomp filter;
+7. all file descriptors except the worker's.
+Then everything is read back. If anything differs, the process ends.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-# The account of the image that owns nothing; the container's first process has another.
+# The image's user, which owns no files. The container's first process has another user.
 SANDBOX_UID = 65532
 _NAMESPACES = os.CLONE_NEWUSER | os.CLONE_NEWNS | os.CLONE_NEWNET | os.CLONE_NEWIPC | os.CLONE_NEWUTS | os.CLONE_NEWCGROUP | os.CLONE_NEWPID
 _PR_GET_DUMPABLE, _PR_SET_DUMPABLE, _PR_GET_SECCOMP, _PR_SET_SECCOMP, _PR_CAPBSET_READ, _PR_CAPBSET_DROP = 3, 4, 21, 22, 23, 24
@@ -44,7 +44,7 @@ class _Program(ctypes.Structure):
 
 
 class Lockdown:
-    """What every child gives up, prepared once; taken from the container's own config.json."""
+    """What every fork gives up, from the container's config.json. Prepared once."""
 
     def __init__(self, process: Mapping[str, Any], namespaces: Sequence[str], program: bytes) -> None:
         self._uid = self._gid = SANDBOX_UID
@@ -58,7 +58,7 @@ class Lockdown:
         self._keyctl = _KEYCTL[os.uname().machine]
 
     def join(self, init: int, cgroups: Sequence[int]) -> None:
-        """Steps 1 to 4; `init` is a pidfd of the container's first process, `cgroups` are its open cgroup.procs files."""
+        """Steps 1 to 4. `init` is a pidfd of the container's first process, `cgroups` are its open cgroup.procs files."""
         for fd in cgroups:
             os.write(fd, b"0")
         for kind, bounds in self._rlimits:
@@ -69,7 +69,7 @@ class Lockdown:
         _call("keyctl", _libc.syscall(self._keyctl, _KEYCTL_JOIN_SESSION_KEYRING, None))
 
     def drop(self, kept: Sequence[int]) -> None:
-        """Steps 5 to 7 and the proof; `kept` are the descriptors that stay, besides the three standard ones."""
+        """Steps 5 to 7 and the check. `kept` are the file descriptors that stay besides the three standard ones."""
         for capability in range(self._last_capability + 1):
             _prctl(_PR_CAPBSET_DROP, capability)
         _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
@@ -109,7 +109,7 @@ def _close_all_but(kept: Sequence[int]) -> None:
     for fd in sorted(kept):
         os.closerange(start, fd)
         start = fd + 1
-    # One system call for the rest, however many there may be.
+    # One system call closes the rest, however many they are.
     os.closerange(start, 2**31 - 1)
 
 

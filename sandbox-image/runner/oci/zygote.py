@@ -1,7 +1,7 @@
-"""A process with the runner, and on request the scientific stack, loaded that forks itself into containers; it never sees what runs there.
+"""A process that has the runner loaded, optionally with the scientific stack, and forks itself into containers.
 
-It is told nothing but descriptors: the worker's connection, the container's first process, its cgroups. No name,
-path, file or code of an execution ever comes here.
+It receives only file descriptors: the worker's connection, the container's first process, its cgroups. It never sees a name,
+path, file or code of an execution.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-# In the order of their need for each other; each is one that the runner would import on request too.
+# In the order of their dependencies. Each may also be preloaded on request.
 LOADED = (
     "json", "datetime", "decimal", "numpy", "numpy.random", "numpy.linalg", "numpy.fft", "numpy.ma", "dateutil", "dateutil.parser", "pytz",
     "pandas", "PIL.Image", "PIL.PngImagePlugin", "matplotlib", "matplotlib.font_manager", "matplotlib.backends.backend_agg",
@@ -29,7 +29,7 @@ LOADED = (
 )  # fmt: skip
 _SETUP_BYTES_MAX = 1024 * 1024
 _DESCRIPTORS_MAX = 32
-# What sysexits.h calls a failure of the system.
+# sysexits.h: a failure of the operating system.
 EX_OSERR = 71
 READY, JOINED = b"ready", b"joined"
 
@@ -46,7 +46,7 @@ def serve(control: int) -> NoReturn:
     _load(LOADED if stack else ())
     _signal.signal(_signal.SIGCHLD, _signal.SIG_IGN)
     if len(os.listdir("/proc/self/task")) != 1:
-        raise RuntimeError("a library started threads, and a process with threads can not be forked safely")
+        raise RuntimeError("a library started threads, and a process with threads cannot be forked safely")
     keeper.send(READY)
     while True:
         fds = _receive_descriptors(keeper)
@@ -57,8 +57,8 @@ def serve(control: int) -> NoReturn:
             try:
                 _become_runner(lockdown, fds)
             except BaseException as error:
-                # No code has run yet, so this is ours; the log of the keeper gets it.
-                os.write(2, f"no runner: {type(error).__name__}: {error}\n".encode("utf-8", "replace"))
+                # No code has run yet, so this is an error of ours. It goes to the keeper's log.
+                os.write(2, f"runner not started: {type(error).__name__}: {error}\n".encode("utf-8", "replace"))
             finally:
                 os._exit(EX_OSERR)
         child = os.pidfd_open(pid)
@@ -76,7 +76,7 @@ def _read_setup(keeper: socket.socket) -> tuple[Lockdown, bool]:
 
 
 def _load(modules: tuple[str, ...]) -> None:
-    """Imports what executions use, once, and leaves nothing for the collector to pass over in every child."""
+    """Imports what executions use, and freezes it, so that garbage collection in a fork skips it."""
     from runner.code import cell, child, hooks, tracebacks  # noqa: F401
     from runner.files import collect, inputs  # noqa: F401
     from runner.oci import immortal, joined_supervisor  # noqa: F401
@@ -87,7 +87,7 @@ def _load(modules: tuple[str, ...]) -> None:
     if missing:
         raise RuntimeError(f"the image lacks {', '.join(missing)}")
     if not modules:
-        # With the scientific stack this would take a second, for no gain that code with that stack notices.
+        # Not with the scientific stack: it would take a second and bring no measurable gain.
         immortal.share_objects()
     gc.collect()
     gc.disable()
@@ -112,7 +112,7 @@ def _become_runner(lockdown: Lockdown, fds: list[int]) -> NoReturn:
     lockdown.join(init, cgroups)
     answers = os.dup(connection)
     lockdown.drop([connection, init, end, answers])
-    # Until here it was the keeper's log.
+    # Until here standard error was the keeper's log.
     os.dup2(0, 2)
     os.umask(0o022)
     sys.argv = ["runner"]

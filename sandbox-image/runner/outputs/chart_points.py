@@ -1,4 +1,4 @@
-"""The points of a chart in the words of its reader: dates as ISO text, categories by name, numbers as they are."""
+"""Chart points as a reader sees them: dates as ISO text, categories by name, numbers unchanged."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _NAME_BYTES_MAX = 1024
 
 
 class Axis(NamedTuple):
-    """How positions of an axis read: `kind` is date, category or number; `names` are those of categories."""
+    """How to read the positions of an axis. `kind` is date, category or number; `names` are the names of categories."""
 
     kind: str
     names: dict[float, str]
 
 
 def readable(axis: Any) -> Axis:
-    """Returns how the positions on a matplotlib axis read."""
+    """Returns how to read the positions of a matplotlib axis."""
     converter = axis.get_converter()
     if isinstance(converter, StrCategoryConverter):
         return Axis("category", {float(at): str(name) for name, at in axis.units._mapping.items()})
-    # Pandas brings converters of its own, so the name decides.
+    # Pandas has its own converters, so check their names.
     if any(word in type(converter).__name__ for word in ("Date", "Period")):
         return Axis("date", {})
     names = _tick_names(axis)
@@ -40,7 +40,7 @@ def readable(axis: Any) -> Axis:
 
 
 def _tick_names(axis: Any) -> dict[float, str]:
-    """Returns the labels that someone set on fixed ticks, by position; numbers that only repeat the position are none."""
+    """Returns the labels set on fixed ticks, by position. Empty if they only repeat the numbers."""
     formatter, locator = axis.get_major_formatter(), axis.get_major_locator()
     if not isinstance(formatter, (FixedFormatter, FuncFormatter)) or not isinstance(locator, FixedLocator):
         return {}
@@ -48,7 +48,7 @@ def _tick_names(axis: Any) -> dict[float, str]:
     if isinstance(formatter, FixedFormatter):
         labels = [str(label) for label in formatter.seq]
     else:
-        # set_ticklabels() on fixed ticks makes a function that knows the label of each.
+        # set_ticklabels() on fixed ticks makes a function that returns the label of each tick.
         labels = [str(formatter(place, number)) for number, place in enumerate(places)]
     names = {place: sanitize.text(label, _NAME_BYTES_MAX) for place, label in zip(places, labels, strict=False) if label}
     return {} if all(_is_number(label) for label in names.values()) else names
@@ -63,9 +63,9 @@ def _is_number(label: str) -> bool:
 
 
 def line_points(original: Any, converted: Any, axis: Any) -> list[Point]:
-    """Returns the points of a line, given as its caller gave them and as matplotlib draws them."""
+    """Returns the points of a line, from the values passed by the caller and those that matplotlib draws."""
     if "Period" in type(axis.get_converter()).__name__:
-        # Pandas draws periods by their number, which tells a reader nothing.
+        # Pandas draws periods by ordinal number, which means nothing to a reader.
         return [_point(value) for value in _items(original[: len(converted)])]
     return named_points(_items(converted), axis)
 
@@ -75,7 +75,7 @@ def _items(values: Any) -> list[Any]:
 
 
 def named_points(places: Sequence[float], axis: Any) -> list[Point]:
-    """Returns positions on an axis as its reader names them."""
+    """Returns the positions on an axis with their names."""
     how = readable(axis)
     if how.kind == "date" and "Period" not in type(axis.get_converter()).__name__:
         return [_date(place) for place in places]
@@ -83,7 +83,7 @@ def named_points(places: Sequence[float], axis: Any) -> list[Point]:
 
 
 def bar_positions(centres: list[float], axis: Any) -> list[Point]:
-    """Returns the names of bars. Those of a group stand beside the tick that names them, so the nearest tick counts."""
+    """Returns the names of bars. The bars of a group stand beside the tick that names them, so the nearest tick is used."""
     how = readable(axis)
     if how.kind != "category":
         return named_points(centres, axis)

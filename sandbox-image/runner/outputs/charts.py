@@ -1,6 +1,6 @@
-"""Chart outputs: the data behind a matplotlib figure, read from what was drawn on its axes.
+"""Chart outputs: the data behind a matplotlib figure, read from its axes.
 
-Lines, points and bars are read from the artists; `drawing_calls` has noted what artists do not keep.
+Lines, points and bars are read from the artists. `drawing_calls` records what artists do not keep.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ KINDS = ("line", "scatter", "bar", "histogram", "box", "pie")
 
 
 def read_charts(figure: Figure, points_max: int) -> list[dict[str, Any]]:
-    """Returns one chart for each kind drawn on each axes of the figure, each of at most `points_max` points."""
+    """Returns one chart for each kind on each axes of the figure, of at most `points_max` points each."""
     charts: list[dict[str, Any]] = []
     for axes in figure.axes:
         found: dict[str, list[dict[str, Any]]] = {}
@@ -65,7 +65,7 @@ def _bounded(series: list[dict[str, Any]], points_max: int) -> tuple[list[dict[s
         if left <= 0:
             return bounded, True
         if "edges" in one:
-            # A histogram has one edge more than counts, also when it is cut.
+            # A histogram has one more edge than counts, even when cut.
             kept["edges"] = one["edges"][: len(kept["values"]) + 1]
         truncated = truncated or longest > left + ("edges" in one)
         left -= longest
@@ -82,7 +82,7 @@ def _label(value: Any) -> str:
 
 
 def _series_name(label: Any) -> str | None:
-    # Matplotlib's own names for what has none begin with an underscore.
+    # Matplotlib generates labels with a leading underscore.
     name = _label(str(label))
     return None if not name or name.startswith("_") or name == "None" else name
 
@@ -93,24 +93,24 @@ def _scale(axis: Any) -> str:
 
 
 def _series(axes: Axes, points_max: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    noted = drawing_calls.noted(axes)
+    records = drawing_calls.records_of(axes)
     names = {id(group[0]): group.get_label() for group in axes.containers if isinstance(group, ErrorbarContainer)}
     for line in axes.lines:
-        if id(line) not in noted.artists and all(line.get_transform().contains_branch_seperately(axes.transData)):
+        if id(line) not in records.artists and all(line.get_transform().contains_branch_seperately(axes.transData)):
             yield from _line(axes, line, _series_name(names.get(id(line), line.get_label())), points_max)
     for collection in axes.collections:
         if type(collection) is PathCollection and len(collection.get_offsets()) > 0:  # type: ignore[arg-type]
             yield "scatter", _scatter(axes, collection, points_max)
-    yield from _bars(axes, noted.artists)
-    for bars, counts, edges in noted.histograms:
-        # Of a histogram's bars only the first carries the label.
+    yield from _bars(axes, records.artists)
+    for bars, counts, edges in records.histograms:
+        # Only the first bar of a histogram has the label.
         name = _series_name(bars[0].get_label())
         yield "histogram", _histogram(name, counts, edges)
-    for stats, medians in noted.boxes:
+    for stats, medians in records.boxes:
         yield "box", _boxes(axes, stats, medians)
-    for wedges, values in noted.pies:
+    for wedges, values in records.pies:
         yield "pie", _pie(wedges, values)
-    yield from _other_pie(axes, noted.artists)
+    yield from _other_pie(axes, records.artists)
 
 
 def _line(axes: Axes, line: Any, name: str | None, points_max: int) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -123,7 +123,7 @@ def _line(axes: Axes, line: Any, name: str | None, points_max: int) -> Iterator[
 
 
 def _is_error_bar(line: Any, x: list[Any], y: list[Any]) -> bool:
-    """True for the whiskers on bars: short straight lines that nobody named."""
+    """Returns whether the line is the whisker of a bar: short, straight and unlabelled."""
     return len(x) <= 2 and _series_name(line.get_label()) is None and (len(set(x)) <= 1 or len(set(y)) <= 1)
 
 
@@ -143,7 +143,7 @@ def _bars(axes: Axes, seen: set[int]) -> Iterator[tuple[str, dict[str, Any]]]:
         axis = axes.xaxis if upright else axes.yaxis
         starts, widths, heights = _rectangles(container, upright)
         if readable(axis).kind == "number" and _are_contiguous(starts, widths):
-            # A library that counts by itself, as seaborn does, draws its histogram with plain bars.
+            # Libraries that count themselves, such as seaborn, draw histograms with plain bars.
             yield "histogram", _histogram(name, heights, [*starts, starts[-1] + widths[-1]])
             continue
         places = bar_positions([start + width / 2 for start, width in zip(starts, widths, strict=False)], axis)
@@ -192,7 +192,7 @@ def _number(value: Any) -> sanitize.Scalar:
 
 
 def _box_label(axes: Axes, stats: dict[str, Any], median: Any) -> str:
-    """Returns the name of the tick a box stands on, else the label it was drawn with."""
+    """Returns the name of the box's tick, or the label that it was drawn with."""
     x, y = median.get_data()
     axis, ends = (axes.xaxis, x) if y[0] == y[-1] else (axes.yaxis, y)
     if readable(axis).kind == "category":

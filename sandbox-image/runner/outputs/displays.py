@@ -1,4 +1,4 @@
-"""Which output a value becomes: by its type where we know it, else by the forms it offers (`_repr_html_` and its kin)."""
+"""Chooses the output for a value: by its type if we know it, otherwise from its rich forms (`_repr_html_` and so on)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from runner.outputs.sender import Outputs
 
-# A notebook prefers the richer form; the order is that of JupyterLab.
+# Richest form first, in JupyterLab's order.
 _METHODS = {
     "application/json": "_repr_json_",
     "text/html": "_repr_html_",
@@ -30,7 +30,7 @@ _TEXT_TYPES = {"text/html": "html", "text/markdown": "markdown", "text/latex": "
 
 
 def display_all(values: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    """Shows each value; the body of display(). With `display_id` it returns a handle, as IPython does."""
+    """Implements display(). With `display_id` it returns a handle, as IPython does."""
     outputs = out.current
     if outputs is None:
         return None
@@ -43,7 +43,7 @@ def display_all(values: tuple[Any, ...], options: dict[str, Any]) -> Any:
 
 
 class Handle:
-    """What display(…, display_id=True) returns. An output once sent stays: an update is shown as a further one."""
+    """The result of display(…, display_id=True). A sent output cannot change, so an update is a new output."""
 
     def __init__(self, display_id: object) -> None:
         self.display_id = str(id(self)) if display_id is True else str(display_id)
@@ -55,7 +55,7 @@ class Handle:
 
 
 def show_value(value: Any, outputs: Outputs, role: str) -> None:
-    """Shows one value as its richest form. Whatever the value does on the way, the run goes on."""
+    """Shows a value in its richest form. Errors raised by the value never end the run."""
     if not sanitize.is_builtin(value):
         for show in (_show_known, _show_itself, _show_forms):
             try:
@@ -64,11 +64,11 @@ def show_value(value: Any, outputs: Outputs, role: str) -> None:
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
-                _tell(f"{sanitize.type_name(value)}: rich display failed with {sanitize.type_name(error)}: ", error)
+                _report(f"{sanitize.type_name(value)}: rich display failed with {sanitize.type_name(error)}: ", error)
     _show_plain(sanitize.bounded_repr(value, outputs.text_value_bytes), outputs, role)
 
 
-def _tell(what: str, error: BaseException) -> None:
+def _report(what: str, error: BaseException) -> None:
     try:
         message = sanitize.guarded_text(lambda: str(error), error, "str", 1000)
         print(what + message, file=sys.stderr)
@@ -85,7 +85,7 @@ def _show_plain(text: str, outputs: Outputs, role: str) -> None:
 
 
 def _show_known(value: Any, outputs: Outputs, role: str) -> bool:
-    """Shows values of the libraries we know. A library that was never imported has no values."""
+    """Shows values of known libraries. A library that is not imported has no values."""
     if _is_a(value, "pandas", "DataFrame", "Series") or _is_a(value, "polars", "DataFrame", "Series"):
         from runner.outputs.tables import show_table
 
@@ -112,14 +112,14 @@ def _is_a(value: Any, module: str, *names: str) -> bool:
         return False
     for name in names:
         kind = loaded.__dict__.get(name)
-        # The type itself is asked, not isinstance, which believes the value's own `__class__`.
+        # Not isinstance, which trusts the value's own `__class__`.
         if isinstance(kind, type) and any(base is kind for base in type.mro(type(value))):
             return True
     return False
 
 
 def _method(value: Any, name: str) -> Callable[..., Any] | None:
-    """Returns a bound method that the value's class defines; objects that answer to every name define none."""
+    """Returns the bound method if the value's class defines it. Objects with a `__getattr__` for any name do not count."""
     if isinstance(value, type):
         return None
     for base in type(value).__mro__:
@@ -165,16 +165,16 @@ def _form(value: Any, name: str, **arguments: Any) -> Any:
         raise
     except BaseException as error:
         if not isinstance(error, NotImplementedError):
-            _tell(f"{sanitize.type_name(value)}.{name}() raised {sanitize.type_name(error)}: ", error)
+            _report(f"{sanitize.type_name(value)}.{name}() raised {sanitize.type_name(error)}: ", error)
         return None
-    # A form may come with its metadata, as (form, metadata).
+    # A form may come with metadata: (form, metadata).
     if type(made) is tuple and len(made) == 2 and isinstance(made[1], dict):
         return made[0]
     return made
 
 
 def show_bundle(forms: dict[Any, Any], value: Any, outputs: Outputs, role: str) -> bool:
-    """Shows the best form of a bundle {MIME type: form} that is what it says and fits. False when none is."""
+    """Shows the best valid form of the bundle {MIME type: form} that fits. Returns False if there is none."""
     for mime in _PREFERENCE:
         if mime in forms and _show_form(mime, forms[mime], forms, value, outputs, role):
             return True
@@ -202,8 +202,8 @@ def _show_form(mime: str, form: Any, forms: dict[Any, Any], value: Any, outputs:
 
 def _show_json(form: Any, outputs: Outputs, role: str) -> bool:
     """
-    Shows JSON data. Plotly figures come this way as well: their JSON is what any client can draw or read,
-    while their HTML is a script of megabytes.
+    Shows JSON data, Plotly figures included: any client can draw or read their JSON, while their HTML is a script of
+    megabytes.
     """
     try:
         data = sanitize.strict_json(form, outputs.display_bytes, outputs.display_values)
@@ -213,7 +213,7 @@ def _show_json(form: Any, outputs: Outputs, role: str) -> bool:
 
 
 def _other_forms(shown: str, forms: dict[Any, Any], value: Any, outputs: Outputs) -> dict[str, str]:
-    """Returns the text forms beside the shown one. A form cut in two is of no use, so a long one is left out."""
+    """Returns the text forms beside the shown one. Long forms are left out, because a cut form is useless."""
     others: dict[str, str] = {}
     for mime in ("text/plain", *_TEXT_TYPES):
         form = forms.get(mime)

@@ -1,4 +1,4 @@
-"""Notes the numbers that drawing calls are given and their artists forget: bins, box statistics, slices."""
+"""Records the data of drawing calls that matplotlib's artists do not keep: bins, box statistics, slices."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-_NOTED = "_noted_by_runner"
+_RECORDS = "_recorded_by_runner"
 
 
 @dataclass
-class Noted:
+class Records:
     """What was drawn on one axes."""
 
     # (bars or outlines, counts, edges)
@@ -25,57 +25,57 @@ class Noted:
     boxes: list[tuple[list[dict[str, Any]], list[Any]]] = field(default_factory=list)
     # (wedges, values)
     pies: list[tuple[Any, list[Any]]] = field(default_factory=list)
-    # The ids of all artists that belong to the above.
+    # The ids of all artists of the above.
     artists: set[int] = field(default_factory=set)
 
 
-def noted(axes: Axes) -> Noted:
-    """Returns what was noted on `axes`, which may be nothing."""
-    found = axes.__dict__.get(_NOTED)
-    return found if isinstance(found, Noted) else Noted()
+def records_of(axes: Axes) -> Records:
+    """Returns the records of `axes`; empty if there are none."""
+    found = axes.__dict__.get(_RECORDS)
+    return found if isinstance(found, Records) else Records()
 
 
-def note_drawing_calls() -> None:
-    """Makes hist, bxp and pie note their numbers; other calls and libraries end in these. Once, however often called."""
-    for name, note in (("hist", _note_histogram), ("bxp", _note_boxes), ("pie", _note_slices)):
+def record_drawing_calls() -> None:
+    """Makes hist, bxp and pie record their data. Other calls and libraries use these three. Idempotent."""
+    for name, record in (("hist", _record_histogram), ("bxp", _record_boxes), ("pie", _record_slices)):
         method = getattr(Axes, name)
-        if not hasattr(method, _NOTED):
-            setattr(Axes, name, _noting(method, note))
+        if not hasattr(method, _RECORDS):
+            setattr(Axes, name, _recording(method, record))
 
 
-def _noting(method: Callable[..., Any], note: Callable[[Noted, Any, Any], None]) -> Callable[..., Any]:
+def _recording(method: Callable[..., Any], record: Callable[[Records, Any, Any], None]) -> Callable[..., Any]:
     @functools.wraps(method)
     def drawing(self: Any, *arguments: Any, **options: Any) -> Any:
         made = method(self, *arguments, **options)
         try:
-            # The data is the first parameter of all three, named x or bxpstats.
+            # The data is the first parameter of all three: x or bxpstats.
             data = arguments[0] if arguments else options.get("x", options.get("bxpstats"))
             if isinstance(data, str):
                 data = options["data"][data]
-            note(self.__dict__.setdefault(_NOTED, Noted()), data, made)
+            record(self.__dict__.setdefault(_RECORDS, Records()), data, made)
         except Exception:
-            # A drawing call must not fail for our notes; its data is then missing from the chart alone.
+            # Recording must not break a drawing call. The chart then lacks this data.
             pass
         return made
 
-    setattr(drawing, _NOTED, True)
+    setattr(drawing, _RECORDS, True)
     return drawing
 
 
-def _note_histogram(noted: Noted, data: Any, made: Any) -> None:
+def _record_histogram(records: Records, data: Any, made: Any) -> None:
     counts, edges, patches = made
     several = len(counts) > 0 and hasattr(counts[0], "__len__")
     for values, bars in zip(counts if several else [counts], patches if several else [patches], strict=False):
-        noted.histograms.append((bars, values, edges))
-        noted.artists.update(map(id, bars))
+        records.histograms.append((bars, values, edges))
+        records.artists.update(map(id, bars))
 
 
-def _note_boxes(noted: Noted, data: Any, made: Any) -> None:
-    noted.boxes.append((list(data), made["medians"]))
+def _record_boxes(records: Records, data: Any, made: Any) -> None:
+    records.boxes.append((list(data), made["medians"]))
     for artists in made.values():
-        noted.artists.update(map(id, artists))
+        records.artists.update(map(id, artists))
 
 
-def _note_slices(noted: Noted, data: Any, made: Any) -> None:
-    noted.pies.append((made[0], list(data)))
-    noted.artists.update(map(id, made[0]))
+def _record_slices(records: Records, data: Any, made: Any) -> None:
+    records.pies.append((made[0], list(data)))
+    records.artists.update(map(id, made[0]))

@@ -1,8 +1,7 @@
-"""Matplotlib's backend, and the image and chart outputs of its figures.
+"""Matplotlib's backend, and the image and chart outputs of figures.
 
-Named by `MPLBACKEND=module://runner.outputs.figures`, so pyplot loads it before the first figure is made. A figure is shown by
-show(), by display(), as the last expression, or because it is still open when the cell ends; once, unless it was
-changed in between.
+`MPLBACKEND=module://runner.outputs.figures` makes pyplot load it before the first figure. show(), display() and the last
+expression show a figure, and so does the end of the cell if it is still open. Each state of a figure is shown once.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from runner.outputs.sender import Outputs
 
 _SHOWN = "_shown_by_runner"
-# A figure of more pixels than this would take gigabytes to draw.
+# Drawing a figure with more pixels would take gigabytes of memory.
 _PIXELS_MAX = 60_000_000
 
 
@@ -47,7 +46,7 @@ class FigureCanvas(FigureCanvasAgg):
 
 
 def show_open_figures(outputs: Outputs) -> None:
-    """Shows the figures that pyplot holds, in the order of their numbers, and closes them."""
+    """Shows and closes pyplot's open figures, by number."""
     for manager in sorted(_pylab_helpers.Gcf.get_all_fig_managers(), key=lambda manager: manager.num):
         figure = manager.canvas.figure
         try:
@@ -60,7 +59,7 @@ def show_open_figures(outputs: Outputs) -> None:
 
 
 def show_figure(figure: Figure, outputs: Outputs, role: str) -> bool:
-    """Shows a figure as its image, then its charts. A figure that was shown and not changed since is not shown again."""
+    """Shows a figure as an image followed by its charts. A figure that has not changed since is not shown again."""
     if getattr(figure, _SHOWN, False) and not figure.stale:
         return True
     image, width, height = _draw(figure)
@@ -75,7 +74,7 @@ def show_figure(figure: Figure, outputs: Outputs, role: str) -> bool:
 
 
 def _is_empty(figure: Figure) -> bool:
-    # The background patch is always there.
+    # A figure always has its background patch.
     return len(figure.get_children()) <= 1
 
 
@@ -93,10 +92,10 @@ def _charts(figure: Figure, outputs: Outputs) -> list[dict[str, Any]]:
     try:
         return charts.read_charts(figure, outputs.chart_points)
     except Exception:
-        # Charts are read from what user code drew, which may be anything; the image is there already.
+        # User code may have drawn anything. The image has been sent already.
         return []
 
 
-drawing_calls.note_drawing_calls()
-# Pillow loads its image formats when the first image is saved; a preloaded sandbox has them before there is code to run.
+drawing_calls.record_drawing_calls()
+# Pillow loads its image formats with the first image. A preloaded sandbox does so before its code arrives.
 PIL.Image.preinit()

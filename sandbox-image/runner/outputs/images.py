@@ -1,4 +1,4 @@
-"""Image outputs: bytes that are the image they claim to be, with their size in pixels."""
+"""Image outputs: encoded images of the type they claim, with their size in pixels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _JPEG_MODES = ("L", "RGB", "CMYK")
 
 
 def show_image(mime: str, form: Any, outputs: Outputs, role: str, other_forms: Callable[[], dict[str, str]]) -> bool:
-    """Shows encoded image bytes (or base64 or SVG text). False when they are no such image."""
+    """Shows encoded image bytes, base64 or SVG text. Returns False if they are not an image of this type."""
     data = _image_bytes(mime, form, outputs.display_bytes)
     if data is None:
         return False
@@ -46,7 +46,7 @@ def _image_bytes(mime: str, form: Any, bytes_max: int) -> bytes | None:
 
 
 def size_in_pixels(mime: str, data: bytes) -> tuple[int | None, int | None]:
-    """Returns (width, height) as the file's header gives them; None for SVG and for broken headers."""
+    """Returns (width, height) from the file's header; None for SVG and broken headers."""
     if mime == "image/png" and len(data) >= 24:
         return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
     if mime == "image/jpeg":
@@ -58,7 +58,7 @@ def _jpeg_size(data: bytes) -> tuple[int | None, int | None]:
     at = 2
     while at + 9 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
-        # Start-of-frame markers carry the size; C4, C8 and CC lie in their range and are none.
+        # Start-of-frame markers hold the size. C4, C8 and CC are in their range but are not such markers.
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             return int.from_bytes(data[at + 7 : at + 9], "big"), int.from_bytes(data[at + 5 : at + 7], "big")
         at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
@@ -66,7 +66,7 @@ def _jpeg_size(data: bytes) -> tuple[int | None, int | None]:
 
 
 def show_pil(image: Any, outputs: Outputs, role: str) -> bool:
-    """Shows a Pillow image: as JPEG when it was read from one, else as PNG."""
+    """Shows a Pillow image: as JPEG if it was read from one, otherwise as PNG."""
     import io
 
     file = io.BytesIO()
@@ -86,7 +86,7 @@ def show_pil(image: Any, outputs: Outputs, role: str) -> bool:
 
 def _save_jpeg(image: Any, file: Any) -> None:
     try:
-        # Only an unchanged image can keep the quality it was read with.
+        # Only an unchanged image can keep the quality that it was read with.
         image.save(file, "JPEG", quality="keep")
     except ValueError:
         file.seek(0)

@@ -1,7 +1,6 @@
-"""Values of user code made plain: exact strings and JSON scalars of bounded size.
+"""Turns values of user code into exact strings and JSON scalars of limited size.
 
-Everything that comes in may lie about its type, raise, or be huge; everything that goes out is what the wire
-takes: no lone surrogate, no NaN, no subclass of anything.
+Input may lie about its type, raise or be huge. Output is always valid on the wire: no lone surrogates, no NaN, no subclasses.
 """
 
 from __future__ import annotations
@@ -16,15 +15,15 @@ if TYPE_CHECKING:
     Scalar = str | int | float | bool | None
 
 CUT = "…"
-# A metaclass may answer for these attributes as it likes; the descriptors of `type` read what is there.
+# A metaclass may fake these attributes. The descriptors of `type` read the real ones.
 _NAME: Any = type.__dict__["__name__"]
 _MODULE: Any = type.__dict__["__module__"]
-# Beyond this a JSON number is no longer the same integer to most readers.
+# Most JSON readers cannot represent larger integers exactly.
 SAFE_INTEGER_MAX = 2**53 - 1
 
 
 def text(value: str, bytes_max: int) -> str:
-    """Returns `value` as an exact str of at most `bytes_max` bytes of UTF-8 (plus the mark of the cut)."""
+    """Returns `value` as an exact str of at most `bytes_max` bytes of UTF-8, plus a mark if it was cut."""
     value = str.__str__(value)
     cut = len(value) > bytes_max
     if cut:
@@ -40,18 +39,18 @@ def text(value: str, bytes_max: int) -> str:
 
 
 def type_name(value: object) -> str:
-    """Returns the bare name of the value's class, whatever its metaclass says."""
+    """Returns the unqualified name of the value's class, bypassing its metaclass."""
     return str.__str__(_NAME.__get__(type(value)))
 
 
 def is_builtin(value: object) -> bool:
-    """True when the value's class is one of Python's own, which have no rich forms."""
+    """Returns whether the value's class is built in. Such classes have no rich forms."""
     module = _MODULE.__get__(type(value))
     return type(module) is str and module == "builtins"
 
 
 def guarded_text(make: Callable[[], str], of: object, what: str, bytes_max: int) -> str:
-    """Returns `make()` bounded, or a line that says why there is none."""
+    """Returns `make()`, limited in size, or a line that says why it failed."""
     try:
         return text(make(), bytes_max)
     except KeyboardInterrupt:
@@ -61,7 +60,7 @@ def guarded_text(make: Callable[[], str], of: object, what: str, bytes_max: int)
 
 
 def scalar(value: Any, bytes_max: int) -> Scalar:
-    """Returns the JSON scalar that stands for one cell of a table or one point of a chart."""
+    """Returns the JSON scalar for one table cell or chart point."""
     kind = type(value)
     if value is None or kind is bool:
         return value  # type: ignore[no-any-return]
@@ -70,7 +69,7 @@ def scalar(value: Any, bytes_max: int) -> Scalar:
     if kind is int:
         return value if -SAFE_INTEGER_MAX <= value <= SAFE_INTEGER_MAX else _described(value, bytes_max)
     if kind is float:
-        # NaN and the infinities differ from themselves after this subtraction.
+        # NaN and infinities give NaN here.
         return value if value - value == 0 else None
     return _other_scalar(value, bytes_max)
 
@@ -99,7 +98,7 @@ def _described(value: object, bytes_max: int) -> str:
 
 
 def bounded_repr(value: object, bytes_max: int) -> str:
-    """Returns repr(value), stopping soon after `bytes_max` instead of building a gigabyte to cut it."""
+    """Returns repr(value), but stops soon after `bytes_max` instead of building a huge string."""
     pieces: list[str] = []
 
     def write() -> str:
@@ -151,16 +150,16 @@ def _leaf_repr(value: Any, room: int) -> str:
         try:
             return repr(value)
         except ValueError:
-            # Python refuses to print integers of more than some thousand digits.
+            # Python refuses to convert integers with thousands of digits.
             return hex(value) if value.bit_length() < room * 4 else f"<int of {value.bit_length()} bits>"
     return guarded_text(lambda: repr(value), value, "repr", max(room, 0) + 1)
 
 
 def strict_json(value: Any, bytes_max: int, values_max: int) -> Any:
     """
-    Returns `value` as JSON that every parser takes: string keys, no NaN, exact types.
+    Returns `value` as strict JSON: string keys, no NaN, exact types.
 
-    Raises ValueError when it would need more than about `bytes_max` bytes, holds more than `values_max` values or nests deeper than 100.
+    Raises ValueError if it needs more than about `bytes_max` bytes, has more than `values_max` values, or nests deeper than 100.
     """
     return _strict(value, [bytes_max, values_max], 100)
 

@@ -1,4 +1,4 @@
-"""What one cell shows: heads and bodies sent in order, within the run's bounds."""
+"""Sends the outputs of one cell in order, within the run's limits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DISPLAY = 0x45
 ERROR = 0x46
-# Used where a bound is missing from the run's head, as in tests by hand.
+# For limits missing from the run's head, as in manual tests.
 _DEFAULTS = {
     "outputs_count": 256,
     "display_bytes": 8 << 20,
@@ -31,12 +31,12 @@ _DEFAULTS = {
     "traceback_lines": 200,
 }
 
-# The outputs of the cell that runs now; display() writes here.
+# The outputs of the current cell. display() writes here.
 current: Outputs | None = None
 
 
 class Outputs:
-    """The way out of one cell. Bounds are attributes; what exceeds them is dropped and said so once on stderr."""
+    """Sends the outputs of one cell. Limits are attributes. Outputs over a limit are dropped, which stderr says once."""
 
     def __init__(self, channel: Channel, bounds: dict[str, Any]) -> None:
         def bound(name: str) -> int:
@@ -54,11 +54,11 @@ class Outputs:
         self._count_left = bound("outputs_count")
         self._bytes_left = bound("displays_bytes")
         self._values_left = bound("displays_values")
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._one_at_a_time = _thread.RLock()
 
     def show(self, head: dict[str, Any], body: bytes = b"") -> bool:
-        """Sends one display. False when a bound forbids it. Raises ValueError or TypeError when `head` is no JSON."""
+        """Sends one display. Returns False if a limit forbids it. Raises ValueError or TypeError if `head` is not valid JSON."""
         spelled = self._spell(head)
         size = len(spelled) + len(body)
         if size > self.display_bytes:
@@ -79,30 +79,30 @@ class Outputs:
         return True
 
     def fail(self, head: dict[str, Any]) -> None:
-        """Sends the error; it has a place whatever was shown before."""
+        """Sends the error. It always fits, whatever was shown before."""
         self._send(ERROR, self._spell(head), b"")
 
     def write(self, text: str) -> None:
-        """Writes to the program's own stdout."""
+        """Writes to the program's stdout."""
         try:
             print(text)
         except Exception:
-            # The program closed or replaced its stdout; what it shows is lost to itself alone.
+            # The program has closed or replaced its stdout.
             pass
 
     def _send(self, kind: int, head: bytes, body: bytes) -> None:
-        # Threads may display at once. Reentrant, because a stream of the program's own making may display when flushed.
+        # Threads may display concurrently. Reentrant, because flushing a stream made by the program may display.
         with self._one_at_a_time:
             flush_streams()
             self._channel_send(kind, head, body)
 
     def drop(self, reason: str) -> bool:
-        """Says that an output was left out; always False."""
-        if not self._told:
-            # A display without a head: the supervisor's facts then say that something is missing.
+        """Reports a dropped output. Always returns False."""
+        if not self._reported:
+            # A display without a head makes the supervisor report that an output is missing.
             self._send(DISPLAY, b"", b"")
-        if reason not in self._told and len(self._told) < 10:
-            self._told.add(reason)
+        if reason not in self._reported and len(self._reported) < 10:
+            self._reported.add(reason)
             try:
                 print(reason, file=sys.stderr)
             except Exception:
@@ -111,7 +111,7 @@ class Outputs:
 
 
 def flush_streams() -> None:
-    """Flushes text that was printed before, so that outputs keep their order."""
+    """Flushes printed text, so that outputs stay in order."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

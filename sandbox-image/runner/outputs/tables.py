@@ -1,4 +1,4 @@
-"""Table outputs: the first rows and columns of a data frame as JSON scalars, whatever the frame holds."""
+"""Table outputs: the first rows and columns of a data frame as JSON scalars."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
 
     from runner.outputs.sender import Outputs
 
-# One long cell must not push the other rows out.
+# One long cell must not displace the other rows.
 _CELL_BYTES_MAX = 4096
 _NAME_BYTES_MAX = 256
 
 
 def show_table(value: Any, outputs: Outputs, role: str) -> bool:
-    """Shows a pandas or polars DataFrame or Series as a table, with its text and HTML forms beside it."""
+    """Shows a pandas or polars DataFrame or Series as a table, with its text and HTML forms."""
     if type(value).__module__.startswith("polars"):
         columns, names_left_out, row_count = _polars_columns(value, outputs)
     else:
         columns, names_left_out, row_count = _pandas_columns(value, outputs)
     data = _forms(value, outputs)
-    # Half of what one output may hold is for the rows, so that the other forms fit beside them.
+    # Rows get half of an output's size, so that the other forms fit too.
     rows, complete = _rows(columns, min(row_count, outputs.table_rows), outputs.display_bytes // 2)
     head = {
         "type": "table",
@@ -62,7 +62,7 @@ def _pandas_columns(value: Any, outputs: Outputs) -> tuple[list[tuple[str, str, 
 
 
 def _is_plain_range(index: Any, pandas: Any) -> bool:
-    """True for the row numbers that a frame has when nobody gave it an index."""
+    """Returns whether the index is the default row numbers."""
     return isinstance(index, pandas.RangeIndex) and index.start == 0 and index.step == 1 and index.name is None
 
 
@@ -91,7 +91,7 @@ def _values(column: Any) -> list[Any]:
 
 
 def _rows(columns: list[tuple[str, str, list[Any]]], count: int, bytes_max: int) -> tuple[list[list[sanitize.Scalar]], bool]:
-    """Returns the rows that fit, and whether all of them, uncut, did."""
+    """Returns the rows that fit, and whether they are all rows, uncut."""
     rows: list[list[sanitize.Scalar]] = []
     complete = True
     room = bytes_max
@@ -114,7 +114,7 @@ def _forms(value: Any, outputs: Outputs) -> dict[str, str]:
     try:
         html = make_html() if make_html is not None else None
     except Exception:
-        # The table itself says all; the HTML form is for those who want to show it at once.
+        # The table is complete without the HTML form.
         html = None
     if isinstance(html, str) and len(html) <= outputs.text_value_bytes:
         forms["text/html"] = sanitize.text(html, outputs.text_value_bytes)

@@ -1,4 +1,4 @@
-"""Supervision of the one process that runs the code: its pipes, its clock, its bounds, its end."""
+"""Supervises the code process: its pipes, its time limit, its other limits, its end."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
     from runner.wire.outbox import Outbox
 
 READ_BYTES = 64 * 1024
-# A pipe holds at most this much, whatever its writers ask for; so one emptying never lasts.
+# The most a pipe can hold, whatever size its writers set. Bounds the time to empty one.
 PIPE_BYTES_MAX = 1024 * 1024
 INTERRUPT_GRACE_S = 0.5
-# For Python to write an unfinished line and end, which on a busy machine takes a while; inside a long call it does neither.
+# Time for Python to write an unfinished line and end. A busy machine needs a while; code inside a long call does neither.
 FLUSH_GRACE_S = 0.25
-# Where the kernel has no pidfd, the child is asked for this often.
+# Poll interval for the child on kernels without pidfd.
 ASK_CHILD_S = 0.005
-# Orphans come to the first process and count against the limit of processes until it takes their end.
+# The first process adopts orphans. They count against the process limit until it reaps them.
 REAP_ORPHANS_S = 0.2
 ERROR_FRAMES_MAX = 4
-# For open files and finalizers, once the program itself has ended: they cost themselves, never the result.
+# Time for open files and finalizers after the program has ended. Exceeding it does not change the result.
 FINALIZE_S = 2.0
-# Of that, beyond the time limit; less than the worker waits before it ends the sandbox itself.
+# How far that time may exceed the time limit; less than the worker waits before it ends the sandbox.
 FINALIZE_PAST_LIMIT_S = 0.5
 
 
 class Stream:
-    """One of the code's two text streams: its pipe, what was counted, what is kept."""
+    """One of the code's two text streams: its pipe, bytes counted, bytes kept."""
 
     def __init__(self, kind: int, fd: int, kept_bytes_max: int) -> None:
         self.kind = kind
@@ -57,8 +57,8 @@ class Stream:
 
 class Execution:
     """
-    One run of one block of code. Its owner polls `interests()`, hands what is ready to `react()`, calls
-    `check_clock()` at the latest after `wait_s()`, and once `over` is true `finish()`, which leaves no process alive.
+    One run of one piece of code. The event loop polls `interests()`, passes what is ready to `react()`, calls
+    `check_clock()` after `wait_s()` at the latest, and `finish()` once `over` is true. No process survives `finish()`.
     """
 
     def __init__(self, bounds: Mapping[str, Any], outbox: Outbox, kill_all: KillAll, process: CodeProcess) -> None:
@@ -67,7 +67,7 @@ class Execution:
         self._kill_all = kill_all
         self._process = process
         self._end: str | None = None
-        # What the program ended with, once it has said so; what follows is only its finalization.
+        # The exit code that the program reported. After that only its finalization runs.
         self._final_code: int | None = None
         self._kill_at: float | None = None
         self._flush_asked = False
@@ -106,11 +106,11 @@ class Execution:
 
     @property
     def killed(self) -> bool:
-        """Whether a signal that nothing can catch ended the code's process, and not for a bound of ours."""
+        """Whether SIGKILL from outside ended the code process, rather than a limit of ours."""
         return self._end is None and self._final_code is None and explain(self._status)[1] == "SIGKILL"
 
     def interests(self) -> list[tuple[int, int]]:
-        """Returns the descriptors to poll. The code's output is left in its pipes while the worker takes no more."""
+        """Returns (file descriptor, events) to poll. Backpressure: the code's output stays in its pipes while the outbox is full."""
         wanted = []
         if self._pidfd >= 0:
             wanted.append((self._pidfd, select.POLLIN))
@@ -155,18 +155,18 @@ class Execution:
                 self._kill_at = now + FLUSH_GRACE_S
 
     def interrupt(self) -> None:
-        """Raises KeyboardInterrupt in the code; what does not end then is killed."""
+        """Raises KeyboardInterrupt in the code, and kills what has not ended after a grace period."""
         if self._end is None:
             self._signal_child(_signal.SIGINT)
             self._stop("interrupted", INTERRUPT_GRACE_S)
 
     def finish(self) -> dict[str, object]:
-        """Kills whatever is left, takes what is left in the pipes, and returns how it ended."""
+        """Kills all remaining processes, reads what is left in the pipes, and returns the facts of the run."""
         self._kill_all(self._reap_dead)
         run_s = time.monotonic() - self._started_at
         for stream in (self.stdout, self.stderr):
             self._empty_stream(stream)
-        # Frames of the channel come after the text that was printed before them.
+        # Text that was printed before a frame is read before the frame.
         for _ in range(2 * PIPE_BYTES_MAX // READ_BYTES):
             if self._channel < 0 or not self._read_channel_once():
                 break
@@ -211,7 +211,7 @@ class Execution:
             self._kill_at = time.monotonic() + grace_s
 
     def _feed(self) -> None:
-        """Writes standard input as the code reads it, and closes it at its end."""
+        """Writes standard input as fast as the code reads it, then closes it."""
         try:
             while self._stdin:
                 self._stdin = self._stdin[os.write(self._stdin_fd, self._stdin[:READ_BYTES]) :]
@@ -223,7 +223,7 @@ class Execution:
         self._stdin_fd = -1
 
     def _read_stream(self, stream: Stream) -> int:
-        """Reads once; returns how many bytes there were, 0 when there are none now."""
+        """Reads once. Returns the number of bytes, 0 if there are none now."""
         try:
             data = os.read(stream.fd, READ_BYTES)
         except BlockingIOError:
@@ -253,7 +253,7 @@ class Execution:
         self._read_channel_once()
 
     def _read_channel_once(self) -> bool:
-        """Reads once what the code's process says; whatever is not a frame ends the listening, not the run."""
+        """Reads the channel once. Anything that is not a frame closes the channel, but does not end the run."""
         try:
             data = os.read(self._channel, READ_BYTES)
             if data:
@@ -264,7 +264,7 @@ class Execution:
         except BlockingIOError:
             return False
         except (OSError, ValueError, protocol.WireError):
-            # ValueError: JSON has numbers that no float holds, and that we could not spell again.
+            # ValueError: a JSON number too large for a float cannot be encoded again.
             pass
         os.close(self._channel)
         self._channel = -1
@@ -274,7 +274,7 @@ class Execution:
         try:
             os.write(self._channel, b"\x06")
         except OSError:
-            # What never listens, or has ended, needs no answer; what it said before counts all the same.
+            # A process that does not read, or has ended, needs no acknowledgement. Its earlier frames count.
             pass
 
     def _forward(self, frame: protocol.Frame) -> None:
@@ -289,7 +289,7 @@ class Execution:
                 self._outbox.put(protocol.encode(frame.kind, frame.head, frame.body))
             return
         if not frame.head and not frame.oversize:
-            # The code's side left an output out, and says so.
+            # The code process reports that it dropped an output.
             self.outputs_truncated = True
             return
         encoded = b"" if frame.oversize else protocol.encode(frame.kind, frame.head, frame.body)
@@ -309,7 +309,7 @@ class Execution:
             self.outputs_truncated = True
 
     def _begin_finalization(self, code: object) -> None:
-        """The program has ended. Finalization has a bound of its own, so that a finalizer that hangs is no timeout."""
+        """The program has ended. Finalization has its own deadline, so that a hanging finalizer is not a timeout."""
         if self._end is not None or self._final_code is not None:
             return
         now = time.monotonic()
@@ -324,7 +324,7 @@ class Execution:
                 pass
 
     def _reap_dead(self) -> bool:
-        """Takes the ends of all who have died; returns whether there are others."""
+        """Reaps all ended processes. Returns whether others are alive."""
         while True:
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)

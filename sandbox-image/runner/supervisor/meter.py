@@ -1,4 +1,4 @@
-"""What the kernel counted for this sandbox, from whichever cgroup version is visible inside; None where nothing is."""
+"""The kernel's counters for this sandbox, from the cgroup version visible inside; None where there are none."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _READ_BYTES = 4096
 
 
 class Meter:
-    """Readings since the moment it was made, where a counter only grows."""
+    """Counters since this object was made."""
 
     def __init__(self, root: str = _ROOT) -> None:
         self._root = root
@@ -25,7 +25,7 @@ class Meter:
         return (now - self._cpu_ns_before) // 1_000_000
 
     def memory_peak_bytes(self) -> int | None:
-        """Highest memory of the sandbox since its start, shared memory and tmpfs included."""
+        """Peak memory of the sandbox in bytes, with shared memory and tmpfs."""
         text = self._read("memory.peak") if self._unified else self._read("memory/memory.max_usage_in_bytes")
         return _whole_number(text)
 
@@ -36,7 +36,7 @@ class Meter:
         return _grown(self._refused(), self._refused_before)
 
     def processes(self) -> int | None:
-        """Processes and threads that are in the sandbox now."""
+        """Number of processes and threads in the sandbox now."""
         return _whole_number(self._read("pids.current" if self._unified else "pids/pids.current"))
 
     def _oom_kills(self) -> int | None:
@@ -65,7 +65,7 @@ class Meter:
 
 
 def full_folder(folders: tuple[str, ...]) -> str | None:
-    """The first of the folders that has no free block or no free inode."""
+    """Returns the first folder without a free block or a free inode."""
     for folder in folders:
         try:
             status = os.statvfs(folder)
@@ -86,7 +86,7 @@ def _whole_number(text: str) -> int | None:
 
 
 def _field(text: str, name: str) -> int | None:
-    """Returns the number beside `name` in lines of `name number`."""
+    """Returns the number after `name` in lines of `name number`."""
     for line in text.splitlines():
         key, _, value = line.partition(" ")
         if key == name:

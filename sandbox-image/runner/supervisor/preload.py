@@ -1,4 +1,4 @@
-"""Imports heavy modules into the supervisor while it idles, so that the forked child has them already."""
+"""Imports large modules into an idle supervisor, so that the forked code process has them already."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 
 from runner.code import matplotlib_home
 
-# Nothing else is imported on request. A worker asks for one after another, in the order that makes each step short.
+# Nothing else may be preloaded. A worker asks for one module after another, in this order, which keeps each step short.
 ALLOWED = frozenset(
     (
         "json",
@@ -42,14 +42,14 @@ ALLOWED = frozenset(
         "seaborn",
     )
 )
-# What our own side of a library needs; a cell would import it otherwise.
+# Our modules for these libraries. A cell would import them otherwise.
 _OURS = {"matplotlib.pyplot": "runner.outputs.figures", "pandas": "runner.outputs.tables"}
-# Read by the libraries when they are imported; a sandbox has one processor.
+# Libraries read these on import. A sandbox has one processor.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 def preload(module: object) -> bool:
-    """Returns whether `module` may be imported and was."""
+    """Imports `module` if it is allowed. Returns whether it is loaded."""
     if not isinstance(module, str) or module not in ALLOWED:
         return False
     for name in _THREADS:
@@ -62,8 +62,7 @@ def preload(module: object) -> bool:
             __import__(_OURS[module])
     except Exception:
         return False
-    # What is loaded lives for ever: the collector shall not pass over it again, here or in the child, where
-    # every pass would copy its pages.
+    # Loaded modules are never freed. Exclude them from garbage collection, which would copy their pages in the child.
     gc.collect()
     gc.freeze()
     return module in sys.modules

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    # Ends every process of the sandbox; what it is given takes the ends of children and says whether others live.
+    # Kills every process of the sandbox. Its argument reaps children and returns whether others are alive.
     KillAll = Callable[[Callable[[], bool]], None]
 
 KILL_ALL_S = 5.0
@@ -26,10 +26,10 @@ _SIGNAL_NAMES = {
 
 
 class CodeProcess:
-    """Waits for its code from the moment it is made; `stdin`, `stdout`, `stderr` and `channel` are the supervisor's ends."""
+    """A forked process that waits for its code. `stdin`, `stdout`, `stderr` and `channel` are the supervisor's ends."""
 
     def __init__(self) -> None:
-        """Forks. Only the child comes back from it somewhere else."""
+        """Forks. The child never returns."""
         stdin, self.stdin = os.pipe()
         self.stdout, stdout = os.pipe()
         self.stderr, stderr = os.pipe()
@@ -39,23 +39,23 @@ class CodeProcess:
             try:
                 run_as_child((stdin, stdout, stderr, channel))
             finally:
-                # Nothing may return from here into the supervisor's loop.
+                # The child must never return into the supervisor's loop.
                 os._exit(EX_SOFTWARE)
         for fd in (stdin, stdout, stderr, channel):
             os.close(fd)
         self.pidfd = open_pidfd(self.pid)
 
     def run(self, source: bytes, bounds: Mapping[str, Any]) -> None:
-        """Raises OSError when it has died before."""
+        """Sends the code. Raises OSError when the process has ended."""
         unsent = memoryview(protocol.encode(protocol.IN_RUN, bounds, source))
-        # It does nothing but read until it has all of it.
+        # Blocking is safe: the process only reads until it has all of it.
         while unsent:
             unsent = unsent[os.write(self.channel, unsent) :]
         for fd in (self.stdin, self.stdout, self.stderr, self.channel):
             os.set_blocking(fd, False)
 
     def discard(self) -> None:
-        """Ends it; only before it has been told anything."""
+        """Kills the process. Only before `run`."""
         os.kill(self.pid, _signal.SIGKILL)
         os.waitpid(self.pid, 0)
         for fd in (self.stdin, self.stdout, self.stderr, self.channel, self.pidfd):
@@ -69,18 +69,18 @@ def socket_pair() -> tuple[int, int]:
 
 
 def open_pidfd(pid: int) -> int:
-    """-1 where the kernel has none."""
+    """Returns -1 on kernels without pidfd."""
     try:
         return os.pidfd_open(pid)
     except OSError:
         return -1
 
 
-def kill_everyone(reap_dead: Callable[[], bool]) -> None:
+def kill_all_others(reap_dead: Callable[[], bool]) -> None:
     """
-    For the first process of a sandbox: kills every other one and waits for each, as orphans come to it.
+    Kills every other process and reaps it. Only the first process of the sandbox may do this; orphans become its children.
 
-    One kill(-1) meets them all, since no fork completes while the signal is pending; it is repeated all the same.
+    One kill(-1) reaches them all, because no fork completes while the signal is pending. It is repeated to be safe.
     """
     deadline = time.monotonic() + KILL_ALL_S
     pause = 0.0002
@@ -96,7 +96,7 @@ def kill_everyone(reap_dead: Callable[[], bool]) -> None:
 
 
 def explain(status: int | None) -> tuple[int | None, str | None]:
-    """Returns exit code or signal name of a wait status."""
+    """Returns the exit code, or the signal's name, of a wait status."""
     if status is None:
         return None, None
     if os.WIFSIGNALED(status):

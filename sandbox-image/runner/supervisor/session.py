@@ -1,4 +1,4 @@
-"""A process that lives from cell to cell, and the supervision of one cell in it."""
+"""The process of a session, which lives across cells, and the supervision of one cell in it."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from runner.supervisor.process import KillAll
     from runner.wire.outbox import Outbox
 
-# An interrupted cell unwinds and describes where it was, on a machine that may be busy: variables are worth the wait.
-# Shorter than the worker's own patience after a time limit.
+# An interrupted cell unwinds and reports its traceback, maybe on a busy machine. Keeping the session's variables is worth the wait.
+# Shorter than the worker waits after a time limit.
 YIELD_GRACE_S = 1.3
-# What a program that replaced the process may take to end by itself.
+# Time for a program that replaced the process (exec) to end by itself.
 SILENT_GRACE_S = 5.0
 
 
 class SessionProcess:
-    """The forked process of a session: its pipes stay open, and what it writes between cells waits in them."""
+    """The forked process of a session. Its pipes stay open; what it writes between cells waits in them."""
 
     def __init__(self, bounds: Mapping[str, Any]) -> None:
         nothing = os.open(os.devnull, os.O_RDONLY)
@@ -43,7 +43,7 @@ class SessionProcess:
             try:
                 serve_cells((nothing, stdout, stderr, channel, cells))
             finally:
-                # Nothing may return from here into the supervisor's loop.
+                # The child must never return into the supervisor's loop.
                 os._exit(EX_SOFTWARE)
         for fd in (nothing, stdout, stderr, channel, cells):
             os.close(fd)
@@ -64,7 +64,7 @@ class SessionProcess:
 
 
 class CellExecution(Execution):
-    """One cell in a living process. At its limits it is interrupted first, and the process killed only if it does not yield."""
+    """One cell in a living process. At a limit the cell is interrupted, and the process is killed only if that fails."""
 
     _process: SessionProcess  # type: ignore[assignment]
 
@@ -74,7 +74,7 @@ class CellExecution(Execution):
         self._unsent = b""
         self._stdin_read = -1
         self._exit_code: int | None = None
-        # Between cells the process ignores interrupts, so one that comes early waits until it listens.
+        # The process ignores interrupts between cells, so an early interrupt waits for CELL_BEGIN.
         self._listens = False
         self._interrupt_due = False
 
@@ -107,7 +107,7 @@ class CellExecution(Execution):
             self._send_cell()
         super().react(ready)
         if self._channel < 0 and self._kill_at is None:
-            # Without its channel the process can not say when a cell ends; it may be about to end itself.
+            # Without its channel the process cannot report the end of a cell. It may be about to end.
             self._kill_at = time.monotonic() + SILENT_GRACE_S
 
     def finish(self) -> dict[str, object]:
@@ -117,7 +117,7 @@ class CellExecution(Execution):
             self._empty_stream(stream)
         if self._stdin_fd >= 0:
             os.close(self._stdin_fd)
-        # The code may have closed one of them for good.
+        # The code may have closed one of the streams for good.
         self._process.stdout, self._process.stderr = self.stdout.fd, self.stderr.fd
         run_s = time.monotonic() - self._started_at
         return {**self._facts(self._exit_code, None, run_s), "session_alive": True}
@@ -130,7 +130,7 @@ class CellExecution(Execution):
         return {**super().finish(), "session_alive": False}
 
     def _send_cell(self) -> None:
-        """Sends the cell as far as its process takes it, the reading end of its standard input with the first bytes."""
+        """Sends as much of the cell as the process takes. The first bytes carry the reading end of its standard input."""
         cells = self._process.cells
         try:
             while self._unsent:
@@ -145,7 +145,7 @@ class CellExecution(Execution):
         except BlockingIOError:
             return
         except OSError:
-            # It has died; its end is about to be noticed.
+            # The process has ended, which the next poll notices.
             self._unsent = b""
 
     def _forward(self, frame: protocol.Frame) -> None:

@@ -1,4 +1,4 @@
-"""The first process of the sandbox: serves the worker, runs the code in a child, outlives it."""
+"""The first process of the sandbox: serves the worker, runs code in a child process, and outlives it."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
 
 WORKING_FOLDER = "/mnt/data"
 READ_BYTES = 16 * 1024
-# Once files come: fewer, larger steps.
+# For files: fewer, larger reads.
 FILE_READ_BYTES = 256 * 1024
-# For files as well: the kernel gives a pipe 64 KiB.
+# Also for files. By default a pipe holds 64 KiB.
 PIPE_BYTES = 1024 * 1024
-# Exit codes for our own ends, as sysexits.h names them.
+# Exit codes of the supervisor itself, as in sysexits.h.
 EX_DATAERR, EX_SOFTWARE, EX_IOERR = 65, 70, 74
 
 
 def serve() -> NoReturn:
-    """Serves the worker on standard input and output until it closes; never returns."""
+    """Serves the worker on standard input and output until it closes them. Never returns."""
     if os.getpid() != 1:
-        raise SystemExit("the runner ends every other process that it can see, so it runs as the first of a process namespace and not else")
+        raise SystemExit("the runner kills every process that it can see, so it runs only as the first process of a process namespace")
     serve_as(Supervisor(0, _take_stdout()))
 
 
 def serve_as(supervisor: Supervisor) -> NoReturn:
-    # The first process ignores every signal that it has no handler for, whoever in the sandbox sends it.
+    # The kernel drops signals to the first process that have no handler, whichever process in the sandbox sends them.
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
-    # Nothing here makes cycles, and a pass of the collector takes longer than most runs.
+    # The supervisor makes no reference cycles, and one collection takes longer than most runs.
     gc.disable()
     try:
         supervisor.greet()
@@ -56,7 +56,7 @@ def serve_as(supervisor: Supervisor) -> NoReturn:
 
 
 def _take_stdout() -> int:
-    """Returns a descriptor of the worker's stream that no library which prints will find."""
+    """Moves the worker's stream to a descriptor that no printing library uses."""
     worker = os.dup(1)
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 1)
@@ -69,7 +69,7 @@ class Supervisor:
     def __init__(self, stdin: int, stdout: int) -> None:
         os.set_blocking(stdin, False)
         self._stdin = stdin
-        # All that comes passes through here: memory of its own for each step of a file would cost more than the step.
+        # One buffer for all reads: allocating one for each part of a file would cost more than reading it.
         self._arrived = memoryview(bytearray(READ_BYTES))
         self._outbox = Outbox(stdout)
         self._preamble = protocol.PreambleFilter()
@@ -78,15 +78,15 @@ class Supervisor:
         self._execution: Execution | None = None
         self._has_run = False
         self._session: SessionProcess | None = None
-        # Made before there is code for it, where whoever makes sandboxes does so ahead.
-        self._ahead: CodeProcess | None = None
+        # A code process forked before its code arrives.
+        self._prepared: CodeProcess | None = None
 
     def greet(self) -> None:
         version = ".".join(map(str, sys.version_info[:3]))
         self._outbox.put(protocol.encode(protocol.READY, {"protocol": protocol.PROTOCOL, "python": version}))
 
     def prepare(self) -> None:
-        """Imports what every run needs, now that the worker knows of us, and closes our memory to other processes."""
+        """Imports what every run needs, after the greeting was sent, and closes our memory to other processes."""
         from runner.code import child
         from runner.files import collect, inputs
         from runner.supervisor import execution, meter, process
@@ -97,15 +97,15 @@ class Supervisor:
         self._inputs = inputs.InputFiles(WORKING_FOLDER)
         self._make_process = process.CodeProcess
         self._make_execution = execution.Execution
-        self._kill_all = self._how_to_kill_all()
+        self._kill_all = self._choose_kill_all()
         self._make_collection = collect.Collection
         self._make_meter = meter.Meter
         self._full_folder = meter.full_folder
 
-    def _how_to_kill_all(self) -> KillAll:
+    def _choose_kill_all(self) -> KillAll:
         from runner.supervisor import process
 
-        return process.kill_everyone
+        return process.kill_all_others
 
     def loop(self) -> NoReturn:
         while True:
@@ -121,7 +121,7 @@ class Supervisor:
                 self._execution = None
 
     def _wait_for_work(self) -> None:
-        """Between cells a session's process may die: then the sandbox is of no more use, and the worker is to know."""
+        """Waits for the worker. If a session's process ends between cells, the sandbox is useless, and closes to notify the worker."""
         session = self._session
         if session is None or session.pidfd < 0:
             self._poll([], None)
@@ -129,14 +129,14 @@ class Supervisor:
             self._close()
 
     def _poll(self, wanted: list[tuple[int, int]], wait_s: float | None) -> dict[int, int]:
-        """Waits for the worker and for `wanted`; serves the worker, and returns what of `wanted` is ready."""
+        """Waits for the worker and for `wanted`. Serves the worker, and returns the ready descriptors of `wanted`."""
         poll = select.poll()
         poll.register(self._stdin, select.POLLIN)
         if not self._outbox.empty:
             poll.register(self._outbox.fd, select.POLLOUT)
         for fd, events in wanted:
             poll.register(fd, events)
-        # Rounded up: a deadline must have passed when the wait for it ends.
+        # Rounded up, so that a deadline has passed when the wait for it ends.
         ready = dict(poll.poll(None if wait_s is None else int(wait_s * 1000) + 1))
         if ready.pop(self._outbox.fd, 0):
             self._outbox.write_some()
@@ -189,7 +189,7 @@ class Supervisor:
             raise protocol.WireError("a sandbox runs once, and a session one cell at a time")
         self._has_run = True
         if self._inputs.problems and head.get("session") is not True:
-            raise protocol.WireError("an input file can not be placed")
+            raise protocol.WireError("an input file cannot be placed")
         self._meter = self._make_meter()
         self._bounds = head
         execution = self._make_cell(head) if head.get("session") is True else self._make_run(head)
@@ -198,21 +198,21 @@ class Supervisor:
         self._execution = execution
 
     def _make_run(self, head: dict[str, Any]) -> Execution:
-        process, self._ahead = self._ahead or self._make_process(), None
+        process, self._prepared = self._prepared or self._make_process(), None
         return self._make_execution(head, self._outbox, self._kill_all, process)
 
     def _make_cell(self, head: dict[str, Any]) -> Execution:
         from runner.supervisor import session
 
-        if self._ahead is not None:
-            self._ahead.discard()
-            self._ahead = None
+        if self._prepared is not None:
+            self._prepared.discard()
+            self._prepared = None
         if self._session is None:
             self._session = session.SessionProcess(head)
         return session.CellExecution(head, self._outbox, self._kill_all, self._session)
 
     def _end_run(self, execution: Execution) -> None:
-        """Reports the end of the code: what is left of its output, its files, and the facts."""
+        """Reports the end of the code: remaining output, files, facts."""
         full = self._full_folder(("/mnt/data", "/tmp", "/dev/shm"))
         facts = execution.finish()
         started = time.monotonic()
@@ -220,7 +220,7 @@ class Supervisor:
         try:
             self._send_files(collection)
         except Exception:
-            # Never lose the facts of a run to something that its files did to us.
+            # The facts of a run are reported whatever its files do to the collection.
             collection.truncated = True
         if self._session is not None:
             facts["removed_files"] = self._move_marks(collection)
@@ -228,7 +228,7 @@ class Supervisor:
             self._inputs.problems = []
         meter = self._meter
         counted = {"cpu_ms": meter.cpu_ms(), "memory_peak_bytes": meter.memory_peak_bytes()}
-        # Without a cgroup in sight, what the kernel counted for the processes themselves.
+        # Without visible cgroups, the facts keep the kernel's counts for the processes themselves.
         facts.update((name, value) for name, value in counted.items() if value is not None)
         facts.update(
             collect_ms=round((time.monotonic() - started) * 1000),
@@ -241,7 +241,7 @@ class Supervisor:
         self._outbox.put(protocol.encode(protocol.DONE, facts))
 
     def _move_marks(self, collection: Collection) -> list[str]:
-        """Makes the files as they are now what the next cell's are compared with; returns those that are gone."""
+        """Remembers the current files for comparison after the next cell. Returns the names of files that are gone."""
         before = self._inputs.marks
         self._inputs.marks = collection.settle() if collection.whole else {**before, **collection.settle()}
         return [name for name in before if name not in self._inputs.marks]
@@ -260,5 +260,5 @@ class Supervisor:
             self._outbox.put(protocol.encode(protocol.FILE_END, {"complete": left == 0}))
 
     def _close(self) -> NoReturn:
-        """Ends the sandbox: with the first process every other one dies."""
+        """Ends the sandbox: the kernel kills all other processes with the first one."""
         os._exit(0)

@@ -1,7 +1,7 @@
-"""The code's side of the result channel: whole frames out, one byte of acknowledgement back for each.
+"""The code process's end of the result channel: it sends whole frames and gets one byte of acknowledgement for each.
 
-The acknowledgement keeps outputs in order: the supervisor has taken everything that was printed before a frame
-when it answers, and nothing is printed after it until then.
+The acknowledgement keeps outputs in order: the supervisor answers after it has read everything printed before the
+frame, and nothing is printed until it answers.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ class Channel:
         self._awaited = 0
 
     def announce(self, kind: int, head: bytes) -> None:
-        """Writes one small frame and does not wait for the answer: this process is about to end."""
+        """Writes one small frame without waiting for the acknowledgement: this process is about to end."""
         if os.getpid() != self._owner:
             return
         try:
             os.write(self._fd, protocol.encode_spelled(kind, head))
         except OSError:
-            # The code closed the channel, or filled it; then the process's own end says how it ended.
+            # The code closed or filled the channel. The exit code of this process then tells how it ended.
             return
 
     def send(self, kind: int, head: bytes, body: bytes = b"") -> None:
         """
-        Writes one frame, whose head is JSON text, and waits until the supervisor has it.
+        Writes one frame, whose head is JSON text, and waits until the supervisor has received it.
 
-        Does nothing in a forked copy of the process, whose answers would mix with the original's, and nothing once the
-        channel is closed, as code may do that.
+        Does nothing in a fork of the process, whose acknowledgements would mix with the original's, or when the code has closed
+        the channel.
         """
         if os.getpid() != self._owner:
             return
         frame = memoryview(protocol.encode_spelled(kind, head, body))
-        # A KeyboardInterrupt between two writes would leave half a frame behind.
+        # A KeyboardInterrupt between two writes would leave an incomplete frame.
         blocked = _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})
         try:
             while frame:

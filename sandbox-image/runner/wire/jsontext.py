@@ -1,8 +1,7 @@
-"""JSON text to and from values, on the interpreter's own C scanner and encoder.
+"""JSON with the interpreter's own C scanner and encoder.
 
-The `json` package compiles regular expressions when it is imported, which costs as much as the interpreter's
-whole start; a sandbox lives for one run, so every start would pay it. For the same reason nothing in this
-package imports `typing` while it runs.
+Importing the `json` package compiles regular expressions, which takes as long as starting the interpreter. Every sandbox
+would pay for it, because each serves one run. For the same reason this package never imports `typing` at run time.
 """
 
 from __future__ import annotations
@@ -15,16 +14,16 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-# At a time, as the pieces take more memory than the text.
+# Counted in slices, because the pieces take more memory than the text.
 _COUNTED_BYTES = 64 * 1024
 
 
 class JsonError(ValueError):
-    """The text is not what RFC 8259 calls JSON."""
+    """The text is not JSON as RFC 8259 defines it."""
 
 
 def parse_object(data: bytes) -> dict[str, Any]:
-    """Returns the object that `data` spells; raises JsonError for anything else. Nothing at all is an empty object."""
+    """Parses a JSON object. Raises JsonError for anything else. Empty data is an empty object."""
     if not data:
         return {}
     try:
@@ -44,12 +43,12 @@ def spell(value: Mapping[str, object]) -> bytes:
 
 def count_values(text: bytes) -> int:
     """
-    Returns how many values `text` holds: scalars, lists and objects, nested ones too, a name as one more, an empty list or object as two.
-    Its twin is `src/json-shape.ts`. Nothing is built of them, as a megabyte is one string, or half a million lists.
+    Counts the JSON values in `text`: scalars, lists and objects at every level. A name counts as one more, and an empty list or
+    object as two. `src/json-shape.ts` counts the same way. Nothing is parsed: one megabyte may hold half a million lists.
     """
     count = 1
     if b'"' in text:
-        # Quotes within strings go, so that every other piece between quotes is a string's inside.
+        # Remove escaped quotes. Then every other piece between quotes is the inside of a string.
         text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
     inside = 0
     for at in range(0, len(text), _COUNTED_BYTES):
@@ -61,15 +60,15 @@ def count_values(text: bytes) -> int:
 
 
 def _refuse_constant(name: str) -> Any:
-    raise JsonError(f"{name} is no JSON")
+    raise JsonError(f"{name} is not JSON")
 
 
 def _refuse_value(value: object) -> Any:
-    raise TypeError(f"{type(value).__name__} is no JSON value")
+    raise TypeError(f"{type(value).__name__} is not a JSON value")
 
 
 class _Grammar:
-    """What the scanner asks of its maker: the strict language, plain Python values."""
+    """The settings that the scanner reads: strict JSON, plain Python values."""
 
     strict = True
     object_hook = None
@@ -81,7 +80,7 @@ class _Grammar:
 
 
 _scan: Callable[[str, int], tuple[Any, int]] = make_scanner(_Grammar())  # type: ignore[arg-type]
-# Cycles end in RecursionError; NaN is refused, because other readers of JSON refuse it.
+# Cycles raise RecursionError. NaN is refused, because other JSON readers refuse it.
 _encode: Callable[[object, int], tuple[str, ...]] = make_encoder(
     None, _refuse_value, encode_basestring_ascii, None, ":", ",", False, False, False
 )

@@ -1,10 +1,10 @@
-"""Bytes on their way to the worker. Never blocks; whoever fills it looks at `full` first."""
+"""Queue of bytes for the worker. Writing never blocks. Callers check `full` first."""
 
 from __future__ import annotations
 
 import os
 
-# Beyond this the code's pipes are left unread, so that a slow worker slows the code and not our memory grows.
+# Backpressure: beyond this the code's pipes are not read, so that a slow worker slows the code down instead of filling our memory.
 FULL_BYTES = 512 * 1024
 
 
@@ -24,14 +24,14 @@ class Outbox:
         return self._bytes == 0
 
     def put(self, data: bytes) -> None:
-        """Adds bytes, and writes what the worker takes at once."""
+        """Appends bytes, and writes as much as the worker takes now."""
         self._parts.append(data)
         self._bytes += len(data)
         if len(self._parts) == 1:
             self.write_some()
 
     def write_some(self) -> None:
-        """Writes until the worker takes no more. Raises OSError when the worker is gone."""
+        """Writes until the worker takes no more. Raises OSError when the worker has closed the stream."""
         written = 0
         for part in self._parts:
             try:
@@ -40,7 +40,7 @@ class Outbox:
                 break
             self._bytes -= count
             if count < len(part):
-                # A view: what is large goes out in pieces of what a pipe holds, and is not copied for each.
+                # A view, so that large data is not copied for each piece of the size of a pipe.
                 self._parts[written] = memoryview(part)[count:]
                 break
             written += 1

@@ -1,4 +1,4 @@
-"""The language between worker and runner: length-prefixed frames. `src/sandbox/wire/frames.ts` is its specification.
+"""The protocol between worker and runner: length-prefixed frames. `src/sandbox/wire/frames.ts` is its specification.
 
 offset 0   1 byte    kind
        1   4 bytes   length of head, unsigned, big endian
@@ -28,13 +28,13 @@ IN_KINDS = frozenset(range(0x01, 0x0A))
 
 # To the worker.
 READY, PRELOADED, STDOUT, STDERR, DISPLAY, ERROR, FILE, CHUNK, FILE_END, DONE = range(0x41, 0x4B)
-# What the code's own process may say over its channel: that the program or the cell has ended, {exit_code} and in a session
-# {cell}; only in a session, that from now on an interrupt reaches it, {cell}.
+# What the code process may send over its channel. CELL_END: the program or the cell has ended, {exit_code} and in a session {cell}.
+# CELL_BEGIN, in a session only: from now on an interrupt reaches the cell, {cell}.
 CELL_END, CELL_BEGIN = 0x4B, 0x4C
 CELL_KINDS = frozenset((DISPLAY, ERROR, CELL_END, CELL_BEGIN))
 
-# Bounds of what the worker sends. A head holds arguments and environment, of which JSON spells a control character in six
-# bytes. `src/limits.ts` keeps requests below them.
+# Limits of the worker's frames. A head holds arguments and environment; JSON needs six bytes for a control character.
+# `src/limits.ts` keeps requests below these limits.
 IN_HEAD_BYTES_MAX = 8 * 1024 * 1024
 IN_BODY_BYTES_MAX = 16 * 1024 * 1024
 
@@ -51,11 +51,11 @@ OUT_KIND_NAMES = {
 
 
 class WireError(Exception):
-    """Bytes that can not belong to a frame."""
+    """The bytes cannot be a frame."""
 
 
 class Frame:
-    """One frame. `oversize` ones were larger than the reader's bounds, and have lost their head and body."""
+    """One frame. `oversize` marks frames over the reader's limits; their head and body are dropped."""
 
     __slots__ = ("body", "head", "kind", "oversize", "values")
 
@@ -64,22 +64,22 @@ class Frame:
         self.head = head
         self.body = body
         self.oversize = oversize
-        # In the head; counted only where their number is bounded.
+        # Values in the head. Counted only where their number is limited.
         self.values = values
 
 
 def encode(kind: int, head: Mapping[str, object] | None = None, body: bytes | memoryview = b"") -> bytes:
-    """Returns the bytes of one frame, ready to write."""
+    """Returns the bytes of one frame."""
     return encode_spelled(kind, b"" if head is None else jsontext.spell(head), body)
 
 
 def encode_spelled(kind: int, head: bytes, body: bytes | memoryview = b"") -> bytes:
-    """As `encode`, of a head that is JSON text already."""
+    """Like `encode`, for a head that is already JSON text."""
     return HEADER.pack(kind, len(head), len(body)) + head + body
 
 
 def header(kind: int, body_bytes: int) -> bytes:
-    """Returns what goes before a body that is written without being copied."""
+    """Returns the header of a frame without a head, for a body that is written separately to avoid a copy."""
     return HEADER.pack(kind, 0, body_bytes)
 
 
@@ -88,10 +88,9 @@ class FrameParser:
 
     `push` takes any slice of the stream and yields the frames that it completes; frames that are not read are lost. It raises
     WireError at the first byte that cannot belong to a frame, and the parser is then unusable. Holds at most one frame.
-    With `skip_oversize` a frame beyond the bounds is read past instead, and yielded empty; so is one whose head has more than
-    `head_values_max` values.
-    The body of a file's chunk is passed on as it comes, as several frames where it comes in several slices: views of what
-    was pushed, good until the next push. Files are large, and gathering would copy all of them.
+    With `skip_oversize`, frames over the limits are skipped and yielded empty; so are heads with more than `head_values_max` values.
+    The body of a file chunk is yielded as it arrives, in as many frames as slices: large files are not gathered and copied.
+    These bodies are borrowed views of the pushed data, valid only until the next push.
     """
 
     def __init__(
@@ -109,7 +108,7 @@ class FrameParser:
         self._head_values_max = head_values_max
         self._held = bytearray()
         self._kind = 0
-        # Of the head and the body that belong to the header just read; None before a header.
+        # Bytes of head and body that the last header announced; None while waiting for a header.
         self._needed: tuple[int, int] | None = None
         self._skip_bytes = 0
         self._pass_bytes = 0
@@ -155,7 +154,7 @@ class FrameParser:
                 yield Frame(self._kind, head, frame[head_bytes:], values=values)
 
     def _gather(self, data: memoryview, count: int) -> tuple[bytes, memoryview] | None:
-        """Returns the next `count` bytes of the stream and what of `data` comes behind them; holds `data` when they are not all there."""
+        """Returns the next `count` bytes and the rest of `data`. Keeps `data` and returns None when they have not all arrived."""
         missing = count - len(self._held)
         if len(data) < missing:
             self._held += data
@@ -177,7 +176,7 @@ class FrameParser:
             self._needed = (head_bytes, body_bytes)
 
     def _exceeds(self, head_bytes: int, body_bytes: int) -> bool:
-        """Returns whether the frame just begun is too large but may be skipped; raises when it may not."""
+        """Returns whether the announced frame is over the limits and may be skipped. Raises WireError if it may not."""
         if self._kind not in self._kinds:
             raise WireError(f"unknown frame kind {self._kind}")
         if head_bytes <= self._head_bytes_max and body_bytes <= self._body_bytes_max:
@@ -188,7 +187,7 @@ class FrameParser:
 
 
 class PreambleFilter:
-    """Drops the bytes before the worker's preamble: an engine may let some of its attach request slip into stdin."""
+    """Drops the bytes before the worker's preamble: an engine may leak part of its attach request into stdin."""
 
     def __init__(self) -> None:
         self._held = b""
