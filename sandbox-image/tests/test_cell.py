@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from cells import IMAGE_FOLDER, run
+from cell_driver import IMAGE_FOLDER, run
 
 
-def test_text_goes_to_the_program_s_own_stdout_and_makes_no_frame() -> None:
+def test_text_goes_to_stdout_and_makes_no_frame() -> None:
     ran = run("print(1)")
     assert (ran.code, ran.frames, ran.stdout) == (0, [], "1\n")
 
@@ -25,7 +25,7 @@ def test_the_last_expression_is_the_result() -> None:
 @pytest.mark.parametrize(
     "source", ["x = 1", "None", "1;", "1 ;  # quiet", "(1\n);", "for i in range(2):\n    i", "", "# only a comment", "print()"]
 )
-def test_nothing_is_a_result_where_python_shows_none(source: str) -> None:
+def test_none_is_not_shown_as_a_result(source: str) -> None:
     ran = run(source)
     assert (ran.code, ran.frames) == (0, [])
 
@@ -107,7 +107,7 @@ def test_an_error_after_await_shows_no_frames_of_the_event_loop() -> None:
     assert ran.error["line"] == 2
 
 
-def test_a_future_import_holds_for_the_cells_that_follow() -> None:
+def test_a_future_import_applies_to_later_cells() -> None:
     ran = run("from __future__ import annotations", "def f(x: Missing): pass\nf.__annotations__")
     assert ran.only["text"] == "{'x': 'Missing'}"
 
@@ -127,7 +127,7 @@ def test_annotations_are_evaluated_unless_the_code_says_otherwise() -> None:
         ("exit(4) if 'exit' in dir(__builtins__) else quit(4)", 4, ""),
     ],
 )
-def test_exit_ends_as_in_python_and_is_no_error(source: str, code: int, stderr: str) -> None:
+def test_exit_ends_as_in_python_and_is_not_an_error(source: str, code: int, stderr: str) -> None:
     ran = run(source)
     assert (ran.code, ran.frames, ran.stderr) == (code, [], stderr)
 
@@ -156,14 +156,14 @@ def test_shell_lines_run_as_in_a_notebook() -> None:
     assert ran.only["text"] == "['a', 'b']"
 
 
-def test_installing_packages_is_answered_with_the_reason() -> None:
+def test_installing_packages_is_refused_with_the_reason() -> None:
     for source in ("!pip install polars", "%pip install polars", "!python3 -m pip install -q polars"):
         ran = run(source + "\n1")
         assert ran.stderr == "packages cannot be installed: the sandbox has no network\n"
         assert ran.only["text"] == "1"
 
 
-def test_harmless_magics_work_and_others_say_so() -> None:
+def test_harmless_magics_work_and_others_are_errors() -> None:
     ran = run("%matplotlib inline\n%time x = 4\n%timeit -n 1 -r 1 pass\nx")
     assert ran.only["text"] == "4"
     assert "Wall time" in ran.stdout and "per loop" in ran.stdout
@@ -171,11 +171,11 @@ def test_harmless_magics_work_and_others_say_so() -> None:
     assert run("%%time\ny = 1\ny + 1").only["text"] == "2"
 
 
-def test_a_modulo_in_broken_code_stays_a_syntax_error() -> None:
+def test_a_modulo_in_broken_code_is_still_a_syntax_error() -> None:
     assert run("x = (1\n% 2").error["name"] == "SyntaxError"
 
 
-def test_a_print_imports_nothing_but_what_the_interpreter_has() -> None:
+def test_print_imports_only_builtin_modules_and_linecache() -> None:
     program = (
         f"import sys; sys.path.insert(0, {str(IMAGE_FOLDER)!r}); before = set(sys.modules)\n"
         "from runner.code import cell\n"

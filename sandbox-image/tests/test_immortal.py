@@ -1,4 +1,4 @@
-"""What a zygote shares with its forks is not written to by use; what a fork makes itself lives and dies as ever."""
+"""Using a zygote's objects does not write to them. Objects made by a fork are counted and freed as usual."""
 
 from __future__ import annotations
 

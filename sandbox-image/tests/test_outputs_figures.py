@@ -9,7 +9,7 @@ from typing import Any
 import matplotlib.pyplot  # noqa: F401  (loaded before the fork, as the supervisor does)
 import pytest
 
-from cells import IMAGE_FOLDER, Ran, run
+from cell_driver import IMAGE_FOLDER, Ran, run
 
 PLOT = "import matplotlib.pyplot as plt\nimport numpy as np, pandas as pd\n"
 
@@ -31,7 +31,7 @@ def test_show_sends_figures_in_order_between_the_text() -> None:
     assert (image["width"], image["height"]) == (int.from_bytes(ran.bodies[0][16:20], "big"), int.from_bytes(ran.bodies[0][20:24], "big"))
 
 
-def test_figures_left_open_are_sent_at_the_end_also_after_errors_and_exits() -> None:
+def test_open_figures_are_sent_at_the_end_even_after_errors_and_exits() -> None:
     for end, last in (("", "chart"), ("\n1/0", "error"), ("\nimport sys; sys.exit(0)", "chart")):
         ran = run(PLOT + "plt.plot([1, 2]);" + end)
         assert ran.types[:2] == ["image", "chart"]
@@ -44,7 +44,7 @@ def test_a_figure_is_sent_once_however_it_is_shown() -> None:
     assert run(PLOT + "fig, ax = plt.subplots()\nax.plot([1])\nfig.show()\nplt.show()\nfig").types == ["image", "chart"]
 
 
-def test_the_last_expression_s_figure_has_the_role_of_a_result() -> None:
+def test_a_figure_as_last_expression_has_the_role_result() -> None:
     assert run(PLOT + "fig, ax = plt.subplots()\nax.plot([1])\nfig").frames[0]["role"] == "result"
 
 
@@ -58,7 +58,7 @@ def test_a_closed_figure_and_an_empty_one_are_not_sent() -> None:
     assert run(PLOT + "plt.figure();").types == []
 
 
-def test_savefig_is_the_code_s_own_file() -> None:
+def test_savefig_makes_a_file_and_no_output() -> None:
     ran = run(PLOT + "plt.plot([1]);\nplt.savefig('a.png', dpi=50)\nplt.savefig('a.pdf');")
     assert ran.files["a.png"].startswith(b"\x89PNG") and ran.files["a.pdf"].startswith(b"%PDF")
     assert ran.types == ["image", "chart"]
@@ -70,7 +70,7 @@ def test_the_next_cell_starts_without_figures() -> None:
 
 
 @pytest.mark.parametrize("backend", ["Agg", "agg", "module://runner.outputs.figures"])
-def test_choosing_the_windowless_backend_changes_nothing(backend: str) -> None:
+def test_selecting_the_agg_backend_changes_nothing(backend: str) -> None:
     for source in (f"import matplotlib\nmatplotlib.use('{backend}')\n{PLOT}", f"{PLOT}plt.switch_backend('{backend}')\n"):
         ran = run(source + "plt.plot([1])\nplt.show()\nprint('after')")
         assert ran.types == ["image", "chart"]
@@ -123,7 +123,7 @@ def test_markers_without_a_line_are_a_scatter() -> None:
     assert chart["series"] == [{"name": "S", "x": ["a", "b"], "y": [3, 4]}]
 
 
-def test_guide_lines_are_no_data() -> None:
+def test_guide_lines_are_not_data() -> None:
     (chart,) = charts("plt.plot([1, 2]); plt.axhline(1); plt.axvline(0); plt.fill_between([1, 2], [3, 4]);")
     assert len(chart["series"]) == 1
 
@@ -183,14 +183,14 @@ def test_pies_have_their_values() -> None:
     assert chart["series"] == [{"name": None, "labels": ["u", "v", "w"], "values": [1, 2, 3]}]
 
 
-def test_error_bars_are_named_and_whiskers_are_no_data() -> None:
+def test_error_bars_are_named_and_whiskers_are_not_data() -> None:
     (chart,) = charts("plt.errorbar([1, 2], [3, 4], yerr=1, label='e');")
     assert chart["series"] == [{"name": "e", "x": [1, 2], "y": [3, 4]}]
     found = charts("import seaborn as sns\nsns.barplot(x=['a', 'a', 'b'], y=[1, 2, 3]);")
     assert [chart["kind"] for chart in found] == ["bar"]
 
 
-def test_points_are_bounded() -> None:
+def test_the_number_of_points_is_limited() -> None:
     (chart,) = charts("plt.plot(range(60)); plt.plot(range(60)); plt.plot(range(60));", chart_points=100)
     assert chart["truncated"] is True
     assert [len(series["x"]) for series in chart["series"]] == [60, 40]
@@ -198,22 +198,22 @@ def test_points_are_bounded() -> None:
     assert (len(histogram["series"][0]["values"]), len(histogram["series"][0]["edges"])) == (100, 101)
 
 
-def test_a_line_of_millions_of_points_costs_no_more_than_its_picture() -> None:
+def test_a_line_of_millions_of_points_is_read_quickly() -> None:
     (chart,) = charts("x = np.arange(3_000_000)\nplt.plot(x, x % 7);", chart_points=100)
     assert (len(chart["series"][0]["x"]), chart["truncated"]) == (100, True)
 
 
-def test_pictures_of_other_kinds_are_images_alone() -> None:
+def test_other_kinds_of_plots_are_only_images() -> None:
     assert run(PLOT + "plt.imshow(np.zeros((3, 3)));").types == ["image"]
     assert run(PLOT + "import seaborn as sns\nsns.heatmap(np.eye(3));").types == ["image"]
 
 
-def test_a_chart_that_can_not_be_read_never_loses_the_image() -> None:
+def test_an_unreadable_chart_does_not_lose_the_image() -> None:
     ran = run(PLOT + "ax = plt.gca()\nax.plot([1])\nax.get_title = None\n1;")
     assert ran.types == ["image"]
 
 
-def test_no_frame_of_ours_is_in_a_plotting_error() -> None:
+def test_the_traceback_of_a_plotting_error_has_no_frames_of_the_runner() -> None:
     ran = run(PLOT + "plt.hist([1], nonsense=1)")
     assert ran.error["line"] == 3
     assert not any("runner" in line for line in ran.error["traceback"])
@@ -229,7 +229,7 @@ def test_text_in_other_scripts_is_drawn_without_warnings() -> None:
     assert ran.stderr == ""
 
 
-def test_figures_are_shown_as_well_when_nothing_was_loaded_before() -> None:
+def test_figures_are_shown_when_nothing_was_loaded_before() -> None:
     program = (
         f"import sys; sys.path.insert(0, {str(IMAGE_FOLDER)!r})\n"
         "from runner.code import cell\n"

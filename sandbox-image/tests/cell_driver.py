@@ -1,4 +1,4 @@
-"""Runs cells in a forked process, as the supervisor does, and returns what came out."""
+"""Runs cells in a forked process, as the supervisor does, and returns their outputs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ REQUIRED = {
 
 @dataclass
 class Ran:
-    """What one forked process gave: exit codes of its cells, frames in order, text, files it left."""
+    """The results of one forked process: exit codes of its cells, frames in order, text, files."""
 
     codes: list[int] = field(default_factory=list)
     frames: list[dict[str, Any]] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Ran:
     stderr: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
     status: int = 0
-    # The cell said that it left an output out.
+    # The code process reported that it dropped an output.
     dropped: bool = False
 
     @property
@@ -73,7 +73,7 @@ class Ran:
 
 
 class _RecordingChannel:
-    """Keeps frames in files. Binds what it needs early, for code that takes the interpreter apart."""
+    """Writes frames to files. Binds the functions it needs early, because code may break the interpreter."""
 
     def __init__(self, folder: str) -> None:
         self._open, self._write, self._size = os.open, os.write, os.fstat
@@ -97,7 +97,7 @@ class _RecordingChannel:
 
 
 def run(*sources: str, stdin: bytes = b"", preload: tuple[str, ...] = (), **bounds: int) -> Ran:
-    """Runs each source as a cell of one process. Frames carry `at`: how much stdout was written before them."""
+    """Runs each source as a cell of one process. A frame's `at` is the length of stdout before it."""
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         (folder / "work").mkdir()
@@ -130,7 +130,7 @@ def _run_in_child(folder: pathlib.Path, sources: tuple[str, ...], preload: tuple
         write(errors, f"RUN_CELL RAISED {error!r}\n".encode())
         write(errors, traceback.format_exc().encode())
     finally:
-        # Never back into the test framework, whatever the code did to this interpreter.
+        # Never return into pytest, whatever the code did to this interpreter.
         end(99)
 
 
@@ -145,7 +145,7 @@ def _read(folder: pathlib.Path, status: int) -> Ran:
             if record["kind"] == 0x45 and not head:
                 ran.dropped = True
                 continue
-            # A lone surrogate can be spelled in JSON and is no text all the same.
+            # JSON can encode a lone surrogate, but it is not valid text.
             json.dumps(head, ensure_ascii=False).encode("utf-8")
             _assert_shape(record["kind"], head)
             if os.environ.get("CELL_FRAMES_LOG"):

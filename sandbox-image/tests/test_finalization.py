@@ -1,4 +1,4 @@
-"""The end of a program: what python3 would have kept is kept, and what fails there costs itself only."""
+"""The end of a program: nothing that python3 would write is lost, and failures there do not change the result."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from sandbox import Result, run
-from test_sessions import Session
+from sandbox_driver import Result, Session, run
 
 
 def result_of(code: str, **bounds: Any) -> Result:
@@ -86,7 +85,7 @@ def test_h5py_and_sqlite_files_are_whole() -> None:
     assert run(textwrap.dedent(check), files=files).stdout == "[1 2 3] (0,)\n"
 
 
-def test_finalizers_exit_handlers_and_the_c_library_have_their_say() -> None:
+def test_finalizers_exit_handlers_and_the_c_library_run() -> None:
     code = """
     import atexit, ctypes
     class Kept:
@@ -101,7 +100,7 @@ def test_finalizers_exit_handlers_and_the_c_library_have_their_say() -> None:
     assert result_of(code).stdout == "end\nbye\ndel called\ndel called\nfrom C\n"
 
 
-def test_tasks_that_still_wait_are_cancelled() -> None:
+def test_pending_tasks_are_cancelled() -> None:
     code = """
     import asyncio
     async def waits():
@@ -142,7 +141,7 @@ def test_daemon_threads_see_no_cleared_globals() -> None:
         "__import__('os')._exit(9)",
     ],
 )
-def test_a_finalizer_that_hangs_or_crashes_costs_itself_only(finalizer: str) -> None:
+def test_a_finalizer_that_hangs_or_crashes_does_not_change_the_result(finalizer: str) -> None:
     code = f"""
     f = open("f.txt", "w")
     f.write("kept")
@@ -170,7 +169,7 @@ def test_an_exit_code_counts_whatever_finalization_does() -> None:
     assert (result.done["end"], result.done["exit_code"], result.done["signal"]) == ("exit", 3, None)
 
 
-def test_a_program_that_claims_its_end_has_only_the_time_of_finalization_left() -> None:
+def test_a_program_that_forges_its_end_gets_only_the_finalization_time() -> None:
     code = """
     import json, os, struct, time
     head = json.dumps({"exit_code": 0}).encode()

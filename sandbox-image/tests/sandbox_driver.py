@@ -1,4 +1,4 @@
-"""Starts the image's runner as the first process of a pid namespace, and talks to it as a worker does."""
+"""Starts the image's runner as the first process of a process namespace, and talks to it as the worker does."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ ENTRY_POINT = [
     "import sys; sys.path[:0] = ['/opt']; sys.path += ['/usr/local/lib/python3.13/dist-packages',"
     " '/usr/lib/python3/dist-packages']; import runner.__main__",
 ]  # fmt: skip
-# What Docker does for a sandbox, in the order that leaves the mounts to root and nothing to the runner.
+# Does what Docker does for a sandbox. The mounts are made as root; the runner gets no privileges.
 _ENTER = """
 mount -t proc proc /proc
 mount -t tmpfs -o size=16m,mode=0700,uid=65532,gid=65532 tmpfs /mnt/data
@@ -61,7 +61,7 @@ class Frame:
 
 @dataclass
 class Result:
-    """What one run answered."""
+    """What the runner sent for one run."""
 
     frames: list[Frame]
     done: dict[str, Any]
@@ -171,6 +171,18 @@ class Sandbox:
                 return None
             data += more
         return data
+
+
+class Session(Sandbox):
+    def __init__(self) -> None:
+        super().__init__()
+        self.read_until("ready")
+
+    def cell(self, code: str, stdin: bytes = b"", **bounds: Any) -> Result:
+        if stdin:
+            self.send("stdin", None, stdin)
+        self.send("run", {**BOUNDS, "session": True, **bounds}, code.encode())
+        return self.result()
 
 
 def run(code: str, stdin: bytes = b"", files: dict[str, bytes] | None = None, preload: tuple[str, ...] = (), **bounds: Any) -> Result:
