@@ -90,4 +90,4 @@ def test_the_sandbox_ends_when_its_worker_disconnects_even_during_a_run() -> Non
 def test_the_runner_starts_only_as_the_first_process() -> None:
     """Because it kills every other process that it can see."""
     started = subprocess.run(ENTRY_POINT, stdin=subprocess.DEVNULL, capture_output=True, timeout=10)
-    assert started.returncode == 1 and b"first of a process namespace" in started.stderr and started.stdout == b""
+    assert started.returncode == 1 and b"first process of a process namespace" in started.stderr and started.stdout == b""

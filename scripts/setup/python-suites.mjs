@@ -7,11 +7,10 @@ const FOLDERS = ["keeper", "sandbox-image"];
 /** mypy, ruff and ruff format over all Python code; each counts as one test. */
 export async function checkPython(context) {
   const bin = await ensurePythonTools(context);
-  const cache = path.join(context.root, "node_modules/.cache");
   const tools = [
-    ["mypy", ["--cache-dir", path.join(cache, "mypy")]],
-    ["ruff", ["check", "--cache-dir", path.join(cache, "ruff"), ...FOLDERS]],
-    ["ruff", ["format", "--check", "--cache-dir", path.join(cache, "ruff"), ...FOLDERS]],
+    ["mypy", []],
+    ["ruff", ["check", ...FOLDERS]],
+    ["ruff", ["format", "--check", ...FOLDERS]],
   ];
   const failures = [];
   for (const [tool, args] of tools) {

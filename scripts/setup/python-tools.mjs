@@ -35,7 +35,7 @@ async function install(root, progress) {
   progress("python3 -m venv");
   await runCommand("python3", ["-m", "venv", folder], { progress });
   progress(`pip install ${pins.join(" ")}`);
-  const options = ["--quiet", "--disable-pip-version-check", "--no-input"];
+  const options = ["--quiet", "--only-binary=:all:", "--disable-pip-version-check", "--no-input"];
   await runCommand(path.join(bin, "python"), ["-m", "pip", "install", ...options, ...pins], { progress });
   writeFileSync(stamp, "");
   return { bin, note: "installed" };
