@@ -1,59 +1,81 @@
 /**
- * Who may import whom, as in ARCHITECTURE.md: each folder of src lists all it may reach besides itself; every other
- * edge is refused, and so is every cycle. `bin` wires everything and is reached by nobody.
+ * The import rules of ARCHITECTURE.md. Each room of `src` lists the rooms that it may import. Every other edge fails,
+ * and so does every cycle of files. `main` and `cli` wire the rooms together, and no room imports them.
  */
-const leaves = ["limits.ts", "errors.ts"];
-const shared = [...leaves, "observe"];
 const mayImport = {
-  execution: leaves,
-  wire: ["json-shape.ts", ...leaves],
-  "limits.ts": [],
-  "errors.ts": [],
-  "config.ts": ["limits.ts", "redis-address.ts"],
-  "redis-address.ts": [],
-  "kept-bytes.ts": [],
-  "json-shape.ts": [],
-  "keys.ts": ["execution", ...leaves],
-  observe: ["execution", ...leaves],
-  files: ["execution", "redis-address.ts", "kept-bytes.ts", ...shared],
-  engine: ["wire", "execution", ...shared],
-  docker: ["engine", "wire", "execution", ...shared],
-  oci: ["engine", "wire", "execution", ...shared],
-  queue: ["execution", "redis-address.ts", "kept-bytes.ts", ...shared],
-  assistant: ["execution", "redis-address.ts", "kept-bytes.ts", ...shared],
-  mcp: ["execution", ...shared],
-  receipts: ["execution", ...leaves],
-  http: ["queue", "files", "assistant", "mcp", "receipts", "execution", "keys.ts", "redis-address.ts", "json-shape.ts", ...shared],
+  domain: [],
+  util: [],
+  observe: ["domain", "util"],
+  keys: ["domain"],
+  receipts: ["domain"],
+  redis: ["observe", "util"],
+  files: ["domain", "observe", "redis"],
+  app: ["domain"],
+  queue: ["app", "domain", "observe", "redis", "util"],
+  sandbox: ["domain", "observe", "util"],
+  mcp: ["domain", "observe"],
+  assistant: ["app", "domain", "observe", "redis", "util"],
+  http: ["app", "assistant", "domain", "files", "keys", "mcp", "observe", "receipts", "redis", "util"],
+  cli: ["domain", "keys", "observe", "receipts", "util"],
 };
 
-const place = (name) => (name.endsWith(".ts") ? `^src/${name.replace(".", "\\.")}$` : `^src/${name}/`);
-const known = Object.keys(mayImport);
+/** Rooms inside a room that may not import each other. */
+const apart = [
+  ["sandbox/docker", "sandbox/oci"],
+  ["sandbox/oci", "sandbox/docker"],
+  ["sandbox/(wire|pool|run|selfcheck)", "sandbox/(docker|oci)"],
+  ["sandbox/(wire|pool)", "sandbox/selfcheck"],
+  ["sandbox/wire", "sandbox/pool"],
+  ["http/core", "http/(executions|files|containers|assistants|mcp|admin|pages)"],
+  ["queue/core", "queue/(executions|worker|sessions|webhooks)"],
+  ["assistant/(model|views)", "assistant/(loop|store)"],
+];
 
-/** Packages that one folder alone may know. */
-const owners = { dockerode: ["docker"], bullmq: ["queue"], express: ["http", "mcp", "bin"], commander: ["bin"], jose: ["receipts"] };
+/** Packages that only these rooms may import. */
+const owners = {
+  dockerode: ["sandbox/docker"],
+  bullmq: ["queue"],
+  express: ["http", "mcp", "main"],
+  commander: ["cli"],
+  jose: ["receipts"],
+};
+
+const room = (name) => `^src/${name}/`;
+const rooms = Object.keys(mayImport);
 
 module.exports = {
   forbidden: [
     { name: "no-cycles", severity: "error", from: {}, to: { circular: true } },
     { name: "unresolvable", severity: "error", from: {}, to: { couldNotResolve: true } },
     {
-      name: "every-folder-has-rules",
-      comment: "a new folder of src needs its line in mayImport",
+      name: "every-room-has-rules",
+      comment: "A new folder of src needs its line in mayImport.",
       severity: "error",
-      from: { path: "^src/", pathNot: [...known.map(place), "^src/bin/"] },
+      from: { path: "^src/", pathNot: [...rooms, "main"].map(room) },
       to: {},
     },
-    { name: "nobody-imports-bin", severity: "error", from: { pathNot: "^src/bin/" }, to: { path: "^src/bin/" } },
-    ...known.map((name) => ({
-      name: `${name}-imports-only-what-it-may`,
+    ...["main", "cli"].map((name) => ({
+      name: `no-room-imports-${name}`,
       severity: "error",
-      from: { path: place(name) },
-      to: { path: "^src/", pathNot: [name, ...mayImport[name]].map(place) },
+      from: { pathNot: room(name) },
+      to: { path: room(name) },
     })),
-    ...Object.entries(owners).map(([library, folders]) => ({
-      name: `${library}-stays-in-${folders.join("-and-")}`,
+    ...rooms.map((name) => ({
+      name: `${name}-imports-only-its-rooms`,
       severity: "error",
-      from: { path: "^src/", pathNot: folders.map(place) },
+      from: { path: room(name) },
+      to: { path: "^src/", pathNot: [name, ...mayImport[name]].map(room) },
+    })),
+    ...apart.map(([from, to]) => ({
+      name: `${from}-apart-from-${to}`,
+      severity: "error",
+      from: { path: room(from) },
+      to: { path: room(to) },
+    })),
+    ...Object.entries(owners).map(([library, owned]) => ({
+      name: `${library}-stays-in-${owned.join("-and-")}`,
+      severity: "error",
+      from: { path: "^src/", pathNot: owned.map(room) },
       to: { path: `(^|/)node_modules/(@types/)?${library}/` },
     })),
     {

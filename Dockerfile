@@ -1,8 +1,8 @@
-# The service: one image, its command says which process runs. Both builders of Docker take it.
+# The service image. Its command selects the process. Works with both of Docker's builders.
 #   docker build -t code-interpreter .
-#   docker run code-interpreter api | worker | all | keeper, or any command of the command line (keys create …)
-# With a base that brings Node nothing of it is installed: --build-arg BASE=node:22-trixie-slim
-# Behind a proxy with a certificate of its own, put that beside this file as ca.crt; it stays in the first stage.
+#   docker run code-interpreter api | worker | all | keeper, or a command of the command line (keys create …)
+# With a base that has Node, none is installed: --build-arg BASE=node:22-trixie-slim
+# Behind a proxy with its own certificate, put the certificate beside this file as ca.crt; it stays in the build stage.
 ARG BASE=debian:trixie-slim
 
 FROM ${BASE} AS build
@@ -22,7 +22,7 @@ COPY playground ./playground
 COPY sandbox-image/seccomp.json ./sandbox-image/
 
 FROM ${BASE}
-# crun makes containers for the keeper; tini, as first process, buries those whose parents are gone.
+# crun makes containers for the keeper. tini, as first process, reaps orphans.
 RUN printf 'path-exclude=/usr/share/%s/*\n' doc man info locale lintian > /etc/dpkg/dpkg.cfg.d/only-what-runs \
  && apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ca-certificates crun tini $(command -v node > /dev/null || echo nodejs) \
@@ -42,10 +42,10 @@ RUN ln -s /app/bin/service /usr/local/bin/service
 LABEL org.opencontainers.image.title="code-interpreter" \
       org.opencontainers.image.description="Runs untrusted Python in locked-down containers and returns typed results"
 ENV NODE_ENV=production HOST=0.0.0.0 METRICS_HOST=0.0.0.0 DATA_DIR=/data
-# Neither the sandbox's account nor anyone's on the host.
+# An account that neither sandboxes nor the host use.
 USER 10001:10001
 EXPOSE 8080 9090
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["service", "health"]
-# A second signal to tini's child would end it at once, so tini sends it to that process alone.
+# tini signals only its child, not the whole process group: a duplicate signal would end the child at once.
 ENTRYPOINT ["/usr/bin/tini", "--", "service"]
 CMD ["api"]

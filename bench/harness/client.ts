@@ -1,5 +1,5 @@
 import http from "node:http";
-import type { Execution } from "../../src/execution/result.ts";
+import type { Execution } from "../../src/domain/result.ts";
 
 /** Beyond this an answer counts as failed. */
 const ANSWER_MS_MAX = 120_000;

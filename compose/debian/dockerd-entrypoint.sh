@@ -1,12 +1,12 @@
 #!/bin/sh
-# Docker in Docker, as the image docker:dind starts it: makes its certificates once, answers on 2376 to those who have one.
-# With "dockerd" as first word it only starts that, on the hosts that follow.
+# Docker in Docker, as in the image docker:dind: makes certificates once, then serves clients with one on port 2376.
+# With "dockerd" as first argument it only starts dockerd with the arguments that follow.
 set -eu
 
-# Where we are not privileged our control groups are read-only at first.
+# In a container that is not privileged, cgroups are mounted read-only.
 for point in $(awk '$5 ~ "^/sys/fs/cgroup" { print $5 }' /proc/self/mountinfo); do mount -o remount,bind,rw "$point"; done
 
-# With cgroup v2 a group that has processes can not have groups with limits below it, so we go to one of our own.
+# With cgroup v2 a group that has processes cannot have child groups with limits, so move to a child group.
 if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
   mkdir -p /sys/fs/cgroup/engine
   xargs -rn1 < /sys/fs/cgroup/cgroup.procs > /sys/fs/cgroup/engine/cgroup.procs 2> /dev/null || true
@@ -44,7 +44,7 @@ make_certificates() (
   certificate client clientAuth worker
 )
 
-# Anew before the last month, as nobody would notice the day itself.
+# Renew a month before they expire.
 openssl x509 -checkend 2592000 -noout -in "$folder/server/cert.pem" > /dev/null 2>&1 || make_certificates
 
 exec dockerd --host unix:///var/run/docker.sock --host tcp://0.0.0.0:2376 --tlsverify \

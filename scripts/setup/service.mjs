@@ -15,7 +15,7 @@ const YOUNG_OBJECTS = "--max-semi-space-size=4";
 export function launchService({ root, env, logFile }) {
   rmSync(logFile, { force: true });
   const log = openSync(logFile, "a", 0o600);
-  const command = [YOUNG_OBJECTS, path.join(root, "dist/bin/all.js")];
+  const command = [YOUNG_OBJECTS, path.join(root, "dist/main/all.js")];
   const child = spawnTied(process.execPath, command, { stdio: ["ignore", log, log], env, cwd: root });
   closeSync(log);
   return { child, url: `http://${reachable(env.HOST)}:${env.PORT}` };

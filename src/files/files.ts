@@ -1,10 +1,10 @@
-import { ServiceError } from "../errors.ts";
-import { newId } from "../execution/ids.ts";
-import type { RunPorts } from "../execution/run.ts";
-import type { Limits } from "../limits.ts";
+import { ServiceError } from "../domain/errors.ts";
+import { newId } from "../domain/ids.ts";
+import type { Limits } from "../domain/limits.ts";
+import type { RunPorts } from "../domain/run.ts";
 import type { FileCatalog, FileFilter } from "./catalog.ts";
 import { mimeTypeOf } from "./mime.ts";
-import type { BlobStore, FileRecord, LentChunks, LinkHeaders } from "./store.ts";
+import type { BlobStore, BorrowedChunks, FileRecord, LinkHeaders } from "./store.ts";
 
 export interface NewFile {
   name: string;
@@ -113,7 +113,7 @@ export class Files {
   }
 
   /** The bytes of a record that `get` returned; null when they have been swept since. */
-  async read(record: Pick<FileRecord, "id">, range?: { start: number; end: number }): Promise<LentChunks | null> {
+  async read(record: Pick<FileRecord, "id">, range?: { start: number; end: number }): Promise<BorrowedChunks | null> {
     return this.#store.get(record.id, range);
   }
 
@@ -157,7 +157,7 @@ export class Files {
     return `${this.#publicUrl}/v1/files/${id}/content`;
   }
 
-  /** What one run asks of the file world. */
+  /** What one run asks of the file context. */
   portsOf(run: { organization: string; id: string; session?: string | undefined }): Pick<RunPorts, "openFile" | "saveFile"> {
     const { organization } = run;
     return {

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { type FileHandle, mkdir, open, opendir, rename, rm, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { ensureBlobId } from "./blob-id.ts";
-import { type BlobStore, BlobStoreFailed, BlobTooLarge, type LentChunks } from "./store.ts";
+import { type BlobStore, BlobStoreFailed, BlobTooLarge, type BorrowedChunks } from "./store.ts";
 
 /**
  * Each read and write is a trip through a thread, which costs more than copying does; and every stalled download holds this much,
@@ -44,7 +44,7 @@ export class FolderStore implements BlobStore {
     }
   }
 
-  async get(id: string, range?: { start: number; end: number }): Promise<LentChunks | null> {
+  async get(id: string, range?: { start: number; end: number }): Promise<BorrowedChunks | null> {
     const path = this.#pathOf(id);
     let handle: Awaited<ReturnType<typeof open>>;
     try {

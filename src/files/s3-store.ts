@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import type { S3Client } from "@aws-sdk/client-s3";
 import { ensureBlobId, isBlobId } from "./blob-id.ts";
-import { type BlobStore, BlobStoreFailed, BlobTooLarge, type LentChunks, type LinkHeaders } from "./store.ts";
+import { type BlobStore, BlobStoreFailed, BlobTooLarge, type BorrowedChunks, type LinkHeaders } from "./store.ts";
 
 export interface S3Settings {
   bucket: string;
@@ -94,7 +94,7 @@ class S3Store implements BlobStore {
     return { bytes: counted.bytes, sha256: counted.sha256() };
   }
 
-  async get(id: string, range?: { start: number; end: number }): Promise<LentChunks | null> {
+  async get(id: string, range?: { start: number; end: number }): Promise<BorrowedChunks | null> {
     const part = range === undefined ? {} : { Range: `bytes=${range.start}-${range.end}` };
     try {
       const { Body } = await this.#client.send(new this.#sdk.GetObjectCommand({ ...this.#place(id), ...part }));

@@ -2,7 +2,7 @@
  * Bytes of a blob as they are read. A chunk is lent: its memory takes the next one, so whoever keeps it keeps a copy. `close`
  * is for who does not read at all; reading to the end, or breaking off, closes too.
  */
-export interface LentChunks extends AsyncIterable<Uint8Array> {
+export interface BorrowedChunks extends AsyncIterable<Uint8Array> {
   close(): Promise<void>;
 }
 
@@ -11,7 +11,7 @@ export interface BlobStore {
   /** Stores a stream whole or not at all. Rejects with BlobTooLarge past `bytesMax`. */
   put(id: string, source: AsyncIterable<Uint8Array>, bytesMax: number): Promise<{ bytes: number; sha256: string }>;
   /** Bytes `start` to `end` inclusive (all by default); null when there is no such blob. */
-  get(id: string, range?: { start: number; end: number }): Promise<LentChunks | null>;
+  get(id: string, range?: { start: number; end: number }): Promise<BorrowedChunks | null>;
   delete(id: string): Promise<void>;
   /** Deletes blobs older than the retention; returns how many. */
   sweep(olderThanMs: number): Promise<number>;

@@ -1,53 +1,53 @@
 import express, { type Express, type RequestHandler } from "express";
-import { ServiceError } from "../errors.ts";
-import { addAdminQueues } from "./admin-queues.ts";
-import { answerError } from "./answer-error.ts";
-import { authenticate, callerOf, requireScope } from "./auth.ts";
-import type { AppDeps, Route } from "./deps.ts";
-import { addDocs } from "./docs.ts";
-import { safeHeaders } from "./headers.ts";
-import { addHealth } from "./health.ts";
-import { addMcp } from "./mcp.ts";
-import { measure } from "./measure.ts";
+import { ServiceError } from "../domain/errors.ts";
+import { addAdminQueues } from "./admin/admin-queues.ts";
+import { getUsage } from "./admin/get-usage.ts";
+import { addHealth } from "./admin/health.ts";
+import { addReceiptKeys } from "./admin/receipt-keys.ts";
+import { createAssistant } from "./assistants/create-assistant.ts";
+import { deleteAssistant } from "./assistants/delete-assistant.ts";
+import { getAssistant } from "./assistants/get-assistant.ts";
+import { listAssistants } from "./assistants/list-assistants.ts";
+import { updateAssistant } from "./assistants/update-assistant.ts";
+import { createContainer } from "./containers/create-container.ts";
+import { createContainerFile } from "./containers/create-container-file.ts";
+import { deleteContainer } from "./containers/delete-container.ts";
+import { deleteContainerFile } from "./containers/delete-container-file.ts";
+import { getContainer } from "./containers/get-container.ts";
+import { getContainerFile } from "./containers/get-container-file.ts";
+import { getContainerFileContent } from "./containers/get-container-file-content.ts";
+import { listContainerFiles } from "./containers/list-container-files.ts";
+import { listContainers } from "./containers/list-containers.ts";
+import { answerError } from "./core/answer-error.ts";
+import { authenticate, callerOf, requireScope } from "./core/auth.ts";
+import type { AppDeps, Route } from "./core/deps.ts";
+import { safeHeaders } from "./core/headers.ts";
+import { measure } from "./core/measure.ts";
+import { requestId } from "./core/request-id.ts";
+import { closeWhenStopping } from "./core/stopping.ts";
+import { traceRequests } from "./core/trace-requests.ts";
+import { cancelExecution } from "./executions/cancel-execution.ts";
+import { createExecution } from "./executions/create-execution.ts";
+import { deleteExecution } from "./executions/delete-execution.ts";
+import { getExecution } from "./executions/get-execution.ts";
+import { getExecutionEvents } from "./executions/get-execution-events.ts";
+import { getExecutionReceipt } from "./executions/get-execution-receipt.ts";
+import { listExecutions } from "./executions/list-executions.ts";
+import { createFile } from "./files/create-file.ts";
+import { deleteFile } from "./files/delete-file.ts";
+import { getFile } from "./files/get-file.ts";
+import { getFileContent } from "./files/get-file-content.ts";
+import { listFiles } from "./files/list-files.ts";
+import { addMcp } from "./mcp/mcp.ts";
 import { makeOpenApi } from "./openapi.ts";
-import { addPlayground } from "./playground.ts";
-import { addReceiptKeys } from "./receipt-keys.ts";
-import { requestId } from "./request-id.ts";
-import { assistantsDelete } from "./routes/assistants-delete.ts";
-import { assistantsGet } from "./routes/assistants-get.ts";
-import { assistantsListGet } from "./routes/assistants-list-get.ts";
-import { assistantsPost } from "./routes/assistants-post.ts";
-import { assistantsUpdatePost } from "./routes/assistants-update-post.ts";
-import { containerDelete } from "./routes/container-delete.ts";
-import { containerFileContentGet } from "./routes/container-file-content-get.ts";
-import { containerFileDelete } from "./routes/container-file-delete.ts";
-import { containerFileGet } from "./routes/container-file-get.ts";
-import { containerFilesListGet } from "./routes/container-files-list-get.ts";
-import { containerFilesPost } from "./routes/container-files-post.ts";
-import { containerGet } from "./routes/container-get.ts";
-import { containersListGet } from "./routes/containers-list-get.ts";
-import { containersPost } from "./routes/containers-post.ts";
-import { executionCancelPost } from "./routes/execution-cancel-post.ts";
-import { executionDelete } from "./routes/execution-delete.ts";
-import { executionEventsGet } from "./routes/execution-events-get.ts";
-import { executionGet } from "./routes/execution-get.ts";
-import { executionReceiptGet } from "./routes/execution-receipt-get.ts";
-import { executionsListGet } from "./routes/executions-list-get.ts";
-import { executionsPost } from "./routes/executions-post.ts";
-import { fileContentGet } from "./routes/file-content-get.ts";
-import { fileDelete } from "./routes/file-delete.ts";
-import { fileGet } from "./routes/file-get.ts";
-import { filesListGet } from "./routes/files-list-get.ts";
-import { filesPost } from "./routes/files-post.ts";
-import { modelsListGet } from "./routes/models-list-get.ts";
-import { responsesCancelPost } from "./routes/responses-cancel-post.ts";
-import { responsesDelete } from "./routes/responses-delete.ts";
-import { responsesGet } from "./routes/responses-get.ts";
-import { responsesInputItemsGet } from "./routes/responses-input-items-get.ts";
-import { responsesPost } from "./routes/responses-post.ts";
-import { usageGet } from "./routes/usage-get.ts";
-import { closeWhenStopping } from "./stopping.ts";
-import { traceRequests } from "./trace-requests.ts";
+import { addDocs } from "./pages/docs.ts";
+import { addPlayground } from "./pages/playground.ts";
+import { cancelResponse } from "./responses/cancel-response.ts";
+import { createResponse } from "./responses/create-response.ts";
+import { deleteResponse } from "./responses/delete-response.ts";
+import { getResponse } from "./responses/get-response.ts";
+import { listInputItems } from "./responses/list-input-items.ts";
+import { listModels } from "./responses/list-models.ts";
 
 /** The API as an Express app that does not listen yet. */
 export function makeApp(deps: AppDeps): Express {
@@ -77,39 +77,39 @@ export function makeApp(deps: AppDeps): Express {
 /** Every call that needs a key. */
 export function routesOf(deps: AppDeps): Route[] {
   return [
-    executionsPost(deps),
-    executionsListGet(deps),
-    executionGet(deps),
-    executionEventsGet(deps),
-    executionReceiptGet(deps),
-    executionCancelPost(deps),
-    executionDelete(deps),
-    responsesPost(deps),
-    responsesGet(deps),
-    responsesCancelPost(deps),
-    responsesDelete(deps),
-    responsesInputItemsGet(deps),
-    assistantsPost(deps),
-    assistantsListGet(deps),
-    assistantsGet(deps),
-    assistantsUpdatePost(deps),
-    assistantsDelete(deps),
-    modelsListGet(deps),
-    filesPost(deps),
-    filesListGet(deps),
-    fileGet(deps),
-    fileContentGet(deps),
-    fileDelete(deps),
-    containersPost(deps),
-    containersListGet(deps),
-    containerGet(deps),
-    containerDelete(deps),
-    containerFilesPost(deps),
-    containerFilesListGet(deps),
-    containerFileGet(deps),
-    containerFileContentGet(deps),
-    containerFileDelete(deps),
-    usageGet(deps),
+    createExecution(deps),
+    listExecutions(deps),
+    getExecution(deps),
+    getExecutionEvents(deps),
+    getExecutionReceipt(deps),
+    cancelExecution(deps),
+    deleteExecution(deps),
+    createResponse(deps),
+    getResponse(deps),
+    cancelResponse(deps),
+    deleteResponse(deps),
+    listInputItems(deps),
+    createAssistant(deps),
+    listAssistants(deps),
+    getAssistant(deps),
+    updateAssistant(deps),
+    deleteAssistant(deps),
+    listModels(deps),
+    createFile(deps),
+    listFiles(deps),
+    getFile(deps),
+    getFileContent(deps),
+    deleteFile(deps),
+    createContainer(deps),
+    listContainers(deps),
+    getContainer(deps),
+    deleteContainer(deps),
+    createContainerFile(deps),
+    listContainerFiles(deps),
+    getContainerFile(deps),
+    getContainerFileContent(deps),
+    deleteContainerFile(deps),
+    getUsage(deps),
   ];
 }
 

@@ -4,6 +4,7 @@ import { W3CTraceContextPropagator } from "@opentelemetry/core";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
 import { defaultResource, detectResources, envDetector, resourceFromAttributes } from "@opentelemetry/resources";
 import { BatchSpanProcessor, ParentBasedSampler, TraceIdRatioBasedSampler, TracerProvider } from "@opentelemetry/sdk-trace";
+import { within } from "../util/race.ts";
 import type { Log } from "./log.ts";
 import type { Span, SpanOptions, Tracing } from "./trace.ts";
 
@@ -45,13 +46,8 @@ export function startTracing({ process, share, log }: { process: string; share: 
 
 /** The end of the process does not wait for a collector that is away; what it had not taken by then is lost. */
 async function stopWithin(ms: number, provider: TracerProvider, log: Log): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
   const sent = provider.shutdown().catch((error: unknown) => log.warn({ err: error }, "the last traces were not sent"));
-  await Promise.race([sent, late]);
-  clearTimeout(timer);
+  await within(sent, ms);
 }
 
 /** The SDK tells of an error as JSON with a stack; its message is what helps. */

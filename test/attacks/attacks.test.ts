@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { hasOwnKernel } from "../../src/engine/own-kernel.ts";
+import { hasOwnKernel } from "../../src/sandbox/own-kernel.ts";
 import { attackProblems } from "../support/attack-check.ts";
 import { type Attack, parseAttack } from "../support/attack-header.ts";
 import { attackInput } from "../support/attack-inputs.ts";

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { makeLimits } from "../../src/limits.ts";
+import { makeLimits } from "../../src/domain/limits.ts";
 import { filesOf, prepareSessions, type SessionsUnderTest, textOf } from "../support/session.ts";
 
 /** Hostile cells: whatever one leaves behind for the next can spoil its own session, and nothing else. */

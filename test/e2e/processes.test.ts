@@ -70,9 +70,9 @@ describe("a wrong configuration", () => {
     [{ PORT: "eighty" }, /PORT: .* \(is "eighty"\)/],
     [{ LIMIT_RUN_TIMEOUT_MS_MAX: "-1" }, /LIMIT_RUN_TIMEOUT_MS_MAX: must be a positive whole number/],
     [{ LIMIT_MEMORY_MB_MAX: "200" }, /tmpfs counts as memory/],
-    [{ LIMIT_NO_SUCH: "1" }, /LIMIT_NO_SUCH: there is no such limit/],
+    [{ LIMIT_NO_SUCH: "1" }, /LIMIT_NO_SUCH: no such limit can be set/],
   ])("%j stops the start, naming variable, rule and value", (env, message) => {
-    const { status, stderr } = spawnSync(process.execPath, ["dist/bin/api.js"], {
+    const { status, stderr } = spawnSync(process.execPath, ["dist/main/api.js"], {
       env: { ...process.env, ...env },
       encoding: "utf8",
       timeout: 20_000,

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { interpreterOf } from "../../src/oci/keeper.ts";
+import { interpreterOf } from "../../src/sandbox/oci/keeper.ts";
 
 /** A kernel as a process, with cgroup version 2 alone; the machine's files are its files, and it writes none. */
 const OWN_LINUX = "/usr/bin/linux.uml";

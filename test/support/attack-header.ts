@@ -1,4 +1,4 @@
-import { causes, statuses } from "../../src/execution/status.ts";
+import { causes, statuses } from "../../src/domain/status.ts";
 
 /**
  * What a hostile program says of itself in its first comments, one `# key: value` a line:

@@ -1,4 +1,4 @@
-import type { SandboxFactory } from "../../src/engine/sandbox.ts";
+import type { SandboxFactory } from "../../src/sandbox/sandbox.ts";
 
 /** What tests know of an engine behind the `SandboxFactory` that a worker has: a look from outside, and a hard hand. */
 export interface Behind {

@@ -44,7 +44,7 @@ def spell(value: Mapping[str, object]) -> bytes:
 def count_values(text: bytes) -> int:
     """
     Counts the JSON values in `text`: scalars, lists and objects at every level. A name counts as one more, and an empty list or
-    object as two. `src/json-shape.ts` counts the same way. Nothing is parsed: one megabyte may hold half a million lists.
+    object as two. `src/util/json-shape.ts` counts the same way. Nothing is parsed: one megabyte may hold half a million lists.
     """
     count = 1
     if b'"' in text:

@@ -34,7 +34,7 @@ CELL_END, CELL_BEGIN = 0x4B, 0x4C
 CELL_KINDS = frozenset((DISPLAY, ERROR, CELL_END, CELL_BEGIN))
 
 # Limits of the worker's frames. A head holds arguments and environment; JSON needs six bytes for a control character.
-# `src/limits.ts` keeps requests below these limits.
+# `src/domain/limits.ts` keeps requests below these limits.
 IN_HEAD_BYTES_MAX = 8 * 1024 * 1024
 IN_BODY_BYTES_MAX = 16 * 1024 * 1024
 

@@ -54,7 +54,7 @@ describe("files kept in S3", () => {
     expect(sent.status).toBe(302);
     expect(sent.headers.get("cache-control")).toBe("no-store");
     const given = await fetch(sent.headers.get("location") ?? "");
-    expect(given.headers.get("content-disposition")).toMatch(/^attachment; filename="page.html"/);
+    expect(given.headers.get("content-disposition")).toMatch(/^attachment; filename=page\.html/);
     expect((await given.arrayBuffer()).byteLength).toBe(100);
     const foreign = await api.newKey("org_b");
     expect((await fetch(address, { headers: { authorization: `Bearer ${foreign}` }, redirect: "manual" })).status).toBe(404);

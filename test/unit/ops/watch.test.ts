@@ -2,8 +2,8 @@ import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
-import { describeVariables } from "../../../src/config.ts";
-import { limitDefaults } from "../../../src/limits.ts";
+import { limitDefaults, operatorLimits } from "../../../src/domain/limits.ts";
+import { describeVariables, limitVariable } from "../../../src/main/config.ts";
 import { makeMetrics } from "../../../src/observe/metrics.ts";
 import { alerts, commandsOf, inputsOf, metricsIn, panels, queries, records, ruleTests, runbooks } from "../../support/watch.ts";
 
@@ -42,9 +42,11 @@ test("each alert has one runbook, and each runbook an alert", () => {
   }
 });
 
-test.each([...runbooks])("the runbook of %s says what it means, who is hurt, where to look, what to do, when it is over", (name, text) => {
+test.each([...runbooks])("the runbook of %s has every section, and says when it is done", (name, text) => {
   const headings = [...text.matchAll(/^#+ .*/gm)].map(([heading]) => heading);
-  expect(headings).toEqual([`# ${name}`, "## Who is hurt", "## Look at", "## Do", "## It is over when"]);
+  const sections = ["What it means", "Is it hurting callers", "Find the cause", "Fix", "If that fails"];
+  expect(headings).toEqual([`# ${name}`, ...sections.map((section) => `## ${section}`)]);
+  expect(text).toContain("\nDone when ");
   for (const [, page] of text.matchAll(/\]\((\w+)\.md\)/g)) expect([...runbooks.keys()]).toContain(page);
 });
 
@@ -96,11 +98,11 @@ test("every line that a runbook looks for in a log is one that the service write
 test("every variable and limit that a runbook names exists", () => {
   const variables = describeVariables().map(({ name }) => name);
   const limits = Object.keys(limitDefaults);
+  const settings = operatorLimits.map(limitVariable);
   const text = [...runbooks.values()].join("\n");
   const set = [...text.matchAll(/`([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)`/g)].map(([, name]) => name as string);
   expect(set.length).toBeGreaterThan(5);
-  const asVariable = (limit: string) => `LIMIT_${limit.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
-  expect(set.filter((name) => !variables.includes(name) && !limits.map(asVariable).includes(name))).toEqual([]);
+  expect(set.filter((name) => !variables.includes(name) && !settings.includes(name as never))).toEqual([]);
   const bounds = [...text.matchAll(/`([a-z]+(?:[A-Z][a-z]+)*Max)`/g)].map(([, name]) => name as string);
   expect(bounds.filter((name) => !limits.includes(name))).toEqual([]);
 });

@@ -1,0 +1,46 @@
+import { deadlineAfter } from "./deadline.ts";
+
+/**
+ * Work against a signal or a deadline. The work itself is not stopped: a caller that can stop it does so with the same
+ * signal. No listener and no timer stays behind.
+ */
+
+/** The value of `work`. Rejects with the reason of `signal` once that is aborted. */
+export async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let abort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason as Error);
+    if (signal.aborted) abort();
+    else signal.addEventListener("abort", abort, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+/** The value of `work`. Rejects with an Error of this message after `ms`. */
+export async function orTimeout<T>(work: Promise<T>, ms: number, message: string): Promise<T> {
+  const deadline = deadlineAfter(ms, new AbortController().signal);
+  try {
+    return await orAborted(work, deadline.signal);
+  } catch (error) {
+    throw error === deadline.signal.reason ? new Error(message) : error;
+  } finally {
+    deadline.clear();
+  }
+}
+
+/** The value of `work`, or undefined after `ms`. */
+export async function within<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
+  const deadline = deadlineAfter(ms, new AbortController().signal);
+  try {
+    return await orAborted(work, deadline.signal);
+  } catch (error) {
+    if (error === deadline.signal.reason) return undefined;
+    throw error;
+  } finally {
+    deadline.clear();
+  }
+}
