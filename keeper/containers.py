@@ -1,4 +1,4 @@
-"""Containers, made and removed by the OCI runtime from a config.json of their own."""
+"""Makes and removes containers with the OCI runtime."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import shutil
 import signal
 import struct
 import sys
-import threading
 import time
 from typing import Any
 
 from cgroups import Cgroups, oom_kills, open_procs, unlimited
+from config import container_config
+from ids import IdRanges
 
-MIB = 1024 * 1024
 COMMAND_TIMEOUT_S = 20
 REMOVE_ATTEMPTS = 3
 KILL_TIMEOUT_MS = 5_000
@@ -27,12 +27,12 @@ HELD_FD = 3
 # From the kernel's pidfd.h.
 _PIDFD_GET_INFO, _PIDFD_INFO_EXIT = 0xC040FF0B, 1 << 3
 _MESSAGE = re.compile(r'"msg":("(?:[^"\\]|\\.)*")')
-# A group is empty a moment after its last process was seen to end.
+# A cgroup stays busy for a moment after its last process has ended.
 EMPTY_ATTEMPTS, EMPTY_PAUSE_S = 50, 0.002
 
 
 class Container:
-    """A container that stands, empty but for its first process."""
+    """A running container. At first it holds only its first process."""
 
     def __init__(self, runtime: Runtime, identity: str, pid: int, id_range: int, cgroups: Cgroups) -> None:
         self.id = identity
@@ -41,10 +41,10 @@ class Container:
         self._runtime = runtime
         self.init = os.pidfd_open(pid)
         self.folders = cgroups.folders_of(pid)
-        # A number that died and was given to another process between the two would name groups of somebody else.
+        # If the process has ended, its id may already belong to a process in another cgroup.
         if not self.folders or not all(f"/{identity}" in folder for folder in self.folders.values()):
             os.close(self.init)
-            raise OSError("the first process has ended, or is in no group of its own")
+            raise OSError("the first process has ended, or has no cgroup of its own")
         missing = unlimited(self.folders) if runtime.proves_limits else []
         if missing:
             os.close(self.init)
@@ -52,18 +52,18 @@ class Container:
         self.procs = open_procs(self.folders)
 
     def members(self) -> list[int]:
-        """Ids of the processes inside, those that joined from outside among them."""
+        """Ids of the processes in the container, joined ones included."""
         return [int(line) for line in os.pread(self.procs[0], 65_536, 0).split()]
 
     def kill(self) -> None:
-        """With the first process every other one of its namespace ends; returns once they have."""
+        """Kills the first process, and with it all of its process namespace. Returns when they have ended."""
         kill(self.init)
 
     def oom_killed(self) -> bool:
         return oom_kills(self.folders) > 0
 
     def exit_code(self, ended: int) -> int | None:
-        """Of the process with that pidfd, which has ended and with it all that the container was for."""
+        """Exit code of the process with the pidfd `ended`, which has ended."""
         return exit_code(ended)
 
     def remove(self) -> None:
@@ -85,8 +85,8 @@ class Runtime:
         held: int | None,
     ) -> None:
         """
-        `proves_limits`: where they are not root, runtimes go on without limits that they can not set. `held` is a descriptor
-        that they hold as long as they run, and containers do not.
+        `proves_limits` checks the limits of each container: without root, runtimes continue when they cannot set one.
+        `held` is a file descriptor that runtimes keep open while they run, and containers do not inherit.
         """
         self.proves_limits = proves_limits
         self._held = () if held is None else ((os.POSIX_SPAWN_DUP2, held, HELD_FD),)
@@ -96,38 +96,33 @@ class Runtime:
         self._bundles = f"{state}/bundles"
         self._template = template
         self._cgroups = cgroups
-        self._lock = threading.Lock()
-        # Absent where the kernel gives no user namespace.
-        self._ids_each = sum(each["size"] for each in template["linux"].get("uidMappings", ()))
-        self._id_ranges = id_ranges
-        self._ranges_used: set[int] = set()
-        self._next_range = 0
+        self._id_ranges = IdRanges(id_ranges)
         os.makedirs(self._bundles, mode=0o700, exist_ok=True)
 
     def create(self, memory_mb: int) -> Container:
-        """Raises OSError when there is no container; whatever was made of it is gone then."""
+        """Makes a container. Raises OSError after removing what was made so far."""
         identity = os.urandom(16).hex()
-        id_range = self._take_range()
+        id_range = self._id_ranges.take()
         bundle = f"{self._bundles}/{identity}"
         try:
             os.mkdir(bundle, 0o700)
             with open(f"{bundle}/config.json", "w") as file:
-                file.write(json.dumps(self._config(identity, id_range, memory_mb)))
+                file.write(json.dumps(container_config(self._template, identity, id_range, memory_mb)))
             return self._launch(identity, id_range)
         except BaseException:
             self._forget(identity, id_range)
             raise
 
     def try_out(self, memory_mb: int) -> None:
-        """Raises OSError unless a container of ours comes up."""
+        """Raises OSError unless a container can be made."""
         container = self.create(memory_mb)
         container.kill()
         container.remove()
 
     def remove(self, container: Container) -> None:
         """
-        What the runtime's own delete does, without a program started for it: that costs as much as making a container.
-        Whatever does not go this way is left to the runtime.
+        Removes a container as the runtime's delete command does, but without starting a program, which costs as much as
+        making a container. Falls back to the runtime.
         """
         try:
             for folder in set(container.folders.values()):
@@ -139,10 +134,10 @@ class Runtime:
         except OSError:
             self._forget(container.id, container.id_range)
         else:
-            self._give_back(container.id_range)
+            self._id_ranges.give_back(container.id_range)
 
     def remove_leftovers(self) -> None:
-        """Containers of a keeper that is no more; this one has made none yet, or has to leave none."""
+        """Removes all containers of this state folder: those of an earlier keeper at the start, our own at the end."""
         for identity in os.listdir(self._bundles):
             self._forget(identity, None)
 
@@ -152,30 +147,9 @@ class Runtime:
     def _launch(self, identity: str, id_range: int) -> Container:
         bundle = f"{self._bundles}/{identity}"
         self._run(identity, "run", "--detach", "--bundle", bundle, "--pid-file", f"{bundle}/pid", identity)
-        return Container(self, identity, int(open(f"{bundle}/pid").read()), id_range, self._cgroups)
-
-    def _config(self, identity: str, id_range: int, memory_mb: int) -> dict[str, Any]:
-        template = self._template
-        memory = {"limit": memory_mb * MIB, "swap": memory_mb * MIB}
-        linux = {
-            **template["linux"],
-            "cgroupsPath": f"{template['linux']['cgroupsPath']}/{identity}",
-            "resources": {**template["linux"]["resources"], "memory": memory},
-        }
-        if self._ids_each:
-            for kind in ("uidMappings", "gidMappings"):
-                linux[kind] = [{**each, "hostID": each["hostID"] + id_range * self._ids_each} for each in linux[kind]]
-        return {**template, "linux": linux}
-
-    def _take_range(self) -> int:
-        """A range that no living container has; the oldest first, so that a number is long out of use."""
-        with self._lock:
-            while self._next_range in self._ranges_used:
-                self._next_range = (self._next_range + 1) % self._id_ranges
-            taken = self._next_range
-            self._next_range = (taken + 1) % self._id_ranges
-            self._ranges_used.add(taken)
-            return taken
+        with open(f"{bundle}/pid") as file:
+            pid = int(file.read())
+        return Container(self, identity, pid, id_range, self._cgroups)
 
     def _forget(self, identity: str, id_range: int | None) -> None:
         bundle = f"{self._bundles}/{identity}"
@@ -187,23 +161,19 @@ class Runtime:
                 break
             except OSError as error:
                 if attempt == REMOVE_ATTEMPTS - 1:
-                    # Its folder stays, and with it the name by which the next start finds it.
+                    # The next start finds the container by its folder.
                     print(f"container {identity} not removed: {error}", file=sys.stderr, flush=True)
                     return
         if id_range is not None:
-            self._give_back(id_range)
-
-    def _give_back(self, id_range: int) -> None:
-        with self._lock:
-            self._ranges_used.discard(id_range)
+            self._id_ranges.give_back(id_range)
 
     def _run(self, identity: str, *arguments: str, stdin: int | None = None, stdout: int | None = None) -> None:
-        # Not subprocess: its wait for a bounded time asks again and again.
+        # Not subprocess, whose wait with a timeout polls.
         streams = [
             (os.POSIX_SPAWN_OPEN, fd, "/dev/null", os.O_RDWR, 0) if given is None else (os.POSIX_SPAWN_DUP2, given, fd)
             for fd, given in enumerate((stdin, stdout, None))
         ]
-        # Into a file, not a pipe: a container's first process would hold a pipe open.
+        # The log is a file, because the container's first process would keep a pipe open.
         command = [*self._command, "--log", f"{self._bundles}/{identity}/log", *arguments]
         pid = os.posix_spawn(self._program, command, os.environ, file_actions=(*streams, *self._held))
         pidfd = os.pidfd_open(pid)
@@ -221,20 +191,26 @@ class Runtime:
             raise OSError(f"{self._command[0]} {what} ended with {code}: {self._last_line(identity)}")
 
     def _last_line(self, identity: str) -> str:
-        """What the runtime said last; it knows sizes and ids, and nothing of an execution."""
+        """The last message of the runtime's log. It names sizes and ids, and nothing of an execution."""
         try:
-            line = open(f"{self._bundles}/{identity}/log", errors="replace").read().strip().rsplit("\n", 1)[-1]
+            with open(f"{self._bundles}/{identity}/log", errors="replace") as file:
+                return last_message(file.read())
         except FileNotFoundError:
-            return "it said nothing"
-        # gVisor writes JSON, one value behind the other.
-        messages = _MESSAGE.findall(line)
-        return (json.loads(messages[-1]) if messages else line)[-500:]
+            return "it logged nothing"
+
+
+def last_message(log: str) -> str:
+    """The last message of a log in plain lines or, as gVisor writes it, in JSON values; at most 500 characters."""
+    line = log.strip().rsplit("\n", 1)[-1]
+    messages = _MESSAGE.findall(line)
+    text: str = json.loads(messages[-1]) if messages else line
+    return text[-500:]
 
 
 def _sealed_copy(command: str) -> int:
     """
-    A copy of the program that nobody can write to. crun and runc guard themselves against the containers that they start by
-    running from such a copy; started from one, they do without making another and starting twice.
+    Returns a file descriptor of a copy of the program that cannot be written to. crun and runc run from such a copy, as a
+    protection against their containers. Started from one, they do not make another and start twice.
     """
     copy = os.memfd_create("runtime", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     with open(command, "rb") as program, open(copy, "wb", closefd=False) as target:
@@ -255,9 +231,12 @@ def _remove_group(folder: str) -> None:
 
 
 def exit_code(pidfd: int) -> int | None:
-    """How a process ended that is no child of ours: its exit code, or 128 and the signal, as shells say it. Kernels before 6.15 do not tell."""
+    """
+    Exit code of a process that is not our child, or 128 + the signal that killed it. None on kernels before 6.15, which do
+    not report it.
+    """
     poll = select.poll()
-    # Asks for nothing, so it wakes when the process is gone altogether: from then on the kernel tells.
+    # With no events requested, poll wakes once the process is reaped. From then on the kernel reports the exit code.
     poll.register(pidfd, 0)
     poll.poll(GONE_TIMEOUT_MS)
     information = bytearray(struct.pack("Q56x", _PIDFD_INFO_EXIT))
@@ -280,7 +259,7 @@ def kill(pidfd: int) -> None:
 
 
 def wait_for(pidfd: int, timeout_ms: int) -> bool:
-    """Whether the process has ended within that time."""
+    """Returns whether the process ended within the time."""
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
     return bool(poll.poll(timeout_ms))

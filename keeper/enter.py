@@ -1,4 +1,4 @@
-"""Becomes the zygote: the sandbox image's own interpreter, inside the sandbox image's root file system."""
+"""Becomes a zygote: runs the sandbox image's interpreter in the sandbox image's root file system."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mounts import furnish_zygote, leave_host_mounts
 
 _BOOT = (
     "import sys; sys.path[:0] = ['/opt']; "
-    "sys.path += ['/usr/local/lib/python3.13/dist-packages', '/usr/lib/python3/dist-packages']; import runner.zygote as z; "
+    "sys.path += ['/usr/local/lib/python3.13/dist-packages', '/usr/lib/python3/dist-packages']; import runner.oci.zygote as z; "
     "sys.path.remove('/opt'); z.serve(int(sys.argv[1]))"
 )
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/tmp"}

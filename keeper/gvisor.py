@@ -1,7 +1,7 @@
-"""Containers with a kernel of their own, gVisor's: nobody can fork into one, so the runner is its first process and waits there.
+"""gVisor's containers, which have a kernel of their own.
 
-Its standard streams are pipes that we hold. The worker's connection comes later and is spliced to them: the kernel moves
-the bytes, and none of them is ever read here.
+No process can be forked into one, so the runner is the first process and waits for its connection. Its standard streams are
+pipes that we hold. The worker's connection is spliced to them later: the kernel moves the bytes, and we never read them.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ import signal
 import socket
 import sys
 import threading
+from functools import partial
 from typing import Any
 
 from cgroups import Cgroups
 from containers import Container, Runtime, kill, wait_for
 
-# How gVisor takes over system calls: the first is the faster one, and older releases know only the second.
+# How gVisor intercepts system calls. The first is faster; older releases have only the second.
 PLATFORMS = ("systrap", "ptrace")
 GREETING_TIMEOUT_MS = 20_000
-# For a server of files to see that its kernel has ended.
+# For the file server to notice that its kernel has ended.
 END_TIMEOUT_MS = 5_000
-# What a runner said last is handed on within this time, once it has ended.
+# After a runner has ended, its last output is forwarded for this long.
 DRAIN_TIMEOUT_S = 0.5
 _PR_SET_CHILD_SUBREAPER = 36
 _SPLICE_BYTES = 1024 * 1024
@@ -32,22 +33,22 @@ _SPLICE_BYTES = 1024 * 1024
 
 class OwnKernelRuntime(Runtime):
     def __init__(self, command: str, state: str, template: dict[str, Any], cgroups: Cgroups, id_ranges: int, platform: str) -> None:
-        # Its kernels would hold what it holds.
+        # Nothing is held: the containers' kernels would inherit the descriptor.
         super().__init__(command, state, template, cgroups, id_ranges, proves_limits=False, held=None)
         self._flags = ("--network=none", f"--platform={platform}")
-        # Whose ends containers wait for, by process.
+        # Processes that a container waits for, with its id.
         self._awaited: dict[int, str] = {}
 
     def remove(self, container: Container) -> None:
-        """What is outside of the container is known to the runtime alone."""
+        """Removes through the runtime, which alone knows what exists outside of the container."""
         self._forget(container.id, container.id_range)
 
     def _program_of(self, command: str) -> str:
-        """No copy: nothing in the container comes near the runtime, and it is large."""
+        """No sealed copy: containers cannot reach the runtime, and it is large."""
         return command
 
     def _launch(self, identity: str, id_range: int) -> OwnKernelContainer:
-        """Returns once the runner has greeted: from then on it waits for the worker."""
+        """Returns once the runner has sent its greeting and waits for the worker."""
         bundle = f"{self._bundles}/{identity}"
         stdin, ours_in = os.pipe()
         ours_out, stdout = os.pipe()
@@ -61,7 +62,7 @@ class OwnKernelRuntime(Runtime):
             kernel, server = self._processes_of(identity)
             self._awaited.update({kernel: identity, server: identity})
             if not _greets(ours_out):
-                raise OSError("no runner came up in the container")
+                raise OSError("no runner started in the container")
             return OwnKernelContainer(self, identity, kernel, server, id_range, self._cgroups, ours_in, ours_out)
         except BaseException:
             os.close(ours_in)
@@ -69,38 +70,34 @@ class OwnKernelRuntime(Runtime):
             self._end_processes_of(identity)
             raise
 
-    def let_go(self, identity: str, *pids: int) -> None:
-        """Nobody waits for them any more; a number that another container has got meanwhile stays that one's."""
+    def stop_awaiting(self, identity: str, *pids: int) -> None:
+        """Allows the processes to be reaped as orphans. An id that was reused for another container stays with that container."""
         for pid in pids:
             if self._awaited.get(pid) == identity:
                 del self._awaited[pid]
 
     def _processes_of(self, identity: str) -> tuple[int, int]:
-        """Ids of its kernel and of the server of its files, from what the runtime notes down for itself."""
-        try:
-            with open(f"{self._state}/{identity}_sandbox:{identity}.state") as file:
-                state = json.load(file)
-            return state["sandbox"]["pid"], state["goferPid"]
-        except (KeyError, TypeError, ValueError) as error:
-            raise OSError(f"the runtime's notes on a container can not be read: {error!r}") from error
+        """Ids of the container's kernel and file server, from the runtime's state file."""
+        with open(f"{self._state}/{identity}_sandbox:{identity}.state") as file:
+            return kernel_and_server(file.read())
 
     def _end_processes_of(self, identity: str) -> None:
-        """The runtime waits for them to be gone before it removes anything, and only we, whose children they are, can let them go."""
+        """Kills and reaps the container's processes, our children. The runtime removes nothing before they are gone."""
         try:
             processes = set(self._processes_of(identity))
         except OSError:
-            # A runtime that took too long was killed before it could note them down.
+            # A runtime that took too long was killed before it wrote its state file.
             processes = {pid for pid in _children() if identity in _command_of(pid)}
         for pid in processes:
             _end_child(pid)
-        self.let_go(identity, *processes)
+        self.stop_awaiting(identity, *processes)
 
     def _forget(self, identity: str, id_range: int | None) -> None:
         super()._forget(identity, id_range)
         self._reap_orphans()
 
     def _reap_orphans(self) -> None:
-        """What ran inside comes to us when its kernel ends. A runtime at work is of our own session, and somebody waits for it."""
+        """Reaps what ran inside a container whose kernel has ended. Runtimes at work share our session and are waited for elsewhere."""
         for pid in _children():
             try:
                 if pid not in self._awaited and os.getsid(pid) != os.getsid(0):
@@ -109,8 +106,21 @@ class OwnKernelRuntime(Runtime):
                 continue
 
 
+def kernel_and_server(state: str) -> tuple[int, int]:
+    """Process ids of the kernel and the file server in the runtime's state file. Raises OSError when they are not there."""
+    try:
+        notes = json.loads(state)
+        pids = notes["sandbox"]["pid"], notes["goferPid"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise OSError(f"the runtime's state file cannot be read: {error!r}") from error
+    # Ids of 0 and below would name groups of processes.
+    if not all(type(pid) is int and pid > 1 for pid in pids):
+        raise OSError(f"the runtime's state file has no process ids: {pids!r}")
+    return pids
+
+
 class OwnKernelContainer(Container):
-    """Its kernel, which stands for the first process, and the server of its files are our children: the runtime leaves them to us."""
+    """The kernel takes the place of the first process. It and the file server are our children, and we reap both."""
 
     def __init__(
         self, runtime: OwnKernelRuntime, identity: str, pid: int, server: int, id_range: int, cgroups: Cgroups, stdin: int, stdout: int
@@ -121,7 +131,7 @@ class OwnKernelContainer(Container):
         except BaseException:
             os.close(self._server)
             raise
-        self._let_go = lambda: runtime.let_go(identity, pid, server)
+        self._stop_awaiting = partial(runtime.stop_awaiting, identity, pid, server)
         self._code: int | None = None
         self._reaping = threading.Lock()
         self._stdin = stdin
@@ -137,14 +147,16 @@ class OwnKernelContainer(Container):
             try:
                 end = os.waitid(os.P_PIDFD, self.init, os.WEXITED)
             except ChildProcessError:
-                # It was before.
+                # Reaped before.
+                return self._code
+            if end is None:
                 return self._code
             killed = end.si_code in (os.CLD_KILLED, os.CLD_DUMPED)
             self._code = 128 + end.si_status if killed else end.si_status
             return self._code
 
     def connect(self, connection: int) -> None:
-        """From here on whatever `connection` brings goes to the runner, and the other way round, until one of the two ends."""
+        """Moves bytes between `connection` and the runner, both ways, until one of them ends."""
         self._connection = socket.socket(fileno=os.dup(connection))
         self._connection.setblocking(False)
         ways = (self._move_out, self._move_in)
@@ -161,19 +173,19 @@ class OwnKernelContainer(Container):
         if self._connection is None:
             os.close(self._stdin)
         else:
-            # Wakes both, whatever the worker does; a number must not be closed while they wait for it.
+            # Wakes both threads. A descriptor must not be closed while a thread waits for it.
             _end(self._connection)
             for thread in self._threads:
                 thread.join()
             self._connection.close()
         os.close(self._stdout)
-        # The runtime waits for them to be gone, and only we can let them go.
+        # The runtime waits until both processes are reaped, which only we can do.
         self._reap_kernel()
         if not wait_for(self._server, END_TIMEOUT_MS):
             kill(self._server)
         os.waitid(os.P_PIDFD, self._server, os.WEXITED)
         os.close(self._server)
-        self._let_go()
+        self._stop_awaiting()
         super().remove()
 
     def _move_out(self, connection: socket.socket) -> None:
@@ -182,23 +194,28 @@ class OwnKernelContainer(Container):
 
     def _move_in(self, connection: socket.socket) -> None:
         _splice(connection.fileno(), self._stdin)
-        # Without its standard input a runner ends.
+        # A runner ends when its standard input closes.
         os.close(self._stdin)
 
 
 class FirstRunners:
-    """Stands where zygotes stand: the runner is in the container already."""
+    """Takes the place of the zygotes: the runner is in the container already."""
 
-    def fork_into(self, connection: int, container: OwnKernelContainer, _end_request: int) -> int:
+    def fork_into(self, connection: int, container: Container, _end_request: int) -> int:
+        """Returns a pidfd of the container's kernel, which now forwards `connection` to the runner."""
+        if not isinstance(container, OwnKernelContainer):
+            raise TypeError("only a container with its own kernel has its runner already")
         container.connect(connection)
         return os.dup(container.init)
 
     def close(self) -> None:
-        """Nothing of theirs outlives a container."""
+        """Nothing to close: every runner ends with its container."""
 
 
-def find_runtime(command: str, state: str, template: dict[str, Any], cgroups: Cgroups, bounds: dict[str, int]) -> tuple[OwnKernelRuntime, str]:
-    """The runtime with the first platform on which a runner comes up, and its name; ends the program where there is none."""
+def find_runtime(
+    command: str, state: str, template: dict[str, Any], cgroups: Cgroups, bounds: dict[str, int]
+) -> tuple[OwnKernelRuntime, str]:
+    """Returns the runtime with the first platform on which a runner starts, and the platform. Exits when there is none."""
     _adopt_orphans()
     troubles = []
     for platform in PLATFORMS:
@@ -214,17 +231,21 @@ def find_runtime(command: str, state: str, template: dict[str, Any], cgroups: Cg
 
 
 def _adopt_orphans() -> None:
-    """The processes that a runtime leaves behind become our children, so that we learn how they end."""
+    """Makes the processes that a runtime leaves behind our children, so that we get their exit codes."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl")
     if not os.path.exists("/proc/thread-self/children"):
-        print("this kernel does not tell children: what ends in sandboxes stays as dead processes as long as this keeper runs", file=sys.stderr, flush=True)
+        print(
+            "this kernel does not list child processes: those that end in sandboxes stay as zombies while this keeper runs",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def _end_child(pid: int) -> None:
     try:
-        # A number that is no child's any more may be anybody's.
+        # The id of a process that is no longer our child may belong to any process.
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
@@ -234,7 +255,8 @@ def _end_child(pid: int) -> None:
 
 def _command_of(pid: int) -> str:
     try:
-        return open(f"/proc/{pid}/cmdline", errors="replace").read()
+        with open(f"/proc/{pid}/cmdline", errors="replace") as file:
+            return file.read()
     except OSError:
         return ""
 
@@ -243,9 +265,10 @@ def _children() -> list[int]:
     children = []
     for thread in os.listdir("/proc/self/task"):
         try:
-            children += open(f"/proc/self/task/{thread}/children").read().split()
+            with open(f"/proc/self/task/{thread}/children") as file:
+                children += file.read().split()
         except (FileNotFoundError, ProcessLookupError):
-            # It has ended, and its children are another's.
+            # The thread has ended, and another one has its children.
             continue
     return [int(pid) for pid in children]
 
@@ -257,7 +280,7 @@ def _greets(stdout: int) -> bool:
 
 
 def _splice(source: int, target: int) -> None:
-    """Until either has ended. It never waits in the call itself, which locks a pipe against its other side meanwhile."""
+    """Moves bytes until either side ends. Waits in poll, because splice locks the pipe while it waits."""
     readable, writable = select.poll(), select.poll()
     readable.register(source, select.POLLIN)
     writable.register(target, select.POLLOUT)
@@ -277,5 +300,5 @@ def _end(connection: socket.socket) -> None:
     try:
         connection.shutdown(socket.SHUT_RDWR)
     except OSError:
-        # The worker was faster.
+        # The worker has closed it already.
         pass

@@ -1,19 +1,20 @@
-"""The one program that runs as root, or as root of a user namespace alone: makes containers, lets the zygote fork into them, removes them.
+"""Makes containers, has zygotes fork runners into them, and removes them. The only program that runs as root.
 
-It is told sizes and ids, never a path, a name or an option. Its language, on a unix socket that only the service's
-account may open, is one request a connection:
+(Root of a user namespace suffices.) It accepts sizes and ids, never a path, a name or an option. Only the service's account
+may open its unix socket. Each connection carries one request:
 
-    b"C" + memory in MiB, 4 bytes big endian    makes a container and answers with lines of JSON:
-                                                {"id": …, "own_kernel": …} once it stands, {"oom_killed": …, "exit_code": …} once it has ended,
-                                                {"refused": …} instead when there is none
-    b"A" + id, 32 bytes                         lets the zygote fork a runner into the container of that id; from here
-                                                on the connection is the runner's, and nothing of it passes through us
-    b"P" + id, 32 bytes                         the same, without the scientific stack: a smaller process forks sooner
+    b"C" + memory in MiB, 4 bytes big endian    makes a container. The answer is lines of JSON:
+                                                {"id": …, "own_kernel": …} once it runs,
+                                                {"oom_killed": …, "exit_code": …} once it has ended,
+                                                or {"refused": …} alone
+    b"A" + id, 32 bytes                         forks a runner with the scientific stack into that container. From then on
+                                                the connection belongs to the runner, and the keeper does not read it
+    b"P" + id, 32 bytes                         the same without the scientific stack: a smaller process forks faster
 
-Into a container with a kernel of its own nobody can fork. There the runner is the first process, "A" and "P" are the same, and the
-bytes of the runner's connection are moved on by the kernel.
+No process can be forked into a container with its own kernel. There the runner is the first process, "A" and "P" are the same,
+and the kernel moves the bytes of the connection.
 
-A container lives as long as its first connection. None is ever joined twice.
+A container lives as long as the connection that made it. It is joined at most once.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ import stat
 import struct
 import sys
 import threading
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from cgroups import Cgroups, make_room
 from containers import COMMAND_TIMEOUT_S, Container, Runtime, kill
@@ -43,8 +44,11 @@ from mounts import (
     see_through_container,
     show_group_alone,
 )
-from seccomp import compile_profile, load_as_it_is
+from seccomp import compile_profile, embed_program
 from zygotes import Zygotes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 CREATE, ATTACH, ATTACH_PLAIN = b"C", b"A", b"P"
 ID_BYTES = 32
@@ -54,7 +58,7 @@ BACKLOG = 256
 
 def main() -> None:
     options = _parse_options()
-    # What our starter had open is nobody's here, a runtime's and a sandbox's least of all.
+    # No runtime and no sandbox may inherit a file descriptor of the program that started us.
     os.closerange(3, 2**31 - 1)
     setup = json.loads(sys.stdin.readline())
     making = _own_folder(options.state)
@@ -70,7 +74,7 @@ def main() -> None:
         hide_idle_hierarchies(options.state)
     rootfs = f"{options.state}/rootfs"
     bind_read_only(options.rootfs, rootfs)
-    keeper = Keeper(options, setup, rootfs, making)
+    keeper = make_keeper(options, setup, rootfs, making)
     listening = _listen(options.socket, options.owner)
     print("ready", keeper.platform, flush=True)
     threading.Thread(target=_end_with_starter, args=(keeper,), daemon=True).start()
@@ -79,47 +83,54 @@ def main() -> None:
         threading.Thread(target=keeper.serve, args=(connection,), daemon=True).start()
 
 
+def make_keeper(options: argparse.Namespace, setup: dict[str, Any], rootfs: str, making: int) -> Keeper:
+    """Prepares the runtime and the runners. `making` is the lock that runtimes hold."""
+    template = setup["config"]
+    template["root"]["path"] = rootfs
+    bounds: dict[str, int] = setup["bounds"]
+    cgroups = Cgroups()
+    if setup["own_kernel"]:
+        own_kernels, platform = find_runtime(options.runtime, options.state, template, cgroups, bounds)
+        return Keeper(own_kernels, dict.fromkeys((ATTACH, ATTACH_PLAIN), FirstRunners()), bounds, options.owner, platform)
+    program = compile_profile(template["linux"]["seccomp"])
+    if os.path.basename(options.runtime) == "crun":
+        embed_program(template, program)
+    rootless = options.group is not None
+    runtime = Runtime(options.runtime, options.state, template, cgroups, bounds["id_ranges"], proves_limits=rootless, held=making)
+    runtime.remove_leftovers()
+    if rootless:
+        runtime.try_out(bounds["memory_mb_max"])
+    runners = {
+        ATTACH: Zygotes(rootfs, template, program, bounds, stack=True),
+        ATTACH_PLAIN: Zygotes(rootfs, template, program, bounds, stack=False),
+    }
+    return Keeper(runtime, runners, bounds, options.owner)
+
+
 class Keeper:
-    def __init__(self, options: argparse.Namespace, setup: dict[str, Any], rootfs: str, making: int) -> None:
-        template = setup["config"]
-        template["root"]["path"] = rootfs
-        self._bounds: dict[str, int] = setup["bounds"]
-        self._owner: int = options.owner
-        self._own_kernel: bool = setup["own_kernel"]
-        cgroups = Cgroups()
-        self._runtime: Runtime
-        self._runners: dict[bytes, Zygotes | FirstRunners]
-        # How a kernel of its own gets at system calls.
-        self.platform = ""
-        if self._own_kernel:
-            self._runtime, self.platform = find_runtime(options.runtime, options.state, template, cgroups, self._bounds)
-            self._runners = dict.fromkeys((ATTACH, ATTACH_PLAIN), FirstRunners())
-        else:
-            program = compile_profile(template["linux"]["seccomp"])
-            if os.path.basename(options.runtime) == "crun":
-                load_as_it_is(template, program)
-            rootless = options.group is not None
-            id_ranges = self._bounds["id_ranges"]
-            self._runtime = Runtime(options.runtime, options.state, template, cgroups, id_ranges, proves_limits=rootless, held=making)
-            self._runtime.remove_leftovers()
-            if rootless:
-                self._runtime.try_out(self._bounds["memory_mb_max"])
-            self._runners = {
-                ATTACH: Zygotes(rootfs, template, program, self._bounds, stack=True),
-                ATTACH_PLAIN: Zygotes(rootfs, template, program, self._bounds, stack=False),
-            }
+    """Serves connections. `platform` says how containers with their own kernel intercept system calls; "" without one."""
+
+    def __init__(
+        self, runtime: Runtime, runners: Mapping[bytes, Zygotes | FirstRunners], bounds: dict[str, int], owner: int, platform: str = ""
+    ) -> None:
+        self._runtime = runtime
+        self._runners = runners
+        self._bounds = bounds
+        self._owner = owner
+        self._own_kernel = platform != ""
+        self.platform = platform
         self._containers: dict[str, Sandbox] = {}
         self._lock = threading.Lock()
 
     def serve(self, connection: socket.socket) -> None:
-        """Answers one connection; whatever goes wrong ends it and nothing else."""
+        """Serves one connection. An error ends this connection only."""
         try:
             with connection:
                 _, peer, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
                 if peer not in (0, self._owner):
                     return
                 connection.settimeout(REQUEST_TIMEOUT_S)
-                # Nothing at all is how one asks whether we are there.
+                # A connection that sends nothing is a health check.
                 kind = connection.recv(1)
                 if kind == CREATE:
                     self._create(connection, struct.unpack(">I", _receive(connection, 4))[0])
@@ -165,7 +176,7 @@ class Keeper:
 
 
 class Sandbox:
-    """One container and who watches it: ends when its owner's connection, its runner or its first process does."""
+    """One container and the connections to it. Ends with its owner's connection, its runner or its first process."""
 
     def __init__(self, container: Container, owner: socket.socket) -> None:
         self.container = container
@@ -179,8 +190,8 @@ class Sandbox:
 
     def join(self, runners: Zygotes | FirstRunners, connection: int) -> None:
         """
-        Has a runner forked into the container, or connected, unless one was before. Whoever removes the container waits for that: a
-        number of a descriptor that was closed meanwhile could be another container's.
+        Forks a runner into the container, or connects to the one inside, at most once. The removal of the container waits for
+        this: a descriptor closed meanwhile could be reused for another container.
         """
         with self._joining:
             if self._over or self.joined:
@@ -192,11 +203,11 @@ class Sandbox:
                 os.eventfd_write(self._runner_taken, 1)
 
     def watch(self) -> None:
-        """Returns once the owner has gone; tells it before when the sandbox has ended by itself."""
+        """Returns once the owner has closed its connection. Reports the end of the sandbox to it first, if that comes first."""
         owner = self._owner.fileno()
         self._owner.settimeout(None)
         while True:
-            # The runner has files to send after the first process has ended.
+            # The runner still sends files after the first process has ended.
             end = self._runner if self._runner >= 0 else self._runner_taken if self.joined else self.container.init
             ready = _wait(owner, end, self._runner_taken, self.end_request)
             if owner in ready:
@@ -207,6 +218,8 @@ class Sandbox:
             if self._runner_taken in ready:
                 os.eventfd_read(self._runner_taken)
                 if self._runner < 0:
+                    # The fork failed: no process has ended whose exit code could be waited for.
+                    end = self._runner_taken
                     break
             elif end in ready and (end == self._runner or not self.joined):
                 break
@@ -237,26 +250,29 @@ def _wait(*fds: int) -> list[int]:
 def _parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--socket", required=True)
-    parser.add_argument("--owner", type=int, required=True, help="uid that may connect")
+    parser.add_argument("--owner", type=int, required=True, help="user id that may connect")
     parser.add_argument("--rootfs", required=True)
     parser.add_argument("--runtime", required=True)
-    parser.add_argument("--state", required=True, help="folder of the running containers")
-    parser.add_argument("--group", help="cgroup v2 that was delegated to our account, where root is only root of a user namespace")
-    parser.add_argument("--fast-joins", action="store_true", help="let the kernel favour moves between cgroups, on all of this host")
+    parser.add_argument("--state", required=True, help="folder for the state of running containers")
+    parser.add_argument("--group", help="cgroup v2 delegated to our account, for root of a user namespace")
+    parser.add_argument("--fast-joins", action="store_true", help="make the kernel favour fast moves between cgroups, on the whole host")
     return parser.parse_args()
 
 
 def _own_folder(state: str) -> int:
     """
-    One keeper a folder, by a lock that it holds as long as it lives. Others may pass through it and read nothing: containers have to reach their root.
+    Makes and locks the state folder: one keeper per folder. Other accounts may pass through it but not read it, because
+    containers must reach their root file system.
 
-    Returns a second lock, for the runtimes to hold: one that outlives its keeper finishes the container that it is making, and whoever comes
-    next waits for that, so as to find it.
+    Returns a second lock, which runtimes hold. A runtime that outlives its keeper finishes its container first. The next
+    keeper waits for it, and then finds that container.
     """
     os.makedirs(state, mode=0o711, exist_ok=True)
     status = os.lstat(state)
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
-        raise SystemExit(f"OCI_STATE_DIR: {state} must be a folder of the keeper's own account, as what is in it is made and removed with its rights")
+        raise SystemExit(
+            f"OCI_STATE_DIR: {state} must be a folder of the keeper's own account, as files there are made and removed with its rights"
+        )
     os.makedirs(f"{state}/rootfs", mode=0o711, exist_ok=True)
     os.chmod(state, 0o711)
     os.chmod(f"{state}/rootfs", 0o711)
@@ -271,7 +287,7 @@ def _own_folder(state: str) -> int:
 
 
 def _give_up(_number: int, _frame: object) -> NoReturn:
-    raise SystemExit(f"OCI_STATE_DIR: a runtime that an earlier keeper started there has been at work for more than {COMMAND_TIMEOUT_S} s")
+    raise SystemExit(f"OCI_STATE_DIR: a runtime of an earlier keeper has been running there for more than {COMMAND_TIMEOUT_S} s")
 
 
 def _listen(path: str, owner: int) -> socket.socket:
@@ -287,22 +303,22 @@ def _listen(path: str, owner: int) -> socket.socket:
 
 
 def _end_with_starter(keeper: Keeper) -> None:
-    """Whoever started us holds our standard input; with it we go, and leave nothing."""
-    while sys.stdin.buffer.raw.read(4096):  # type: ignore[attr-defined]
+    """Removes everything and exits when standard input closes, that is, when the program that started us ends."""
+    while os.read(0, 4096):
         pass
     code = 1
     try:
         keeper.close()
         code = 0
     except Exception as error:
-        print(f"not all is removed: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        print(f"containers not removed: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
     finally:
-        # Also where the folder has gone before us, or our log with whoever read it: nobody is left to serve.
+        # Also when the state folder or the reader of our log is gone.
         os._exit(code)
 
 
 def _receive(connection: socket.socket, count: int) -> bytes:
-    """Exactly so many bytes: those that follow are the runner's."""
+    """Reads exactly `count` bytes, because the bytes that follow belong to the runner."""
     data = b""
     while len(data) < count:
         part = connection.recv(count - len(data))

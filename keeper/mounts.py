@@ -1,4 +1,4 @@
-"""The few mounts of the keeper and the zygote, each in a mount namespace of its own."""
+"""The mounts of the keeper and the zygote, each in its own mount namespace."""
 
 from __future__ import annotations
 
@@ -9,42 +9,40 @@ _READ_ONLY, _NO_SUID, _NO_DEVICES, _NO_EXEC, _REMOUNT, _BIND = 1, 2, 4, 8, 32, 4
 _RECURSIVE, _PRIVATE = 16384, 1 << 18
 _DETACH = 2
 _CGROUPS = "/sys/fs/cgroup"
-# Those of cgroup v1 that bound or count a sandbox.
+# The cgroup v1 controllers that limit or count a sandbox.
 _LIMITING = frozenset(("cpu", "cpuacct", "devices", "memory", "pids"))
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def leave_host_mounts() -> None:
-    """From here on no mount of this process shows on the host, nor one of the host's here."""
+    """Separates the mounts of this process from the host's, in both directions."""
     os.unshare(os.CLONE_NEWNS)
     _mount("none", "/", None, _RECURSIVE | _PRIVATE)
 
 
 def hide_mixed_hierarchy() -> None:
     """
-    Takes away the cgroup v2 mount of hosts that have both versions.
+    Unmounts cgroup v2 on hosts that have both versions.
 
-    crun refuses such hosts as soon as it sees that mount; every limit that we set is v1's there.
+    crun refuses such hosts when it sees that mount. All limits that we set there are those of cgroup v1.
     """
-    for line in open("/proc/self/mountinfo"):
-        before, after = line.rstrip().split(" - ", 1)
-        point = before.split()[4]
-        if after.startswith("cgroup2 ") and point != "/sys/fs/cgroup":
-            _check(_libc.umount2(point.encode(), _DETACH), f"umount {point}")
+    for point in mixed_hierarchies(_mountinfo()):
+        _unmount(point)
+
+
+def mixed_hierarchies(mountinfo: str) -> list[str]:
+    """Mount points of cgroup v2 other than the usual one."""
+    return [point for point, kind, _ in _mounts(mountinfo) if kind == "cgroup2" and point != _CGROUPS]
 
 
 def hide_idle_hierarchies(state: str) -> None:
     """
-    With cgroup v1, leaves in sight only the hierarchies in which a limit of ours is: each of the others costs a group, a mount
-    and two moves for every container.
+    With cgroup v1, hides the hierarchies that hold no limit of ours. Each visible one costs a cgroup, a mount and two moves
+    for every container.
 
-    They are not just unmounted: a runtime would take the folder that is left for a hierarchy, and make its groups in it.
+    Unmounting them is not enough: a runtime would mistake the empty folder for a hierarchy and make cgroups in it.
     """
-    points: dict[str, bool] = {}
-    for line in open("/proc/self/mountinfo"):
-        before, after = line.rstrip().split(" - ", 1)
-        if after.startswith("cgroup ") and before.split()[4].startswith(f"{_CGROUPS}/"):
-            points[before.split()[4]] = not _LIMITING.isdisjoint(after.split(" ", 2)[2].split(","))
+    points = limiting_hierarchies(_mountinfo())
     if not points:
         return
     shown = f"{state}/cgroups"
@@ -58,26 +56,36 @@ def hide_idle_hierarchies(state: str) -> None:
             os.mkdir(f"{shown}/{name}")
             _mount(point, f"{shown}/{name}", None, _BIND)
     for point in points:
-        _check(_libc.umount2(point.encode(), _DETACH), f"umount {point}")
+        _unmount(point)
     _mount(shown, _CGROUPS, None, _BIND | _RECURSIVE)
-    _check(_libc.umount2(shown.encode(), _DETACH), f"umount {shown}")
+    _unmount(shown)
+
+
+def limiting_hierarchies(mountinfo: str) -> dict[str, bool]:
+    """Mount points of the cgroup v1 hierarchies in the usual folder, and whether one of our limits belongs to it."""
+    return {
+        point: not _LIMITING.isdisjoint(options.split(","))
+        for point, kind, options in _mounts(mountinfo)
+        if kind == "cgroup" and point.startswith(f"{_CGROUPS}/")
+    }
 
 
 def show_group_alone(group: str) -> None:
-    """Shows the one group that is ours where the whole hierarchy was, as in a container: above it nothing is ours to change."""
+    """Mounts our own cgroup where the whole hierarchy was, as in a container. We may change nothing above it."""
     _mount(f"{_CGROUPS}{group}", _CGROUPS, None, _BIND)
 
 
 def see_through_container(state: str) -> None:
     """
-    Where we are in a container ourselves: its cgroups become writable, and /proc and /sys are mounted once more.
+    When we run in a container ourselves: makes its cgroups writable, and mounts /proc and /sys once more.
 
-    A runtime covers parts of /proc and /sys. The kernel lets a user namespace mount its own only where a whole one is in sight.
+    A runtime covers parts of /proc and /sys. The kernel allows a user namespace to mount its own only where an uncovered one
+    is visible.
     """
-    points = {line.split()[4] for line in open("/proc/self/mountinfo")}
-    if "/proc/sys" not in points and "/proc/kcore" not in points:
+    points = covered_cgroups(_mountinfo())
+    if points is None:
         return
-    for point in sorted(each for each in points if f"{each}/".startswith("/sys/fs/cgroup/")):
+    for point in points:
         _mount("none", point, None, _REMOUNT | _BIND | _NO_SUID | _NO_DEVICES | _NO_EXEC)
     _allow_devices("/sys/fs/cgroup/devices/devices.allow")
     for kind in ("proc", "sysfs"):
@@ -85,11 +93,19 @@ def see_through_container(state: str) -> None:
         _mount(kind, f"{state}/{kind}", kind, _NO_SUID | _NO_DEVICES | _NO_EXEC)
 
 
+def covered_cgroups(mountinfo: str) -> list[str] | None:
+    """Mount points of cgroups, if a runtime has covered parts of /proc, as in a container; None otherwise."""
+    points = {point for point, _, _ in _mounts(mountinfo)}
+    if "/proc/sys" not in points and "/proc/kcore" not in points:
+        return None
+    return sorted(each for each in points if f"{each}/".startswith(f"{_CGROUPS}/"))
+
+
 def _allow_devices(file: str) -> None:
     """
-    With cgroup v1 a group below may have no device that ours does not, and crun lets every container have the console and tun.
+    With cgroup v1 a child cgroup may have no device that ours lacks, and crun allows the console and tun for every container.
 
-    A sandbox has neither: nobody in it can make a device, and its own group begins by denying all.
+    A sandbox gets neither: its code cannot make device files, and its own cgroup denies all devices first.
     """
     if not os.path.exists(file):
         return
@@ -100,17 +116,18 @@ def _allow_devices(file: str) -> None:
 
 def favour_joining(point: str) -> bool:
     """
-    Asks the kernel for quick moves between cgroups, at a little more for each fork and exit on this host; whether it did.
+    Asks the kernel to favour fast moves between cgroups. Each fork and exit on this host then costs slightly more. Returns
+    whether the kernel accepted.
 
-    Without this the first move after a pause waits ten milliseconds for all processors. It is a property of the host's one
-    cgroup v2 tree, used or not, and outlives the mount that asks for it. Kernels before 6.0 do not have it.
+    Without this the first move after a pause waits 10 ms for all processors. The setting belongs to the host's only cgroup v2
+    tree, used or not, and outlives the mount that sets it. Kernels before 6.0 do not have it.
     """
     os.makedirs(point, exist_ok=True)
     try:
         _mount("none", point, "cgroup2", 0, "favordynmods")
     except OSError:
         return False
-    _check(_libc.umount2(point.encode(), _DETACH), f"umount {point}")
+    _unmount(point)
     return True
 
 
@@ -120,15 +137,34 @@ def bind_read_only(source: str, target: str) -> None:
 
 
 def furnish_zygote(root: str) -> None:
-    """Gives a root file system that is all read-only what an interpreter needs besides."""
+    """Adds to a read-only root file system what an interpreter needs."""
     try:
         _mount("proc", f"{root}/proc", "proc", _NO_SUID | _NO_DEVICES | _NO_EXEC)
     except PermissionError:
-        # The processes are the host's and so not ours to show once more where root is only root of a user namespace.
+        # Root of a user namespace cannot mount /proc for the host's process namespace.
         _mount("/proc", f"{root}/proc", None, _BIND | _RECURSIVE)
     _mount("tmpfs", f"{root}/tmp", "tmpfs", _NO_SUID | _NO_DEVICES | _NO_EXEC, "size=16m,mode=700")
     for name in ("null", "urandom"):
         _mount(f"/dev/{name}", f"{root}/dev/{name}", None, _BIND)
+
+
+def _mountinfo() -> str:
+    with open("/proc/self/mountinfo") as file:
+        return file.read()
+
+
+def _mounts(mountinfo: str) -> list[tuple[str, str, str]]:
+    """Returns (mount point, type of file system, its options) of each line."""
+    mounts = []
+    for line in mountinfo.splitlines():
+        before, after = line.split(" - ", 1)
+        kind, _, options = after.split(" ", 2)
+        mounts.append((before.split()[4], kind, options))
+    return mounts
+
+
+def _unmount(point: str) -> None:
+    _check(_libc.umount2(point.encode(), _DETACH), f"umount {point}")
 
 
 def _mount(source: str, target: str, kind: str | None, flags: int, options: str = "") -> None:

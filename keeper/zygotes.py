@@ -1,4 +1,4 @@
-"""The zygote's life: started, renewed by number and age, replaced when it dies, asked for forks."""
+"""Starts zygotes, forks runners from them, and replaces them by number of forks, by age and when they die."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ READY, JOINED = b"ready", b"joined"
 
 
 class Zygote:
-    """One process of the sandbox image with everything loaded that its forks need. Raises OSError once it is no more."""
+    """A process of the sandbox image with the modules of its forks loaded. Its methods raise OSError once it has ended."""
 
     def __init__(self, rootfs: str, setup: bytes, program: int, forks_max: int, age_s_max: int) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -44,7 +44,7 @@ class Zygote:
 
     @property
     def worn(self) -> bool:
-        """Whether its address layout and hash seed have been in use for long enough."""
+        """Whether its address layout and hash seed have been used long enough."""
         return self._forks >= self._forks_max or time.monotonic() - self._started > self._age_s_max
 
     def fork(self, fds: list[int]) -> int:
@@ -56,7 +56,7 @@ class Zygote:
         return received[0]
 
     def close(self) -> None:
-        """It ends with its socket; what it forked lives on."""
+        """Ends the zygote by closing its socket. Its forks live on."""
         self._keeper.close()
         try:
             self._process.wait(END_TIMEOUT_S)
@@ -79,16 +79,17 @@ class Zygotes:
 
     def fork_into(self, connection: int, container: Container, end: int) -> int:
         """
-        Returns a pidfd of the runner that now serves `connection` in the container, and writes to `end` once it is over.
+        Forks a runner into the container. It serves `connection`, and writes to `end` when the container may end.
+        Returns its pidfd.
 
-        A zygote that dies is replaced while callers wait. If it died after the fork, the runner is found in the container.
+        A dead zygote is replaced while callers wait. If it died after the fork, the runner is found in the container.
         """
         with self._lock:
             fds = [connection, container.init, end, *container.procs]
             try:
                 runner = self._current.fork(fds)
             except OSError as error:
-                print(f"the zygote is replaced: {error}", file=sys.stderr, flush=True)
+                print(f"zygote replaced: {error}", file=sys.stderr, flush=True)
                 fresh = self._start()
                 self._current.close()
                 self._current = fresh
@@ -104,17 +105,17 @@ class Zygotes:
             self._current.close()
 
     def _renew(self) -> None:
-        """The old one serves until the new one stands."""
+        """Starts the next zygote. The current one serves until it is ready."""
         try:
             fresh = self._start()
         except OSError as error:
-            print(f"no new zygote: {error}", file=sys.stderr, flush=True)
+            print(f"zygote not renewed: {error}", file=sys.stderr, flush=True)
             return
         finally:
             self._renewing = False
         with self._lock:
             worn, self._current = self._current, fresh
-        # Nobody waits for a fork while it ends.
+        # Outside of the lock, so that forks do not wait for its end.
         worn.close()
 
     def _start(self) -> Zygote:
@@ -122,6 +123,14 @@ class Zygotes:
 
 
 def _own_interpreter() -> list[str]:
-    """The command that runs this very interpreter: its loader and libraries are named there, as they are not the host's."""
-    command = open("/proc/self/cmdline").read().split("\0")
-    return command[: command.index(sys.argv[0])]
+    with open("/proc/self/cmdline") as file:
+        return interpreter_of(file.read(), sys.argv[0])
+
+
+def interpreter_of(command_line: str, program: str) -> list[str]:
+    """
+    Returns the start of a /proc/PID/cmdline, before `program`: the command that runs our interpreter. It names the loader
+    and the libraries, because they are not the host's.
+    """
+    command = command_line.split("\0")
+    return command[: command.index(program)]

@@ -19,7 +19,7 @@ Makes ready what is missing, as npm start does, then runs these suites in order 
 Others run when they are named:
   ${onRequest.map((suite) => `${suite.name} (${suite.onRequest})`).join(", ")}
 
-  npm test -- unit contract       only these suites; "checks" stands for the first five
+  npm test -- unit contract       only these suites; "checks" stands for the static checks
   npm test -- e2e -t fairness     options after the suites go to vitest or pytest
 
 The last line counts everything: N passed, N failed, N skipped.`;

@@ -12,7 +12,7 @@ export function keeperOf(service: number): { keeper: number; zygotes: number[] }
   const all = listProcesses();
   const keeper = all.find((process) => process.parent === service && process.command.includes("keeper.py"))?.pid;
   if (keeper === undefined) throw new Error("the service has no keeper of its own");
-  const zygotes = all.filter((process) => process.parent === keeper && process.command.includes("runner.zygote"));
+  const zygotes = all.filter((process) => process.parent === keeper && process.command.includes("runner.oci.zygote"));
   return { keeper, zygotes: zygotes.map(({ pid }) => pid) };
 }
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from runner.supervisor import serve
+from runner.supervisor.supervisor import serve
 
 # Only for finding this package; the code's own modules may have any name.
 sys.path.remove("/opt")

@@ -1,4 +1,4 @@
-"""Lets the tests import the image's runner and their own driver."""
+"""Makes the image's runner and the tests' drivers importable."""
 
 import sys
 

@@ -6,10 +6,11 @@ import subprocess
 import sys
 
 import pytest
-from cells import IMAGE_FOLDER, run
+
+from cell_driver import IMAGE_FOLDER, run
 
 
-def test_text_goes_to_the_program_s_own_stdout_and_makes_no_frame() -> None:
+def test_text_goes_to_stdout_and_makes_no_frame() -> None:
     ran = run("print(1)")
     assert (ran.code, ran.frames, ran.stdout) == (0, [], "1\n")
 
@@ -21,8 +22,10 @@ def test_the_last_expression_is_the_result() -> None:
     assert ran.code == 0
 
 
-@pytest.mark.parametrize("source", ["x = 1", "None", "1;", "1 ;  # quiet", "(1\n);", "for i in range(2):\n    i", "", "# only a comment", "print()"])
-def test_nothing_is_a_result_where_python_shows_none(source: str) -> None:
+@pytest.mark.parametrize(
+    "source", ["x = 1", "None", "1;", "1 ;  # quiet", "(1\n);", "for i in range(2):\n    i", "", "# only a comment", "print()"]
+)
+def test_none_is_not_shown_as_a_result(source: str) -> None:
     ran = run(source)
     assert (ran.code, ran.frames) == (0, [])
 
@@ -72,7 +75,9 @@ def test_nothing_of_the_runner_is_in_the_namespace() -> None:
 
 
 def test_multiprocessing_finds_functions_of_the_cell() -> None:
-    ran = run("import multiprocessing as mp\ndef double(n): return 2 * n\nwith mp.Pool(2) as pool:\n    made = pool.map(double, [1, 2])\nmade")
+    ran = run(
+        "import multiprocessing as mp\ndef double(n): return 2 * n\nwith mp.Pool(2) as pool:\n    made = pool.map(double, [1, 2])\nmade"
+    )
     assert ran.only["text"] == "[2, 4]"
 
 
@@ -102,7 +107,7 @@ def test_an_error_after_await_shows_no_frames_of_the_event_loop() -> None:
     assert ran.error["line"] == 2
 
 
-def test_a_future_import_holds_for_the_cells_that_follow() -> None:
+def test_a_future_import_applies_to_later_cells() -> None:
     ran = run("from __future__ import annotations", "def f(x: Missing): pass\nf.__annotations__")
     assert ran.only["text"] == "{'x': 'Missing'}"
 
@@ -122,7 +127,7 @@ def test_annotations_are_evaluated_unless_the_code_says_otherwise() -> None:
         ("exit(4) if 'exit' in dir(__builtins__) else quit(4)", 4, ""),
     ],
 )
-def test_exit_ends_as_in_python_and_is_no_error(source: str, code: int, stderr: str) -> None:
+def test_exit_ends_as_in_python_and_is_not_an_error(source: str, code: int, stderr: str) -> None:
     ran = run(source)
     assert (ran.code, ran.frames, ran.stderr) == (code, [], stderr)
 
@@ -151,14 +156,14 @@ def test_shell_lines_run_as_in_a_notebook() -> None:
     assert ran.only["text"] == "['a', 'b']"
 
 
-def test_installing_packages_is_answered_with_the_reason() -> None:
+def test_installing_packages_is_refused_with_the_reason() -> None:
     for source in ("!pip install polars", "%pip install polars", "!python3 -m pip install -q polars"):
         ran = run(source + "\n1")
-        assert ran.stderr == "packages can not be installed: the sandbox has no network\n"
+        assert ran.stderr == "packages cannot be installed: the sandbox has no network\n"
         assert ran.only["text"] == "1"
 
 
-def test_harmless_magics_work_and_others_say_so() -> None:
+def test_harmless_magics_work_and_others_are_errors() -> None:
     ran = run("%matplotlib inline\n%time x = 4\n%timeit -n 1 -r 1 pass\nx")
     assert ran.only["text"] == "4"
     assert "Wall time" in ran.stdout and "per loop" in ran.stdout
@@ -166,14 +171,14 @@ def test_harmless_magics_work_and_others_say_so() -> None:
     assert run("%%time\ny = 1\ny + 1").only["text"] == "2"
 
 
-def test_a_modulo_in_broken_code_stays_a_syntax_error() -> None:
+def test_a_modulo_in_broken_code_is_still_a_syntax_error() -> None:
     assert run("x = (1\n% 2").error["name"] == "SyntaxError"
 
 
-def test_a_print_imports_nothing_but_what_the_interpreter_has() -> None:
+def test_print_imports_only_builtin_modules_and_linecache() -> None:
     program = (
         f"import sys; sys.path.insert(0, {str(IMAGE_FOLDER)!r}); before = set(sys.modules)\n"
-        "from runner import cell\n"
+        "from runner.code import cell\n"
         "class Channel:\n    def send(self, *frame): pass\n"
         "cell.run_cell('print(1)', Channel(), {})\n"
         "print(sorted(set(sys.modules) - before), file=sys.stderr)"
@@ -181,5 +186,14 @@ def test_a_print_imports_nothing_but_what_the_interpreter_has() -> None:
     done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True)
     assert set(eval(done.stderr)) <= {
         *("__future__", "_ast", "_json", "linecache"),
-        *("runner", "runner.cell", "runner.hooks", "runner.jsontext", "runner.outputs"),
+        *(
+            "runner",
+            "runner.code",
+            "runner.code.cell",
+            "runner.code.hooks",
+            "runner.outputs",
+            "runner.outputs.sender",
+            "runner.wire",
+            "runner.wire.jsontext",
+        ),
     }

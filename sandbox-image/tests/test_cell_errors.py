@@ -1,12 +1,13 @@
-"""Errors are as Python prints them, without our frames, bounded, whatever the exception does."""
+"""Errors are as Python prints them, without frames of the runner, limited in size, for any exception."""
 
 from __future__ import annotations
 
 import pytest
-from cells import run
+
+from cell_driver import run
 
 
-def test_an_error_has_name_value_line_and_python_s_traceback() -> None:
+def test_an_error_has_name_value_line_and_traceback() -> None:
     ran = run("def f():\n    raise ValueError('bad')\n\nf()")
     assert ran.code == 1
     assert {**ran.error, "at": 0} == {
@@ -40,7 +41,7 @@ def test_a_syntax_error_beside_a_shell_line_is_shown_once() -> None:
     assert sum("SyntaxError" in line for line in error["traceback"]) == 1
 
 
-def test_a_syntax_error_of_code_that_the_cell_evaluates_has_the_cell_s_line() -> None:
+def test_a_syntax_error_in_evaluated_code_has_the_line_of_the_cell() -> None:
     assert run("\n\neval('1 +')").error["line"] == 3
 
 
@@ -85,14 +86,14 @@ def test_a_huge_message_is_cut() -> None:
 
 
 @pytest.mark.parametrize("body", ["raise RuntimeError", "return 3", "raise SystemExit(0)", "return self.missing", "raise self"])
-def test_an_exception_that_can_not_be_printed_is_an_error_all_the_same(body: str) -> None:
+def test_an_exception_that_cannot_be_printed_is_still_an_error(body: str) -> None:
     ran = run(f"class Odd(Exception):\n    def __str__(self):\n        {body}\nraise Odd()")
     assert ran.code == 1
     assert (ran.error["name"], ran.error["line"]) == ("Odd", 4)
     assert ran.error["value"] == "<exception str() failed>"
 
 
-def test_exceptions_that_lie_about_themselves_are_errors_all_the_same() -> None:
+def test_exceptions_that_lie_about_themselves_are_still_errors() -> None:
     ran = run(
         "class Meta(type):\n    @property\n    def __name__(cls): raise RuntimeError\n    def __getattribute__(cls, name): raise RuntimeError\n"
         "class Liar(Exception, metaclass=Meta): pass\nraise Liar('x')"
@@ -101,12 +102,12 @@ def test_exceptions_that_lie_about_themselves_are_errors_all_the_same() -> None:
     assert ran.error["name"] == "Liar"
 
 
-def test_a_syntax_error_with_nonsense_in_it_is_an_error_all_the_same() -> None:
+def test_a_syntax_error_with_invalid_attributes_is_still_an_error() -> None:
     ran = run("raise SyntaxError('m', (1, 'two', [], object()))")
     assert (ran.code, ran.error["name"]) == (1, "SyntaxError")
 
 
-def test_text_that_is_no_unicode_is_replaced() -> None:
+def test_text_that_is_not_unicode_is_replaced() -> None:
     ran = run("raise ValueError('a\\ud800b')")
     assert ran.error["value"] == "a\ufffdb"
 

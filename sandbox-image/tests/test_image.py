@@ -1,4 +1,4 @@
-"""What the image has, and what it has not."""
+"""What the image contains, and what it must not contain."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import glob
 import os
 import shutil
 import subprocess
-import sys
 import textwrap
 from pathlib import Path
 
 import pytest
-from sandbox import run
+
+from sandbox_driver import run
 
 MODULES = """numpy pandas scipy.stats scipy.optimize matplotlib.pyplot seaborn sklearn.linear_model sklearn.ensemble sympy statsmodels.api
 networkx PIL.Image openpyxl xlsxwriter lxml.etree bs4 html5lib tabulate docx pypdf reportlab.pdfgen.canvas h5py xarray plotly.express yaml
@@ -19,7 +19,7 @@ dateutil pytz IPython.display zoneinfo sqlite3 ssl lzma bz2 ctypes""".split()
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_every_promised_package_can_be_imported(module: str) -> None:
+def test_every_documented_package_can_be_imported(module: str) -> None:
     result = run(f"import {module}; print('ok')", timeout_ms=30_000)
     assert (result.stdout, result.stderr) == ("ok\n", "")
 
@@ -55,8 +55,8 @@ def test_nothing_in_the_image_can_be_written_by_the_code() -> None:
 
 def test_bytecode_is_in_the_image() -> None:
     folder = Path("/opt/runner")
-    compiled = {path.name.split(".")[0] for path in folder.glob("__pycache__/*.pyc")}
-    assert compiled == {path.stem for path in folder.glob("*.py")}
+    compiled = {path.parents[1] / f"{path.name.split('.')[0]}.py" for path in folder.rglob("__pycache__/*.pyc")}
+    assert len(compiled) > 30 and compiled == set(folder.rglob("*.py"))
     missing = [
         path
         for path in glob.glob("/usr/lib/python3/dist-packages/pandas/**/*.py", recursive=True)
@@ -65,7 +65,7 @@ def test_bytecode_is_in_the_image() -> None:
     assert missing == []
 
 
-def test_figures_in_every_script_draw_without_missing_glyphs() -> None:
+def test_text_in_many_scripts_is_drawn_without_missing_glyphs() -> None:
     code = """
     import warnings
     warnings.simplefilter("error")
@@ -107,23 +107,15 @@ def test_matplotlib_works_in_child_processes_too() -> None:
     assert result.stdout.strip() == "drawn" and "child.png" in result.files
 
 
-def test_linear_algebra_is_the_fast_one() -> None:
+def test_linear_algebra_uses_openblas() -> None:
     assert Path(os.path.realpath("/usr/lib/x86_64-linux-gnu/libblas.so.3")).parent.name.startswith("openblas")
 
 
-def test_threads_of_libraries_are_one() -> None:
+def test_libraries_use_one_thread() -> None:
     code = "import numpy as np, os; a = np.ones((500, 500)); a @ a; print(len(os.listdir('/proc/self/task')))"
     assert run(code).stdout == "1\n"
 
 
-def test_time_zones_and_languages_are_there() -> None:
+def test_time_zones_and_locales_exist() -> None:
     code = "import zoneinfo, locale, sys; print(zoneinfo.ZoneInfo('Asia/Kolkata'), sys.stdout.encoding, locale.getpreferredencoding())"
     assert run(code).stdout == "Asia/Kolkata utf-8 UTF-8\n"
-
-
-def test_the_runner_is_typed() -> None:
-    checked = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--cache-dir=/dev/null", "--no-error-summary", "-p", "runner"],
-        cwd="/opt", capture_output=True, text=True,
-    )  # fmt: skip
-    assert checked.stdout + checked.stderr == ""

@@ -1,18 +1,33 @@
-"""Which output a value becomes, in every row of the outputs table but tables and figures."""
+"""Which output each kind of value becomes, except tables and figures."""
 
 from __future__ import annotations
 
 import json
 
 import pytest
-from cells import run
+
+from cell_driver import run
 
 
 @pytest.mark.parametrize(
     "source",
-    ["{'a': [1, 2.5, None], 'b': ('x',)}", "'text'", "b'bytes'", "1.5", "(1,)", "()", "set()", "{1}", "frozenset({1})", "True", "float('nan')", "[]", "'\"'"],
+    [
+        "{'a': [1, 2.5, None], 'b': ('x',)}",
+        "'text'",
+        "b'bytes'",
+        "1.5",
+        "(1,)",
+        "()",
+        "set()",
+        "{1}",
+        "frozenset({1})",
+        "True",
+        "float('nan')",
+        "[]",
+        "'\"'",
+    ],
 )
-def test_plain_values_are_results_with_python_s_repr(source: str) -> None:
+def test_plain_values_are_results_with_their_repr(source: str) -> None:
     assert run(source).only["text"] == repr(eval(source))
 
 
@@ -49,7 +64,7 @@ def test_display_objects_of_ipython_become_their_type(source: str, kind: str, fi
 
 
 @pytest.mark.parametrize("preload", [(), ("IPython.display",)])
-def test_every_way_to_import_display_leads_to_outputs(preload: tuple[str, ...]) -> None:
+def test_every_import_of_display_makes_outputs(preload: tuple[str, ...]) -> None:
     ran = run(
         "import IPython, IPython.display\nfrom IPython.core.display import display as core\nfrom IPython.display import HTML, display as named, publish_display_data\n"
         "for show in (display, named, core, IPython.display.display):\n    show(HTML('x'))\n"
@@ -62,8 +77,10 @@ def test_every_way_to_import_display_leads_to_outputs(preload: tuple[str, ...]) 
     assert ran.frames[4]["data"] == {"text/plain": "z"}
 
 
-def test_a_display_handle_shows_its_updates_and_clearing_takes_nothing_back() -> None:
-    ran = run("from IPython.display import *\nh = display(HTML('1'), display_id=True)\nclear_output(wait=True)\nh.update(HTML('2'))\nupdate_display(HTML('3'), display_id='x')")
+def test_a_display_handle_shows_its_updates_and_clearing_removes_nothing() -> None:
+    ran = run(
+        "from IPython.display import *\nh = display(HTML('1'), display_id=True)\nclear_output(wait=True)\nh.update(HTML('2'))\nupdate_display(HTML('3'), display_id='x')"
+    )
     assert [frame["text"] for frame in ran.frames] == ["1", "2", "3"]
     assert ran.stdout == ""
 
@@ -102,7 +119,7 @@ def test_ipython_images_are_images_with_their_size() -> None:
 
 
 @pytest.mark.parametrize("preload", [(), ("plotly.io", "IPython.display")])
-def test_plotly_figures_are_their_json_also_when_shown(preload: tuple[str, ...]) -> None:
+def test_plotly_figures_are_json_even_when_shown(preload: tuple[str, ...]) -> None:
     ran = run("import plotly.graph_objects as go\nf = go.Figure(go.Bar(x=['a', 'b'], y=[1, float('nan')]))\nf.show()\nf", preload=preload)
     assert ran.types == ["json", "json"]
     assert [frame["role"] for frame in ran.frames] == ["display", "result"]
@@ -131,34 +148,37 @@ def test_outputs_keep_their_order_with_text() -> None:
     assert [frame["at"] for frame in ran.frames] == [2, 5]
 
 
-def test_outputs_beyond_their_number_are_dropped_and_said_so() -> None:
+def test_outputs_over_the_count_limit_are_dropped_and_reported() -> None:
     ran = run("from IPython.display import HTML\nfor i in range(9): display(HTML(str(i)))\n1/0", outputs_count=3)
     assert ran.types == ["html", "html", "html", "error"] and ran.dropped
     assert ran.stderr == "further outputs were dropped: too many outputs\n"
 
 
-def test_outputs_beyond_their_bytes_are_dropped_and_said_so() -> None:
+def test_outputs_over_the_byte_limit_are_dropped_and_reported() -> None:
     ran = run("from IPython.display import HTML\nfor i in range(9): display(HTML('x' * 400))", displays_bytes=1200)
     assert ran.types == ["html", "html"] and ran.dropped
     assert "too many bytes" in ran.stderr
 
 
-def test_a_form_too_large_gives_way_to_the_next() -> None:
-    ran = run("class Big:\n    def _repr_html_(self): return 'x' * 10**8\n    def _repr_markdown_(self): return 'small'\nBig()", display_bytes=1000)
+def test_a_form_that_is_too_large_is_replaced_by_the_next() -> None:
+    ran = run(
+        "class Big:\n    def _repr_html_(self): return 'x' * 10**8\n    def _repr_markdown_(self): return 'small'\nBig()",
+        display_bytes=1000,
+    )
     assert (ran.only["type"], ran.only["text"]) == ("markdown", "small") and ran.dropped
 
 
-def test_an_output_without_any_form_that_fits_is_dropped_and_said_so() -> None:
+def test_an_output_without_a_form_that_fits_is_dropped_and_reported() -> None:
     ran = run("display({'text/html': 'x' * 1001}, raw=True)", display_bytes=1000)
     assert not ran.frames and ran.dropped
     assert ran.stderr == "an output of 1001 bytes was dropped: the limit is 1000\n"
 
 
-def test_outputs_that_all_fit_are_not_said_to_be_dropped() -> None:
+def test_outputs_that_fit_are_not_reported_as_dropped() -> None:
     assert not run("display({'text/html': 'x'}, raw=True)\n1").dropped
 
 
-def test_outputs_beyond_their_values_are_dropped_and_said_so() -> None:
+def test_outputs_over_the_value_limit_are_dropped_and_reported() -> None:
     frame = "import pandas as pd\nframe = pd.DataFrame({'x': range(50)})\n"
     ran = run(frame + "display(frame)", display_values=100)
     assert ran.types == ["html"] and ran.dropped
@@ -168,14 +188,14 @@ def test_outputs_beyond_their_values_are_dropped_and_said_so() -> None:
     assert ran.stderr == "an output was dropped: too many values in all outputs together\n"
 
 
-def test_a_json_value_too_large_gives_way_to_its_repr() -> None:
+def test_a_json_value_that_is_too_large_is_replaced_by_its_repr() -> None:
     ran = run("from IPython.display import JSON\nJSON(list(range(10**6)))", display_bytes=10_000)
     assert ran.only["type"] == "result"
     ran = run("from IPython.display import JSON\nJSON([[]] * 10_000)", display_values=10_000)
     assert ran.only["type"] == "result" and "the JSON value is too large" in ran.stderr
 
 
-def test_a_long_repr_is_cut_where_the_bound_is() -> None:
+def test_a_long_repr_is_cut_at_the_limit() -> None:
     for source in ("list(range(10**7))", "'x' * 10**8", "[['é' * 10**7] * 10] * 10", "{i: i for i in range(10**5)}", "b'x' * 10**7"):
         text = run(source, text_value_bytes=1000).only["text"]
         assert 900 < len(text.encode()) <= 1003, source
@@ -188,7 +208,7 @@ def test_integers_of_any_size_are_results() -> None:
     assert run("1 << 10**8").only["text"] == "<int of 100000001 bits>"
 
 
-def test_json_heads_hold_no_subclass_and_only_string_keys() -> None:
+def test_json_has_only_exact_types_and_string_keys() -> None:
     ran = run(
         "from IPython.display import JSON\nimport numpy as np\nclass S(str): pass\n"
         "JSON({1: S('x'), None: np.float64('inf'), 'i': np.int64(3), 'big': 2**70, 't': (1,), 's': '\\ud800', 'o': object})"
@@ -198,13 +218,15 @@ def test_json_heads_hold_no_subclass_and_only_string_keys() -> None:
     }  # fmt: skip
 
 
-def test_threads_may_display_at_once() -> None:
-    ran = run("import threading\nfrom IPython.display import HTML\nts = [threading.Thread(target=lambda i=i: display(HTML(str(i)))) for i in range(40)]\nfor t in ts: t.start()\nfor t in ts: t.join()")
+def test_threads_may_display_concurrently() -> None:
+    ran = run(
+        "import threading\nfrom IPython.display import HTML\nts = [threading.Thread(target=lambda i=i: display(HTML(str(i)))) for i in range(40)]\nfor t in ts: t.start()\nfor t in ts: t.join()"
+    )
     assert sorted(int(frame["text"]) for frame in ran.frames) == list(range(40))
 
 
-def test_a_frame_of_polars_is_a_table() -> None:
-    # The library is not in the image; these are the parts of it that are used.
+def test_a_polars_frame_is_a_table() -> None:
+    # The image has no polars. This has the parts of it that the runner uses.
     ran = run(
         "import sys, types\npolars = types.ModuleType('polars')\n"
         "class Series:\n    def __init__(self, name, v): self.name, self.v = name, v\n    dtype = 'Int64'\n"

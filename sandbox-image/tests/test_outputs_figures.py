@@ -8,12 +8,13 @@ from typing import Any
 
 import matplotlib.pyplot  # noqa: F401  (loaded before the fork, as the supervisor does)
 import pytest
-from cells import IMAGE_FOLDER, Ran, run
+
+from cell_driver import IMAGE_FOLDER, Ran, run
 
 PLOT = "import matplotlib.pyplot as plt\nimport numpy as np, pandas as pd\n"
 
 
-def charts(source: str, **bounds: int) -> list[dict[str, Any]]:
+def charts(source: str, **bounds: Any) -> list[dict[str, Any]]:
     ran: Ran = run(PLOT + source, **bounds)
     assert ran.code == 0, ran.frames
     return [frame for frame in ran.displays if frame["type"] == "chart"]
@@ -30,7 +31,7 @@ def test_show_sends_figures_in_order_between_the_text() -> None:
     assert (image["width"], image["height"]) == (int.from_bytes(ran.bodies[0][16:20], "big"), int.from_bytes(ran.bodies[0][20:24], "big"))
 
 
-def test_figures_left_open_are_sent_at_the_end_also_after_errors_and_exits() -> None:
+def test_open_figures_are_sent_at_the_end_even_after_errors_and_exits() -> None:
     for end, last in (("", "chart"), ("\n1/0", "error"), ("\nimport sys; sys.exit(0)", "chart")):
         ran = run(PLOT + "plt.plot([1, 2]);" + end)
         assert ran.types[:2] == ["image", "chart"]
@@ -43,7 +44,7 @@ def test_a_figure_is_sent_once_however_it_is_shown() -> None:
     assert run(PLOT + "fig, ax = plt.subplots()\nax.plot([1])\nfig.show()\nplt.show()\nfig").types == ["image", "chart"]
 
 
-def test_the_last_expression_s_figure_has_the_role_of_a_result() -> None:
+def test_a_figure_as_last_expression_has_the_role_result() -> None:
     assert run(PLOT + "fig, ax = plt.subplots()\nax.plot([1])\nfig").frames[0]["role"] == "result"
 
 
@@ -57,7 +58,7 @@ def test_a_closed_figure_and_an_empty_one_are_not_sent() -> None:
     assert run(PLOT + "plt.figure();").types == []
 
 
-def test_savefig_is_the_code_s_own_file() -> None:
+def test_savefig_makes_a_file_and_no_output() -> None:
     ran = run(PLOT + "plt.plot([1]);\nplt.savefig('a.png', dpi=50)\nplt.savefig('a.pdf');")
     assert ran.files["a.png"].startswith(b"\x89PNG") and ran.files["a.pdf"].startswith(b"%PDF")
     assert ran.types == ["image", "chart"]
@@ -68,8 +69,8 @@ def test_the_next_cell_starts_without_figures() -> None:
     assert [frame["series"][0]["y"] for frame in ran.displays if frame["type"] == "chart"] == [[1], [2]]
 
 
-@pytest.mark.parametrize("backend", ["Agg", "agg", "module://runner.figures"])
-def test_choosing_the_windowless_backend_changes_nothing(backend: str) -> None:
+@pytest.mark.parametrize("backend", ["Agg", "agg", "module://runner.outputs.figures"])
+def test_selecting_the_agg_backend_changes_nothing(backend: str) -> None:
     for source in (f"import matplotlib\nmatplotlib.use('{backend}')\n{PLOT}", f"{PLOT}plt.switch_backend('{backend}')\n"):
         ran = run(source + "plt.plot([1])\nplt.show()\nprint('after')")
         assert ran.types == ["image", "chart"]
@@ -82,7 +83,9 @@ def test_a_figure_without_pyplot_is_sent_when_displayed() -> None:
 
 
 def test_lines_carry_their_data_names_and_labels() -> None:
-    (chart,) = charts("plt.plot([1, 2, 3], [4, np.nan, 6], label='L')\nplt.plot([1, 2], [0, 1])\nplt.title('T'); plt.xlabel('X'); plt.ylabel('Y'); plt.yscale('log');")
+    (chart,) = charts(
+        "plt.plot([1, 2, 3], [4, np.nan, 6], label='L')\nplt.plot([1, 2], [0, 1])\nplt.title('T'); plt.xlabel('X'); plt.ylabel('Y'); plt.yscale('log');"
+    )
     assert (chart["kind"], chart["title"], chart["truncated"]) == ("line", "T", False)
     assert chart["axes"] == {"x": {"label": "X", "scale": "linear"}, "y": {"label": "Y", "scale": "log"}}
     assert chart["series"] == [{"name": "L", "x": [1, 2, 3], "y": [4, None, 6]}, {"name": None, "x": [1, 2], "y": [0, 1]}]
@@ -94,7 +97,11 @@ def test_each_axes_has_its_own_chart() -> None:
 
 
 def test_dates_are_iso_text() -> None:
-    for x in ("pd.date_range('2024-01-30', periods=3)", "np.array(['2024-01-30', '2024-01-31', '2024-02-01'], dtype='datetime64[D]')", "[d.date() for d in pd.date_range('2024-01-30', periods=3)]"):
+    for x in (
+        "pd.date_range('2024-01-30', periods=3)",
+        "np.array(['2024-01-30', '2024-01-31', '2024-02-01'], dtype='datetime64[D]')",
+        "[d.date() for d in pd.date_range('2024-01-30', periods=3)]",
+    ):
         for draw in ("plot", "scatter", "bar"):
             (chart,) = charts(f"plt.{draw}({x}, [1, 2, 3]);")
             assert chart["series"][0]["x"] == ["2024-01-30", "2024-01-31", "2024-02-01"], draw
@@ -116,7 +123,7 @@ def test_markers_without_a_line_are_a_scatter() -> None:
     assert chart["series"] == [{"name": "S", "x": ["a", "b"], "y": [3, 4]}]
 
 
-def test_guide_lines_are_no_data() -> None:
+def test_guide_lines_are_not_data() -> None:
     (chart,) = charts("plt.plot([1, 2]); plt.axhline(1); plt.axvline(0); plt.fill_between([1, 2], [3, 4]);")
     assert len(chart["series"]) == 1
 
@@ -135,7 +142,9 @@ def test_grouped_and_stacked_bars_keep_their_categories() -> None:
     expected = [{"name": "m", "x": ["u", "v"], "y": [1, 2]}, {"name": "n", "x": ["u", "v"], "y": [3, 4]}]
     assert charts(f"{frame}.plot.bar();")[0]["series"] == expected
     assert charts(f"{frame}.plot.bar(stacked=True);")[0]["series"] == expected
-    ticks = "x = np.arange(2)\nplt.bar(x - 0.2, [1, 2], 0.4, label='m'); plt.bar(x + 0.2, [3, 4], 0.4, label='n'); plt.xticks(x, ['u', 'v']);"
+    ticks = (
+        "x = np.arange(2)\nplt.bar(x - 0.2, [1, 2], 0.4, label='m'); plt.bar(x + 0.2, [3, 4], 0.4, label='n'); plt.xticks(x, ['u', 'v']);"
+    )
     assert charts(ticks)[0]["series"] == expected
 
 
@@ -153,7 +162,13 @@ def test_histograms_of_seaborn_are_histograms() -> None:
     assert (chart["kind"], chart["series"][0]["values"]) == ("histogram", [1, 2, 1])
 
 
-@pytest.mark.parametrize("draw", ["plt.boxplot([[1, 2, 3, 4, 50], [7]], tick_labels=['p', 'q'])", "import seaborn as sns\nsns.boxplot({'p': [1, 2, 3, 4, 50], 'q': [7]})"])
+@pytest.mark.parametrize(
+    "draw",
+    [
+        "plt.boxplot([[1, 2, 3, 4, 50], [7]], tick_labels=['p', 'q'])",
+        "import seaborn as sns\nsns.boxplot({'p': [1, 2, 3, 4, 50], 'q': [7]})",
+    ],
+)
 def test_boxes_have_their_statistics(draw: str) -> None:
     (chart,) = charts(draw + ";")
     assert chart["kind"] == "box"
@@ -168,14 +183,14 @@ def test_pies_have_their_values() -> None:
     assert chart["series"] == [{"name": None, "labels": ["u", "v", "w"], "values": [1, 2, 3]}]
 
 
-def test_error_bars_are_named_and_whiskers_are_no_data() -> None:
+def test_error_bars_are_named_and_whiskers_are_not_data() -> None:
     (chart,) = charts("plt.errorbar([1, 2], [3, 4], yerr=1, label='e');")
     assert chart["series"] == [{"name": "e", "x": [1, 2], "y": [3, 4]}]
     found = charts("import seaborn as sns\nsns.barplot(x=['a', 'a', 'b'], y=[1, 2, 3]);")
     assert [chart["kind"] for chart in found] == ["bar"]
 
 
-def test_points_are_bounded() -> None:
+def test_the_number_of_points_is_limited() -> None:
     (chart,) = charts("plt.plot(range(60)); plt.plot(range(60)); plt.plot(range(60));", chart_points=100)
     assert chart["truncated"] is True
     assert [len(series["x"]) for series in chart["series"]] == [60, 40]
@@ -183,22 +198,22 @@ def test_points_are_bounded() -> None:
     assert (len(histogram["series"][0]["values"]), len(histogram["series"][0]["edges"])) == (100, 101)
 
 
-def test_a_line_of_millions_of_points_costs_no_more_than_its_picture() -> None:
+def test_a_line_of_millions_of_points_is_read_quickly() -> None:
     (chart,) = charts("x = np.arange(3_000_000)\nplt.plot(x, x % 7);", chart_points=100)
     assert (len(chart["series"][0]["x"]), chart["truncated"]) == (100, True)
 
 
-def test_pictures_of_other_kinds_are_images_alone() -> None:
+def test_other_kinds_of_plots_are_only_images() -> None:
     assert run(PLOT + "plt.imshow(np.zeros((3, 3)));").types == ["image"]
     assert run(PLOT + "import seaborn as sns\nsns.heatmap(np.eye(3));").types == ["image"]
 
 
-def test_a_chart_that_can_not_be_read_never_loses_the_image() -> None:
+def test_an_unreadable_chart_does_not_lose_the_image() -> None:
     ran = run(PLOT + "ax = plt.gca()\nax.plot([1])\nax.get_title = None\n1;")
     assert ran.types == ["image"]
 
 
-def test_no_frame_of_ours_is_in_a_plotting_error() -> None:
+def test_the_traceback_of_a_plotting_error_has_no_frames_of_the_runner() -> None:
     ran = run(PLOT + "plt.hist([1], nonsense=1)")
     assert ran.error["line"] == 3
     assert not any("runner" in line for line in ran.error["traceback"])
@@ -214,10 +229,10 @@ def test_text_in_other_scripts_is_drawn_without_warnings() -> None:
     assert ran.stderr == ""
 
 
-def test_figures_are_shown_as_well_when_nothing_was_loaded_before() -> None:
+def test_figures_are_shown_when_nothing_was_loaded_before() -> None:
     program = (
         f"import sys; sys.path.insert(0, {str(IMAGE_FOLDER)!r})\n"
-        "from runner import cell\n"
+        "from runner.code import cell\n"
         "import json\n"
         "class Channel:\n    def send(self, kind, head, body=b''): print(json.loads(head)['type'], len(body) > 1000)\n"
         "code = 'import matplotlib.pyplot as plt\\nplt.hist([1, 2])\\nplt.show()\\nprint(1)'\n"

@@ -1,15 +1,27 @@
-"""Values that raise, lie or overflow while they are shown spoil their own output and nothing after it."""
+"""Values that raise, lie or overflow while they are shown affect only their own output."""
 
 from __future__ import annotations
 
 import pytest
-from cells import run
 
-METHODS = ["_repr_html_", "_repr_markdown_", "_repr_latex_", "_repr_svg_", "_repr_png_", "_repr_jpeg_", "_repr_json_", "_repr_mimebundle_", "_ipython_display_", "__repr__"]
+from cell_driver import run
+
+METHODS = [
+    "_repr_html_",
+    "_repr_markdown_",
+    "_repr_latex_",
+    "_repr_svg_",
+    "_repr_png_",
+    "_repr_jpeg_",
+    "_repr_json_",
+    "_repr_mimebundle_",
+    "_ipython_display_",
+    "__repr__",
+]
 BODIES = {
     "raises": "raise ValueError('no')",
     "exits": "raise SystemExit(9)",
-    "recurses": f"return self.again()",
+    "recurses": "return self.again()",
     "is of another type": "return object()",
     "is a number": "return 7",
     "is bytes": "return b'x'",
@@ -36,7 +48,7 @@ class D(dict):
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("body", BODIES)
-def test_a_hostile_form_spoils_only_itself(method: str, body: str) -> None:
+def test_a_hostile_form_affects_only_itself(method: str, body: str) -> None:
     ran = run(
         f"{PRELUDE}\nclass Hostile:\n    def again(self): return self.again()\n    def {method}(self, *a, **k):\n        {BODIES[body]}\n"
         "display(Hostile())\nprint('went on')\nHostile()",
@@ -57,13 +69,15 @@ def test_an_object_that_has_every_attribute_is_a_result() -> None:
 
 
 @pytest.mark.parametrize("module", ["pandas.DataFrame", "matplotlib.figure.Figure", "PIL.Image.Image", "plotly.basedatatypes.BaseFigure"])
-def test_a_class_that_claims_to_be_another_is_no_other(module: str) -> None:
-    package, name = module.rsplit(".", 1)
-    ran = run(f"import {package}\nclass Liar:\n    __class__ = property(lambda self: {module})\n    def __repr__(self): return 'liar'\nLiar()")
+def test_a_class_that_claims_to_be_another_is_not_believed(module: str) -> None:
+    package = module.rpartition(".")[0]
+    ran = run(
+        f"import {package}\nclass Liar:\n    __class__ = property(lambda self: {module})\n    def __repr__(self): return 'liar'\nLiar()"
+    )
     assert ran.only["text"] == "liar"
 
 
-def test_a_class_whose_metaclass_answers_nothing_is_a_result() -> None:
+def test_a_class_with_a_raising_metaclass_is_a_result() -> None:
     ran = run(
         "class Meta(type):\n"
         "    def __getattribute__(cls, name): raise RuntimeError\n    def __eq__(cls, other): raise RuntimeError\n    def __hash__(cls): raise RuntimeError\n"
@@ -75,7 +89,7 @@ def test_a_class_whose_metaclass_answers_nothing_is_a_result() -> None:
     assert ran.frames[1]["text"] == "'next'"
 
 
-def test_a_half_made_library_value_spoils_only_itself() -> None:
+def test_a_half_made_library_value_affects_only_itself() -> None:
     ran = run(
         "import pandas as pd\nfrom PIL import Image\nfrom matplotlib.figure import Figure\n"
         "for kind in (pd.DataFrame, pd.Series, Image.Image, Figure):\n    display(kind.__new__(kind))\n1"
@@ -84,7 +98,7 @@ def test_a_half_made_library_value_spoils_only_itself() -> None:
     assert ran.frames[-1]["text"] == "1"
 
 
-def test_a_class_whose_module_is_no_string_is_a_result() -> None:
+def test_a_class_whose_module_is_not_a_string_is_a_result() -> None:
     ran = run("class C:\n    __module__ = 5\n    def __repr__(self): return 'c'\nC()")
     assert ran.only["text"] == "c"
 
@@ -106,14 +120,14 @@ def test_a_class_whose_module_is_no_string_is_a_result() -> None:
         "import builtins\nbuiltins.__import__ = None",
     ],
 )
-def test_code_that_breaks_its_own_interpreter_is_still_answered_for(source: str) -> None:
+def test_code_that_breaks_its_interpreter_still_gets_a_result(source: str) -> None:
     ran = run(source, "1/0")
     assert len(ran.codes) == 2, ran.stderr
     assert ran.codes[1] == 1
     assert ran.types[-1] == "error"
 
 
-def test_an_open_figure_that_can_not_be_drawn_is_said_so() -> None:
+def test_an_open_figure_that_cannot_be_drawn_is_reported() -> None:
     ran = run(
         "import matplotlib.pyplot as plt\nfrom matplotlib.artist import Artist\n"
         "class Bad(Artist):\n    def draw(self, renderer): raise ValueError('no drawing')\n"

@@ -1,4 +1,4 @@
-"""Who lives in the sandbox: nobody outlives the run, nobody reaches the first process, and that one never runs elsewhere."""
+"""No process outlives the run, none reaches the first process, and the runner starts only as the first process."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import textwrap
 import time
 
 import pytest
-from sandbox import ENTRY_POINT, Sandbox, run
+
+from sandbox_driver import ENTRY_POINT, Sandbox, run
 
 
 def test_daemonised_grandchildren_do_not_outlive_the_run() -> None:
@@ -47,12 +48,12 @@ def test_a_fork_bomb_harms_only_itself() -> None:
 
 
 @pytest.mark.parametrize("signal", ["SIGKILL", "SIGTERM", "SIGSTOP", "SIGINT", "SIGSEGV", "SIGCHLD", "SIGXCPU", "SIGHUP"])
-def test_the_first_process_can_not_be_signalled(signal: str) -> None:
+def test_the_first_process_cannot_be_signalled(signal: str) -> None:
     result = run(f"import os, signal, time; os.kill(1, signal.{signal}); time.sleep(0.05); print('sent')")
     assert result.stdout == "sent\n" and result.done["end"] == "ok"
 
 
-def test_the_first_process_can_not_be_read_or_traced() -> None:
+def test_the_first_process_cannot_be_read_or_traced() -> None:
     code = """
     import os, ctypes
     for name in ("mem", "environ", "maps", "fd", "cwd", "root", "exe"):
@@ -72,12 +73,12 @@ def test_the_first_process_can_not_be_read_or_traced() -> None:
 
 def test_the_code_holds_no_descriptor_but_its_own() -> None:
     code = "import os; print(sorted(int(fd) for fd in os.listdir('/proc/self/fd'))[:-1], os.fstat(3).st_mode & 0o140000 == 0o140000)"
-    # The fourth is spare, and leads nowhere.
+    # The fourth is unused and points to no file.
     assert run(code).stdout == "[0, 1, 2, 3, 4] True\n"
     assert run("import os; print(os.readlink('/proc/self/fd/4'))").stdout == "/dev/null\n"
 
 
-def test_the_sandbox_ends_when_its_worker_is_gone_even_inside_a_run() -> None:
+def test_the_sandbox_ends_when_its_worker_disconnects_even_during_a_run() -> None:
     for code in ("while True: pass", "while True: print('x' * 1000)", "import time; time.sleep(60)"):
         with Sandbox() as sandbox:
             sandbox.start(code)
@@ -86,7 +87,7 @@ def test_the_sandbox_ends_when_its_worker_is_gone_even_inside_a_run() -> None:
             assert sandbox.process.wait(5) == 0
 
 
-def test_the_runner_starts_only_where_it_is_the_first_process() -> None:
-    """It ends every other process that it can see."""
+def test_the_runner_starts_only_as_the_first_process() -> None:
+    """Because it kills every other process that it can see."""
     started = subprocess.run(ENTRY_POINT, stdin=subprocess.DEVNULL, capture_output=True, timeout=10)
-    assert started.returncode == 1 and b"first of a process namespace" in started.stderr and started.stdout == b""
+    assert started.returncode == 1 and b"first process of a process namespace" in started.stderr and started.stdout == b""

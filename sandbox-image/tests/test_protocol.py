@@ -1,7 +1,8 @@
-"""The wire format, on the vectors that also test the worker's side."""
+"""The wire format, with the test vectors that the worker shares."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 from collections.abc import Iterable
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from runner import jsontext, protocol
+from runner.wire import jsontext, protocol
 
 VECTORS = json.loads(Path("/fixtures/frames.json").read_text())
 JSON_VALUES = json.loads(Path("/fixtures/json-values.json").read_text())["texts"]
@@ -23,7 +24,7 @@ def parser(kinds: frozenset[int], **options: Any) -> protocol.FrameParser:
 
 
 def meanings(frames: Iterable[protocol.Frame]) -> list[tuple[int, dict[str, Any], bytes]]:
-    """What the frames say; a chunk may come in pieces."""
+    """The content of the frames, with the pieces of a chunk joined."""
     joined: list[tuple[int, dict[str, Any], bytes]] = []
     for frame in frames:
         body = bytes(frame.body)
@@ -43,7 +44,7 @@ def test_every_valid_frame_is_read_back_byte_by_byte(vector: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize("vector", [vector for vector in VECTORS["valid"] if vector["direction"] == "out"], ids=lambda v: v["kind"])
-def test_frames_are_spelled_as_the_vectors_say(vector: dict[str, Any]) -> None:
+def test_frames_are_encoded_as_in_the_vectors(vector: dict[str, Any]) -> None:
     frame = protocol.encode(protocol.OUT_KIND_NAMES[vector["kind"]], vector["head"], bytes.fromhex(vector["body_hex"]))
     assert frame.hex() == vector["frame_hex"]
 
@@ -63,10 +64,10 @@ def test_a_stream_means_the_same_in_any_chunks() -> None:
     for _ in range(50):
         cuts = [0, *sorted(chance.choices(range(len(data)), k=20)), len(data)]
         reader = parser(kinds)
-        assert meanings(frame for a, b in zip(cuts, cuts[1:]) for frame in reader.push(data[a:b])) == whole
+        assert meanings(frame for a, b in itertools.pairwise(cuts) for frame in reader.push(data[a:b])) == whole
 
 
-def test_a_chunk_is_passed_on_as_it_comes_and_bounded_as_a_whole() -> None:
+def test_a_chunk_is_yielded_as_it_arrives_and_limited_as_a_whole() -> None:
     kinds = frozenset(protocol.KIND_NAMES.values())
     reader = parser(kinds)
     stream = protocol.header(protocol.IN_CHUNK, 6) + b"abcdef" + protocol.encode(protocol.IN_FILE_END)
@@ -76,7 +77,7 @@ def test_a_chunk_is_passed_on_as_it_comes_and_bounded_as_a_whole() -> None:
         list(parser(kinds).push(protocol.header(protocol.IN_CHUNK, BOUNDS["body_bytes_max"] + 1)))
 
 
-def test_a_frame_beyond_the_bounds_is_skipped_where_that_is_asked() -> None:
+def test_a_frame_over_the_limits_is_skipped_with_skip_oversize() -> None:
     reader = parser(protocol.CELL_KINDS, skip_oversize=True)
     large = protocol.encode(protocol.DISPLAY, {}, bytes(BOUNDS["body_bytes_max"] + 1))
     small = protocol.encode(protocol.DISPLAY, {"type": "result"}, b"x")
@@ -85,7 +86,7 @@ def test_a_frame_beyond_the_bounds_is_skipped_where_that_is_asked() -> None:
     assert [(frame.oversize, frame.body) for frame in frames] == [(False, b"x"), (True, b""), (False, b"x")]
 
 
-def test_a_head_that_holds_too_much_is_not_parsed_but_skipped() -> None:
+def test_a_head_with_too_many_values_is_skipped_without_parsing() -> None:
     reader = parser(protocol.CELL_KINDS, skip_oversize=True, head_values_max=5)
     heads = [b'{"data":[1,2]}', b'{"data":[1,2,3,4]}', b'{"data":"1,2,3,[]"}', b"[" * 6]
     frames = [frame for head in heads for frame in reader.push(protocol.encode_spelled(protocol.DISPLAY, head))]
@@ -102,7 +103,7 @@ def test_the_values_of_a_json_text_are_counted_as_the_worker_does(vector: dict[s
     assert jsontext.count_values(vector["text"].encode()) == vector["values"]
 
 
-def test_many_oversize_frames_in_one_slice_are_no_recursion() -> None:
+def test_many_oversize_frames_in_one_slice_do_not_recurse() -> None:
     reader = protocol.FrameParser(protocol.CELL_KINDS, 64, 0, skip_oversize=True)
     frames = list(reader.push(protocol.encode(protocol.DISPLAY, None, b"x") * 50_000))
     assert len(frames) == 50_000 and all(frame.oversize for frame in frames)
@@ -117,12 +118,12 @@ def test_bytes_before_the_preamble_are_dropped_in_any_chunks() -> None:
 
 
 @pytest.mark.parametrize("value", [{"a": float("nan")}, {"a": float("inf")}])
-def test_numbers_that_json_does_not_know_are_refused(value: dict[str, object]) -> None:
+def test_numbers_that_json_cannot_represent_are_refused(value: dict[str, object]) -> None:
     with pytest.raises(ValueError):
         jsontext.spell(value)
 
 
-def test_a_deep_or_endless_head_is_refused() -> None:
+def test_a_deep_or_cyclic_head_is_refused() -> None:
     for text in (b'{"a":' * 100_000, b'{"a":' + b"9" * 5000 + b"}"):
         with pytest.raises(jsontext.JsonError):
             jsontext.parse_object(text)

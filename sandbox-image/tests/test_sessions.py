@@ -1,27 +1,14 @@
-"""Cells that follow each other in one process, the files between them, and how a session ends."""
+"""Cells of one process, the files between them, and the end of a session."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from runner import protocol
-from sandbox import BOUNDS, Result, Sandbox
+
+from runner.wire import protocol
+from sandbox_driver import BOUNDS, Session
 
 
-class Session(Sandbox):
-    def __init__(self) -> None:
-        super().__init__()
-        self.read_until("ready")
-
-    def cell(self, code: str, stdin: bytes = b"", **bounds: Any) -> Result:
-        if stdin:
-            self.send("stdin", None, stdin)
-        self.send("run", {**BOUNDS, "session": True, **bounds}, code.encode())
-        return self.result()
-
-
-def test_cells_share_their_variables_and_each_is_counted_for_itself() -> None:
+def test_cells_share_variables_and_have_separate_counts() -> None:
     with Session() as session:
         first = session.cell("x = 1; print('one')")
         second = session.cell("x += 1; print(x)")
@@ -34,7 +21,7 @@ def test_cells_share_their_variables_and_each_is_counted_for_itself() -> None:
     ("code", "end", "exit_code"),
     [("1/0", "exception", 1), ("import sys; sys.exit(3)", "exit", 3), ("exit()", "ok", 0), ("raise KeyboardInterrupt", "exception", 130)],
 )
-def test_an_end_of_the_cell_is_none_of_the_session(code: str, end: str, exit_code: int) -> None:
+def test_the_end_of_a_cell_does_not_end_the_session(code: str, end: str, exit_code: int) -> None:
     with Session() as session:
         done = session.cell(code).done
         assert (done["end"], done["exit_code"], done["session_alive"]) == (end, exit_code, True)
@@ -49,7 +36,7 @@ def test_an_end_of_the_cell_is_none_of_the_session(code: str, end: str, exit_cod
         ("import os; os.execv('/bin/true', ['true'])", "ok", None),
     ],
 )
-def test_an_end_of_the_process_is_the_end_of_the_session(code: str, end: str, signal: str | None) -> None:
+def test_the_end_of_the_process_ends_the_session(code: str, end: str, signal: str | None) -> None:
     with Session() as session:
         done = session.cell(code).done
         assert (done["end"], done["signal"], done["session_alive"]) == (end, signal, False)
@@ -68,7 +55,7 @@ def test_the_time_limit_and_a_cancel_interrupt_first() -> None:
         assert session.cell("print(x)").stdout == "1\n"
 
 
-def test_an_interrupt_that_comes_with_its_cell_reaches_it() -> None:
+def test_an_interrupt_sent_with_its_cell_reaches_it() -> None:
     with Session() as session:
         session.cell("x = 1")
         for _ in range(20):
@@ -92,14 +79,14 @@ def test_a_cell_that_does_not_yield_ends_the_session() -> None:
         assert (done["end"], done["session_alive"]) == ("timeout", False)
 
 
-def test_a_flood_ends_the_cell_only() -> None:
+def test_a_flood_of_output_ends_only_the_cell() -> None:
     with Session() as session:
         flood = session.cell("while True: print('x' * 1000)", output_stop_bytes=2 << 20, stdout_kept_bytes=1000)
         assert (flood.done["end"], flood.done["session_alive"], len(flood.stdout)) == ("output", True, 1000)
         assert session.cell("print('on')").stdout == "on\n"
 
 
-def test_each_cell_has_a_standard_input_of_its_own() -> None:
+def test_each_cell_has_its_own_standard_input() -> None:
     with Session() as session:
         assert session.cell("print(input())", b"one\ntwo\n").stdout == "one\n"
         assert session.cell("print(repr(__import__('sys').stdin.read()))").stdout == "''\n"
@@ -111,7 +98,7 @@ def test_a_cell_of_a_megabyte_arrives_whole() -> None:
         assert session.cell(f"x = {'1' * 4000}\n" + "#" * 1_000_000 + "\nprint('whole')").stdout == "whole\n"
 
 
-def test_files_are_compared_with_what_the_cell_before_left() -> None:
+def test_files_are_compared_with_those_after_the_previous_cell() -> None:
     with Session() as session:
         session.send_file("in.txt", b"in")
         assert session.cell("for n in 'ab': open(n, 'w').write(n)").changes == {"a": "created", "b": "created"}
@@ -122,7 +109,7 @@ def test_files_are_compared_with_what_the_cell_before_left() -> None:
         assert (third.changes, third.done["removed_files"]) == ({}, [])
 
 
-def test_a_write_of_the_same_length_in_the_same_instant_shows() -> None:
+def test_a_write_of_the_same_length_at_the_same_time_is_noticed() -> None:
     with Session() as session:
         session.cell("open('a', 'w').write('1')")
         for number in (2, 3, 4):
@@ -152,7 +139,7 @@ def test_the_sandbox_ends_when_its_process_dies_between_cells() -> None:
 
 
 @pytest.mark.parametrize("first", [{"session": True}, {}])
-def test_a_session_stays_one_and_a_run_stays_one(first: dict[str, bool]) -> None:
+def test_a_sandbox_cannot_switch_between_run_and_session(first: dict[str, bool]) -> None:
     with Session() as session:
         session.send("run", {**BOUNDS, **first}, b"import time; time.sleep(0.3)")
         session.send("run", {**BOUNDS, "session": True}, b"1")
@@ -161,7 +148,9 @@ def test_a_session_stays_one_and_a_run_stays_one(first: dict[str, bool]) -> None
         assert session.process.wait(10) != 0
 
 
-def test_a_forged_end_names_the_cell_or_is_none() -> None:
-    forge = "import os, struct\nfor head in (b'{\"cell\": 7}', b'{}'): os.write(3, struct.pack('>BII', %d, len(head), 0) + head)\nprint('on')"
+def test_a_forged_end_counts_only_for_its_own_cell() -> None:
+    forge = (
+        "import os, struct\nfor head in (b'{\"cell\": 7}', b'{}'): os.write(3, struct.pack('>BII', %d, len(head), 0) + head)\nprint('on')"
+    )
     with Session() as session:
         assert session.cell(forge % protocol.CELL_END).stdout == "on\n"

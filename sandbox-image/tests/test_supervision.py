@@ -1,4 +1,4 @@
-"""What the supervisor makes of code that ends, hangs, floods, hides, or fights back."""
+"""How the supervisor handles code that ends, hangs, floods, hides or attacks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import textwrap
 import time
 
 import pytest
-from sandbox import BOUNDS, Sandbox, run
+
+from sandbox_driver import BOUNDS, Sandbox, run
 
 
 def test_printed_text_arrives_and_the_end_is_ok() -> None:
@@ -31,7 +32,7 @@ def test_printed_text_arrives_and_the_end_is_ok() -> None:
         ("import threading; threading.Thread(target=lambda: print('late')).start()", "ok", 0, None),
     ],
 )
-def test_each_end_is_told_apart(code: str, end: str, exit_code: int | None, signal: str | None) -> None:
+def test_each_kind_of_end_is_distinguished(code: str, end: str, exit_code: int | None, signal: str | None) -> None:
     done = run(code).done
     assert (done["end"], done["exit_code"], done["signal"]) == (end, exit_code, signal)
 
@@ -53,7 +54,7 @@ def test_code_is_stopped_at_its_time_limit_and_keeps_what_it_printed(hang: str) 
     assert result.done["end"] == "timeout" and 390 <= result.done["run_ms"] < 1500
 
 
-def test_code_that_ignores_every_signal_is_stopped_all_the_same() -> None:
+def test_code_that_ignores_every_signal_is_still_stopped() -> None:
     code = """
     import signal
     for number in signal.valid_signals():
@@ -93,7 +94,7 @@ def test_code_that_has_used_up_all_descriptors_gets_its_error_described() -> Non
     assert result.heads("error")[0]["name"] == "OSError" and result.heads("error")[0]["errno"] == 24
 
 
-def test_streams_that_end_the_program_when_flushed_end_nothing() -> None:
+def test_streams_that_exit_when_flushed_do_not_end_the_run() -> None:
     done = run("import sys\nclass Broken:\n    def flush(self): raise SystemExit(9)\nsys.stdout = sys.stderr = Broken()").done
     assert done["end"] == "ok" and done["exit_code"] == 0
 
@@ -113,7 +114,7 @@ def test_a_flood_is_counted_kept_in_part_and_stopped() -> None:
     assert result.done["end"] == "output" and 2 << 20 <= result.done["stdout_bytes"] < 4 << 20
 
 
-def test_output_at_its_bound_is_whole() -> None:
+def test_output_at_its_limit_is_whole() -> None:
     done = run("print('x' * 999)", stdout_kept_bytes=1000).done
     assert done["stdout_bytes"] == 1000 and not done["stdout_truncated"]
 
@@ -140,32 +141,34 @@ def test_displays_keep_their_place_among_what_is_printed() -> None:
     assert order == ["stdout", "display"] * 200
 
 
-def test_forged_frames_spoil_the_channel_and_nothing_else() -> None:
+def test_forged_frames_close_only_the_channel() -> None:
     for forgery in (b"\\x4a\\0\\0\\0\\x02\\0\\0\\0\\0{}", b"\\x45\\0\\0\\0\\x01\\0\\0\\0\\0[", b"\\xff" * 100_000):
-        result = run(f"import os\nfor fd in (1, 2, 3): os.write(fd, b'{forgery.decode()}')\ndisplay({{'text/html': 'x'}}, raw=True)\nprint('on')")
+        result = run(
+            f"import os\nfor fd in (1, 2, 3): os.write(fd, b'{forgery.decode()}')\ndisplay({{'text/html': 'x'}}, raw=True)\nprint('on')"
+        )
         assert result.stdout.endswith("on\n") and result.done["end"] == "ok"
         assert len(result.heads("done")) == 1
 
 
-def test_endless_displays_are_dropped_beyond_their_bound() -> None:
+def test_endless_displays_are_dropped_over_the_limit() -> None:
     code = "import os\nframe = b'\\x45\\0\\0\\0\\x07\\0\\0\\0\\0{\"a\":1}'\nfor _ in range(1000):\n    os.write(3, frame); os.read(3, 100)"
     result = run(code, outputs_count=5)
     assert len(result.heads("display")) == 5 and result.done["outputs_truncated"]
 
 
-def test_displays_of_code_that_reads_no_answer_are_all_taken() -> None:
+def test_displays_of_code_that_reads_no_acknowledgement_are_all_received() -> None:
     code = "frame = b'\\x45\\0\\0\\0\\x07\\0\\0\\0\\0{\"a\":1}'\nwith open(3, 'wb', closefd=False) as channel: channel.write(frame * 2000)"
     result = run(code, outputs_count=3000)
     assert len(result.heads("display")) == 2000 and not result.done["outputs_truncated"]
 
 
-def test_a_display_beyond_its_bytes_is_dropped() -> None:
+def test_a_display_over_the_byte_limit_is_dropped() -> None:
     code = "import os\nframe = b'\\x45\\0\\0\\0\\x02\\0\\1\\0\\0{}' + bytes(65536)\nos.write(3, frame); os.read(3, 100)\nprint('on')"
     result = run(code, display_bytes=1000)
     assert not result.heads("display") and result.done["outputs_truncated"] and result.stdout == "on\n"
 
 
-def test_a_display_beyond_its_values_is_dropped() -> None:
+def test_a_display_over_the_value_limit_is_dropped() -> None:
     code = (
         "import os, struct\nfor head in (b'{\"a\":[' + b'[],' * 2_000_000 + b'1]}', b'{\"a\":1}'):\n"
         "    data = struct.pack('>BII', 0x45, len(head), 0) + head\n"
@@ -182,17 +185,19 @@ def test_standard_input_is_what_was_sent_and_ends() -> None:
     assert run("import sys; print(repr(sys.stdin.read()))").stdout == "''\n"
 
 
-def test_code_that_never_reads_its_input_ends_all_the_same() -> None:
+def test_code_that_never_reads_its_input_still_ends() -> None:
     assert run("print('done')", stdin=b"x" * (1 << 20)).done["end"] == "ok"
 
 
 def test_arguments_and_environment_are_those_of_the_request_and_nothing_else() -> None:
-    result = run("import sys, os; print(sys.argv[1:], os.environ['CITY'], os.getcwd(), os.getuid())", args=["a b", "é"], env={"CITY": "Zürich"})
+    result = run(
+        "import sys, os; print(sys.argv[1:], os.environ['CITY'], os.getcwd(), os.getuid())", args=["a b", "é"], env={"CITY": "Zürich"}
+    )
     assert result.stdout == "['a b', 'é'] Zürich /mnt/data 65532\n"
 
 
-def test_modules_of_the_code_may_have_the_names_of_ours() -> None:
-    files = {name: b"who = 'user'" for name in ("protocol.py", "cell.py", "child.py", "collect.py", "supervisor.py")}
+def test_modules_of_the_code_may_have_names_of_the_runner() -> None:
+    files = dict.fromkeys(("protocol.py", "cell.py", "child.py", "collect.py", "supervisor.py"), b"who = 'user'")
     code = "import protocol, cell, child, collect, supervisor\nprint({m.who for m in (protocol, cell, child, collect, supervisor)})"
     assert run(code, files=files).stdout == "{'user'}\n"
 
@@ -215,7 +220,7 @@ def test_multiprocessing_and_subprocess_work() -> None:
     assert result.stdout == "[0, 1, 4, 9, 16]\n" * 3 + "child\n", result.stderr
 
 
-def test_a_display_of_a_forked_copy_does_not_disturb_the_original() -> None:
+def test_a_display_in_a_fork_does_not_disturb_the_original() -> None:
     code = "import os\nif os.fork() == 0:\n    display({'text/html': 'copy'}, raw=True)\n    os._exit(0)\nos.wait()\ndisplay({'text/html': 'own'}, raw=True)\nprint('on')"
     result = run(code)
     assert [head["text"] for head in result.heads("display")] == ["own"] and result.stdout == "on\n"
@@ -229,7 +234,7 @@ def test_random_numbers_differ_between_sandboxes_that_preloaded_numpy() -> None:
 def test_only_listed_modules_are_preloaded() -> None:
     with Sandbox() as sandbox:
         answers = []
-        for module in ("numpy", "os.path", "antigravity", "runner.supervisor"):
+        for module in ("numpy", "os.path", "antigravity", "runner.supervisor.supervisor"):
             sandbox.send("preload", {"module": module})
             answers.append(sandbox.read_until("preloaded")[-1].head)
         assert [answer["ok"] for answer in answers] == [True, False, False, False]
@@ -243,7 +248,7 @@ def test_a_sandbox_runs_once() -> None:
         assert sandbox.read() is None and sandbox.process.wait(5) == 65
 
 
-def test_a_full_disk_is_said() -> None:
+def test_a_full_disk_is_reported() -> None:
     result = run("try:\n    open('big', 'wb').write(bytes(64 << 20))\nexcept OSError as e: print(e.errno)")
     assert result.stdout == "28\n" and result.done["full_folder"] == "/mnt/data"
     assert run("print(1)").done["full_folder"] is None

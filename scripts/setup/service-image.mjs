@@ -46,14 +46,13 @@ export async function ensureServiceImages({ engine, root, sandboxImage, env = pr
 
 /** What the Dockerfile copies, relative to the root: the very list of .dockerignore. */
 export function serviceInputs(root) {
-  const named = readFileSync(path.join(root, ".dockerignore"), "utf8")
-    .split("\n")
-    .filter((line) => line.startsWith("!") && line !== "!ca.crt")
-    .map((line) => line.slice(1));
+  const lines = readFileSync(path.join(root, ".dockerignore"), "utf8").split("\n");
+  const named = lines.filter((line) => line.startsWith("!") && line !== "!ca.crt").map((line) => line.slice(1));
+  const leftOut = lines.filter((line) => /^[\w./-]+$/.test(line));
   return ["Dockerfile", ...named]
     .flatMap((name) => (statSync(path.join(root, name)).isDirectory() ? filesUnder(path.join(root, name)) : [path.join(root, name)]))
     .map((file) => path.relative(root, file))
-    .filter((file) => !file.includes("__pycache__"));
+    .filter((file) => !file.includes("__pycache__") && !leftOut.some((folder) => file.startsWith(`${folder}/`)));
 }
 
 async function ensure(engine, name, build) {

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { runContainer } from "./container.mjs";
 import { buildImage } from "./image.mjs";
+import { checkPython, testKeeper } from "./python-suites.mjs";
 import { step } from "./say.mjs";
 
 /**
@@ -28,6 +29,8 @@ export const suites = [
     run: check("dependency-cruiser/bin/dependency-cruise.mjs", ["src", "--config", ".dependency-cruiser.cjs"]),
   },
   { name: "unused", title: "unused code", light: true, run: check("knip/bin/knip.js", []) },
+  { name: "python", title: "Python: types and lint", light: true, run: checkPython },
+  { name: "python-unit", title: "Python: unit tests", light: true, run: (context) => testKeeper(context, countPytest) },
   { name: "unit", title: "unit tests", light: true, run: vitest("unit") },
   { name: "contract", title: "contract tests", run: vitest("contract") },
   { name: "image", title: "image tests", light: true, long: true, run: imageTests, needsEngine: true },
@@ -158,7 +161,9 @@ function runShown(args, { root, env, print, aside }) {
 /** The suites of these names, in their own order; without names all but those on request. `checks` stands for those that start nothing. */
 export function chooseSuites(names) {
   if (names.length === 0) return suites.filter((suite) => suite.onRequest === undefined);
-  const wanted = new Set(names.flatMap((name) => (name === "checks" ? ["types", "lint", "promises", "imports", "unused"] : [name])));
+  const wanted = new Set(
+    names.flatMap((name) => (name === "checks" ? ["types", "lint", "promises", "imports", "unused", "python"] : [name])),
+  );
   const unknown = [...wanted].filter((name) => !suites.some((suite) => suite.name === name));
   if (unknown.length > 0)
     throw new RangeError(`There is no suite ${unknown.join(", ")}; there are checks, ${suites.map((suite) => suite.name).join(", ")}.`);

@@ -179,7 +179,7 @@ export const operatorLimits = [
   "shutdownMsMax",
 ] as const satisfies readonly LimitName[];
 
-/** The longest head and body that the runner takes; `runner/protocol.py` has the same numbers. */
+/** The longest head and body that the runner takes; `runner/wire/protocol.py` has the same numbers. */
 const frameHeadBytesMax = 8 * MIB;
 const frameBodyBytesMax = 16 * MIB;
 /** Of a head, everything but arguments and environment values: bounds and variable names. */

@@ -13,7 +13,9 @@ export const sandboxFacts = z.object({
   image_digest: z.string().nullable().describe("id of the image, or of the root file system; null where nobody sealed it"),
   runner_sha256: sha256
     .nullable()
-    .describe("as `sha256sum *.py | sha256sum` says inside the runner's folder; null where it could not be read"),
+    .describe(
+      "as `find . -name '*.py' | LC_ALL=C sort | xargs sha256sum | sha256sum` prints in the runner's folder; null if it could not be read",
+    ),
   seccomp_sha256: sha256.nullable().describe("of the list of system calls; null under a runtime with a kernel of its own"),
 });
 export type SandboxFacts = z.infer<typeof sandboxFacts>;

@@ -8,7 +8,7 @@ import type { Limits } from "./limits.ts";
  */
 const FILE_NAME_CHARS_MAX = 255;
 const FILE_PATH_DEPTH_MAX = 8;
-/** The runner writes a file under this name and moves it into place whole; `runner/inputs.py` has the same name. */
+/** The runner writes a file under this name and moves it into place whole; `runner/files/inputs.py` has the same name. */
 const UNFINISHED_FILE = ".unfinished-input";
 
 export function fileNameProblem(name: string): string | null {

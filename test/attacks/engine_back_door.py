@@ -1,4 +1,4 @@
-# attack: forks and runs programs through every door back to where it came from: the interpreter's file, roots, working folders, mappings
+# attack: forks and runs programs through every path back to the host: the interpreter's file, roots, working folders, mappings
 # verdict: completed
 # prints: blocked
 # prints: sub False [] 65532 1
@@ -15,12 +15,12 @@ for door in ("/proc/self/root", "/proc/1/root", "/proc/self/cwd", "/proc/1/cwd",
     if (there.st_dev, there.st_ino) not in ((mine.st_dev, mine.st_ino), (os.stat("/mnt").st_dev, os.stat("/mnt").st_ino)):
         found.append(door)
 for name in glob.glob("/proc/[0-9]*"):
-    # Its own, its children's and the first process: nobody else is here.
+    # Its own process, its children and the first process are the only ones.
     if int(name[6:]) not in (1, os.getpid()) and os.stat(name).st_uid not in (os.getuid(), 65533):
         found.append(name)
 child = os.fork()
 if child == 0:
-    # A program started from the interpreter's own file, wherever that lies, is as locked in as this one.
+    # A program started from the interpreter's own file, wherever it is, has the same restrictions.
     code = "import os; print('sub', os.path.exists('/run/docker.sock'), os.listdir('/home'), os.getuid(), open('/proc/self/status').read().count('CapEff:\\t0000000000000000'))"
     os.execv("/proc/self/exe", ["python3", "-I", "-S", "-c", code])
 os.waitpid(child, 0)

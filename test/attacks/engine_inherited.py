@@ -24,7 +24,7 @@ for secret in (b"redis", b"keeper.sock", b"/root/", b"/home/", b"/srv/"):
 for path in ("/proc/self/root/../../root/.bashrc", "/proc/self/cwd/../../../../var/lib/docker", "/proc/self/exe/../../../root"):
     if os.path.exists(path):
         found.append(path)
-# A file of the interpreter itself may be the host's: it must not open for writing, through whatever door.
+# The interpreter's files may be the host's: none may open for writing, by any path.
 for door in ("/proc/self/exe", *(f"/proc/self/map_files/{name}" for name in (os.listdir("/proc/self/map_files") if os.access("/proc/self/map_files", os.R_OK) else []))):
     try:
         os.close(os.open(door, os.O_WRONLY))

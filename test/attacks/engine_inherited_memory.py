@@ -4,7 +4,7 @@
 # prints: blocked
 import re
 
-# Written so that this program is not what it finds.
+# Written so that the search does not find this program.
 words = re.compile(rb"keeper[.]sock|OCI[_]STATE_DIR|REDIS[_]URL|SANDBOX[_]ROOTFS|docker[.]sock|ci_sk[_][0-9a-z]{8}|cgroup[.]procs\x00")
 found = set()
 searched = 0

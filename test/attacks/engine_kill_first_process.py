@@ -21,5 +21,5 @@ try:
     found.append("pidfd")
 except OSError:
     pass
-# As the first process of the Docker engine's sandboxes is of our own account, signals reach it there and do nothing.
+# With the Docker engine the first process has our own user: signals reach it and do nothing.
 print("blocked" if open("/proc/1/stat").read().split()[2] in "SR" else f"breached: {found}")

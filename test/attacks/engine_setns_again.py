@@ -1,4 +1,4 @@
-# attack: leaves the container by the door through which a process of the host may have come in
+# attack: leaves the container the way a process of the host may have joined it
 # verdict: completed
 # prints: blocked
 # runtime: runc (a kernel of its own may let it make and enter namespaces, which are not the host's)

@@ -1,4 +1,4 @@
-# attack: sends a number that JSON can spell and no reader can hold
+# attack: sends a number that JSON can encode and no reader can represent
 # verdict: completed
 # prints: printed after
 import os

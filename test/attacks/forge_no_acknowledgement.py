@@ -1,4 +1,4 @@
-# attack: displays a hundred thousand times without ever reading the answers
+# attack: displays a hundred thousand times without reading an acknowledgement
 # verdict: completed | incomplete timeout
 # prints: printed before
 # timeout_ms: 5000

@@ -1,4 +1,4 @@
-# attack: a child takes the memory, its parent looks innocent
+# attack: takes memory in a child, with an idle parent
 # verdict: incomplete memory
 # prints: parent lives
 # timeout_ms: 15000

@@ -1,4 +1,4 @@
-# attack: forty processes share the taking
+# attack: takes memory in forty processes
 # verdict: incomplete memory | incomplete timeout
 # prints: before
 # timeout_ms: 8000

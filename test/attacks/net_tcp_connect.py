@@ -15,7 +15,7 @@ for address, port in targets:
             client.connect((address, port))
             reached.append(address)
         except ConnectionRefusedError:
-            # Somebody answered, if only to refuse.
+            # A host answered, even if it refused.
             reached.append(address)
         except OSError:
             pass

@@ -1,4 +1,4 @@
-# attack: leaves links to the system's files and hopes that they are followed
+# attack: leaves links to system files for the collector to follow
 # verdict: completed
 # prints: made
 # never prints: root:x:0

@@ -1,4 +1,4 @@
-# attack: leaves files and folders that their collector may not open
+# attack: leaves files and folders that the collector may not open
 # verdict: completed
 # prints: made
 # files: ["honest.txt"]

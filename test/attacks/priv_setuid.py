@@ -24,7 +24,7 @@ if libc.setfsuid(-1) == 0:
 set_uid = []
 for folder in {os.path.realpath(each) for each in ("/bin", "/usr/bin", "/sbin", "/usr/sbin", "/usr/lib", "/usr/local/bin", "/opt")}:
     for where, below, names in os.walk(folder):
-        # Most files, and no programs; an image test looks through all of them.
+        # Most files but no programs: an image test checks those.
         below[:] = [each for each in below if each != "dist-packages"]
         for name in names:
             path = os.path.join(where, name)

@@ -1,4 +1,4 @@
-# attack: leaves without cleaning up, with success
+# attack: leaves without cleaning up, with exit code 0
 # verdict: completed
 # prints: before
 import os

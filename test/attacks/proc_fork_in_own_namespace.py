@@ -1,4 +1,4 @@
-# attack: leaves the limit of its account behind in a user namespace of its own, and forks there
+# attack: escapes the process limit of its user in a new user namespace, and forks there
 # verdict: completed | incomplete memory | incomplete processes | incomplete timeout
 # prints: begun
 # ends the sandbox: runsc (its kernel lets the owner of a namespace pass its limits; the host's end it then)

@@ -1,4 +1,4 @@
-# attack: ends itself the way the kernel ends those who use too much memory
+# attack: kills itself as the kernel does with processes that use too much memory
 # verdict: failed signal
 # prints: before
 import os

@@ -23,7 +23,7 @@ if supervisor >= 0:
             signal.pidfd_send_signal(supervisor, number)
         except OSError:
             continue
-        # The first process of a namespace drops what it has no handler for; for any other one this is its end.
+        # The first process of a namespace ignores signals without a handler; any other process would end.
         if os.getppid() == 0:
             found.append(("signal", number))
     for descriptor in range(16):
@@ -32,7 +32,7 @@ if supervisor >= 0:
     for kind in (0x00020000, 0x10000000, 0x20000000, 0x40000000):
         if libc.setns(supervisor, kind) == 0:
             found.append(("setns", hex(kind)))
-    # Each of the kernel's requests for one of its namespaces.
+    # The kernel's requests, one for each kind of namespace.
     for request in range(1, 11):
         try:
             namespace = fcntl.ioctl(supervisor, 0xFF00 + request, 0)

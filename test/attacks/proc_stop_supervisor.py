@@ -11,7 +11,7 @@ for number in (signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU):
     try:
         os.kill(1, number)
     except PermissionError:
-        # Under the OCI engine the first process is of another account.
+        # With the OCI engine the first process has another user.
         pass
 os.kill(os.getpid(), signal.SIGSTOP)
 print("breached: nothing stopped")

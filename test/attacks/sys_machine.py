@@ -22,7 +22,7 @@ for name, (number, *arguments) in calls.items():
     result = libc.syscall(number, *arguments)
     if result != -1 or ctypes.get_errno() not in (errno.EPERM, errno.ENOSYS):
         answers.append((name, result, ctypes.get_errno()))
-# Only with its magic numbers wrong: a right one that worked would take the machine down.
+# With wrong magic numbers: with the right ones, success would stop the machine.
 if libc.syscall(169, 0, 0, 0, None) != -1 or ctypes.get_errno() not in (errno.EPERM, errno.ENOSYS):
     answers.append("reboot")
 print(f"breached: {answers}" if answers else "blocked")

@@ -1,4 +1,4 @@
-# attack: makes somebody else die when memory ends
+# attack: makes the kernel kill another process when memory runs out
 # verdict: completed
 # prints: blocked
 # runtime: runc (a kernel of its own keeps the number to itself)

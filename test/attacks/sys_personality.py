@@ -1,4 +1,4 @@
-# attack: turns address randomisation off and reading into executing, for an exploit's convenience
+# attack: disables address randomisation and makes readable memory executable, which helps exploits
 # verdict: completed
 # prints: blocked
 # runtime: runc (a kernel of its own takes the number and does nothing with it)

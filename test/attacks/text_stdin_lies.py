@@ -1,4 +1,4 @@
-# attack: waits for input that never comes
+# attack: waits for input that never arrives
 # verdict: failed exception
 # prints: before
 print("before")

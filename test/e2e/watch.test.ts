@@ -147,8 +147,8 @@ describe("a receipt", () => {
     const image = /image (sha256:[0-9a-f]{64})/.exec(verified.stdout)?.[1];
     expect(image).toBeDefined();
     const folder = join(root, "sandbox-image");
-    const names = (await readdir(join(folder, "runner"))).filter((name) => name.endsWith(".py")).sort();
-    const listed = await Promise.all(names.map(async (name) => `${sha256(await readFile(join(folder, "runner", name)))}  ${name}\n`));
+    const names = (await readdir(join(folder, "runner"), { recursive: true })).filter((name) => name.endsWith(".py")).sort();
+    const listed = await Promise.all(names.map(async (name) => `${sha256(await readFile(join(folder, "runner", name)))}  ./${name}\n`));
     expect(verified.stdout).toContain(`runner     sha256 ${sha256(listed.join(""))}`);
     expect(verified.stdout).toContain(`seccomp    sha256 ${sha256(await readFile(join(folder, "seccomp.json")))}`);
     const file = `sha256 ${sha256(secrets.input)}  ${secrets.input.length} bytes  `;

@@ -88,5 +88,5 @@ function descendants(pid: number): number[] {
 
 /** What it forked, the runners of executions, has its command too, and is no child of the keeper. */
 function isZygote(pid: number): boolean {
-  return commandOf(pid).includes("runner.zygote") && commandOf(parentOf(pid)).includes("keeper.py");
+  return commandOf(pid).includes("runner.oci.zygote") && commandOf(parentOf(pid)).includes("keeper.py");
 }

@@ -1,16 +1,17 @@
 import type { Limits } from "../../domain/limits.ts";
 import type { Engine } from "../../domain/run.ts";
 
-/** The name of each file and its hash, hashed: one number for all of the runner. */
+/** Prints one hash over the path and hash of every file of the runner. */
 const PROGRAM = `
 import hashlib, pathlib
 sha256 = lambda data: hashlib.sha256(data).hexdigest()
-files = sorted(pathlib.Path("/opt/runner").glob("*.py"))
-print(sha256("".join(f"{sha256(file.read_bytes())}  {file.name}\\n" for file in files).encode()) if files else "")`;
+folder = pathlib.Path("/opt/runner")
+files = sorted(f"./{file.relative_to(folder)}" for file in folder.rglob("*.py"))
+print(sha256("".join(f"{sha256((folder / file).read_bytes())}  {file}\\n" for file in files).encode()) if files else "")`;
 
 /**
- * SHA-256 of the runner that sandboxes really have, as `sha256sum *.py | sha256sum` in its folder says it; null when it
- * can not be read. To be measured before anybody else's code has run here.
+ * SHA-256 of the runner as it is in the sandboxes, or null when it cannot be read. In the runner's folder this prints the same:
+ * `find . -name '*.py' | LC_ALL=C sort | xargs sha256sum | sha256sum`. Call it before any other code has run in a sandbox.
  */
 export async function measureRunner(engine: Pick<Engine, "run">, limits: Limits): Promise<string | null> {
   const input = {

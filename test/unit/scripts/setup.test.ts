@@ -200,7 +200,7 @@ describe("npm test", () => {
   test("runs suites in their order, whatever the order they are asked for in", () => {
     const names = (wanted: string[]) => chooseSuites(wanted).map((suite: { name: string }) => suite.name);
     expect(names(["e2e", "unit"])).toEqual(["unit", "e2e"]);
-    expect(names(["checks"])).toEqual(["types", "lint", "promises", "imports", "unused"]);
+    expect(names(["checks"])).toEqual(["types", "lint", "promises", "imports", "unused", "python"]);
     expect(() => names(["units"])).toThrow("There is no suite units");
   });
 });

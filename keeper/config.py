@@ -1,0 +1,30 @@
+"""The config.json of one container, from the template that all share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+MIB = 1024 * 1024
+
+
+def ids_per_container(template: dict[str, Any]) -> int:
+    """How many host ids the user namespace of one container maps; 0 when it has no user namespace."""
+    return sum(each["size"] for each in template["linux"].get("uidMappings", ()))
+
+
+def container_config(template: dict[str, Any], identity: str, id_range: int, memory_mb: int) -> dict[str, Any]:
+    """
+    Returns the OCI configuration of the container `identity`: its own cgroup, its memory limit (swap included) and its
+    range of host ids. Leaves `template` unchanged.
+    """
+    memory = {"limit": memory_mb * MIB, "swap": memory_mb * MIB}
+    linux = {
+        **template["linux"],
+        "cgroupsPath": f"{template['linux']['cgroupsPath']}/{identity}",
+        "resources": {**template["linux"]["resources"], "memory": memory},
+    }
+    ids_each = ids_per_container(template)
+    if ids_each:
+        for kind in ("uidMappings", "gidMappings"):
+            linux[kind] = [{**each, "hostID": each["hostID"] + id_range * ids_each} for each in linux[kind]]
+    return {**template, "linux": linux}

@@ -1,0 +1,123 @@
+"""Connects libraries to our displays when user code imports them. Never imports a library itself."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+    from typing import Any
+
+    Display = Callable[..., Any]
+    Connect = Callable[[Any, Display], None]
+
+BACKEND = "module://runner.outputs.figures"
+
+
+def install(display: Display) -> None:
+    """Connects the libraries that are loaded already to `display`, and others once they are imported."""
+    for name, connect in _CONNECT.items():
+        loaded = sys.modules.get(name)
+        if loaded is not None:
+            connect(loaded, display)
+    sys.meta_path.insert(0, _Watcher(display))
+
+
+class _Watcher:
+    """An import finder that delegates to the others, and connects a module after it was executed."""
+
+    def __init__(self, display: Display) -> None:
+        self._display = display
+
+    def find_spec(self, name: str, path: Any = None, target: ModuleType | None = None) -> ModuleSpec | None:
+        connect = _CONNECT.get(name)
+        if connect is None:
+            return None
+        for finder in sys.meta_path:
+            find = getattr(finder, "find_spec", None)
+            spec: ModuleSpec | None = None if finder is self or find is None else find(name, path, target)
+            if spec is not None:
+                if spec.loader is not None:
+                    _connect_after(spec.loader, connect, self._display)
+                return spec
+        return None
+
+
+def _connect_after(loader: Any, connect: Connect, display: Display) -> None:
+    execute = loader.exec_module
+
+    def execute_and_connect(module: ModuleType) -> None:
+        execute(module)
+        connect(module, display)
+
+    loader.exec_module = execute_and_connect
+
+
+def _connect_ipython(module: Any, display: Display) -> None:
+    """Replaces IPython's display functions with ours. Without a shell they would only print a repr."""
+    replacements = {
+        "display": display,
+        "publish_display_data": lambda data, metadata=None, **options: display(data, raw=True),
+        "update_display": lambda value, **options: display(value),
+        "clear_output": _keep_output,
+    }
+    originals = {name: module.__dict__[name] for name in replacements}
+    # Other modules of IPython may have imported the functions already.
+    for loaded in (module, sys.modules.get("IPython.core.display"), sys.modules.get("IPython.display"), sys.modules.get("IPython")):
+        for name, ours in replacements.items():
+            if loaded is not None and loaded.__dict__.get(name) is originals[name]:
+                setattr(loaded, name, ours)
+
+
+def _keep_output(wait: bool = False) -> None:
+    """Replaces clear_output(): sent outputs cannot be removed."""
+
+
+def _connect_plotly(module: Any, display: Display) -> None:
+    """Makes fig.show() an output. It would look for a web browser."""
+
+    def show(figure: Any, *arguments: Any, **options: Any) -> None:
+        display(figure)
+
+    module.show = show
+    parent = sys.modules.get("plotly.io")
+    if parent is not None and "show" in parent.__dict__:
+        parent.show = show  # type: ignore[attr-defined]
+
+
+def _connect_pillow(module: Any, display: Display) -> None:
+    """Makes image.show() an output. It would start an image viewer."""
+
+    def show(self: Any, title: str | None = None) -> None:
+        display(self)
+
+    module.Image.show = show
+
+
+def _connect_matplotlib(module: Any, _display: Display) -> None:
+    """Selects our backend if matplotlib was loaded before MPLBACKEND was set."""
+    if module.rcParams._get_backend_or_none() is None and os.environ.get("MPLBACKEND") == BACKEND:
+        module.rcParams["backend"] = BACKEND
+
+
+def _connect_pyplot(module: Any, _display: Display) -> None:
+    """Treats `matplotlib.use("Agg")` as scripts mean it, "no window", and keeps show() an output."""
+    switch_backend = module.switch_backend
+
+    def switch(name: Any) -> None:
+        switch_backend(BACKEND if isinstance(name, str) and name.lower() == "agg" else name)
+
+    module.switch_backend = switch
+
+
+_CONNECT: dict[str, Connect] = {
+    "matplotlib": _connect_matplotlib,
+    "matplotlib.pyplot": _connect_pyplot,
+    "IPython.core.display_functions": _connect_ipython,
+    "plotly.io._renderers": _connect_plotly,
+    "PIL.Image": _connect_pillow,
+}

@@ -1,0 +1,180 @@
+"""The process of a session, which lives across cells, and the supervision of one cell in it."""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]
+import _socket
+import os
+import select
+import time
+
+from runner.code.child import EX_SOFTWARE
+from runner.code.session_loop import serve_cells
+from runner.supervisor.execution import READ_BYTES, Execution, Stream
+from runner.supervisor.process import open_pidfd, socket_pair
+from runner.wire import protocol
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from runner.supervisor.process import KillAll
+    from runner.wire.outbox import Outbox
+
+# An interrupted cell unwinds and reports its traceback, maybe on a busy machine. Keeping the session's variables is worth the wait.
+# Shorter than the worker waits after a time limit.
+YIELD_GRACE_S = 1.3
+# Time for a program that replaced the process (exec) to end by itself.
+SILENT_GRACE_S = 5.0
+
+
+class SessionProcess:
+    """The forked process of a session. Its pipes stay open; what it writes between cells waits in them."""
+
+    def __init__(self, bounds: Mapping[str, Any]) -> None:
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        self.stdout, stdout = os.pipe()
+        self.stderr, stderr = os.pipe()
+        self.channel, channel = socket_pair()
+        ours, cells = socket_pair()
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                serve_cells((nothing, stdout, stderr, channel, cells))
+            finally:
+                # The child must never return into the supervisor's loop.
+                os._exit(EX_SOFTWARE)
+        for fd in (nothing, stdout, stderr, channel, cells):
+            os.close(fd)
+        for fd in (self.stdout, self.stderr, self.channel):
+            os.set_blocking(fd, False)
+        self.cells = _socket.socket(fileno=ours)
+        self.cells.setblocking(False)
+        self.pidfd = open_pidfd(self.pid)
+        self.parser = protocol.FrameParser(
+            protocol.CELL_KINDS,
+            bounds["display_bytes"],
+            bounds["display_bytes"],
+            skip_oversize=True,
+            head_values_max=bounds["display_values"],
+        )
+        self.cells_begun = 0
+        self.alive = True
+
+
+class CellExecution(Execution):
+    """One cell in a living process. At a limit the cell is interrupted, and the process is killed only if that fails."""
+
+    _process: SessionProcess  # type: ignore[assignment]
+
+    def __init__(self, bounds: Mapping[str, Any], outbox: Outbox, kill_all: KillAll, process: SessionProcess) -> None:
+        super().__init__(bounds, outbox, kill_all, process)  # type: ignore[arg-type]
+        self._parser = process.parser
+        self._unsent = b""
+        self._stdin_read = -1
+        self._exit_code: int | None = None
+        # The process ignores interrupts between cells, so an early interrupt waits for CELL_BEGIN.
+        self._listens = False
+        self._interrupt_due = False
+
+    def start(self, source: bytes, stdin: bytes) -> None:
+        process = self._process
+        process.cells_begun += 1
+        self._started_at = time.monotonic()
+        self._deadline = self._started_at + self._bounds["timeout_ms"] / 1000
+        self._pid = process.pid
+        self._pidfd = process.pidfd
+        self.stdout = Stream(protocol.STDOUT, process.stdout, self._bounds["stdout_kept_bytes"])
+        self.stderr = Stream(protocol.STDERR, process.stderr, self._bounds["stderr_kept_bytes"])
+        self._channel = process.channel
+        self._stdin_read, self._stdin_fd = os.pipe()
+        os.set_blocking(self._stdin_fd, False)
+        self._stdin = stdin
+        head = {**self._bounds, "cell": process.cells_begun}
+        self._unsent = protocol.encode(protocol.IN_RUN, head, source)
+        self._send_cell()
+        self._feed()
+
+    def interests(self) -> list[tuple[int, int]]:
+        wanted = super().interests()
+        if self._unsent:
+            wanted.append((self._process.cells.fileno(), select.POLLOUT))
+        return wanted
+
+    def react(self, ready: Mapping[int, int]) -> None:
+        if self._unsent and self._process.cells.fileno() in ready:
+            self._send_cell()
+        super().react(ready)
+        if self._channel < 0 and self._kill_at is None:
+            # Without its channel the process cannot report the end of a cell. It may be about to end.
+            self._kill_at = time.monotonic() + SILENT_GRACE_S
+
+    def finish(self) -> dict[str, object]:
+        if self._exit_code is None or self._status is not None or self._channel < 0:
+            return self._finish_dead()
+        for stream in (self.stdout, self.stderr):
+            self._empty_stream(stream)
+        if self._stdin_fd >= 0:
+            os.close(self._stdin_fd)
+        # The code may have closed one of the streams for good.
+        self._process.stdout, self._process.stderr = self.stdout.fd, self.stderr.fd
+        run_s = time.monotonic() - self._started_at
+        return {**self._facts(self._exit_code, None, run_s), "session_alive": True}
+
+    def _finish_dead(self) -> dict[str, object]:
+        self._process.alive = False
+        self._process.cells.close()
+        if self._stdin_read >= 0:
+            os.close(self._stdin_read)
+        return {**super().finish(), "session_alive": False}
+
+    def _send_cell(self) -> None:
+        """Sends as much of the cell as the process takes. The first bytes carry the reading end of its standard input."""
+        cells = self._process.cells
+        try:
+            while self._unsent:
+                if self._stdin_read >= 0:
+                    rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, self._stdin_read.to_bytes(4, "little"))]
+                    count = cells.sendmsg([self._unsent[:READ_BYTES]], rights)
+                    os.close(self._stdin_read)
+                    self._stdin_read = -1
+                else:
+                    count = cells.send(self._unsent[:READ_BYTES])
+                self._unsent = self._unsent[count:]
+        except BlockingIOError:
+            return
+        except OSError:
+            # The process has ended, which the next poll notices.
+            self._unsent = b""
+
+    def _forward(self, frame: protocol.Frame) -> None:
+        if frame.kind not in (protocol.CELL_END, protocol.CELL_BEGIN):
+            super()._forward(frame)
+        elif frame.head.get("cell") != self._process.cells_begun:
+            return
+        elif frame.kind == protocol.CELL_BEGIN:
+            self._listens = True
+            if self._interrupt_due:
+                self._signal_child(_signal.SIGINT)
+        else:
+            code = frame.head.get("exit_code")
+            self._exit_code = code & 0xFF if isinstance(code, int) else 0
+            self.over = True
+
+    def interrupt(self) -> None:
+        if self._end is None:
+            self._interrupt_cell("interrupted")
+
+    def _reach_deadline(self) -> None:
+        self._interrupt_cell("timeout")
+
+    def _reach_output_limit(self) -> None:
+        self._interrupt_cell("output")
+
+    def _interrupt_cell(self, end: str) -> None:
+        if self._listens:
+            self._signal_child(_signal.SIGINT)
+        else:
+            self._interrupt_due = True
+        self._stop(end, YIELD_GRACE_S)
