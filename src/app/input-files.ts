@@ -6,7 +6,7 @@ import type { InputFileStore } from "./ports.ts";
 export interface InputFiles {
   /** In the order of the request. */
   files: Array<{ name: string; file_id: string }>;
-  /** Those that came inline and are stored now. They belong to this execution alone. */
+  /** Inline files, now stored. They belong to this execution alone. */
   storedIds: string[];
 }
 
@@ -65,7 +65,7 @@ async function ensureReferencesUsable(sources: readonly Source[], context: Conte
   }
   const { filesInBytesMax } = context.limits;
   if (bytes > filesInBytesMax) {
-    throw new ServiceError("invalid_field", { detail: `\`files\`: must have at most ${filesInBytesMax} bytes together.`, param: "files" });
+    throw new ServiceError("invalid_field", { detail: `\`files\`: must have at most ${filesInBytesMax} bytes in total.`, param: "files" });
   }
 }
 

@@ -2,9 +2,9 @@ import type { ExecutionRequest } from "../domain/request.ts";
 import type { Execution, ExecutionEvent } from "../domain/result.ts";
 import type { NewSession, Session, SessionFile } from "../domain/session.ts";
 
-/** What the use cases need of the queue, of sessions and of stored files. Every call names the organization. */
+/** What the use cases need from the queue, sessions and stored files. Every call names the organization. */
 
-/** A caller's Idempotency-Key and a hash of the body that it came with, in hex. */
+/** A caller's Idempotency-Key, and the SHA-256 of the body sent with it, in hex. */
 export interface Idempotency {
   key: string;
   bodySha256: string;
@@ -19,7 +19,7 @@ export interface Submission {
 
 export interface Submitted {
   execution: Execution;
-  /** The idempotency key had made this execution before. */
+  /** An earlier request with the same idempotency key created this execution. */
   replayed: boolean;
 }
 
@@ -29,30 +29,30 @@ export interface Page {
   order: "asc" | "desc";
 }
 
-/** The queue. Calls reject with ServiceError for what a caller must know. */
+/** The queue. Calls reject with ServiceError for errors that the caller sees. */
 export interface Executions {
   submit(submission: Submission): Promise<Submitted>;
-  /** The execution that this key has made, or null. Rejects with `idempotency_mismatch` when the body was another. */
+  /** The execution that this key created, or null. Rejects with `idempotency_mismatch` when the body differed. */
   replay(organization: string, idempotency: Idempotency): Promise<Execution | null>;
   get(organization: string, id: string): Promise<Execution | null>;
   list(organization: string, page: Page): Promise<{ data: Execution[]; hasMore: boolean }>;
-  /** The execution once it has ended, or as it is after `timeoutMs`. Pass `known` to skip the first read. */
+  /** The execution once it has ended, or its state after `timeoutMs`. Pass `known` to skip the first read. */
   waitForEnd(organization: string, id: string, timeoutMs: number, signal: AbortSignal, known?: Execution): Promise<Execution>;
-  /** From the event after the given one, or from the first. Ends after `execution.ended`. */
+  /** Events after `afterEventId`, or all when it is null. Ends after `execution.ended`. */
   events(
     organization: string,
     id: string,
     afterEventId: string | null,
     signal: AbortSignal,
   ): AsyncIterable<{ id: string; event: ExecutionEvent }>;
-  /** The execution after the cancel has taken effect; null when there is none. */
+  /** The execution once the cancel has taken effect. Null when there is none. */
   cancel(organization: string, id: string): Promise<Execution | null>;
   delete(organization: string, id: string): Promise<Execution | null>;
 }
 
-/** Sessions. Calls reject with ServiceError for what a caller must know. */
+/** Sessions. Calls reject with ServiceError for errors that the caller sees. */
 export interface Containers {
-  /** Resolves once it accepts cells. */
+  /** Resolves once the session accepts cells. */
   create(organization: string, wanted: NewSession): Promise<Session>;
   get(organization: string, id: string): Promise<Session | null>;
   list(
@@ -60,15 +60,15 @@ export interface Containers {
     page: { after?: string | undefined; limit: number; order: "asc" | "desc"; name?: string | undefined },
   ): Promise<{ data: Session[]; hasMore: boolean }>;
   delete(organization: string, id: string): Promise<boolean>;
-  /** Rejects when it accepts no more cells, with the reason. */
+  /** Rejects with the reason when the session accepts no more cells. */
   ensureActive(organization: string, id: string): Promise<void>;
-  /** By age, as they were after the last cell. */
+  /** Files after the last cell, oldest first. */
   listFiles(organization: string, id: string): Promise<SessionFile[]>;
   addFile(organization: string, id: string, file: { fileId: string }): Promise<SessionFile>;
   removeFile(organization: string, id: string, fileId: string): Promise<boolean>;
 }
 
-/** Stored files, as far as they are input of an execution. */
+/** The part of the file store that inputs of executions need. */
 export interface InputFileStore {
   getMany(organization: string, ids: readonly string[]): Promise<Array<{ bytes: number } | null>>;
   save(

@@ -14,8 +14,8 @@ export interface SubmitDeps {
 }
 
 /**
- * Stores the inline files of a request and queues the execution, or returns the one that the idempotency key has made
- * before. Files that no execution uses are deleted again. Rejects with ServiceError.
+ * Stores the inline files of a request and queues the execution. Returns the existing execution when the idempotency key
+ * was used before. Deletes stored files that no execution uses. Rejects with ServiceError.
  */
 export async function submitExecution(
   { executions, files: store, limits }: SubmitDeps,
@@ -34,7 +34,7 @@ export async function submitExecution(
     if (used) await store.own(organization, submitted.execution.id, storedIds);
     return submitted;
   } catch (error) {
-    // With a key, the record may exist. It is queued when the caller repeats the request, and needs its files then.
+    // With a key, the record may exist. A repeated request queues it, and it then needs its files.
     used ||= idempotency !== null && error instanceof ServiceError && error.code === "queue_unavailable";
     throw error;
   } finally {
@@ -48,7 +48,7 @@ export interface FollowOptions {
   execution: Execution;
   /** Aborted when the caller has gone. */
   signal: AbortSignal;
-  /** Without the end by then, the execution is returned as it is. */
+  /** After this time, the execution is returned in its current state. */
   waitMs: number;
   /** Cancels the execution when `signal` aborts: no caller can come back for its result. */
   cancelOnAbort: boolean;
@@ -56,7 +56,7 @@ export interface FollowOptions {
   onEvent?: ((event: ExecutionEvent) => void) | undefined;
 }
 
-/** Returns the execution once it has ended. Rejects with the reason of `signal` when that aborts first. */
+/** Returns the execution once it has ended. Rejects with the reason of `signal` when it aborts first. */
 export async function followExecution(
   executions: Pick<Executions, "events" | "waitForEnd" | "cancel">,
   { organization, execution, signal, waitMs, cancelOnAbort, onEvent }: FollowOptions,
@@ -75,7 +75,7 @@ export async function followExecution(
     signal.throwIfAborted();
     return followed;
   } finally {
-    // A cancel that fails must not hide why the follow ended. The execution then runs to its own limit.
+    // A failed cancel must not hide why the follow ended. The execution then runs to its own time limit.
     if (signal.aborted && cancelOnAbort) await executions.cancel(organization, id).catch(() => null);
   }
 }

@@ -1,24 +1,24 @@
 /**
- * The one catalogue of errors a caller can meet. A code is never reused for another meaning. What user code did
- * is not here: that is a result. `title` is what the caller reads first; `detail`, given where the error is
- * made, says what to change and names field and bound.
+ * Every error that a caller can receive. A code is never reused for another meaning. What user code did is a result, not
+ * an error. `title` is a short summary. `detail`, given where the error is created, says what to change and names the
+ * field and its bound.
  */
 export const catalogue = {
   malformed_json: { status: 400, type: "invalid_request_error", title: "The body is not valid JSON" },
-  malformed_request: { status: 400, type: "invalid_request_error", title: "The request can not be read" },
+  malformed_request: { status: 400, type: "invalid_request_error", title: "The request cannot be read" },
   missing_key: { status: 401, type: "authentication_error", title: "No API key was sent" },
-  invalid_key: { status: 401, type: "authentication_error", title: "The API key is not known" },
+  invalid_key: { status: 401, type: "authentication_error", title: "The API key is invalid" },
   missing_scope: { status: 403, type: "permission_error", title: "The API key lacks the scope for this call" },
   foreign_organization: { status: 403, type: "permission_error", title: "The API key belongs to another organization" },
-  origin_not_allowed: { status: 403, type: "permission_error", title: "The web page that sent this may not use the service" },
+  origin_not_allowed: { status: 403, type: "permission_error", title: "Requests from this web page are not allowed" },
   route_not_found: { status: 404, type: "invalid_request_error", title: "There is no such path" },
   execution_not_found: { status: 404, type: "invalid_request_error", title: "There is no such execution" },
   file_not_found: { status: 404, type: "invalid_request_error", title: "There is no such file" },
   container_not_found: { status: 404, type: "invalid_request_error", title: "There is no such container" },
   response_not_found: { status: 404, type: "invalid_request_error", title: "There is no such response" },
   assistant_not_found: { status: 404, type: "invalid_request_error", title: "There is no such assistant" },
-  model_not_found: { status: 404, type: "invalid_request_error", title: "The model is not offered here" },
-  method_not_allowed: { status: 405, type: "invalid_request_error", title: "The path does not take this method" },
+  model_not_found: { status: 404, type: "invalid_request_error", title: "There is no such model" },
+  method_not_allowed: { status: 405, type: "invalid_request_error", title: "The path does not support this method" },
   execution_running: { status: 409, type: "conflict_error", title: "The execution has not ended" },
   container_expired: { status: 410, type: "invalid_request_error", title: "The container has expired" },
   container_lost: { status: 410, type: "invalid_request_error", title: "The container was lost" },
@@ -28,16 +28,16 @@ export const catalogue = {
   unsupported_media_type: { status: 415, type: "invalid_request_error", title: "The content type is not supported" },
   range_not_satisfiable: { status: 416, type: "invalid_request_error", title: "The range lies outside the file" },
   invalid_field: { status: 422, type: "invalid_request_error", title: "A field is invalid" },
-  unknown_field: { status: 422, type: "invalid_request_error", title: "A field is not known" },
+  unknown_field: { status: 422, type: "invalid_request_error", title: "A field is unknown" },
   idempotency_mismatch: { status: 422, type: "invalid_request_error", title: "The Idempotency-Key was used with another body" },
   rate_limited: { status: 429, type: "rate_limit_error", title: "Too many requests for this key" },
   organization_queue_full: { status: 429, type: "rate_limit_error", title: "The organization's share of the queue is full" },
-  organization_containers_full: { status: 429, type: "rate_limit_error", title: "The organization has as many containers as it may" },
-  organization_storage_full: { status: 429, type: "rate_limit_error", title: "The organization has stored as much as it may" },
+  organization_containers_full: { status: 429, type: "rate_limit_error", title: "The organization has too many containers" },
+  organization_storage_full: { status: 429, type: "rate_limit_error", title: "The organization's storage is full" },
   organization_responses_full: { status: 429, type: "rate_limit_error", title: "The organization has too many responses running" },
   queue_full: { status: 503, type: "server_error", title: "The queue is full" },
-  queue_unavailable: { status: 503, type: "server_error", title: "The queue can not be reached" },
-  storage_unavailable: { status: 503, type: "server_error", title: "The file store can not be reached" },
+  queue_unavailable: { status: 503, type: "server_error", title: "The queue cannot be reached" },
+  storage_unavailable: { status: 503, type: "server_error", title: "The file store cannot be reached" },
   responses_full: { status: 503, type: "server_error", title: "Too many responses are running" },
   model_not_configured: { status: 503, type: "server_error", title: "No model is configured" },
   queue_deadline_passed: { status: 503, type: "server_error", title: "No worker took the execution in time; it did not run" },
@@ -52,16 +52,16 @@ export type ErrorCode = keyof typeof catalogue;
 export const errorCodes = Object.keys(catalogue) as ErrorCode[];
 
 export interface ServiceErrorOptions {
-  /** What to change, for the caller. Never holds code, outputs, file contents or secrets. */
+  /** What the caller should change. Never contains code, outputs, file contents or secrets. */
   detail?: string;
-  /** The field it is about, as a path like `files.0.name`. */
+  /** The field at fault, as a path like `files.0.name`. */
   param?: string;
   retryAfterSeconds?: number;
   /** For the log. */
   cause?: unknown;
 }
 
-/** An error a caller is told of. Everything else that is thrown becomes `internal`. */
+/** An error that is reported to the caller. Any other exception becomes `internal`. */
 export class ServiceError extends Error {
   override name = "ServiceError";
   readonly code: ErrorCode;

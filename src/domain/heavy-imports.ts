@@ -1,7 +1,7 @@
-/** A hint only: a wrong guess costs time, never correctness. */
+/** Only a hint: a wrong guess costs time, never correctness. */
 const heavyImport = /\b(?:import|from)\s+(?:numpy|pandas|matplotlib|seaborn|scipy|sklearn|statsmodels|xarray|plotly)\b/;
 
-/** Whether the code looks as if it would import what preloading provides. */
+/** Whether the code seems to import a preloaded package. */
 export function wantsPreloaded(code: string): boolean {
   return heavyImport.test(code);
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 
-/** Crockford's alphabet in lower case: no letter that reads like a digit. */
+/** Crockford's Base32 alphabet in lower case: it omits letters that look like digits. */
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
 
 const prefixes = {
@@ -15,7 +15,7 @@ const prefixes = {
   container: "cntr_",
 } as const;
 
-/** Returns a new unguessable id (120 random bits) with the prefix of its kind. */
+/** Returns an unguessable id: the prefix of its kind and 120 random bits. */
 export function newId(kind: keyof typeof prefixes): string {
   let text = "";
   for (const byte of randomBytes(24)) text += ALPHABET[byte & 31];

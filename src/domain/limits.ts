@@ -9,10 +9,10 @@ const MIB = 1024 * KIB;
 export const limitDefaults = {
   // One run inside the sandbox.
   runTimeoutMsMax: 30_000,
-  // The runner stops the code at its limit. The worker kills the container this much later.
+  // The runner stops the code at its time limit. If that fails, the worker kills the container this much later.
   runKillGraceMs: 2_000,
   memoryMbMax: 512,
-  // The interpreter and the supervisor need this much themselves.
+  // The interpreter and the supervisor alone need this much.
   memoryMbMin: 64,
   cpuCores: 1,
   processesMax: 64,
@@ -21,14 +21,14 @@ export const limitDefaults = {
   tmpFolderMbMax: 64,
   sharedMemoryMbMax: 64,
 
-  // What comes out of a sandbox. "Kept" bytes are stored and returned, further ones are counted, and "stop" ends the run.
+  // Output of a sandbox. "Kept" bytes are stored and returned, further bytes are only counted, and "stop" ends the run.
   stdoutKeptBytesMax: 1 * MIB,
   stderrKeptBytesMax: 1 * MIB,
   outputStopBytesMax: 64 * MIB,
   outputsCountMax: 256,
   displayBytesMax: 8 * MIB,
   displaysBytesMax: 32 * MIB,
-  // JSON values. Parsing, checking and writing an output takes time in proportion to them, and it blocks the event loop.
+  // JSON values. Parsing, validating and writing them blocks the event loop for a time proportional to their number.
   displayValuesMax: 250_000,
   displaysValuesMax: 500_000,
   tableRowsMax: 1_000,
@@ -44,16 +44,16 @@ export const limitDefaults = {
   preloadTimeoutMsMax: 15_000,
   sandboxStartTimeoutMsMax: 20_000,
 
-  // Between two self-checks of a worker, see sandbox/selfcheck; longer while it has no spare capacity.
+  // Between two self-checks of a worker, see sandbox/selfcheck. Longer while the worker has no spare capacity.
   selfCheckIntervalMs: 60_000,
 
-  // What a caller sends.
+  // Requests.
   codeBytesMax: 1 * MIB,
   requestBodyBytesMax: 16 * MIB,
-  // Nested levels of objects and arrays. JSON.stringify recurses.
+  // Nesting depth of objects and arrays. JSON.stringify recurses.
   requestBodyDepthMax: 128,
   requestBodyValuesMax: 50_000,
-  // Of a message to /mcp. The MCP package takes long to validate a large one.
+  // JSON values of a message to /mcp. The MCP package validates large messages slowly.
   mcpMessageValuesMax: 2_000,
   stdinBytesMax: 1 * MIB,
   argsCountMax: 64,
@@ -66,7 +66,7 @@ export const limitDefaults = {
   metadataCountMax: 16,
   metadataValueCharsMax: 512,
   listPageMax: 100,
-  // Of results in one page, which ends after the first result beyond it.
+  // Results in one page. The page ends after the first result that exceeds this.
   listPageBytesMax: 8 * MIB,
 
   // The queue.
@@ -77,14 +77,14 @@ export const limitDefaults = {
   webhookAttemptsMax: 8,
   webhookTimeoutMsMax: 10_000,
 
-  // Sessions. Each holds a sandbox, so memory bounds their number as well, see sandbox/pool/capacity.ts.
+  // Sessions. Each holds a sandbox, so memory also bounds their number, see sandbox/pool/capacity.ts.
   sessionsPerWorkerMax: 64,
-  // Clients of OpenAI's API ask for `1g`. Never below memoryMbMax, which is what a session has unless it asks.
+  // Clients of OpenAI's API request `1g`. Never below memoryMbMax, the default memory of a session.
   sessionMemoryMbMax: 1024,
   sessionsPerOrganizationMax: 20,
   sessionIdleMinutesDefault: 20,
   sessionIdleMinutesMax: 60,
-  // A session that the service created for itself may be evicted after this; that of a response, once the response has ended.
+  // A session that the service created for itself may be evicted when idle this long, or once its response has ended.
   sessionGivesWayAfterMs: 60_000,
   sessionLifetimeMsMax: 24 * 60 * 60 * 1000,
   // From the request to the ready sandbox, time in the queue included.
@@ -92,7 +92,7 @@ export const limitDefaults = {
   sessionFilesCountMax: 256,
   sessionNameCharsMax: 128,
 
-  // The assistant. "toolText" is what the model is shown of one code block.
+  // The assistant. "toolText" is what the model sees of one code block's result.
   responsesRunningMax: 64,
   responsesPerOrganizationMax: 16,
   responseTimeoutMsMax: 600_000,
@@ -112,33 +112,33 @@ export const limitDefaults = {
   toolTableRowsMax: 50,
   toolImagesMax: 4,
   toolImageBytesMax: 4 * MIB,
-  // A stored file that an MCP client reads as a resource.
+  // Size of a stored file that an MCP client can read as a resource.
   mcpResourceBytesMax: 8 * MIB,
   instructionsCharsMax: 65_536,
   inputItemsMax: 1_000,
   functionToolsMax: 128,
-  // The tools of a request or an assistant as JSON, and the schema of its answer. They are stored, and part of every view.
+  // The tools of a request or assistant, and its output schema, as JSON. They are stored and returned in every view.
   toolsBytesMax: 256 * KIB,
   assistantsPerOrganizationMax: 1_000,
 
-  // Usage of an organization by day.
+  // Daily usage of an organization.
   usageKeptDaysMax: 400,
   usageRangeDaysMax: 92,
 
-  // Storage of one organization: records in Redis, files in the store. And the time of a graceful shutdown.
+  // Storage of one organization (records in Redis, files in the store), and the time of a graceful shutdown.
   recordsBytesPerOrganizationMax: 512 * MIB,
   filesBytesPerOrganizationMax: 16 * 1024 * MIB,
   retentionMsMax: 24 * 60 * 60 * 1000,
   eventsRetentionMsMax: 60 * 60 * 1000,
   shutdownMsMax: 60_000,
-  // Part of it: for destroying sandboxes and closing connections once the running work has ended.
+  // The part of shutdownMsMax reserved for destroying sandboxes and closing connections after running work has ended.
   shutdownMarginMs: 15_000,
 } as const;
 
 export type LimitName = keyof typeof limitDefaults;
 export type Limits = Readonly<Record<LimitName, number>>;
 
-/** The limits that an operator sets. OPERATING.md says for each when to change it and what it costs. */
+/** The limits that an operator can set. OPERATING.md says when to change each one and what it costs. */
 export const operatorLimits = [
   "runTimeoutMsMax",
   "memoryMbMax",
@@ -179,13 +179,13 @@ export const operatorLimits = [
   "shutdownMsMax",
 ] as const satisfies readonly LimitName[];
 
-/** The longest head and body that the runner takes; `runner/wire/protocol.py` has the same numbers. */
+/** The longest frame head and body that the runner accepts. `runner/wire/protocol.py` has the same numbers. */
 const frameHeadBytesMax = 8 * MIB;
 const frameBodyBytesMax = 16 * MIB;
-/** Of a head, everything but arguments and environment values: bounds and variable names. */
+/** The parts of a frame head other than arguments and environment values: limits and variable names. */
 const FRAME_HEAD_REST_BYTES = 64 * KIB;
 
-/** Relations that must hold between limits, each a sentence an operator can act on. */
+/** Relations that must hold between limits. Each claim is shown to the operator when it is broken. */
 const relations: ReadonlyArray<[claim: string, holds: (l: Limits) => boolean]> = [
   ["memoryMbMin ≤ memoryMbMax ≤ sessionMemoryMbMax", (l) => l.memoryMbMin <= l.memoryMbMax && l.memoryMbMax <= l.sessionMemoryMbMax],
   [
@@ -209,11 +209,11 @@ const relations: ReadonlyArray<[claim: string, holds: (l: Limits) => boolean]> =
   ["filesInBytesMax < workingFolderMbMax", (l) => l.filesInBytesMax < l.workingFolderMbMax * MIB],
   ["codeBytesMax < requestBodyBytesMax", (l) => l.codeBytesMax < l.requestBodyBytesMax],
   [
-    `codeBytesMax and stdinBytesMax ≤ ${frameBodyBytesMax} (the runner takes no longer frame)`,
+    `codeBytesMax and stdinBytesMax ≤ ${frameBodyBytesMax} (the runner accepts no longer frame)`,
     (l) => Math.max(l.codeBytesMax, l.stdinBytesMax) <= frameBodyBytesMax,
   ],
   [
-    `6 × (argsCountMax × argBytesMax + envCountMax × envValueBytesMax) < ${frameHeadBytesMax} (the runner takes no longer head)`,
+    `6 × (argsCountMax × argBytesMax + envCountMax × envValueBytesMax) < ${frameHeadBytesMax} (the runner accepts no longer head)`,
     (l) => 6 * (l.argsCountMax * l.argBytesMax + l.envCountMax * l.envValueBytesMax) < frameHeadBytesMax - FRAME_HEAD_REST_BYTES,
   ],
   ["queuePerOrganizationMax ≤ queueTotalMax", (l) => l.queuePerOrganizationMax <= l.queueTotalMax],
@@ -234,13 +234,13 @@ const relations: ReadonlyArray<[claim: string, holds: (l: Limits) => boolean]> =
   ["eventsRetentionMsMax ≤ retentionMsMax", (l) => l.eventsRetentionMsMax <= l.retentionMsMax],
 ];
 
-/** JSON values of the largest table or chart within the other limits, with its rows, columns and names. */
+/** JSON values of the largest table or chart that the other limits allow, including rows, columns and names. */
 const wholeOutputValues = (l: Limits) => Math.max((l.tableRowsMax + 8) * (l.tableColumnsMax + 1), 8 * l.chartPointsMax) + 1_000;
 
-/** The longest time from the start of a run to its stored files. */
+/** The longest time from the start of a run until its files are stored. */
 const wholeRunMs = (l: Limits) => l.runTimeoutMsMax + l.runKillGraceMs + l.collectTimeoutMsMax;
 
-/** Limits that rise with others, so that an operator who raises one need not know the other. */
+/** Limits that rise with others, so that raising one does not require raising the other. */
 function following(l: Limits): Pick<Limits, "displayValuesMax" | "displaysValuesMax" | "sessionMemoryMbMax" | "sessionGivesWayAfterMs"> {
   const displayValuesMax = Math.max(l.displayValuesMax, wholeOutputValues(l));
   return {
@@ -251,7 +251,7 @@ function following(l: Limits): Pick<Limits, "displayValuesMax" | "displaysValues
   };
 }
 
-/** Returns the limits, frozen. Throws RangeError that states the broken relation. */
+/** Returns frozen limits. Throws a RangeError that names the broken relation. */
 export function makeLimits(overrides: Partial<Record<LimitName, number>> = {}): Limits {
   const chosen = { ...limitDefaults, ...overrides };
   const limits: Limits = Object.freeze({ ...chosen, ...following(chosen), ...overrides });

@@ -1,6 +1,6 @@
 /**
- * As how many sandboxes of the usual memory one of `memoryMb` counts, wherever room is planned in sandboxes; smaller ones
- * count as one.
+ * Pool slots that a sandbox of `memoryMb` occupies, where one slot holds a sandbox of `usualMb`. Smaller sandboxes
+ * occupy one.
  */
 export function memoryUnits(memoryMb: number, usualMb: number): number {
   return Math.ceil(memoryMb / usualMb);

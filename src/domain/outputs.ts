@@ -1,8 +1,8 @@
 import { z } from "zod";
 
 /**
- * The typed outputs of an execution: a union on `type`, in the order they appeared. This file is the one
- * definition; the API document, the runner's checks and every other dialect derive from it.
+ * The typed outputs of an execution: a union on `type`, in the order they appeared. This is the only definition. The
+ * OpenAPI document, the validation of the runner's frames and all other API formats derive from it.
  */
 const role = z.enum(["result", "display"]).describe("`result` for the value of the last expression, `display` otherwise");
 
@@ -12,7 +12,7 @@ const otherForms = z
   .meta({ description: "Other MIME forms of the same value, by MIME type", maxProperties: 16 })
   .optional();
 
-/** A table cell, or any JSON value in `json` outputs: NaN and infinities arrive as null. */
+/** A table cell. NaN and infinities arrive as null. */
 const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()]);
 
 export const textOutput = z.object({
@@ -38,7 +38,7 @@ export const tableOutput = z.object({
   type: z.literal("table"),
   columns: z.array(z.object({ name: z.string(), dtype: z.string() })),
   rows: z.array(z.array(scalar)),
-  row_count: z.number().int().nonnegative().describe("rows of the value, of which `rows` may hold only the first"),
+  row_count: z.number().int().nonnegative().describe("rows of the value; `rows` may contain only the first ones"),
   truncated: z.boolean(),
   role,
   data: otherForms,
@@ -107,8 +107,8 @@ export const output = z.discriminatedUnion("type", [
 export type Output = z.infer<typeof output>;
 
 /**
- * What the runner announces in a display frame: an output before it has a file id. An image's bytes are the
- * frame's body. Everything in it comes from user code, so it is validated before it becomes an output.
+ * The head of a display frame from the runner: an output that has no file id yet. The frame's body holds the bytes of an
+ * image. All of it comes from user code, so it is validated before it becomes an output.
  */
 export const display = z.discriminatedUnion("type", [
   imageOutput.omit({ file_id: true, url: true, bytes: true }),

@@ -1,6 +1,6 @@
 /**
- * What code can import besides the standard library, by import name: the packages of sandbox-image/packages.txt. A
- * test holds the two lists against each other.
+ * Import names of the packages in sandbox-image/packages.txt, which code can use besides the standard library. A test
+ * compares the two lists.
  */
 export const importableNames = [
   "numpy",

@@ -3,24 +3,24 @@ import { engines } from "./status.ts";
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
-/** A file by its content: what was sent into a sandbox, or kept of what came out. */
+/** A file identified by its content: an input sent into a sandbox, or a stored output. */
 export const fileHash = z.object({ name: z.string(), bytes: z.number().int().nonnegative(), sha256 });
 export type FileHash = z.infer<typeof fileHash>;
 
-/** What a worker's sandboxes are made of; measured once, before the worker takes work. */
+/** What a worker's sandboxes consist of. Measured once, before the worker takes jobs. */
 export const sandboxFacts = z.object({
   engine: z.enum(engines),
-  image_digest: z.string().nullable().describe("id of the image, or of the root file system; null where nobody sealed it"),
+  image_digest: z.string().nullable().describe("id of the image or of the root file system; null when the root file system is not sealed"),
   runner_sha256: sha256
     .nullable()
     .describe(
-      "as `find . -name '*.py' | LC_ALL=C sort | xargs sha256sum | sha256sum` prints in the runner's folder; null if it could not be read",
+      "output of `find . -name '*.py' | LC_ALL=C sort | xargs sha256sum | sha256sum` in the runner's folder; null if it could not be read",
     ),
-  seccomp_sha256: sha256.nullable().describe("of the list of system calls; null under a runtime with a kernel of its own"),
+  seccomp_sha256: sha256.nullable().describe("of the seccomp profile; null under a runtime with its own kernel"),
 });
 export type SandboxFacts = z.infer<typeof sandboxFacts>;
 
-/** The bounds that applied to one run. */
+/** The limits that applied to one run. */
 export const runLimits = z.object({
   timeout_ms: z.number().int(),
   memory_mb: z.number().int(),
@@ -32,7 +32,7 @@ export const runLimits = z.object({
 });
 export type RunLimits = z.infer<typeof runLimits>;
 
-/** What the worker saw go in and come out of one run; kept with the end, for its receipt. */
+/** What went into and came out of one run, as the worker saw it. Stored with the result, for the receipt. */
 export interface Provenance {
   limits: RunLimits;
   inputs: FileHash[];

@@ -1,12 +1,12 @@
 import type { Provenance } from "./provenance.ts";
 import type { Execution } from "./result.ts";
 
-/** Everything that a receipt of one execution is made of. */
+/** Everything that a receipt is built from. */
 export interface ReceiptSource {
   organization: string;
   execution: Execution;
   args: readonly string[];
   stdin: string;
-  /** Null for an end that no sandbox made. */
+  /** Null when no sandbox produced the result. */
   provenance: Provenance | null;
 }

@@ -3,17 +3,17 @@ import { fileIdPattern } from "./ids.ts";
 import type { Limits } from "./limits.ts";
 
 /**
- * Names of files in the working folder: a relative path of ordinary names. The sandbox checks again; this is
- * the rule a caller reads.
+ * A file name is a relative path inside the working folder. The sandbox checks names again; these rules produce the
+ * messages that callers read.
  */
 const FILE_NAME_CHARS_MAX = 255;
 const FILE_PATH_DEPTH_MAX = 8;
-/** The runner writes a file under this name and moves it into place whole; `runner/files/inputs.py` has the same name. */
+/** The runner writes an input under this name, then renames it. `runner/files/inputs.py` has the same name. */
 const UNFINISHED_FILE = ".unfinished-input";
 
 export function fileNameProblem(name: string): string | null {
   if (name.length === 0 || name.length > FILE_NAME_CHARS_MAX) return `must have 1 to ${FILE_NAME_CHARS_MAX} characters`;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it rejects
   if (/[\u0000-\u001f\u007f\\]/.test(name)) return "must not contain control characters or backslashes";
   if (!name.isWellFormed()) return "must be well-formed Unicode";
   const parts = name.split("/");
@@ -21,7 +21,7 @@ export function fileNameProblem(name: string): string | null {
   if (parts.some((part) => part === "" || part === "." || part === "..")) {
     return "must be a relative path without empty parts, '.' or '..'";
   }
-  if (parts.includes(UNFINISHED_FILE)) return `must not have a part ${UNFINISHED_FILE}, which the service uses itself`;
+  if (parts.includes(UNFINISHED_FILE)) return `must not have a part ${UNFINISHED_FILE}, which is reserved`;
   if (parts.some((part) => Buffer.byteLength(part) > FILE_NAME_CHARS_MAX)) {
     return `must have parts of at most ${FILE_NAME_CHARS_MAX} bytes`;
   }
@@ -34,8 +34,8 @@ export interface NameConflict {
 }
 
 /**
- * Two names of which one would be a folder and the other a file inside it, as in `a` and `a/b`; null when all names
- * can stand in one working folder.
+ * Returns two names that conflict because one would be both a file and a folder, like `a` and `a/b`. Null when all names
+ * fit into one working folder.
  */
 export function conflictingNames(names: readonly string[]): NameConflict | null {
   const files = new Set(names);
@@ -49,7 +49,7 @@ export function conflictingNames(names: readonly string[]): NameConflict | null 
 }
 
 export function conflictRule({ file, inside }: NameConflict): string {
-  return `must not hold both "${file}" and "${inside}": the first would be a file and a folder`;
+  return `must not hold both "${file}" and "${inside}": the first would be both a file and a folder`;
 }
 
 export const fileName = z.string().superRefine((name, context) => {
@@ -59,7 +59,7 @@ export const fileName = z.string().superRefine((name, context) => {
 
 export const priorities = ["normal", "high"] as const;
 
-/** The body of POST /executions for an operator's limits; unknown fields are refused by name. */
+/** The body of POST /executions under an operator's limits. Unknown fields are rejected by name. */
 export function executionRequestSchema(limits: Limits) {
   const inputFile = z
     .strictObject({
@@ -98,14 +98,14 @@ export function executionRequestSchema(limits: Limits) {
       .default({}),
     timeout_ms: z.int().min(1).max(limits.runTimeoutMsMax).default(limits.runTimeoutMsMax).describe("wall time of the code, milliseconds"),
     memory_mb: z.int().min(limits.memoryMbMin).max(limits.memoryMbMax).default(limits.memoryMbMax).describe("memory of the sandbox, MiB"),
-    priority: z.enum(priorities).default("normal").describe("`high` goes before the organization's own waiting executions"),
+    priority: z.enum(priorities).default("normal").describe("`high` runs before the organization's own waiting executions"),
     metadata: z
       .record(z.string().min(1).max(64), z.string().max(limits.metadataValueCharsMax))
       .refine((m) => Object.keys(m).length <= limits.metadataCountMax, `must have at most ${limits.metadataCountMax} entries`)
       .default({}),
     webhook: z
       .strictObject({
-        // Length first: reading an address of megabytes takes seconds.
+        // The length is checked first: parsing a URL of several megabytes takes seconds.
         url: z
           .string()
           .max(2048, { abort: true })

@@ -7,21 +7,21 @@ const milliseconds = z.number().int().nonnegative();
 const bytes = z.number().int().nonnegative();
 
 export const usage = z.object({
-  queue_ms: milliseconds.describe("from acceptance to a worker"),
-  acquire_ms: milliseconds.describe("from the worker to a sandbox"),
-  run_ms: milliseconds.describe("the code itself"),
-  collect_ms: milliseconds.describe("files out of the sandbox"),
+  queue_ms: milliseconds.describe("from acceptance until a worker took it"),
+  acquire_ms: milliseconds.describe("until the worker had a sandbox"),
+  run_ms: milliseconds.describe("running the code"),
+  collect_ms: milliseconds.describe("collecting files from the sandbox"),
   cpu_ms: milliseconds,
   memory_peak_bytes: bytes,
-  stdout_bytes: bytes.describe("written, of which a part may be kept"),
-  stderr_bytes: bytes.describe("written, of which a part may be kept"),
+  stdout_bytes: bytes.describe("written; the result may contain only a part"),
+  stderr_bytes: bytes.describe("written; the result may contain only a part"),
   file_bytes: bytes,
   warm: z.boolean().describe("the sandbox came ready from the pool"),
-  engine: z.enum(engines).nullable().describe("what made the sandbox; null when there was none"),
+  engine: z.enum(engines).nullable().describe("what created the sandbox; null when there was none"),
 });
 export type Usage = z.infer<typeof usage>;
 
-/** What the kernel or the runner saw, for the cause it supports. Only what is known is present. */
+/** What the kernel or the runner observed, in support of the cause. Only known facts are present. */
 export const evidence = z.object({
   exit_code: z.number().int().optional(),
   signal: z.string().optional(),
@@ -30,23 +30,23 @@ export const evidence = z.object({
   processes_refused: z.number().int().optional(),
   limit: z.string().optional().describe("name of the limit that was reached"),
   limit_value: z.number().optional(),
-  session_alive: z.boolean().optional().describe("in a container: whether its variables are still there"),
+  session_alive: z.boolean().optional().describe("in a container: whether its variables still exist"),
 });
 export type Evidence = z.infer<typeof evidence>;
 
-/** What an execution ended as; the worker makes it, the store keeps it, nobody changes it. */
+/** How an execution ended. Written once by the worker and never changed. */
 export const executionEnd = z.object({
   status: z.enum(["completed", "failed", "incomplete", "cancelled", "errored"]),
   cause: z.enum(causes).nullable(),
   evidence,
   outcome: z.enum(outcomes),
-  retry_safe: z.boolean().describe("posting it again repeats nothing that was answered"),
+  retry_safe: z.boolean().describe("whether it is safe to send the request again"),
   outputs: z.array(output),
   usage,
   truncated: z.object({ stdout: z.boolean(), stderr: z.boolean(), outputs: z.boolean(), files: z.boolean() }),
-  skipped_files: z.array(z.object({ name: z.string(), reason: z.string() })).describe("files that were left out, each with the rule"),
+  skipped_files: z.array(z.object({ name: z.string(), reason: z.string() })).describe("files that were left out, each with the reason"),
 });
-/** `provenance` is for the receipt and no part of what callers see here; ends that no engine made have none. */
+/** `provenance` is for the receipt and is not returned here. Results that no engine produced have none. */
 export type ExecutionEnd = z.infer<typeof executionEnd> & { provenance?: Provenance };
 
 const unixMilliseconds = z.number().int().describe("Unix time, milliseconds");
@@ -72,11 +72,11 @@ export const execution = z.object({
   completed_at: unixMilliseconds.nullable(),
   expires_at: unixMilliseconds,
   metadata: z.record(z.string(), z.string()),
-  trace_id: z.string().optional().describe("the trace it belongs to, where the service is traced"),
+  trace_id: z.string().optional().describe("trace id, when tracing is on"),
 });
 export type Execution = z.infer<typeof execution>;
 
-/** One entry of an execution's event stream, in the order things happened. */
+/** One entry of an execution's event stream, in the order of occurrence. */
 export const executionEvent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("execution.started"), attempt: z.number().int() }),
   z.object({ type: z.literal("execution.output"), output }),

@@ -5,7 +5,7 @@ import type { ExecutionEnd } from "./result.ts";
 export interface RunInput {
   id: string;
   organization: string;
-  /** From 1; above 1 when an earlier worker was lost. */
+  /** From 1. Above 1 when an earlier worker was lost. */
   attempt: number;
   code: string;
   args: string[];
@@ -14,7 +14,7 @@ export interface RunInput {
   timeoutMs: number;
   memoryMb: number;
   files: ReadonlyArray<{ name: string; file_id: string }>;
-  /** The session it is a cell of; absent when it has a sandbox for itself. */
+  /** The session of a cell. Absent when the execution has its own sandbox. */
   session?: string | undefined;
 }
 
@@ -28,67 +28,67 @@ export interface SavedFile {
 
 /** The ports of a run. The signal of the run bounds each call. */
 export interface RunPorts {
-  /** The bytes of an input file, each chunk good until the next is asked for; rejects when it is gone. */
+  /** The bytes of an input file. Chunks are borrowed: valid only until the next read. Rejects when the file is gone. */
   openFile(fileId: string): Promise<AsyncIterable<Uint8Array>>;
-  /** Keeps one file of a run; rejects when it can not be stored, which the execution then says. */
+  /** Stores one output file of a run. Rejects when it cannot be stored; the execution then reports that. */
   saveFile(
-    file: { name: string /** From the name when absent. */; mimeType?: string; bytesMax: number },
+    file: { name: string /** Derived from the name when absent. */; mimeType?: string; bytesMax: number },
     bytes: AsyncIterable<Uint8Array>,
   ): Promise<SavedFile>;
-  /** Called for each output as it appears; text in pieces. Awaited, so that a slow reader slows the sandbox. */
+  /** Called for each output as it appears; text comes in pieces. It is awaited, so backpressure reaches the sandbox. */
   emit(output: Output): Promise<void>;
-  /** Told when a phase begins, or that it began so many milliseconds ago. */
+  /** Called when a phase begins. `agoMs`: the phase began that long ago. */
   phase?(name: RunPhase, agoMs?: number): void;
 }
 
-/** What a run goes through in its sandbox, in order. */
+/** The phases of a run, in order. */
 export type RunPhase = "acquire" | "send" | "run" | "collect";
 
-/** Why a run is told to stop before its end. */
+/** Why a run is stopped before its end. */
 export type StopReason = "cancelled" | "lock_lost" | "shutdown";
 
-/** What is known of an execution before its record is read. */
+/** What a job says about its execution, before the record is read. */
 export interface RunNeeds {
   memoryMb: number;
-  /** Whether the code looks as if it would import what is preloaded; a wrong guess costs time, never correctness. */
+  /** Whether the code seems to import a preloaded package. A wrong guess costs time, never correctness. */
   preloaded: boolean;
 }
 
-/** What the queue needs of whoever runs code. */
+/** What the queue needs from the component that runs code. */
 export interface Engine {
   /**
-   * A head start for an execution that is most likely about to run: a sandbox that stands ready is opened for it. `forget`
-   * follows, whatever becomes of it. Both are absent where there is nothing to open.
+   * Opens a ready sandbox ahead of an execution that will most likely run. Every `prepare` is followed by a `forget`.
+   * Engines that open nothing ahead have neither.
    */
   prepare?(id: string, needs: RunNeeds): void;
-  /** Gives up what was prepared and not used. */
+  /** Gives up a prepared sandbox that was not used. */
   forget?(id: string): void;
   /**
-   * Runs to its end whatever happens; rejects only with a bug of ours. `stop` is aborted with a StopReason.
-   * Resolves before the sandbox is gone, but not for a stopped run: there, afterwards.
+   * Resolves with a result in every case; rejects only on a bug of the service. `stop` is aborted with a StopReason.
+   * Resolves before the sandbox is removed, except for a stopped run, where it resolves afterwards.
    */
   run(input: RunInput, ports: RunPorts, stop: AbortSignal): Promise<ExecutionEnd>;
 }
 
-/** Who keeps sandboxes alive between executions. */
+/** Keeps sandboxes alive between executions. */
 export interface SessionEngine {
-  /** Resolves with a session in a sandbox of its own; rejects when there is none before `signal` aborts. */
+  /** Resolves with a session in its own sandbox. Rejects when none is ready before `signal` aborts. */
   openSession(spec: { id: string; memoryMb: number }, signal: AbortSignal): Promise<EngineSession>;
 }
 
-/** How a cell ended, and what else of the working folder it changed. */
+/** The result of a cell, and the files it removed from the working folder. */
 export interface CellEnd extends ExecutionEnd {
-  /** Names of files that are no longer there. */
+  /** Names of files that no longer exist. */
   removedFiles: string[];
 }
 
-/** A sandbox that is kept alive. Its calls are made one after another; who opened it closes it. */
+/** A sandbox that is kept alive. The caller makes one call at a time, and closes what it opened. */
 export interface EngineSession {
-  /** Aborted once variables and files are gone, for whatever reason. */
+  /** Aborted once variables and files are gone, for any reason. */
   readonly ended: AbortSignal;
-  /** As Engine.run, but the sandbox lives on unless the end's evidence says `session_alive: false`. */
+  /** Like Engine.run, but the sandbox stays alive unless the evidence says `session_alive: false`. */
   run(input: RunInput, ports: RunPorts, stop: AbortSignal): Promise<CellEnd>;
-  /** Places a file before the next cell, over one of that name. Rejects when the bytes can not be read or the session has ended. */
+  /** Places a file before the next cell, replacing one of that name. Rejects when it cannot be read or the session ends. */
   putFile(name: string, fileId: string, ports: Pick<RunPorts, "openFile">): Promise<void>;
   removeFile(name: string): Promise<void>;
   /** Idempotent; never throws. */

@@ -1,6 +1,6 @@
 /** A session: a sandbox kept alive, so that variables and files persist between executions. Over HTTP a `container`. */
 
-/** starting → active → one of the last two, which are final. One that is deleted leaves no record. */
+/** starting → active → expired or lost, which are final. A deleted session has no record. */
 export const sessionStatuses = ["starting", "active", "expired", "lost"] as const;
 export type SessionStatus = (typeof sessionStatuses)[number];
 
@@ -11,37 +11,37 @@ export interface Session {
   status: SessionStatus;
   /** MiB. */
   memoryMb: number;
-  /** Idle minutes after which it expires; every cell and every change of its files starts them anew. */
+  /** Idle minutes after which it expires. Every cell and every file change restarts the idle time. */
   expiresAfterMinutes: number;
   /** Unix milliseconds. */
   createdAt: number;
   lastActiveAt: number;
-  /** The session whose files it began with. */
+  /** The session whose files were copied into this one at its start. */
   restoredFrom: string | null;
-  /** Made by the service for itself: once it is idle for a while it expires early where its room is needed. */
+  /** The service created it for itself. It may be evicted when it has been idle for a while and its slots are needed. */
   givesWay: boolean;
 }
 
 export interface NewSession {
   name?: string | undefined;
-  /** Files placed in the working folder under their own names. */
+  /** Stored files that are placed in the working folder under their own names. */
   fileIds?: readonly string[] | undefined;
-  /** MiB; what an execution may have by default. */
+  /** MiB. By default, the memory of an execution. */
   memoryMb?: number | undefined;
   expiresAfterMinutes?: number | undefined;
-  /** An expired or lost session of the same organization whose files it begins with. */
+  /** An expired or lost session of the same organization, whose files the new session starts with. */
   restoreFrom?: string | undefined;
   givesWay?: boolean | undefined;
 }
 
-/** One file of a session as its index tells it; the bytes are in the file store under `id`. */
+/** An entry of a session's file index. The bytes are in the file store under `id`. */
 export interface SessionFile {
   id: string;
   sessionId: string;
   /** Relative to the working folder. */
   name: string;
   bytes: number;
-  /** `user` for what was put in, `assistant` for what code wrote. */
+  /** `user` for files that were added, `assistant` for files that code wrote. */
   source: "user" | "assistant";
   /** Unix milliseconds. */
   createdAt: number;

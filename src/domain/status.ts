@@ -1,6 +1,6 @@
 /** The closed unions that statuses, metric labels and stored records share. */
 
-/** queued → in_progress → exactly one of the last five, which are final. */
+/** queued → in_progress → one of the other five, which are final. */
 export const statuses = ["queued", "in_progress", "completed", "failed", "incomplete", "cancelled", "errored"] as const;
 export type Status = (typeof statuses)[number];
 export type FinalStatus = Exclude<Status, "queued" | "in_progress">;
@@ -20,15 +20,15 @@ export const causes = [
 ] as const;
 export type Cause = (typeof causes)[number];
 
-/** How much of the code ran: tells a caller what a repeat would repeat. */
+/** How much of the code ran, and so what a retry would repeat. */
 export const outcomes = ["never_started", "ran", "ran_partly"] as const;
 export type Outcome = (typeof outcomes)[number];
 
-/** What makes sandboxes; the setting ENGINE and a result's `usage.engine` name the same. */
+/** What creates sandboxes. The setting ENGINE and `usage.engine` of a result use these names. */
 export const engines = ["docker", "oci"] as const;
 export type EngineName = (typeof engines)[number];
 
-/** What a worker proves of its sandboxes at its start, and again now and then. */
+/** What a worker's self-checks prove about its sandboxes, at its start and while it serves. */
 export const isolationChecks = [
   "network",
   "privileges",

@@ -3,12 +3,12 @@ import { z } from "zod";
 const DAY_MS = 24 * 60 * 60 * 1000;
 const count = z.number().int().nonnegative();
 
-/** How many executions ended, by how, and what they used. */
+/** Number of ended executions by status, and the resources they used. */
 const used = {
   executions: z.object({ completed: count, failed: count, incomplete: count, cancelled: count, errored: count }),
-  cpu_seconds: z.number().nonnegative().describe("of the attempts that ended; one that was lost with its worker is not counted"),
+  cpu_seconds: z.number().nonnegative().describe("of attempts that ended; an attempt lost with its worker is not counted"),
   bytes_in: count.describe("code, stdin and files sent into sandboxes"),
-  bytes_out: count.describe("stdout and stderr written, and files kept"),
+  bytes_out: count.describe("stdout and stderr written, and files stored"),
 };
 
 export const dayUsage = z.object({ date: z.iso.date().describe("UTC day on which they ended"), ...used });
@@ -16,7 +16,7 @@ export type DayUsage = z.infer<typeof dayUsage>;
 export const totalUsage = z.object(used);
 export type TotalUsage = z.infer<typeof totalUsage>;
 
-/** UTC days by their number since 1970, both included. */
+/** UTC days as numbers of days since 1970, both inclusive. */
 export interface DayRange {
   from: number;
   to: number;

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { makeLimits } from "../../../src/domain/limits.ts";
 import { conflictingNames, executionRequestSchema } from "../../../src/domain/request.ts";
 
-test("an address is not read before its length is known to be what it may be", () => {
+test("a webhook URL that is too long is rejected before it is parsed", () => {
   const schema = executionRequestSchema(makeLimits());
   const problems = (url: string) =>
     schema.safeParse({ code: "1", webhook: { url, secret: "s".repeat(16) } }).error?.issues.map((issue) => issue.code);
@@ -15,10 +15,10 @@ test.each([
   [["a", "a/b"], { file: "a", inside: "a/b" }],
   [["x/y/z", "w", "x"], { file: "x", inside: "x/y/z" }],
   [["x/y", "x/y/z/w"], { file: "x/y", inside: "x/y/z/w" }],
-])("%j can not stand in one folder", (names, conflict) => {
+])("%j conflict in one folder", (names, conflict) => {
   expect(conflictingNames(names)).toEqual(conflict);
 });
 
-test.each([[["a", "b/a", "ab/c", "b/c"]], [["a.b", "a/b"]], [[]]])("%j can stand in one folder", (names) => {
+test.each([[["a", "b/a", "ab/c", "b/c"]], [["a.b", "a/b"]], [[]]])("%j fit in one folder", (names) => {
   expect(conflictingNames(names)).toBeNull();
 });

@@ -8,23 +8,23 @@ import { answerError, serviceErrorOf } from "../../../../src/http/core/answer-er
 import { requestId } from "../../../../src/http/core/request-id.ts";
 import { makeLog } from "../../../../src/observe/log.ts";
 
-/** Written out, so that a code, status or title changes only where somebody means it to. */
+/** Written out, so that no code, status or title changes by accident. */
 const promised: Array<[ErrorCode, number, string]> = [
   ["malformed_json", 400, "The body is not valid JSON"],
-  ["malformed_request", 400, "The request can not be read"],
+  ["malformed_request", 400, "The request cannot be read"],
   ["missing_key", 401, "No API key was sent"],
-  ["invalid_key", 401, "The API key is not known"],
+  ["invalid_key", 401, "The API key is invalid"],
   ["missing_scope", 403, "The API key lacks the scope for this call"],
   ["foreign_organization", 403, "The API key belongs to another organization"],
-  ["origin_not_allowed", 403, "The web page that sent this may not use the service"],
+  ["origin_not_allowed", 403, "Requests from this web page are not allowed"],
   ["route_not_found", 404, "There is no such path"],
   ["execution_not_found", 404, "There is no such execution"],
   ["file_not_found", 404, "There is no such file"],
   ["container_not_found", 404, "There is no such container"],
   ["response_not_found", 404, "There is no such response"],
   ["assistant_not_found", 404, "There is no such assistant"],
-  ["model_not_found", 404, "The model is not offered here"],
-  ["method_not_allowed", 405, "The path does not take this method"],
+  ["model_not_found", 404, "There is no such model"],
+  ["method_not_allowed", 405, "The path does not support this method"],
   ["execution_running", 409, "The execution has not ended"],
   ["response_running", 409, "The response has not ended"],
   ["container_expired", 410, "The container has expired"],
@@ -34,16 +34,16 @@ const promised: Array<[ErrorCode, number, string]> = [
   ["unsupported_media_type", 415, "The content type is not supported"],
   ["range_not_satisfiable", 416, "The range lies outside the file"],
   ["invalid_field", 422, "A field is invalid"],
-  ["unknown_field", 422, "A field is not known"],
+  ["unknown_field", 422, "A field is unknown"],
   ["idempotency_mismatch", 422, "The Idempotency-Key was used with another body"],
   ["rate_limited", 429, "Too many requests for this key"],
   ["organization_queue_full", 429, "The organization's share of the queue is full"],
-  ["organization_storage_full", 429, "The organization has stored as much as it may"],
+  ["organization_storage_full", 429, "The organization's storage is full"],
   ["organization_responses_full", 429, "The organization has too many responses running"],
-  ["organization_containers_full", 429, "The organization has as many containers as it may"],
+  ["organization_containers_full", 429, "The organization has too many containers"],
   ["queue_full", 503, "The queue is full"],
-  ["queue_unavailable", 503, "The queue can not be reached"],
-  ["storage_unavailable", 503, "The file store can not be reached"],
+  ["queue_unavailable", 503, "The queue cannot be reached"],
+  ["storage_unavailable", 503, "The file store cannot be reached"],
   ["responses_full", 503, "Too many responses are running"],
   ["model_not_configured", 503, "No model is configured"],
   ["queue_deadline_passed", 503, "No worker took the execution in time; it did not run"],
@@ -72,7 +72,7 @@ const answerOf = async (thrown: unknown) => {
   }
 };
 
-test("the promised errors are all errors", () => {
+test("every error of the catalogue is listed here", () => {
   expect(promised.map(([code]) => code).toSorted()).toEqual(errorCodes.toSorted());
 });
 
@@ -95,7 +95,7 @@ test.each(promised)("%s is %i, %s", async (code, status, title) => {
   expect(headers.has("www-authenticate")).toBe(status === 401);
 });
 
-test("Retry-After is whole seconds, at least one", async () => {
+test("Retry-After is in whole seconds, at least one", async () => {
   for (const [seconds, text] of [
     [0.2, "1"],
     [1.1, "2"],
@@ -113,13 +113,13 @@ test.each<[string, unknown, ErrorCode]>([
   ["a command that timed out", redisError("Command timed out"), "queue_unavailable"],
   ["an offline queue", redisError("Stream isn't writeable and enableOfflineQueue options is false"), "queue_unavailable"],
   ["too many retries", redisError("Reached the max retries", { name: "MaxRetriesPerRequestError" }), "queue_unavailable"],
-  ["a Redis that loads", redisError("LOADING Redis is loading", { name: "ReplyError" }), "queue_unavailable"],
-  ["a Redis without memory", redisError("OOM command not allowed", { name: "ReplyError" }), "queue_unavailable"],
+  ["a Redis that is loading", redisError("LOADING Redis is loading", { name: "ReplyError" }), "queue_unavailable"],
+  ["a Redis that is out of memory", redisError("OOM command not allowed", { name: "ReplyError" }), "queue_unavailable"],
   ["a wrong Redis command", redisError("ERR unknown command", { name: "ReplyError" }), "internal"],
-  ["a missing file of ours", redisError("open ENOENT", { code: "ENOENT", syscall: "open" }), "internal"],
-  ["a store without room", new BlobStoreFailed("full"), "storage_unavailable"],
+  ["a missing file of the service", redisError("open ENOENT", { code: "ENOENT", syscall: "open" }), "internal"],
+  ["a full file store", new BlobStoreFailed("full"), "storage_unavailable"],
   ["a string", "x", "internal"],
   ["nothing", undefined, "internal"],
-])("%s is told as the catalogue's error", (_, thrown, code) => {
+])("%s is reported with its code of the catalogue", (_, thrown, code) => {
   expect(serviceErrorOf(thrown).code).toBe(code);
 });
