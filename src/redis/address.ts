@@ -1,23 +1,23 @@
 import type { Cluster, Redis } from "ioredis";
 
-/** One server, the master that sentinels name, or a cluster: whoever holds one need not know which. */
+/** A client of one server, of the master behind sentinels, or of a cluster. Callers need not know which. */
 export type RedisClient = Redis | Cluster;
 
-/** Where Redis is and how to speak to it, read from REDIS_URL. */
+/** The address of Redis and the connection options, parsed from REDIS_URL. */
 export interface RedisAddress {
   kind: "server" | "sentinel" | "cluster";
-  /** Of the server, the sentinels, or some of the cluster's nodes. Empty when `path` is set. */
+  /** The server, the sentinels, or some nodes of the cluster. Empty when `path` is set. */
   nodes: ReadonlyArray<{ host: string; port: number }>;
-  /** A socket. */
+  /** Path of a Unix socket. */
   path?: string;
-  /** What the sentinels call their master. */
+  /** The name of the master at the sentinels. */
   master?: string;
   username?: string;
   password?: string;
-  /** The sentinels' own password, which is not that of the servers. */
+  /** Password of the sentinels, separate from that of the servers. */
   sentinelPassword?: string;
   db?: number;
-  /** Null for a plain connection; else files with certificates and key in PEM, each only if it was given. */
+  /** Null for a plain connection, else the given paths of PEM files. */
   tls: { ca?: string; cert?: string; key?: string } | null;
 }
 
@@ -30,24 +30,26 @@ const forms: Readonly<Record<string, { kind: RedisAddress["kind"]; tls: boolean;
   "rediss+cluster:": { kind: "cluster", tls: true, port: 6379 },
 };
 
-/** The rule for REDIS_URL, for whoever got it wrong. */
+/** The message for an invalid REDIS_URL. */
 export const REDIS_URL_RULE =
   "must be redis://…, rediss://…, redis+sentinel://host,host/master, redis+cluster://host,host (rediss+… with TLS) or the path of a socket";
 
 /**
- * Reads `scheme://[user:password@]host[:port][,host[:port]…][/database or master][?ca=…&cert=…&key=…&sentinel_password=…]`,
- * or the path of a socket. User, password and what follows `?` are percent-encoded. Throws RangeError saying what is wrong,
- * without the text itself, which may hold a password.
+ * Parses the path of a socket or
+ * `scheme://[user:password@]host[:port][,host[:port]…][/database or master][?ca=…&cert=…&key=…&sentinel_password=…]`.
+ * User, password and query are percent-encoded. Throws a RangeError that does not contain the text, which may hold a
+ * password.
  */
 export function parseRedisUrl(text: string): RedisAddress {
   if (text.startsWith("/")) return { kind: "server", nodes: [], path: text, tls: null };
-  // URL knows one host only, so the list is cut out first; what is left of it is an ordinary URL.
+  // The URL class accepts only one host, so a pattern takes the text apart.
   const cut = /^([a-z+]+:)\/\/(?:([^@/?#]*)@)?([^@/?#]+)(\/[^?#]*)?(\?[^#]*)?$/.exec(text);
   const form = cut === null ? undefined : forms[cut[1] as string];
   if (cut === null || form === undefined) throw new RangeError(REDIS_URL_RULE);
   const [, , login = "", hosts = "", path = "/", query = ""] = cut;
   const nodes = hosts.split(",").map((host) => parseNode(host, form.port));
-  if (form.kind === "server" && nodes.length > 1) throw new RangeError("one host only; a list needs redis+sentinel:// or redis+cluster://");
+  if (form.kind === "server" && nodes.length > 1)
+    throw new RangeError("one host only; several hosts need redis+sentinel:// or redis+cluster://");
   return {
     kind: form.kind,
     nodes,
@@ -60,7 +62,7 @@ export function parseRedisUrl(text: string): RedisAddress {
 function parseNode(text: string, fallback: number): { host: string; port: number } {
   const match = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?$/.exec(text);
   const port = Number(match?.[2] ?? fallback);
-  if (match === null || port < 1 || port > 65_535) throw new RangeError("each host must be host or host:port, with commas between");
+  if (match === null || port < 1 || port > 65_535) throw new RangeError("hosts must be a comma-separated list of host or host:port");
   return { host: (match[1] as string).replace(/^\[|\]$/g, ""), port };
 }
 
@@ -77,8 +79,8 @@ function parsePath(kind: RedisAddress["kind"], path: string): Pick<RedisAddress,
     return { master: path };
   }
   if (path === "") return {};
-  if (kind === "cluster") throw new RangeError("a cluster has no databases: nothing may follow the hosts");
-  if (!/^\d{1,5}$/.test(path)) throw new RangeError("what follows the host must be the number of a database");
+  if (kind === "cluster") throw new RangeError("a cluster has no databases: remove the path after the hosts");
+  if (!/^\d{1,5}$/.test(path)) throw new RangeError("the path after the host must be the number of a database");
   return { db: Number(path) };
 }
 
@@ -88,7 +90,7 @@ function parseQuery(
 ): Pick<RedisAddress, "tls" | "sentinelPassword"> {
   const allowed = [...(form.tls ? ["ca", "cert", "key"] : []), ...(form.kind === "sentinel" ? ["sentinel_password"] : [])];
   for (const name of query.keys()) {
-    if (!allowed.includes(name)) throw new RangeError(`after ? there may be ${allowed.join(", ") || "nothing"} with this scheme`);
+    if (!allowed.includes(name)) throw new RangeError(`query parameters allowed with this scheme: ${allowed.join(", ") || "none"}`);
   }
   const files = Object.fromEntries([...query].filter(([name]) => name !== "sentinel_password"));
   const sentinelPassword = query.get("sentinel_password");

@@ -4,25 +4,25 @@ import type { Log } from "../observe/log.ts";
 import { orTimeout } from "../util/race.ts";
 import { parseRedisUrl, type RedisAddress, type RedisClient } from "./address.ts";
 
-/** A caller of the API is told within this time that Redis does not answer. */
+/** An API request fails within this time when Redis does not answer. */
 const FAIL_FAST_MS = 900;
 const RECONNECT_MS_MAX = 1_000;
 /**
- * A connection whose other end vanished without a word is found by asking. A worker's commands are sent again on the
- * next connection, so it must not take a Redis that is slow for one that is gone; the api's are not.
+ * Pings detect half-open connections. A worker retries its commands on the next connection, so it must not mistake a slow
+ * Redis for a lost one. The api does not retry.
  */
-const ASK = { failFast: { everyMs: 2_000, withinMs: FAIL_FAST_MS }, patient: { everyMs: 5_000, withinMs: 10_000 } } as const;
-/** Between two tries at a cluster that has lost a node or is moving slots. */
+const PING = { failFast: { everyMs: 2_000, withinMs: FAIL_FAST_MS }, patient: { everyMs: 5_000, withinMs: 10_000 } } as const;
+/** Between two tries while a cluster fails over or moves slots. */
 const CLUSTER_RETRY_MS = 100;
 
-/** How long a command is worth waiting for. */
+/** How long a command waits and is retried. */
 interface Patience {
   options: RedisOptions;
-  /** Tries at a cluster in which a node is away or not the one any more. */
+  /** Tries while a node of a cluster is down or no longer owns the slot. */
   clusterTries: number;
 }
 
-/** For the api: a command that can not be sent now fails now, so that a caller gets a 503 and not silence. */
+/** For the api: a command that cannot be sent fails at once, so that the caller gets a 503 without waiting. */
 export function connectFailFast(url: string, log: Log): RedisClient {
   const options = {
     maxRetriesPerRequest: 0,
@@ -34,12 +34,12 @@ export function connectFailFast(url: string, log: Log): RedisClient {
   return connect(url, log, { options, clusterTries: Math.floor(FAIL_FAST_MS / CLUSTER_RETRY_MS) });
 }
 
-/** For workers: commands wait until Redis is back, as a run's result must not be lost to a short absence. */
+/** For workers: commands wait until Redis is back, so that a short outage does not lose a run's result. */
 export function connectWithRetry(url: string, log: Log): RedisClient {
   return connect(url, log, { options: { maxRetriesPerRequest: null }, clusterTries: Number.MAX_SAFE_INTEGER });
 }
 
-/** `url` as REDIS_URL, see redis-address.ts. Throws when it is wrong or names a file that can not be read. */
+/** `url` as in address.ts. Throws when it is invalid or names a file that cannot be read. */
 function connect(url: string, log: Log, patience: Patience): RedisClient {
   const address = parseRedisUrl(url);
   const open = { server: openServer, sentinel: openServer, cluster: openCluster }[address.kind];
@@ -54,10 +54,10 @@ function openServer(address: RedisAddress, { options }: Patience): Redis {
   return new Redis({
     ...options,
     ...place,
-    ...given({ username, password, db, sentinelPassword, tls, sentinelTLS: tls }),
+    ...definedOnly({ username, password, db, sentinelPassword, tls, sentinelTLS: tls }),
     enableTLSForSentinelMode: tls !== undefined,
-    // ioredis' detector of failovers stays off: one that it sees in the middle of a reconnect ends the client for good.
-    // The old master still answers, as a replica: nothing was written, so the command goes to the new one.
+    // The failover detector of ioredis stays off: a failover during a reconnect would end the client for good.
+    // READONLY: the old master now is a replica and wrote nothing, so the command is sent again to the new master.
     reconnectOnError: (error) => (error.message.startsWith("READONLY") ? 2 : false),
     retryStrategy: reconnectMs,
   });
@@ -69,12 +69,12 @@ function openCluster(address: RedisAddress, { options, clusterTries }: Patience)
   const tls = readTls(address);
   return new Cluster([...address.nodes], {
     enableOfflineQueue,
-    redisOptions: { ...redisOptions, ...given({ username, password, tls }) },
+    redisOptions: { ...redisOptions, ...definedOnly({ username, password, tls }) },
     clusterRetryStrategy: reconnectMs,
     maxRedirections: clusterTries,
     retryDelayOnFailover: CLUSTER_RETRY_MS,
     retryDelayOnClusterDown: CLUSTER_RETRY_MS,
-    // Certificates name hosts, not the addresses they resolve to.
+    // Certificates contain host names, not the addresses they resolve to.
     ...(tls === undefined ? {} : { dnsLookup: (host, callback) => callback(null, host) }),
   });
 }
@@ -88,53 +88,53 @@ function readTls({ tls }: RedisAddress): NonNullable<RedisOptions["tls"]> | unde
   return Object.fromEntries(Object.entries(tls).map(([name, file]) => [name, readFileSync(file)]));
 }
 
-/** Without what is undefined: ioredis takes a field that is there for one that is meant. */
-function given<T extends object>(options: T): { [Name in keyof T]: NonNullable<T[Name]> } {
+/** Removes undefined fields, which ioredis would take as set. */
+function definedOnly<T extends object>(options: T): { [Name in keyof T]: NonNullable<T[Name]> } {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never;
 }
 
-/** A connection without an error handler ends the process; every one of ours, duplicates too, goes through here. */
+/** Every connection needs an error handler, or an error would end the process. All are created through this function. */
 export function withErrorHandler<Client extends RedisClient>(redis: Client, log: Log): Client {
-  let told = false;
+  let logged = false;
   redis.on("error", (error: Error) => {
-    // One line for each absence, not one for each attempt to reconnect.
-    if (!told) log.warn({ error: error.message }, "Redis connection failed; reconnecting");
-    told = true;
+    // One line per outage, not one per reconnect attempt.
+    if (!logged) log.warn({ error: error.message }, "Redis connection failed; reconnecting");
+    logged = true;
   });
   redis.on("ready", () => {
-    told = false;
+    logged = false;
   });
-  // A cluster's client looks every few seconds who has which slots, and leaves nodes that have none.
-  if (redis instanceof Redis) replaceWhenSilent(redis, redis.options.commandTimeout === undefined ? ASK.patient : ASK.failFast, log);
+  // A cluster client needs no pings: it refreshes the slot table every few seconds and drops nodes without slots.
+  if (redis instanceof Redis) reconnectWhenSilent(redis, redis.options.commandTimeout === undefined ? PING.patient : PING.failFast, log);
   return redis;
 }
 
-/** A second connection like `redis`, for subscriptions; whoever makes them makes them anew at each "ready". */
+/** A second connection like `redis`, for subscriptions. The caller subscribes again at each "ready". */
 export function subscriberOf(redis: RedisClient, log: Log): RedisClient {
-  // ioredis' own way to repeat them leaves a rejection unhandled when the new connection breaks at once.
+  // The autoResubscribe of ioredis leaves a rejection unhandled when the new connection breaks at once.
   return withErrorHandler(redis instanceof Redis ? redis.duplicate({ autoResubscribe: false }) : redis.duplicate(), log);
 }
 
-function replaceWhenSilent(redis: Redis, { everyMs, withinMs }: { everyMs: number; withinMs: number }, log: Log): void {
-  let asking = false;
+function reconnectWhenSilent(redis: Redis, { everyMs, withinMs }: { everyMs: number; withinMs: number }, log: Log): void {
+  let pinging = false;
   const timer = setInterval(() => {
-    if (asking || redis.status !== "ready") return;
-    asking = true;
+    if (pinging || redis.status !== "ready") return;
+    pinging = true;
     replyWithin(redis.ping(), withinMs)
       .catch(() => {
         if (redis.status !== "ready") return;
-        log.warn("a Redis connection fell silent; another one is opened");
+        log.warn("a Redis connection fell silent; reconnecting");
         redis.disconnect(true);
       })
       .finally(() => {
-        asking = false;
+        pinging = false;
       });
   }, everyMs);
   timer.unref();
   redis.once("end", () => clearInterval(timer));
 }
 
-/** A reply of Redis. Rejects after `ms`. */
+/** The reply of Redis. Rejects after `ms`. */
 export function replyWithin<T>(reply: Promise<T>, ms: number): Promise<T> {
   return orTimeout(reply, ms, `Redis did not answer within ${ms} ms`);
 }
@@ -162,7 +162,7 @@ export async function untilReady(redis: RedisClient, timeoutMs: number): Promise
   });
 }
 
-/** Closes without waiting for a Redis that may be away. */
+/** Closes at once, without waiting for pending replies. */
 export function disconnect(...connections: RedisClient[]): void {
   for (const redis of connections) redis.disconnect();
 }

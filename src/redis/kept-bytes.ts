@@ -1,6 +1,6 @@
 /**
- * How much an organization has stored and not yet let expire: bytes by the hour in which they were stored, in one hash for
- * each organization, so that what has expired stops counting. Scripts of the queue have a twin of this in Lua.
+ * Bytes that an organization has stored and that have not expired. One hash per organization counts bytes by the hour in
+ * which they were stored, so expired hours can be ignored. The same in TypeScript and in Lua.
  */
 export const HOUR_MS = 60 * 60 * 1000;
 
@@ -8,13 +8,13 @@ export function hourOf(unixMs: number): string {
   return String(Math.floor(unixMs / HOUR_MS));
 }
 
-/** Sum over the hours that are not older than the retention. `hours` is the hash as Redis gives it. */
+/** Sum over the hours within the retention. `hours` is the hash as Redis returns it. */
 export function keptBytes(hours: Readonly<Record<string, string>>, keptMs: number, nowMs: number): number {
   const oldest = Math.floor((nowMs - keptMs) / HOUR_MS);
   return Object.entries(hours).reduce((sum, [hour, bytes]) => (Number(hour) < oldest ? sum : sum + Number(bytes)), 0);
 }
 
-/** `now` is defined before it. The hash needs an expiry of its own: whoever adds to it gives one, or leaves the one it has. */
+/** The script must define `now` first. `keep_bytes` gives a hash without expiry one of 25 hours; callers may extend it. */
 export const keptBytesLua = `
 local hour = ${HOUR_MS}
 local function keep_bytes(key, bytes, at)

@@ -2,22 +2,22 @@ import { createHash } from "node:crypto";
 import type { RedisClient } from "./address.ts";
 
 export type ScriptValue = string | number | Buffer;
-/** A reply of Redis. Strings stay bytes. */
+/** A reply of Redis, with strings as buffers. */
 export type ScriptReply = Buffer | number | null | ScriptReply[];
 
 export interface ScriptDefinition<Name extends string, Reply> {
-  /** Lua that is put before the script: shared functions. */
+  /** Lua with shared functions, put before the script. */
   prelude?: string;
   /** Arguments by name. In Lua each is a local of that name in snake_case: `requestJson` is `request_json`. */
   args: readonly Name[];
-  /** Reads the arguments as those locals. Further arguments are `ARGV[rest]` to `ARGV[#ARGV]`. */
+  /** Uses the arguments as those locals. Further arguments are `ARGV[rest]` to `ARGV[#ARGV]`. */
   lua: string;
   reply: (reply: ScriptReply) => Reply;
 }
 
 /**
- * A Lua script with named arguments and a typed reply. It is sent by its hash, and whole only when this Redis has not
- * seen it.
+ * A Lua script with named arguments and a typed reply. Redis receives its hash, and the source only when the hash is
+ * unknown.
  */
 export class Script<Name extends string, Reply> {
   readonly #args: readonly Name[];
@@ -35,7 +35,7 @@ export class Script<Name extends string, Reply> {
     this.#reply = reply;
   }
 
-  /** `base` is KEYS[1]. Rejects with what Redis answers. */
+  /** `base` is KEYS[1]. Rejects with the error reply of Redis. */
   async run(
     redis: RedisClient,
     base: string,

@@ -35,7 +35,7 @@ describe("parseRedisUrl", () => {
         tls: {},
       },
     ],
-  ])("reads %s", (text, address) => {
+  ])("parses %s", (text, address) => {
     expect(parseRedisUrl(text)).toMatchObject(address);
   });
 
@@ -47,14 +47,14 @@ describe("parseRedisUrl", () => {
     ["redis://a/main", "number of a database"],
     ["redis+sentinel://a,b", "name of their master"],
     ["redis+cluster://a/1", "no databases"],
-    ["redis://a?ca=/x", "nothing with this scheme"],
+    ["redis://a?ca=/x", "with this scheme: none"],
     ["rediss://a?insecure=1", "ca, cert, key"],
     ["redis://:%E0%A4%A@a", "percent-encoded"],
-  ])("refuses %s", (text, why) => {
+  ])("rejects %s", (text, why) => {
     expect(() => parseRedisUrl(text)).toThrow(why);
   });
 
-  test("a wrong REDIS_URL is told by its rule, and without its secrets", () => {
+  test("the error for an invalid REDIS_URL names the rule and contains no secrets", () => {
     const start = () => readConfig({ REDIS_URL: "redis+sentinel://user:sesame@a,b?sentinel_password=open" });
     expect(start).toThrow(ConfigError);
     expect(start).toThrow(/REDIS_URL: sentinels need the name of their master/);
