@@ -14,8 +14,8 @@ export interface SubmitDeps {
 }
 
 /**
- * Stores the inline files of a request and queues the execution. Returns the existing execution when the idempotency key
- * was used before. Deletes stored files that no execution uses. Rejects with ServiceError.
+ * Stores the inline files of a request and queues the execution. Returns the existing execution when the idempotency
+ * key was used before. Deletes stored files that no execution uses. Rejects with ServiceError.
  */
 export async function submitExecution(
   { executions, files: store, limits }: SubmitDeps,

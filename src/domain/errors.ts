@@ -1,7 +1,7 @@
 /**
- * Every error that a caller can receive. A code is never reused for another meaning. What user code did is a result, not
- * an error. `title` is a short summary. `detail`, given where the error is created, says what to change and names the
- * field and its bound.
+ * Every error that a caller can receive. A code is never reused for another meaning. What user code did is a result,
+ * not an error. `title` is a short summary. `detail`, given where the error is created, says what to change and names
+ * the field and its bound.
  */
 export const catalogue = {
   malformed_json: { status: 400, type: "invalid_request_error", title: "The body is not valid JSON" },

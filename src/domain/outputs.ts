@@ -107,8 +107,8 @@ export const output = z.discriminatedUnion("type", [
 export type Output = z.infer<typeof output>;
 
 /**
- * The head of a display frame from the runner: an output that has no file id yet. The frame's body holds the bytes of an
- * image. All of it comes from user code, so it is validated before it becomes an output.
+ * The head of a display frame from the runner: an output that has no file id yet. The frame's body holds the bytes of
+ * an image. All of it comes from user code, so it is validated before it becomes an output.
  */
 export const display = z.discriminatedUnion("type", [
   imageOutput.omit({ file_id: true, url: true, bytes: true }),

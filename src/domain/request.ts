@@ -34,8 +34,8 @@ export interface NameConflict {
 }
 
 /**
- * Returns two names that conflict because one would be both a file and a folder, like `a` and `a/b`. Null when all names
- * fit into one working folder.
+ * Returns two names that conflict because one would be both a file and a folder, like `a` and `a/b`. Null when all
+ * names fit into one working folder.
  */
 export function conflictingNames(names: readonly string[]): NameConflict | null {
   const files = new Set(names);

@@ -88,7 +88,9 @@ export interface EngineSession {
   readonly ended: AbortSignal;
   /** Like Engine.run, but the sandbox stays alive unless the evidence says `session_alive: false`. */
   run(input: RunInput, ports: RunPorts, stop: AbortSignal): Promise<CellEnd>;
-  /** Places a file before the next cell, replacing one of that name. Rejects when it cannot be read or the session ends. */
+  /**
+   * Places a file before the next cell, replacing one of that name. Rejects when it cannot be read or the session ends.
+   */
   putFile(name: string, fileId: string, ports: Pick<RunPorts, "openFile">): Promise<void>;
   removeFile(name: string): Promise<void>;
   /** Idempotent; never throws. */

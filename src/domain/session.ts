@@ -18,7 +18,9 @@ export interface Session {
   lastActiveAt: number;
   /** The session whose files were copied into this one at its start. */
   restoredFrom: string | null;
-  /** The service created it for itself. It may be evicted when it has been idle for a while and its slots are needed. */
+  /**
+   * The service created it for itself. It may be evicted when it has been idle for a while and its slots are needed.
+   */
   givesWay: boolean;
 }
 

@@ -8,8 +8,8 @@ import { parseRedisUrl, type RedisAddress, type RedisClient } from "./address.ts
 const FAIL_FAST_MS = 900;
 const RECONNECT_MS_MAX = 1_000;
 /**
- * Pings detect half-open connections. A worker retries its commands on the next connection, so it must not mistake a slow
- * Redis for a lost one. The api does not retry.
+ * Pings detect half-open connections. A worker retries its commands on the next connection, so it must not mistake a
+ * slow Redis for a lost one. The api does not retry.
  */
 const PING = { failFast: { everyMs: 2_000, withinMs: FAIL_FAST_MS }, patient: { everyMs: 5_000, withinMs: 10_000 } } as const;
 /** Between two tries while a cluster fails over or moves slots. */
@@ -93,7 +93,9 @@ function definedOnly<T extends object>(options: T): { [Name in keyof T]: NonNull
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never;
 }
 
-/** Every connection needs an error handler, or an error would end the process. All are created through this function. */
+/**
+ * Every connection needs an error handler, or an error would end the process. All are created through this function.
+ */
 export function withErrorHandler<Client extends RedisClient>(redis: Client, log: Log): Client {
   let logged = false;
   redis.on("error", (error: Error) => {

@@ -1,6 +1,6 @@
 /**
- * Bytes that an organization has stored and that have not expired. One hash per organization counts bytes by the hour in
- * which they were stored, so expired hours can be ignored. The same in TypeScript and in Lua.
+ * Bytes that an organization has stored and that have not expired. One hash per organization counts bytes by the hour
+ * in which they were stored, so expired hours can be ignored. The same in TypeScript and in Lua.
  */
 export const HOUR_MS = 60 * 60 * 1000;
 
@@ -14,7 +14,9 @@ export function keptBytes(hours: Readonly<Record<string, string>>, keptMs: numbe
   return Object.entries(hours).reduce((sum, [hour, bytes]) => (Number(hour) < oldest ? sum : sum + Number(bytes)), 0);
 }
 
-/** The script must define `now` first. `keep_bytes` gives a hash without expiry one of 25 hours; callers may extend it. */
+/**
+ * The script must define `now` first. `keep_bytes` gives a hash without expiry one of 25 hours; callers may extend it.
+ */
 export const keptBytesLua = `
 local hour = ${HOUR_MS}
 local function keep_bytes(key, bytes, at)

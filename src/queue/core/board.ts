@@ -4,8 +4,8 @@ import type { Queue } from "bullmq";
 const HIDDEN = "hidden";
 
 /**
- * A queue as the queue page may show it: ids, times and counts. What a job carries stays here. With `readOnlyMode` it is not
- * paused there either, not even with all the others.
+ * A queue for the queue page, which shows ids, times and counts but no job data. With `readOnlyMode`, the page cannot
+ * pause the queue, alone or with the others.
  */
 export function boardQueue(queue: Queue, description: string, { readOnlyMode = false } = {}): BullMQAdapter {
   const adapter = new BullMQAdapter(queue, { description, allowRetries: false, readOnlyMode });

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 
 /**
- * Names of our Redis keys. All share one hash tag, so that scripts work on Redis Cluster; the organization is
- * part of the name, so that a foreign organization finds nothing. Lua builds the same names from `base`.
+ * Names of the Redis keys. All share one hash tag, so that scripts work on Redis Cluster. Names contain the
+ * organization, so that another organization finds nothing. Lua builds the same names from `base`.
  */
 export const queueNames = { executions: "executions", webhooks: "webhooks" } as const;
 
@@ -12,33 +12,33 @@ export interface Keys {
   record(organization: string, id: string): string;
   list(organization: string): string;
   events(organization: string, id: string): string;
-  /** Pub/sub channel on which one execution tells its readers to look again; carries nothing. */
+  /** Pub/sub channel of one execution. An empty message means that its state changed. */
   wake(organization: string, id: string): string;
-  /** Pub/sub channel that tells every end; carries the name of what has ended. */
+  /** Pub/sub channel for all ends. The message is the `memberOf` of the execution or session. */
   readonly ended: string;
-  /** Pub/sub channel all workers listen on. */
+  /** Pub/sub channel for cancels, to which all workers subscribe. */
   readonly control: string;
   readonly waiting: string;
   readonly fair: string;
   readonly webhooksDue: string;
-  /** What an organization used on one UTC day, by the day's number since 1970. */
+  /** Usage of an organization on one UTC day, given as days since 1970. */
   usage(organization: string, day: number): string;
   session(organization: string, id: string): string;
   /** File name → index entry. */
   sessionFiles(organization: string, id: string): string;
   sessionList(organization: string): string;
-  /** Members organization/id of a worker's sessions. */
+  /** The sessions of a worker, as organization/id. */
   sessionsOf(workerId: string): string;
-  /** Workers that have, or had until lately, sessions. */
+  /** Workers that have sessions or recently had some. */
   readonly sessionWorkers: string;
 }
 
-/** A worker says that it lives so often that silence for a third of this means something. */
+/** Expiry of a heartbeat. A worker renews it every few seconds. */
 export const HEARTBEAT_ALIVE_MS = 60_000;
-/** Without a word for this long a worker's sessions count as lost; long against a pause of Redis or of the process. */
+/** A worker silent for this long has lost its sessions. Longer than a usual pause of Redis or of the process. */
 export const HEARTBEAT_SILENT_MS = 20_000;
 
-/** Queue of the one worker that has the session; its cells and file changes go there. */
+/** The queue of a worker that owns sessions. It carries their cells and file changes. */
 export function sessionQueueName(workerId: string): string {
   return `sessions-${workerId}`;
 }
@@ -65,7 +65,9 @@ export function makeKeys(prefix: string): Keys {
   };
 }
 
-/** Name of an execution inside sets that span organizations. An id has no slash, an organization may. */
+/**
+ * Name of an execution or session in sets that span organizations. An id has no slash, an organization may have one.
+ */
 export function memberOf(organization: string, id: string): string {
   return `${organization}/${id}`;
 }
@@ -75,7 +77,7 @@ export function parseMember(member: string): { organization: string; id: string 
   return { organization: member.slice(0, at), id: member.slice(at + 1) };
 }
 
-/** Callers choose idempotency keys freely; hashed they are short and of known form. */
+/** Callers choose idempotency keys freely. Hashes are short and have a fixed form. */
 export function hashIdempotencyKey(key: string): string {
   return createHash("sha256").update(key).digest("hex");
 }

@@ -1,10 +1,12 @@
 import { DelayedError, type Job } from "bullmq";
 
-/** So that a worker that can do more for it has the time to come by; the deadline in the queue goes on. */
-const GIVEN_BACK_MS = 500;
+/** Gives another worker time to take the job. Its queue deadline keeps running. */
+const REQUEUE_DELAY_MS = 500;
 
-/** Puts a job back as it was, for any worker to take a little later. Always rejects, with what tells BullMQ so. */
+/**
+ * Puts a job back unchanged, for any worker to take later. Always rejects, with the error that BullMQ expects for this.
+ */
 export async function requeueLater(job: Job, token: string | undefined): Promise<never> {
-  await job.moveToDelayed(Date.now() + GIVEN_BACK_MS, token);
+  await job.moveToDelayed(Date.now() + REQUEUE_DELAY_MS, token);
   throw new DelayedError();
 }

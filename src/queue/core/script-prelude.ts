@@ -3,13 +3,13 @@ import { keptBytesLua } from "../../redis/kept-bytes.ts";
 import { Script, type ScriptDefinition, type ScriptReply } from "../../redis/script.ts";
 import { HEARTBEAT_ALIVE_MS, HEARTBEAT_SILENT_MS } from "./keys.ts";
 
-/** The key of a job, which BullMQ builds itself. A test compares the two. */
+/** The key that BullMQ gives a job. A test compares the two. */
 export const jobKeyLua = "local function job_key(queue, id) return base .. ':' .. queue .. ':' .. id end";
 
 /**
- * Every change of an execution's state is one script: a crash cannot leave half of it, and it costs one round trip. The
- * time is that of Redis, on which processes of different machines agree. KEYS[1] is the base `{prefix}`; all other names
- * are built from it and lie in the same slot.
+ * Every change of an execution's state is one script, so it is atomic and costs one round trip. Scripts use the clock
+ * of Redis, which all machines share. KEYS[1] is the base `{prefix}`. All other names are built from it and lie in the
+ * same slot.
  */
 const prelude = `
 local base = KEYS[1]
@@ -22,7 +22,7 @@ local function record_key(org, id) return base .. ':record:' .. org .. ':' .. id
 local function stream_key(org, id) return base .. ':stream:' .. org .. ':' .. id end
 ${jobKeyLua}
 local function wake(org, id) redis.call('PUBLISH', base .. ':wake:' .. org .. ':' .. id, '') end
-local function tell_end(org, id)
+local function announce_end(org, id)
   wake(org, id)
   redis.call('PUBLISH', base .. ':ended', org .. '/' .. id)
 end
@@ -41,7 +41,7 @@ local function append(org, id, kind, value)
   redis.call('XADD', stream_key(org, id), 'MAXLEN', '~', 20000, '*', kind, value)
   redis.call('PEXPIRE', stream_key(org, id), retention)
 end
--- An organization's UTC day, by its number. The record says how long it is kept; one of an older version does not.
+-- Usage is counted by UTC day. The record says how long it is kept; records of older versions have no usage_ms.
 local function count_usage(org, id, status, spent)
   local kept = tonumber(redis.call('HGET', record_key(org, id), 'usage_ms') or usage_ms)
   local today = math.floor(now / day)
@@ -54,7 +54,7 @@ local function count_usage(org, id, status, spent)
   end
   redis.call('PEXPIREAT', key, text((today + 1) * day + kept))
 end
--- The first writer wins: an execution that has ended is never changed again, and is counted once.
+-- The first writer wins: an ended execution is never changed again and is counted once.
 local function finish(org, id, status, cause, body, zipped, spent)
   local record = record_key(org, id)
   local current = redis.call('HGET', record, 'status')
@@ -69,13 +69,13 @@ local function finish(org, id, status, cause, body, zipped, spent)
     redis.call('ZADD', base .. ':webhooks-due', text(now), org .. '/' .. id)
     redis.call('PEXPIRE', base .. ':webhooks-due', day)
   end
-  tell_end(org, id)
+  announce_end(org, id)
   return 1
 end
--- Returns why nothing more is admitted, with what the caller is told; nil when there is room.
+-- Returns why admission is refused, with the numbers for the error; nil when there is room.
 local function refusal(org, total_max, org_max)
   local waiting, mine = base .. ':waiting', base .. ':waiting:' .. org
-  -- Counted by deadline, so that what a crashed process left behind takes no share for ever.
+  -- Only entries before their deadline count, so that leftovers of a crashed process expire.
   local full = nil
   local depth = redis.call('ZCOUNT', waiting, text(now), '+inf')
   if depth >= total_max then full = 'total' end
@@ -87,7 +87,7 @@ local function refusal(org, total_max, org_max)
   for i = 0, 5 do reply[#reply + 1] = redis.call('GET', base .. ':rate:' .. text(bucket - i)) or '0' end
   return reply
 end
--- Start-time fair queueing: tags grow for ever, a priority is a tag's distance from the moving base.
+-- Start-time fair queueing: tags only grow, and a priority is a tag's distance from the moving base.
 local function take_place(org, id, class, wait_ms)
   local waiting, mine, fair = base .. ':waiting', base .. ':waiting:' .. org, base .. ':fair'
   if redis.call('ZCARD', waiting) == 0 then redis.call('DEL', fair) end
@@ -108,12 +108,12 @@ local function take_place(org, id, class, wait_ms)
   redis.call('PEXPIRE', mine, day + wait_ms)
   return deadline, tag, math.min(math.max(tag - moving, 1), 2097151)
 end
--- For what any worker may take. What waits for its session's turn tells nothing of the workers there are.
+-- Only for jobs that any worker may take: cells that wait for their session say nothing about the load of the workers.
 local function wait_for_worker(org, id)
   redis.call('ZADD', base .. ':waiting-since', text(now), org .. '/' .. id)
   redis.call('PEXPIRE', base .. ':waiting-since', day)
 end
--- What a worker does with its place in the queue before anything else.
+-- The first step of a worker that takes a job: the job gives up its place and the fair queue advances.
 local function leave_place(org, id, tag)
   if stop_waiting(org, id) == 0 then return end
   local v = tonumber(redis.call('HGET', base .. ':fair', 'v') or '0')
@@ -129,7 +129,7 @@ local function add_to_list(list, id, retention, expires)
 end
 local function session_key(org, id) return base .. ':session:' .. org .. ':' .. id end
 local function live_key(org) return base .. ':sessions-live:' .. org end
--- For a while after its last use a session counts as one of its organization's, whatever became of its worker.
+-- A session counts toward its organization's limit until its idle time has passed, even when its worker is gone.
 local function keep_session(org, id, minutes, retention)
   redis.call('HSET', session_key(org, id), 'last_active_at', text(now))
   redis.call('PEXPIRE', session_key(org, id), retention)
@@ -144,9 +144,9 @@ local function end_session(org, id, status)
   redis.call('ZREM', live_key(org), id)
   if worker then redis.call('SREM', base .. ':sessions-of:' .. worker, org .. '/' .. id) end
   stop_waiting(org, id)
-  tell_end(org, id)
+  announce_end(org, id)
 end
--- Expires a session that the service made for itself and is done with, or nobody has used for a while; returns whether it did.
+-- Evicts a session that the service created for itself, if it was released or idle for idle_ms. Returns whether it did.
 local function give_way(org, id, idle_ms)
   local state = redis.call('HMGET', session_key(org, id), 'status', 'gives_way', 'released', 'last_active_at')
   if state[1] ~= 'active' or state[2] ~= '1' then return false end
@@ -154,7 +154,8 @@ local function give_way(org, id, idle_ms)
   end_session(org, id, 'expired')
   return true
 end
--- Returns 'unknown', 'starting', 'expired', 'lost', or 'active' and the worker that has it; then its idle time begins anew.
+-- Returns 'unknown', 'starting', 'expired' or 'lost', or 'active' and the owner. The idle time of an active session
+-- restarts.
 local function touch_session(org, id)
   local state = redis.call('HMGET', session_key(org, id), 'status', 'worker', 'minutes', 'retention_ms')
   if not state[1] then return 'unknown' end
@@ -174,25 +175,25 @@ local function count_run()
 end
 `;
 
-/** A script of the queue: with the prelude, and run on a Redis and a base. */
+/** A script that starts with the prelude of the queue. */
 export function queueScript<const Name extends string, Reply>(definition: Omit<ScriptDefinition<Name, Reply>, "prelude">) {
   return new Script({ ...definition, prelude });
 }
 
-/** Why nothing more is admitted, and what the time after which to retry is computed from. */
+/** Why admission is refused, with the numbers from which Retry-After is computed. */
 export interface Refusal {
   kind: "full";
   scope: "total" | "organization";
   waiting: number;
   nowMs: number;
-  /** Runs that ended in the current 10 s and the ones before, newest first. */
+  /** Runs that ended in the current and earlier 10-second buckets, newest first. */
   rateCounters: number[];
 }
 
 /** Decodes what the Lua function `refusal` returns. */
 export function refusalOf(reply: ScriptReply): Refusal {
   const [kind, scope, waiting, nowMs, ...counters] = reply as ScriptReply[];
-  if (String(kind) !== "full") throw new Error(`a script answered ${String(kind)}`);
+  if (String(kind) !== "full") throw new Error(`a script returned ${String(kind)}`);
   const known = String(scope) === "total" ? "total" : "organization";
   return { kind: "full", scope: known, waiting: Number(waiting), nowMs: Number(nowMs), rateCounters: counters.map(Number) };
 }

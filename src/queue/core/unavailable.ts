@@ -1,6 +1,6 @@
 import { ServiceError } from "../../domain/errors.ts";
 
-/** Runs a call to Redis; whatever keeps it from answering is `queue_unavailable` to the caller. */
+/** Runs a call to Redis. Any failure becomes `queue_unavailable`. */
 export async function callRedis<T>(call: () => Promise<T>): Promise<T> {
   try {
     return await call();

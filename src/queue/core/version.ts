@@ -1,7 +1,7 @@
 /**
- * Version of the jobs and records that this code writes. Raised when a reader of the version before would take them
- * wrong, and only then: a new field that may be missing needs no new version. Older ones, and those from before there
- * were versions, are read; newer ones are left to processes that know them.
+ * Version of the jobs and records that this code writes. It is raised only when readers of the previous version would
+ * misread them: a new optional field needs no new version. Older and unversioned data is read. Newer data is left to
+ * processes that know its version.
  */
 export const VERSION = 1;
 

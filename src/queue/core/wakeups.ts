@@ -1,16 +1,16 @@
 import type { RedisClient } from "../../redis/address.ts";
 
-/** Without a signal a waiter looks again after this time: a signal sent while the subscriber reconnected is lost. */
-const LOOK_AGAIN_MS = 5_000;
+/** Longest wait without a signal. Signals are lost while the subscriber reconnects, so waiters also poll. */
+const POLL_MS = 5_000;
 
-/** What one waiter waits for. */
+/** The subscription of one waiter. */
 export interface Watch {
-  /** Resolves at the next signal since the last call, after `timeoutMs`, or when `signal` aborts. Never rejects. */
+  /** Resolves on a signal since the last call, after `timeoutMs`, or when `signal` aborts. Never rejects. */
   next(timeoutMs: number, signal?: AbortSignal): Promise<void>;
   close(): void;
 }
 
-/** Ends that are remembered, for whoever begins to watch a moment after. */
+/** Recent ends are remembered for waiters that begin to watch a moment later. */
 const LAST_ENDS_MAX = 1_000;
 
 interface Entry {
@@ -23,10 +23,10 @@ interface Channel {
 }
 
 /**
- * One subscriber connection per process and maps of who waits for what. Ends are told on one channel that every process
- * listens on, so that waiting for one costs Redis nothing; what happens in between, of which there can be thousands,
- * each execution tells on a channel of its own. Free of races when used as: watch, look, then wait; a signal between
- * looking and waiting is kept.
+ * One subscriber connection per process, and its waiters. All ends arrive on one channel that every process subscribes
+ * to, so waiting for an end costs Redis nothing. Other changes can be thousands per execution, so each execution has
+ * its own channel for them. To avoid races: watch, then read the state, then wait. Signals that arrive in between are
+ * kept.
  */
 export class Wakeups {
   readonly #subscriber: RedisClient;
@@ -46,17 +46,17 @@ export class Wakeups {
     if (subscriber.status === "ready") this.#listen();
   }
 
-  /** What was published while the connection was away is not repeated, so everybody looks. */
+  /** Messages published while disconnected are lost, so every waiter wakes up and reads its state again. */
   #listen(): void {
-    const look = () => {
+    const wakeEveryone = () => {
       for (const { watches } of this.#channels.values()) wakeAll(watches);
       for (const watches of this.#ends.values()) wakeAll(watches);
     };
-    // It fails only with the connection, whose return brings us here again.
-    this.#subscriber.subscribe(this.#endedChannel, ...this.#channels.keys()).then(look, () => undefined);
+    // This fails only when the connection breaks. The next "ready" event calls this function again.
+    this.#subscriber.subscribe(this.#endedChannel, ...this.#channels.keys()).then(wakeEveryone, () => undefined);
   }
 
-  /** Wakes at the end of one execution or session, by its `memberOf`, also when that came a moment ago. */
+  /** Wakes at the end of one execution or session, given by its `memberOf`, even if it ended a moment ago. */
   watchEnd(member: string): Watch {
     let watches = this.#ends.get(member);
     if (watches === undefined) {
@@ -78,7 +78,7 @@ export class Wakeups {
     wakeAll(this.#ends.get(member));
   }
 
-  /** Resolves once the subscription to the channel stands; rejects when Redis is away. */
+  /** Resolves once subscribed to the channel. Rejects when Redis is unreachable. */
   async watch(name: string): Promise<Watch> {
     let channel = this.#channels.get(name);
     if (channel === undefined) {
@@ -104,7 +104,7 @@ export class Wakeups {
     const channel = this.#channels.get(name);
     if (channel === undefined || !channel.watches.delete(entry) || channel.watches.size > 0) return;
     this.#channels.delete(name);
-    // Away: then the subscription is gone with the connection.
+    // Fails only when the connection is lost, and the subscription with it.
     this.#subscriber.unsubscribe(name).catch(() => undefined);
   }
 }
@@ -132,7 +132,7 @@ function makeWatch(leave: (entry: Entry) => void): { watch: Watch; entry: Entry 
             resume = null;
             resolve();
           };
-          const timer = setTimeout(done, Math.max(0, Math.min(timeoutMs, LOOK_AGAIN_MS)));
+          const timer = setTimeout(done, Math.max(0, Math.min(timeoutMs, POLL_MS)));
           signal?.addEventListener("abort", done, { once: true });
           resume = done;
         });

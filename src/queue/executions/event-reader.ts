@@ -6,13 +6,13 @@ import type { Keys } from "../core/keys.ts";
 import type { Wakeups } from "../core/wakeups.ts";
 
 const PAGE_ENTRIES = 200;
-const LOOK_AGAIN_MS = 5_000;
+const POLL_MS = 5_000;
 const eventIdPattern = /^\d{1,20}-\d{1,20}$/;
 
 export interface EventQuery {
   organization: string;
   id: string;
-  /** Id of the last event the reader has; null or malformed for all of them. */
+  /** Id of the last event that the reader has. Null or malformed: all events. */
   after: string | null;
   signal: AbortSignal;
 }
@@ -24,7 +24,7 @@ export interface EventSource {
   load(organization: string, id: string): Promise<Execution | null>;
 }
 
-/** Yields the events of one execution as they come; ends after `execution.ended`, an abort, or a deletion. */
+/** Yields the events of one execution as they appear. Ends after `execution.ended`, an abort, or a deletion. */
 export async function* readEvents(source: EventSource, query: EventQuery): AsyncGenerator<{ id: string; event: ExecutionEvent }> {
   const { redis, keys, wakeups } = source;
   const { organization, id, signal } = query;
@@ -32,7 +32,8 @@ export async function* readEvents(source: EventSource, query: EventQuery): Async
   const watch = await wakeups.watch(keys.wake(organization, id));
   try {
     while (!signal.aborted) {
-      // Status first: whoever sees the end there sees its entry in the stream, as both are written at once.
+      // Status first: the end and its stream entry are written atomically, so a final status implies that the entry
+      // exists.
       const status = (await redis.hget(keys.record(organization, id), "status")) as Status | null;
       if (status === null) return;
       const from = after === null ? "-" : `(${after}`;
@@ -49,7 +50,7 @@ export async function* readEvents(source: EventSource, query: EventQuery): Async
         yield* endOfExpiredStream(source, query);
         return;
       }
-      if (entries.length === 0) await watch.next(LOOK_AGAIN_MS, signal);
+      if (entries.length === 0) await watch.next(POLL_MS, signal);
     }
   } finally {
     watch.close();
@@ -64,7 +65,7 @@ async function decodeEvent(source: EventSource, query: EventQuery, fields: strin
   return execution === null ? null : { type: "execution.ended", execution };
 }
 
-/** The stream lives shorter than the record: what is left to tell is the end, unless the reader has it. */
+/** The stream expires before the record. Then only the end is left to send, unless the reader has it. */
 async function* endOfExpiredStream(source: EventSource, query: EventQuery): AsyncGenerator<{ id: string; event: ExecutionEvent }> {
   if ((await source.redis.exists(source.keys.events(query.organization, query.id))) === 1) return;
   const execution = await source.load(query.organization, query.id);

@@ -7,12 +7,12 @@ import type { Keys } from "../core/keys.ts";
 import type { StoredExecution } from "./record.ts";
 import { outputScript } from "./scripts.ts";
 
-/** More than this waiting to be written, and whoever emits waits, which in the end slows the sandbox. */
+/** Above this, `emit` waits for the writes, and backpressure reaches the sandbox. */
 const PENDING_BYTES_MAX = 256 * 1024;
-/** A program that prints a letter at a time gets its first entries at once, later ones gathered. */
+/** After this many entries, writes are paced, so that a program printing single letters creates fewer entries. */
 const ENTRIES_UNPACED_MAX = 500;
 const PACE_MS = 50;
-/** The first entry waits this long for company: what a short run prints goes to Redis together with its end. */
+/** The first write waits this long, so that the output of a short run is stored together with its end. */
 const GATHER_MS = 10;
 
 type TextOutput = Extract<Output, { type: "text" }>;
@@ -20,7 +20,7 @@ type TextOutput = Extract<Output, { type: "text" }>;
 export interface EventWriterDeps {
   redis: RedisClient;
   keys: Keys;
-  /** The attempt whose outputs these are. */
+  /** The attempt that emits the outputs. */
   stored: Pick<StoredExecution, "organization" | "id" | "attempt">;
   limits: Limits;
   log: Log;
@@ -28,13 +28,13 @@ export interface EventWriterDeps {
 }
 
 /**
- * Appends the outputs of one run to its event stream, in order. While one write is on its way, neighbouring
- * text gathers and goes with the next. Events are a live view: the stored result never depends on them. What comes late,
- * from a run that another one has replaced or whose execution has ended, is not appended.
+ * Appends the outputs of one run to its event stream, in order. During a write, adjacent text is merged for the next
+ * one. Events are a live view; the stored result never depends on them. Late outputs are dropped: those of a superseded
+ * attempt or of an ended execution.
  */
 export class EventWriter {
   readonly #deps: EventWriterDeps;
-  /** Text as it is, as more may join it; anything else as JSON. */
+  /** Text outputs, which may still grow, and JSON of all others. */
   #pending: Array<TextOutput | string> = [];
   #pendingBytes = 0;
   #bytesLeft: number;
@@ -42,17 +42,17 @@ export class EventWriter {
   #batches = 0;
   #ending = false;
   #writing: Promise<void> | null = null;
-  /** The part of `#writing` that Redis is asked for now. */
-  #onItsWay: Promise<void> | null = null;
+  /** The current write of `#writing`. */
+  #inFlight: Promise<void> | null = null;
 
   constructor(deps: EventWriterDeps) {
     this.#deps = deps;
     const { stdoutKeptBytesMax, stderrKeptBytesMax, displaysBytesMax } = deps.limits;
-    // Twice what a result may hold, as JSON is longer than what it says.
+    // Twice the limit of a result, because JSON is longer than the text it encodes.
     this.#bytesLeft = 2 * (stdoutKeptBytesMax + stderrKeptBytesMax + displaysBytesMax);
   }
 
-  /** Resolves at once while there is room; else when the stream has caught up. */
+  /** Resolves at once while the buffer has room, else when the writes have caught up. */
   async emit(output: Output): Promise<void> {
     const written = output.type === "text" ? output : JSON.stringify(output);
     const bytes = typeof written === "string" ? written.length : written.text.length;
@@ -65,12 +65,12 @@ export class EventWriter {
   }
 
   /**
-   * The last call of a run. Resolves, once nothing is on its way any more, with the entries that were not written, which
-   * are for the script that stores the end; none when the run was stopped.
+   * The last call of a run. Waits for the current write, then returns the unwritten entries for the script that stores
+   * the end. Returns none when the run was stopped.
    */
   async rest(): Promise<string[]> {
     this.#ending = true;
-    await this.#onItsWay;
+    await this.#inFlight;
     return this.#deps.signal.aborted ? [] : this.#pending.map(asJson);
   }
 
@@ -93,10 +93,10 @@ export class EventWriter {
       const outputs = this.#pending;
       this.#pending = [];
       this.#pendingBytes = 0;
-      this.#onItsWay = untilAborted(this.#write(outputs), signal).catch((error: unknown) => {
+      this.#inFlight = untilAborted(this.#write(outputs), signal).catch((error: unknown) => {
         log.warn({ error: error instanceof Error ? error.message : "unknown" }, "events of a run could not be written");
       });
-      await this.#onItsWay;
+      await this.#inFlight;
       if (this.#entries > ENTRIES_UNPACED_MAX) await pause(PACE_MS, signal);
     }
     this.#writing = null;
@@ -128,7 +128,7 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** A write to a Redis that is away waits for its return; a stopped run does not wait with it. */
+/** Writes wait until Redis is back. A stopped run does not wait for them. */
 async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
   await orAborted(work, signal).catch((error: unknown) => {
     if (error !== signal.reason) throw error;

@@ -19,7 +19,7 @@ import { callRedis, unavailable } from "../core/unavailable.ts";
 import { Wakeups } from "../core/wakeups.ts";
 import type { StoredFiles } from "../sessions/files.ts";
 import { SessionQueues } from "../sessions/jobs.ts";
-import { endSessionsOfTheSilent } from "../sessions/loss.ts";
+import { endSessionsOfSilentWorkers } from "../sessions/loss.ts";
 import { Sessions } from "../sessions/sessions.ts";
 import { endOverdue, repeat } from "../worker/sweep.ts";
 import { collectDepth, countJobs } from "./depth.ts";
@@ -32,7 +32,7 @@ import { settleUnqueued } from "./unqueued.ts";
 import { readUsage } from "./usage.ts";
 
 export interface ExecutionServiceDeps {
-  /** With fail-fast options, see connection.ts. Stays the caller's to close. */
+  /** Made by `connectFailFast`. The caller closes it. */
   redis: RedisClient;
   prefix: string;
   limits: Limits;
@@ -44,23 +44,23 @@ export interface ExecutionServiceDeps {
 const SWEEP_MS = 1_000;
 const SILENT_SWEEP_MS = 2_000;
 const READY_TIMEOUT_MS = 800;
-/** A waiting caller rides out a Redis that is away for this long, as when it is started anew. */
-const ABSENCE_MS_MAX = 15_000;
-/** On top of the kill grace: removing a container under load, and storing the end. */
+/** Waiting callers survive an outage of Redis of this length, such as a restart. */
+const OUTAGE_MS_MAX = 15_000;
+/** In addition to the kill grace: time to remove a container under load and to store the end. */
 const CANCEL_WAIT_MS = 15_000;
 
-/** An execution as it was, and when. */
-interface Seen {
+/** The last known state of an execution, and when it was read. */
+interface Snapshot {
   execution: Execution;
   at: number;
 }
 
-/** The queue as the api process sees it. Every method rejects with `queue_unavailable` within a second when Redis is away. */
+/** The api's side of the queue. While Redis is down, every method rejects with `queue_unavailable` within a second. */
 export class ExecutionService {
   readonly #deps: ExecutionServiceDeps;
   readonly #keys: Keys;
   readonly #queue: Queue;
-  /** Filled and worked off by workers; opened for the queue page. */
+  /** Only for the queue page. Workers add and process its jobs. */
   readonly #webhooks: Queue;
   readonly #subscriber: RedisClient;
   readonly #wakeups: Wakeups;
@@ -81,15 +81,15 @@ export class ExecutionService {
     this.#sessionQueues = new SessionQueues({ redis: deps.redis, base: this.#keys.base, log: deps.log });
     const submissions = new Submissions({ ...context, sessionQueues: this.#sessionQueues });
     this.#submissions = submissions;
-    const unqueued = { redis: deps.redis, keys: this.#keys, addJob: submissions.addWhereItBelongs.bind(submissions) };
+    const unqueued = { redis: deps.redis, keys: this.#keys, addJob: submissions.enqueue.bind(submissions) };
     this.#stopSweep = repeat(SWEEP_MS, deps.log, async () => {
       await endOverdue(context);
       await settleUnqueued(unqueued);
     });
-    this.#stopLossSweep = repeat(SILENT_SWEEP_MS, deps.log, () => endSessionsOfTheSilent({ ...context, queues: this.#sessionQueues }));
+    this.#stopLossSweep = repeat(SILENT_SWEEP_MS, deps.log, () => endSessionsOfSilentWorkers({ ...context, queues: this.#sessionQueues }));
   }
 
-  /** Sessions over the same queue; they end with this. */
+  /** Sessions that share this queue and its lifetime. */
   sessionsWith(files: StoredFiles): Sessions {
     const { redis, limits } = this.#deps;
     const shared = { keys: this.#keys, queue: this.#queue, queues: this.#sessionQueues, wakeups: this.#wakeups };
@@ -97,14 +97,14 @@ export class ExecutionService {
   }
 
   /**
-   * Accepts an execution, or answers with the one its idempotency key already made. Rejects with
+   * Accepts an execution, or returns the one that its idempotency key created before. Rejects with
    * `organization_queue_full`, `queue_full`, `organization_storage_full`, `idempotency_mismatch`.
    */
   submit(request: NewExecution): Promise<{ execution: Execution; replayed: boolean }> {
     return this.#submissions.submit(request);
   }
 
-  /** The execution an idempotency key has made; null when it has made none. Rejects with `idempotency_mismatch`. */
+  /** The execution that an idempotency key created, or null. Rejects with `idempotency_mismatch`. */
   replay(organization: string, idempotency: Idempotency): Promise<Execution | null> {
     return this.#submissions.replay(organization, idempotency);
   }
@@ -115,8 +115,8 @@ export class ExecutionService {
   }
 
   /**
-   * A page of the organization's executions by age, after the one named; shorter than it may be where results are so large that
-   * no more should be held at once. Rejects with `execution_not_found` for an unknown `after`.
+   * A page of the organization's executions by age. Large results shorten the page, to bound the memory it takes.
+   * Rejects with `execution_not_found` for an unknown `after`.
    */
   async list(
     organization: string,
@@ -128,7 +128,7 @@ export class ExecutionService {
     if (page.after !== undefined) {
       const { after } = page;
       const rank = await callRedis(() => (page.order === "asc" ? redis.zrank(list, after) : redis.zrevrank(list, after)));
-      if (rank === null) throw new ServiceError("execution_not_found", { param: "after", detail: "`after` names no execution." });
+      if (rank === null) throw new ServiceError("execution_not_found", { param: "after", detail: "`after`: there is no such execution." });
       start = rank + 1;
     }
     const stop = start + page.limit;
@@ -146,19 +146,19 @@ export class ExecutionService {
   }
 
   /**
-   * The execution as it is when it has ended, after `timeoutMs`, or when `signal` aborts. Rejects with `execution_not_found`.
-   * Who gives it as it was a moment ago saves the look with which the wait begins.
+   * Returns the execution once it has ended, or its current state after `timeoutMs` or when `signal` aborts. Pass
+   * `known` to skip the first read. Rejects with `execution_not_found`.
    */
   async waitForEnd(organization: string, id: string, timeoutMs: number, signal?: AbortSignal, known?: Execution): Promise<Execution> {
     const until = performance.now() + timeoutMs;
     const watch = this.#wakeups.watchEnd(memberOf(organization, id));
-    let seen = known === undefined ? null : { execution: known, at: performance.now() };
+    let last = known === undefined ? null : { execution: known, at: performance.now() };
     try {
-      for (let look = seen === null; ; look = true) {
-        const execution = look ? await this.#lookAgain(organization, id, seen) : (seen as Seen).execution;
+      for (let read = last === null; ; read = true) {
+        const execution = read ? await this.#readOrLast(organization, id, last) : (last as Snapshot).execution;
         const left = until - performance.now();
         if (isFinal(execution.status) || left <= 0 || signal?.aborted === true) return execution;
-        if (execution !== seen?.execution) seen = { execution, at: performance.now() };
+        if (execution !== last?.execution) last = { execution, at: performance.now() };
         await watch.next(left, signal);
       }
     } finally {
@@ -166,17 +166,17 @@ export class ExecutionService {
     }
   }
 
-  async #lookAgain(organization: string, id: string, seen: Seen | null): Promise<Execution> {
+  async #readOrLast(organization: string, id: string, last: Snapshot | null): Promise<Execution> {
     const execution = await this.get(organization, id).catch((error: unknown) => {
-      // It goes on without us: who has waited so long waits out a short absence too.
-      if (seen === null || performance.now() - seen.at > ABSENCE_MS_MAX) throw error;
-      return seen.execution;
+      // The execution runs on without Redis, so a waiting caller survives a short outage.
+      if (last === null || performance.now() - last.at > OUTAGE_MS_MAX) throw error;
+      return last.execution;
     });
     if (execution === null) throw new ServiceError("execution_not_found");
     return execution;
   }
 
-  /** Events from the start, or after an event id; ends after `execution.ended`. Nothing for an unknown execution. */
+  /** Events from the start, or after an event id. Ends after `execution.ended`. Empty for an unknown execution. */
   async *events(
     organization: string,
     id: string,
@@ -192,7 +192,10 @@ export class ExecutionService {
     }
   }
 
-  /** Waiting: ended and removed. Running: resolves once its container is gone and the end is stored, or after a bound. */
+  /**
+   * Ends a waiting execution at once. For a running one, resolves once its container is gone and the end is stored, or
+   * after a time limit.
+   */
   async cancel(organization: string, id: string): Promise<Execution | null> {
     if (!executionIdPattern.test(id)) return null;
     const { limits, redis } = this.#deps;
@@ -204,7 +207,10 @@ export class ExecutionService {
     return this.get(organization, id);
   }
 
-  /** Forgets an ended execution and returns it, for its files to be deleted. Rejects with `execution_running`. */
+  /**
+   * Deletes an ended execution and returns it, so that the caller can delete its files. Rejects with
+   * `execution_running`.
+   */
   async delete(organization: string, id: string): Promise<Execution | null> {
     if (!executionIdPattern.test(id)) return null;
     const deleted = await callRedis(() => deleteScript.run(this.#deps.redis, this.#keys.base, { organization, id }));
@@ -216,12 +222,12 @@ export class ExecutionService {
     return stored === null ? null : toExecution(stored);
   }
 
-  /** What the organization's executions used, by UTC day of their end: every day of the range, oldest first. */
+  /** Usage of the organization for every UTC day of the range, oldest first. Executions count on the day they ended. */
   async usage(organization: string, range: DayRange): Promise<DayUsage[]> {
     return callRedis(() => readUsage(this.#deps.redis, this.#keys, organization, range));
   }
 
-  /** What a receipt is made of; null for an unknown execution. */
+  /** The source of a receipt. Null for an unknown execution. */
   async receiptSource(organization: string, id: string): Promise<ReceiptSource | null> {
     const stored = await this.#stored(organization, id);
     if (stored === null) return null;
@@ -234,15 +240,16 @@ export class ExecutionService {
     };
   }
 
-  /** What the queue page shows: the shared queues, and one of each worker that has sessions. Pausing the latter would strand a session. */
+  /**
+   * The queues of the queue page: the shared ones, and one for each worker with sessions. The latter are read-only, as
+   * pausing one would block its sessions.
+   */
   async boardQueues(): Promise<BullMQAdapter[]> {
     const workers = await callRedis(() => this.#deps.redis.smembers(this.#keys.sessionWorkers));
     return [
-      boardQueue(this.#queue, "executions that wait for a worker or run"),
-      boardQueue(this.#webhooks, "calls that tell of ends"),
-      ...workers
-        .sort()
-        .map((id) => boardQueue(this.#sessionQueues.of(id), "what the sessions of one worker are to do", { readOnlyMode: true })),
+      boardQueue(this.#queue, "executions that wait or run"),
+      boardQueue(this.#webhooks, "webhook deliveries"),
+      ...workers.sort().map((id) => boardQueue(this.#sessionQueues.of(id), "jobs for the sessions of one worker", { readOnlyMode: true })),
     ];
   }
 
@@ -250,16 +257,16 @@ export class ExecutionService {
     return callRedis(() => countJobs(this.#queue));
   }
 
-  /** Rejects with `queue_unavailable` when Redis can not be used now. */
+  /** Rejects with `queue_unavailable` when Redis is unusable. */
   async ready(): Promise<void> {
     await callRedis(async () => {
       await Promise.all([untilReady(this.#deps.redis, READY_TIMEOUT_MS), untilReady(this.#subscriber, READY_TIMEOUT_MS)]);
-      // Of a key of ours: any node of a cluster would answer a PING, whatever became of the one that holds the queue.
+      // EXISTS on one of the queue's keys reaches the node that holds the queue. Any node of a cluster answers a PING.
       await this.#deps.redis.exists(this.#keys.fair);
     });
   }
 
-  /** Ends what it opened itself; waits of callers still open see no more signals. */
+  /** Closes what this service opened. Callers that still wait receive no more signals. */
   async close(): Promise<void> {
     this.#stopSweep();
     this.#stopLossSweep();
@@ -290,7 +297,7 @@ export class ExecutionService {
   }
 
   async #afterCancelled(organization: string, id: string): Promise<void> {
-    // A worker that takes the job in this moment sees that the execution has ended, so a failure here costs nothing.
+    // A failure here is harmless: a worker that takes the job sees that the execution has ended.
     await this.#queue.remove(id).catch(() => 0);
     this.#deps.metrics.dropped.inc({ reason: "cancelled" });
     const stored = await this.#stored(organization, id);

@@ -8,7 +8,7 @@ import { type Cause, type FinalStatus, isFinal, type Outcome, type Status } from
 import { traceIdOf } from "../../observe/trace.ts";
 import { isNewer, VERSION } from "../core/version.ts";
 
-/** What Redis keeps of one execution, decoded. */
+/** The record of one execution, decoded. */
 export interface StoredExecution {
   id: string;
   organization: string;
@@ -22,23 +22,25 @@ export interface StoredExecution {
   completedAt: number | null;
   expiresAt: number;
   webhookId: string | null;
-  /** W3C traceparent of what submitted it; null when that was not traced. */
+  /** W3C traceparent of the request that submitted it. Null without tracing. */
   trace: string | null;
   end: ExecutionEnd | null;
 }
 
 export interface DecodedExecution extends StoredExecution {
-  /** Of request and end as JSON. */
+  /** Size of request and end as JSON. */
   bytes: number;
 }
 
-/** Above this an end is kept compressed: text and tables shrink about tenfold, below it the time is not worth it. */
+/**
+ * Larger ends are stored compressed. Text and tables shrink about tenfold; for smaller ends the time is not worth it.
+ */
 const PLAIN_BYTES_MAX = 64 * 1024;
 
 const gzipAsync = promisify(gzip);
 const gunzipAsync = promisify(gunzip);
 
-/** The object a caller sees, from the record alone. */
+/** The execution as callers see it. */
 export function toExecution(stored: StoredExecution): Execution {
   const end = isFinal(stored.status) ? stored.end : null;
   const traceId = traceIdOf(stored.trace);
@@ -66,7 +68,7 @@ export function toExecution(stored: StoredExecution): Execution {
   };
 }
 
-/** For what never started, the time until it was given up. */
+/** For an execution that never started: the time until it ended. */
 function queueMs({ createdAt, startedAt, completedAt }: StoredExecution): number {
   return Math.max(0, (startedAt ?? completedAt ?? createdAt) - createdAt);
 }
@@ -77,7 +79,10 @@ export function toRunInput(stored: StoredExecution): RunInput {
   return { id, organization, attempt, code, args, stdin, env, timeoutMs: timeout_ms, memoryMb: memory_mb, files, session: container };
 }
 
-/** An end for what no engine ended: dropped, cancelled unrun, or given up. Its time in the queue is told by the record. */
+/**
+ * The end of an execution that no engine ended: dropped, cancelled before it ran, or lost. `toExecution` computes its
+ * time in the queue from the record.
+ */
 export function endWithoutResult(ending: {
   status: FinalStatus;
   cause: Cause;
@@ -117,8 +122,8 @@ export async function encodeEnd(end: ExecutionEnd): Promise<{ body: Buffer; zipp
 }
 
 /**
- * Decodes a HGETALL reply: names and values in turn. Null for an empty one. Rejects with `queue_unavailable` for a record
- * of a newer version than is read here.
+ * Decodes a HGETALL reply: alternating names and values. Null for an empty one. Rejects with `queue_unavailable` for a
+ * record newer than `readsUpTo`.
  */
 export async function decodeRecord(organization: string, reply: unknown, readsUpTo = VERSION): Promise<DecodedExecution | null> {
   if (!Array.isArray(reply) || reply.length === 0) return null;
@@ -127,12 +132,12 @@ export async function decodeRecord(organization: string, reply: unknown, readsUp
   const text = (name: string) => fields.get(name)?.toString("utf8") ?? null;
   const required = (name: string) => {
     const value = text(name);
-    if (value === null) throw new Error(`stored execution lacks ${name}`);
+    if (value === null) throw new Error(`the record of an execution lacks ${name}`);
     return value;
   };
   const time = (name: string) => (text(name) === null ? null : Number(text(name)));
   if (isNewer({ v: Number(text("v") ?? 0) }, readsUpTo)) {
-    // Another api process, of that version, can answer.
+    // A retry may reach an api process of the newer version.
     throw new ServiceError("queue_unavailable", { detail: "The execution was written by a newer version of the service." });
   }
   const body = fields.get("end");

@@ -3,14 +3,16 @@ import type { Metrics } from "../../observe/metrics.ts";
 import { traceIdOf } from "../../observe/trace.ts";
 import { type StoredExecution, toExecution } from "./record.ts";
 
-/** Counts an execution that has ended and writes its one log line; called by whoever stored the end. */
+/**
+ * Updates the metrics for an ended execution and writes its log line. Called once, by the process that stored the end.
+ */
 export function reportEnd({ metrics, log }: { metrics: Metrics; log: Log }, stored: StoredExecution): void {
   const { end } = stored;
   if (end === null) return;
   const ran = end.outcome !== "never_started";
   metrics.executions.inc({ status: end.status, cause: end.cause ?? "none" });
   const cell = stored.request.container !== undefined;
-  // What no worker took in time waited as well, and longest.
+  // Executions that no worker took in time count as well: they waited longest.
   const dropped = end.cause === "timeout" && end.outcome === "never_started";
   const leftQueueAt = stored.startedAt ?? (dropped ? stored.completedAt : null);
   if (leftQueueAt !== null && !cell) metrics.queueWait.observe((leftQueueAt - stored.createdAt) / 1000);

@@ -1,7 +1,7 @@
 import { asFlag, asNumber, asTexts, type ScriptReply } from "../../redis/script.ts";
 import { queueScript, type Refusal, refusalOf } from "../core/script-prelude.ts";
 
-/** Every change of an execution's state, each in one script. See script-prelude.ts for what they share. */
+/** Every change of an execution's state, one script each. See script-prelude.ts for what they share. */
 
 export type SubmitReply =
   | { kind: "new"; priority: number; createdAt: number; worker: string }
@@ -11,9 +11,8 @@ export type SubmitReply =
   | Refusal;
 
 /**
- * Checks idempotency, admission and the storage of the organization, takes a place in the queue and writes the record,
- * all at once. Empty strings stand for what a request does not have: key, webhook, session, trace. `priorityClass` is
- * `high` or `normal`.
+ * Atomically checks idempotency, admission and the organization's storage, takes a place in the queue and writes the
+ * record. An empty string means no key, webhook, session or trace. `priorityClass` is `high` or `normal`.
  */
 export const submitScript = queueScript({
   args: [
@@ -63,7 +62,7 @@ redis.call('HSET', record_key(organization, id), 'status', 'queued', 'request', 
   'events_ms', events_ms, 'idempotency', idempotency_hash, 'id', id, 'worker', worker, 'trace', trace, 'usage_ms', usage_ms, 'v', version)
 redis.call('PEXPIREAT', record_key(organization, id), text(expires))
 add_to_list(base .. ':list:' .. organization, id, retention, expires)
--- Until its job is seen in the queue, see unqueued.ts.
+-- The mark stays until the job is in the queue, see unqueued.ts.
 redis.call('ZADD', base .. ':unqueued', text(now), organization .. '/' .. id)
 redis.call('PEXPIRE', base .. ':unqueued', day)
 if idempotency_hash ~= '' then redis.call('SET', idem_key, body_sha256 .. ' ' .. id, 'PXAT', text(expires)) end
@@ -74,7 +73,7 @@ return {'new', priority, text(now), worker}
   reply: submitReply,
 });
 
-/** The record that an idempotency key has made, or null. */
+/** The record that an idempotency key created, or null. */
 export const replayScript = queueScript({
   args: ["organization", "idempotencyHash"],
   lua: `
@@ -91,8 +90,9 @@ return {string.sub(seen, 1, 64), record}
 export type StartVerdict = "run" | "newer" | "ended" | "gone" | "cancelled" | "deadline" | "worker_lost";
 
 /**
- * A worker takes an execution, or learns why it must not. A repeated `call` gets the first answer again. The ends are
- * JSON and are stored for an execution that must not run; `versionMax` is the newest version that the worker reads.
+ * A worker takes an execution, or receives the reason why it must not. A repeated `call` returns the first reply again.
+ * The ends are JSON, stored for an execution that must not run. `versionMax` is the newest version that the worker
+ * reads.
  */
 export const startScript = queueScript({
   args: [
@@ -141,8 +141,8 @@ return {'run', redis.call('HGETALL', record)}
 });
 
 /**
- * Puts a first attempt that got no sandbox back into its old place in the queue. False when it has to end now: it was
- * cancelled, its deadline has passed, or it is not the first attempt.
+ * Puts a first attempt that got no sandbox back into its old place in the queue. False when it must end now because it
+ * was cancelled, its deadline has passed, or it is not the first attempt.
  */
 export const backInQueueScript = queueScript({
   args: ["organization", "id", "attempt"],
@@ -167,9 +167,9 @@ return 1
 });
 
 /**
- * Appends outputs, as JSON in the further arguments, to the event stream of a run, unless another attempt is the current
- * one or the execution has ended. A batch that is sent twice, as after a cut connection, is added once. Returns how many
- * outputs were added.
+ * Appends outputs, as JSON in the further arguments, to the event stream of a run, unless another attempt is the
+ * current one or the execution has ended. A batch that is sent twice, as after a lost connection, is added once.
+ * Returns how many outputs were added.
  */
 export const outputScript = queueScript({
   args: ["organization", "id", "attempt", "batchNumber"],
@@ -188,9 +188,9 @@ return #ARGV - rest + 1
 });
 
 /**
- * Stores how a run ended, and appends outputs, as JSON in the further arguments, that the event stream lacks. Returns the
- * time of the end, or 0 when it was ignored: the attempt is no longer the current one, so its worker has lost the lock.
- * A repeated `call` gets the first answer again.
+ * Stores the end of a run and appends the outputs that the event stream lacks, as JSON in the further arguments.
+ * Returns the time of the end, or 0 when it was ignored: the execution has ended, or the attempt is no longer the
+ * current one because its worker lost the lock. A repeated `call` returns the first reply again.
  */
 export const finishScript = queueScript({
   args: ["organization", "id", "attempt", "finalStatus", "cause", "endJson", "zipped", "call", "cpuMs", "bytesIn", "bytesOut"],
@@ -208,8 +208,8 @@ return text(now)
 });
 
 /**
- * Ends an execution that no worker runs any more, whatever its attempt. With `onlyIfStatus`, only from that status. False
- * when it had ended before, is gone, or has another status.
+ * Ends an execution that no worker runs any more, in any attempt. With `onlyIfStatus`, only from that status. False
+ * when it had already ended, is gone, or has another status.
  */
 export const endScript = queueScript({
   args: ["organization", "id", "finalStatus", "cause", "endJson", "onlyIfStatus"],
@@ -225,7 +225,9 @@ return finish(organization, id, final_status, cause, end_json, '0')
   reply: asFlag,
 });
 
-/** Ends a waiting execution with `endJson`. Flags a running one and notifies the workers. Returns the state it was in. */
+/**
+ * Ends a waiting execution with `endJson`. Flags a running one and notifies the workers. Returns its previous state.
+ */
 export const cancelScript = queueScript({
   args: ["organization", "id", "endJson"],
   lua: `
@@ -243,7 +245,7 @@ return 'running'
   reply: (reply): "unknown" | "final" | "waiting" | "running" => String(reply) as "unknown",
 });
 
-/** Deletes an ended execution and returns its record as it was. */
+/** Deletes an ended execution and returns its record. */
 export const deleteScript = queueScript({
   args: ["organization", "id"],
   lua: `
@@ -265,7 +267,7 @@ return record
 });
 
 /**
- * Moves the base of priorities once tags are `distance` away from it. Returns the base when it moved now or within the
+ * Moves the base of priorities once tags are `distance` beyond it. Returns the base when it moved now or within the
  * last `settleMs`, else null.
  */
 export const rebaseScript = queueScript({
@@ -276,7 +278,7 @@ local state = redis.call('HMGET', fair, 'v', 'base', 'rebased_at')
 local v, moving, rebased_at = tonumber(state[1] or '0'), tonumber(state[2] or '0'), tonumber(state[3] or '0')
 if v - moving >= tonumber(distance) then
   redis.call('HSET', fair, 'base', text(v), 'rebased_at', text(now))
-  -- An organization whose last tag has passed stands like one that was never here.
+  -- An organization whose last tag has passed needs no entry: it starts like a new one.
   local fields = redis.call('HGETALL', fair)
   for i = 1, #fields, 2 do
     if string.find(fields[i], '^[nh]:') and tonumber(fields[i + 1]) <= v then redis.call('HDEL', fair, fields[i]) end
@@ -299,8 +301,8 @@ return redis.call('ZRANGEBYSCORE', base .. ':waiting', '-inf', text(now), 'LIMIT
 });
 
 /**
- * Age of the oldest execution that waits for a worker, milliseconds; 0 when none waits. The waiting set decides: a process
- * of an older version removes from that set alone.
+ * Age of the oldest execution that waits for a worker, milliseconds; 0 when none waits. The waiting set is
+ * authoritative, because processes of an older version remove entries from it alone.
  */
 export const oldestWaitingScript = queueScript({
   args: [],

@@ -22,7 +22,7 @@ import { replayScript, submitScript } from "./scripts.ts";
 import { confirmQueued } from "./unqueued.ts";
 
 export interface NewExecution extends Submission {
-  /** Milliseconds in the queue after which it is dropped unrun; at most the operator's limit, which is the default. */
+  /** Longest wait in the queue, milliseconds, after which it is dropped. Default and maximum: the operator's limit. */
   queueDeadlineMs?: number;
 }
 
@@ -38,10 +38,12 @@ export interface SubmissionsDeps {
 
 const PRIORITY_FIRST = 1;
 const DAY_MS = 24 * 60 * 60 * 1000;
-/** Well below the time after which an execution without a job is withdrawn. */
-const NOTE_SURE_MS = 2_000;
+/** Well below the age at which an execution without a job is withdrawn, see unqueued.ts. */
+const ENQUEUE_SAFE_MS = 2_000;
 
-/** The way into the queue: one script admits an execution and writes its record, then its job goes where it belongs. */
+/**
+ * Submits executions: one script admits an execution and writes its record, then its job is added to the right queue.
+ */
 export class Submissions {
   readonly #deps: SubmissionsDeps;
 
@@ -50,7 +52,7 @@ export class Submissions {
   }
 
   /**
-   * Accepts an execution, or answers with the one its idempotency key already made. Rejects with
+   * Accepts an execution, or returns the one that its idempotency key created before. Rejects with
    * `organization_queue_full`, `queue_full`, `organization_storage_full`, `idempotency_mismatch`.
    */
   async submit(request: NewExecution): Promise<{ execution: Execution; replayed: boolean }> {
@@ -95,11 +97,11 @@ export class Submissions {
     if (reply.kind === "replay") return { execution: await this.#replayed(organization, idempotency, reply), replayed: true };
     const { createdAt, worker, priority } = reply;
     const session = request.request.container;
-    const noted = performance.now();
+    const enqueueStarted = performance.now();
     const needs = { memoryMb: request.request.memory_mb, preloaded: wantsPreloaded(request.request.code) };
-    await this.addWhereItBelongs(organization, id, priority, session === undefined ? null : { worker, session }, needs);
-    // The worker that takes it strikes the note; only where this took long may it have been withdrawn meanwhile.
-    const late = performance.now() - noted > NOTE_SURE_MS;
+    await this.enqueue(organization, id, priority, session === undefined ? null : { worker, session }, needs);
+    // The worker that takes the job clears the mark. Only after a slow enqueue may the execution have been withdrawn.
+    const late = performance.now() - enqueueStarted > ENQUEUE_SAFE_MS;
     if (late && !(await callRedis(() => confirmQueued(redis, keys, organization, id)))) throw unavailable("withdrawn");
     const stored: StoredExecution = {
       id,
@@ -119,7 +121,7 @@ export class Submissions {
     return { execution: toExecution(stored), replayed: false };
   }
 
-  /** The execution an idempotency key has made; null when it has made none. Rejects with `idempotency_mismatch`. */
+  /** The execution that an idempotency key created, or null. Rejects with `idempotency_mismatch`. */
   async replay(organization: string, idempotency: Idempotency): Promise<Execution | null> {
     const { redis, keys } = this.#deps;
     const args = { organization, idempotencyHash: hashIdempotencyKey(idempotency.key) };
@@ -127,7 +129,8 @@ export class Submissions {
     return earlier === null ? null : this.#replayed(organization, idempotency, earlier);
   }
 
-  async addWhereItBelongs(
+  /** Adds the job to the shared queue, or a cell to the queue of its session's owner. */
+  async enqueue(
     organization: string,
     id: string,
     priority: number,
@@ -152,7 +155,7 @@ export class Submissions {
     await callRedis(() => this.#deps.sessionQueues.add(worker, { v: VERSION, op: "cell", ...cell }));
   }
 
-  /** For a cell that may or may not be in its session's queue; where the session is gone, its deadline ends it. */
+  /** For a cell that may already be in its session's queue. If the session is gone, the deadline ends the cell. */
   async #addCellAgain(organization: string, id: string, session: string): Promise<void> {
     const { redis, keys } = this.#deps;
     const worker = await callRedis(() => redis.hget(keys.session(organization, session), "worker"));
@@ -172,7 +175,7 @@ export class Submissions {
     const code = "organization_storage_full";
     metrics.admissionsRefused.inc({ code });
     return new ServiceError(code, {
-      detail: `Requests, results and responses of your organization have ${limits.recordsBytesPerOrganizationMax} bytes, which is the most; delete executions or responses, or come again when some have expired.`,
+      detail: `Stored requests, results and responses of your organization have reached the limit of ${limits.recordsBytesPerOrganizationMax} bytes; delete some, or retry after some have expired.`,
     });
   }
 
@@ -183,12 +186,12 @@ export class Submissions {
   ): Promise<Execution> {
     if (idempotency === null || bodySha256 !== idempotency.bodySha256) {
       throw new ServiceError("idempotency_mismatch", {
-        detail: "The Idempotency-Key belongs to a request with another body; use a new key.",
+        detail: "The Idempotency-Key was used with another body; use a new key.",
       });
     }
     const stored = await decodeRecord(organization, record);
     if (stored === null) throw new ServiceError("execution_not_found");
-    // The first request may have lost Redis between record and job; where the job exists, this adds nothing.
+    // The first request may have failed between record and job. If the job exists, this adds nothing.
     const { container } = stored.request;
     if (stored.status === "queued" && container === undefined) await this.#addJob(organization, stored.id, PRIORITY_FIRST);
     if (stored.status === "queued" && container !== undefined) await this.#addCellAgain(organization, stored.id, container);
@@ -198,6 +201,6 @@ export class Submissions {
 
 function fullDetail(code: "queue_full" | "organization_queue_full", limits: Limits, seconds: number): string {
   return code === "queue_full"
-    ? `${limits.queueTotalMax} executions are waiting, which is the most; come again in ${seconds} s.`
-    : `${limits.queuePerOrganizationMax} executions of your organization are waiting, which is its most; come again in ${seconds} s.`;
+    ? `The limit of ${limits.queueTotalMax} waiting executions is reached; retry in ${seconds} s.`
+    : `Your organization's limit of ${limits.queuePerOrganizationMax} waiting executions is reached; retry in ${seconds} s.`;
 }

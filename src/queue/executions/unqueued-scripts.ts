@@ -1,7 +1,7 @@
 import { asFlag, type ScriptReply } from "../../redis/script.ts";
 import { queueScript } from "../core/script-prelude.ts";
 
-/** Removes the note that an execution has no job yet. False when the execution has been withdrawn meanwhile. */
+/** Removes the mark that an execution has no job yet. False when the execution was withdrawn meanwhile. */
 export const confirmScript = queueScript({
   args: ["organization", "id"],
   lua: `
@@ -19,28 +19,28 @@ export interface Unqueued {
 }
 
 /**
- * Withdraws executions that were noted as unqueued `notedMs` ago, have no job and no idempotency key; at most 100 at a
- * time. Returns those with a key, which are to be queued.
+ * Withdraws executions that were marked unqueued at least `markedMs` ago and have neither a job nor an idempotency key,
+ * at most 100 per call. Returns those with a key, which the caller must queue.
  */
 export const unqueuedScript = queueScript({
-  args: ["notedMs"],
+  args: ["markedMs"],
   lua: `
-local notes = base .. ':unqueued'
+local marks = base .. ':unqueued'
 local wanted = {}
-for _, member in ipairs(redis.call('ZRANGEBYSCORE', notes, '-inf', text(now - tonumber(noted_ms)), 'LIMIT', 0, 100)) do
+for _, member in ipairs(redis.call('ZRANGEBYSCORE', marks, '-inf', text(now - tonumber(marked_ms)), 'LIMIT', 0, 100)) do
   local org, id = string.match(member, '^(.*)/([^/]*)$')
   local record = record_key(org, id)
   local state = redis.call('HMGET', record, 'status', 'worker', 'idempotency', 'tag', 'request')
   local worker = state[2] or ''
   local job = worker == '' and job_key('executions', id) or job_key('sessions-' .. worker, id)
   if state[1] ~= 'queued' or redis.call('EXISTS', job) == 1 then
-    redis.call('ZREM', notes, member)
+    redis.call('ZREM', marks, member)
   elseif state[3] and state[3] ~= '' then
     local moving = tonumber(redis.call('HGET', base .. ':fair', 'base') or '0')
     local priority = math.min(math.max(tonumber(state[4]) - moving, 1), 2097151)
     wanted[#wanted + 1] = {member, text(priority), worker, worker ~= '' and cjson.decode(state[5])['container'] or ''}
   else
-    redis.call('ZREM', notes, member)
+    redis.call('ZREM', marks, member)
     stop_waiting(org, id)
     redis.call('DEL', record, stream_key(org, id))
     redis.call('ZREM', base .. ':list:' .. org, id)

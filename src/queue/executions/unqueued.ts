@@ -4,32 +4,34 @@ import { parseMember } from "../core/keys.ts";
 import { confirmScript, unqueuedScript } from "./unqueued-scripts.ts";
 
 /**
- * Between a record and its job Redis may go away, or the api process. Until its job is seen in a queue, an execution is
- * noted as unqueued; what stays noted is looked at here, so that it holds its place in the queue for seconds and not
- * until its deadline.
+ * Redis or the api process may fail after a record is written and before its job is added. An execution is marked as
+ * unqueued until its job is in a queue. The functions here settle old marks, so that an execution without a job holds
+ * its place in the queue for seconds, not until its deadline.
  */
 export interface UnqueuedContext {
   redis: RedisClient;
   keys: Keys;
-  /** Adds the job of an execution whose caller comes back for it with an idempotency key. Where the job exists, adds nothing. */
+  /**
+   * Adds the job of an execution with an idempotency key, whose caller may repeat the request. An existing job is kept.
+   */
   addJob(organization: string, id: string, priority: number, cell: { worker: string; session: string } | null): Promise<void>;
 }
 
-/** Longer than a caller waits for an answer that Redis holds up. */
+/** Longer than a caller waits while Redis does not reply. */
 const UNQUEUED_MS = 5_000;
 
-/** The job is in its queue. False when that took so long that the execution has been withdrawn: it is not accepted. */
+/** Clears the mark: the job is in its queue. False when this came too late and the execution was withdrawn. */
 export async function confirmQueued(redis: RedisClient, keys: Keys, organization: string, id: string): Promise<boolean> {
   return confirmScript.run(redis, keys.base, { organization, id });
 }
 
 /**
- * Forgets executions that never came into a queue: their callers were told so, or never heard of an id. One with an
- * idempotency key is queued instead, as the next request with that key is answered with it.
+ * Deletes executions that never entered a queue. Their callers received an error, or no id. An execution with an
+ * idempotency key is queued instead, because the next request with that key returns it.
  */
 export async function settleUnqueued(context: UnqueuedContext): Promise<void> {
   const { redis, keys } = context;
-  for (const { member, priority, cell } of await unqueuedScript.run(redis, keys.base, { notedMs: UNQUEUED_MS })) {
+  for (const { member, priority, cell } of await unqueuedScript.run(redis, keys.base, { markedMs: UNQUEUED_MS })) {
     const { organization, id } = parseMember(member);
     await context.addJob(organization, id, priority, cell);
     await confirmQueued(redis, keys, organization, id);

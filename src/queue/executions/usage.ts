@@ -2,7 +2,7 @@ import { type DayRange, type DayUsage, dateOfDay } from "../../domain/usage.ts";
 import type { RedisClient } from "../../redis/address.ts";
 import type { Keys } from "../core/keys.ts";
 
-/** Reads what the finish script counted. A day without executions is all zeros. */
+/** Reads the counters of the finish script. A day without executions is all zeros. */
 export async function readUsage(redis: RedisClient, keys: Keys, organization: string, { from, to }: DayRange): Promise<DayUsage[]> {
   const days = Array.from({ length: to - from + 1 }, (_, at) => from + at);
   const read = redis.pipeline();

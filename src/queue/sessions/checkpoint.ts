@@ -7,8 +7,8 @@ import { encodeIndex, type IndexEntry } from "./record.ts";
 import { sessionFilesScript } from "./scripts.ts";
 
 /**
- * Brings a session's file index to what its working folder is after a cell; the bytes are in the file store already.
- * Files that find no room in the index are added to those that the end says were left out.
+ * Updates a session's file index to match its working folder after a cell. The bytes are already in the file store.
+ * Files that exceed the limit of the index are added to the skipped files of the end.
  */
 export async function keepCheckpoint(
   context: { redis: RedisClient; keys: Keys; limits: Limits },
@@ -24,6 +24,6 @@ export async function keepCheckpoint(
   const refused = await sessionFilesScript.run(context.redis, context.keys.base, args, [...removedFiles, ...encodeIndex(entries)]);
   if (refused.length === 0) return;
   end.truncated.files = true;
-  const reason = `the container's checkpoint has ${context.limits.sessionFilesCountMax} files already`;
+  const reason = `the container already has ${context.limits.sessionFilesCountMax} files`;
   end.skipped_files.push(...refused.map((name) => ({ name, reason })));
 }

@@ -11,12 +11,14 @@ import type { SessionLookup } from "./lookup.ts";
 import { decodeIndex, encodeIndex, type IndexEntry } from "./record.ts";
 import { sessionFilesScript } from "./scripts.ts";
 
-/** What sessions need to know of stored files; a file of another organization is one that is not there. */
+/** What sessions need from the file store. A file of another organization does not exist. */
 export interface StoredFiles {
   getMany(organization: string, ids: readonly string[]): Promise<Array<{ id: string; name: string; bytes: number } | null>>;
-  /** Deletes what belongs to a session: what its cells wrote and what was uploaded into it; all, or one of it. */
+  /**
+   * Deletes files that a session owns: those its cells wrote and those uploaded into it. With `fileId`, only that file.
+   */
   deleteOwnedBy(organization: string, sessionId: string, fileId?: string): Promise<void>;
-  /** A session that is restored takes the files over, so that the old one can be deleted. */
+  /** Makes a restored session the owner of the files, so that the old session can be deleted. */
   handOver(organization: string, fromSessionId: string, toSessionId: string): Promise<void>;
 }
 
@@ -31,7 +33,7 @@ export interface SessionFilesDeps {
 
 const MIB = 1024 * 1024;
 
-/** The files of sessions by their index: what the working folder held after the last cell, and what is on its way there. */
+/** The file index of sessions: the working folder after the last cell, with the changes that are still queued. */
 export class SessionFiles {
   readonly #deps: SessionFilesDeps;
 
@@ -39,7 +41,7 @@ export class SessionFiles {
     this.#deps = deps;
   }
 
-  /** Files by age, of any session that has a record; those that have expired are not among them. Rejects with `container_not_found`. */
+  /** Files that have not expired, oldest first, of any session with a record. Rejects with `container_not_found`. */
   async list(organization: string, id: string): Promise<SessionFile[]> {
     if ((await this.#deps.lookup.record(organization, id)) === null) throw new ServiceError("container_not_found");
     const entries = [...(await this.#index(organization, id))];
@@ -56,8 +58,8 @@ export class SessionFiles {
   }
 
   /**
-   * Puts a stored file into the working folder before the next cell, over one of that name; under its own name by
-   * default. Rejects with `container_not_found`, `container_expired`, `container_lost`, and `invalid_field`.
+   * Puts a stored file into the working folder before the next cell and replaces a file of that name. The default name
+   * is the file's own. Rejects with `container_not_found`, `container_expired`, `container_lost` and `invalid_field`.
    */
   async add(organization: string, id: string, file: { fileId: string; name?: string }): Promise<SessionFile> {
     const { files, limits, lookup, queues } = this.#deps;
@@ -66,17 +68,17 @@ export class SessionFiles {
     const name = file.name ?? record.name;
     const workerId = await lookup.owner(organization, id);
     const present = await this.list(organization, id);
-    // One that takes another's place needs room beside it for a while.
+    // A replaced file counts too: for a moment, both are in the working folder.
     this.#ensureFits("file", [...present, record]);
     ensureNoConflict("file", [...present.map((each) => each.name), name]);
     const entry: IndexEntry = { id: file.fileId, source: "user", at: Date.now() };
     const refused = await this.#changeIndex(organization, id, [], [[name, entry]]);
-    if (refused) throw invalid("file", `the container has ${limits.sessionFilesCountMax} files, which is the most`);
+    if (refused) throw invalid("file", `the container already has the maximum of ${limits.sessionFilesCountMax} files`);
     await callRedis(() => queues.add(workerId, { v: VERSION, op: "put", organization, session: id, name, fileId: file.fileId }));
     return { id: file.fileId, sessionId: id, name, bytes: record.bytes, source: "user", createdAt: entry.at };
   }
 
-  /** Removes a file from the working folder before the next cell; false when the session has no such file. */
+  /** Removes a file from the working folder before the next cell. False when the session has no such file. */
   async remove(organization: string, id: string, fileId: string): Promise<boolean> {
     const { files, lookup, queues } = this.#deps;
     const workerId = await lookup.owner(organization, id);
@@ -88,32 +90,32 @@ export class SessionFiles {
     return true;
   }
 
-  /** What a session begins with, as its index has it: the files of the one it is restored from, then those that were named. */
-  async first(organization: string, restored: readonly SessionFile[], ids: readonly string[]): Promise<Map<string, IndexEntry>> {
+  /** The index of a new session: the files of the session that it restores, then the named files. */
+  async initialIndex(organization: string, restored: readonly SessionFile[], ids: readonly string[]): Promise<Map<string, IndexEntry>> {
     const { files, limits } = this.#deps;
-    const first = new Map<string, IndexEntry>(
+    const index = new Map<string, IndexEntry>(
       restored.map((file) => [file.name, { id: file.id, source: file.source, at: file.createdAt }]),
     );
     const named: Array<{ bytes: number }> = [];
-    for (const [index, record] of (await files.getMany(organization, ids)).entries()) {
-      if (record === null) throw invalid(`file_ids.${index}`, "there is no such file");
+    for (const [at, record] of (await files.getMany(organization, ids)).entries()) {
+      if (record === null) throw invalid(`file_ids.${at}`, "there is no such file");
       named.push(record);
-      first.set(record.name, { id: record.id, source: "user", at: Date.now() });
+      index.set(record.name, { id: record.id, source: "user", at: Date.now() });
     }
     const { filesInBytesMax, sessionFilesCountMax } = limits;
-    if (bytesOf(named) > filesInBytesMax) throw invalid("file_ids", `must have at most ${filesInBytesMax} bytes together`);
-    if (first.size > sessionFilesCountMax) throw invalid("file_ids", `must name at most ${sessionFilesCountMax} files`);
+    if (bytesOf(named) > filesInBytesMax) throw invalid("file_ids", `must have at most ${filesInBytesMax} bytes in total`);
+    if (index.size > sessionFilesCountMax) throw invalid("file_ids", `must name at most ${sessionFilesCountMax} files`);
     this.#ensureFits("file_ids", [...restored, ...named]);
-    ensureNoConflict("file_ids", [...first.keys()]);
-    return first;
+    ensureNoConflict("file_ids", [...index.keys()]);
+    return index;
   }
 
-  /** What does not fit could not be placed later, when nobody waits for the answer. */
+  /** Checked on the request: when the file is placed later, no caller waits for the error. */
   #ensureFits(param: string, files: ReadonlyArray<{ bytes: number }>): void {
     const bytesMax = this.#deps.limits.workingFolderMbMax * MIB;
     const bytes = bytesOf(files);
     if (bytes <= bytesMax) return;
-    throw invalid(param, `with the files that the container has it would be ${bytes} bytes; its working folder holds ${bytesMax}`);
+    throw invalid(param, `the container's files would take ${bytes} bytes; its working folder holds ${bytesMax}`);
   }
 
   async #index(organization: string, id: string): Promise<Map<string, IndexEntry>> {
@@ -121,7 +123,7 @@ export class SessionFiles {
     return decodeIndex(await callRedis(() => redis.hgetall(keys.sessionFiles(organization, id))));
   }
 
-  /** Returns whether an entry found no room. */
+  /** Returns true when an entry exceeded the limit of the index. */
   async #changeIndex(
     organization: string,
     id: string,

@@ -21,15 +21,15 @@ export interface SessionHostDeps {
   redis: RedisClient;
   engine: SessionEngine;
   workerId: string;
-  /** Sessions of the usual memory; a larger one counts as several. */
+  /** Slots for sessions. A session with more than the usual memory occupies several. */
   sessionsMax: number;
-  /** Cells at once. */
+  /** Cells that run at the same time. */
   concurrency: number;
-  /** Runs a cell as any execution, so that a cancel or a stop reaches it. */
+  /** Runs a cell like any execution, so that a cancel or a stop reaches it. */
   runCell(job: JobData, engine: Pick<Engine, "run">): Promise<void>;
-  /** A cell could not be run for a fault of ours, and its caller is to hear of it. */
+  /** Called when a cell failed on a bug of the service. Ends it, so that its caller gets an error. */
   cellFailed(job: JobData): void;
-  /** Called when the count of sandboxes that sessions hold has changed, in sandboxes of the usual memory. */
+  /** Called when the number of slots that sessions occupy has changed. */
   onHeld(count: number): void;
 }
 
@@ -37,21 +37,21 @@ interface Live {
   organization: string;
   id: string;
   session: EngineSession;
-  /** Sandboxes of the usual memory that it counts as. */
+  /** Slots that it occupies. */
   units: number;
   givesWay: boolean;
   openedAt: number;
   usedAt: number;
-  /** Settles when everything asked of it so far is done. */
+  /** Settles when all queued work is done. */
   tail: Promise<void>;
   waiting: number;
 }
 
-/** Jobs taken from the queue, most of them waiting for their session's turn; the records bound how many there are. */
+/** Jobs taken from the queue. Most of them wait for their session; admission bounds their number. */
 const TAKEN_MAX = 256;
 const IDLE_CHECK_MS = 1_000;
 
-/** The sessions that this worker has: one sandbox each, one thing after another in each, side by side. */
+/** The sessions of this worker. Each has one sandbox and does one thing at a time; sessions run in parallel. */
 export class SessionHost {
   readonly #deps: SessionHostDeps;
   readonly #live = new Map<string, Live>();
@@ -83,7 +83,7 @@ export class SessionHost {
         autorun: false,
         name: workerId,
         concurrency: TAKEN_MAX,
-        // Nobody else reads this queue, so there is nobody to take a stalled job over.
+        // No other worker reads this queue, so none could take a stalled job.
         skipStalledCheck: true,
         lockDuration: context.limits.retentionMsMax,
         removeOnComplete: { count: 0 },
@@ -104,12 +104,12 @@ export class SessionHost {
     await this.#worker.waitUntilReady();
   }
 
-  /** Makes a session out of a job of the shared queue. */
+  /** Opens a session for a job of the shared queue. */
   open(job: JobData): Promise<void> {
     return this.#opening.open(job);
   }
 
-  /** Takes nothing more; what waits for its turn ends unrun. */
+  /** Takes no more jobs. Waiting cells end without running. */
   async stopTaking(): Promise<void> {
     this.#closing = true;
     this.#stopSweep();
@@ -117,7 +117,7 @@ export class SessionHost {
     await this.#worker.close().catch(() => undefined);
   }
 
-  /** Ends every session; to be called when no cell runs any more. */
+  /** Ends all sessions. Call it when no cell runs any more. */
   async end(): Promise<void> {
     const { context, workerId } = this.#deps;
     const live = [...this.#live.values()];
@@ -133,7 +133,8 @@ export class SessionHost {
     const now = Date.now();
     const live: Live = { organization, id, session, units, givesWay, openedAt: now, usedAt: now, tail: Promise.resolve(), waiting: 0 };
     this.#live.set(id, live);
-    const onEnded = () => void this.#drop(live).catch((error: unknown) => log.warn({ err: error }, "a lost session was not marked"));
+    const onEnded = () =>
+      void this.#drop(live).catch((error: unknown) => log.warn({ err: error }, "a session could not be marked as lost"));
     if (session.ended.aborted) onEnded();
     else session.ended.addEventListener("abort", onEnded, { once: true });
     this.#report();
@@ -144,7 +145,7 @@ export class SessionHost {
     const live = this.#live.get(job.session);
     const found = live?.organization === job.organization ? live : undefined;
     if (job.op === "cell") {
-      await (found === undefined ? this.#deps.runCell(job, gone) : this.#inTurn(found, () => this.#runCell(found, job)));
+      await (found === undefined ? this.#deps.runCell(job, lostSession) : this.#inTurn(found, () => this.#runCell(found, job)));
       return;
     }
     if (found === undefined) return;
@@ -156,7 +157,7 @@ export class SessionHost {
     await this.#inTurn(found, () => this.#changeFile(found, job));
   }
 
-  /** A session does one thing at a time, in the order in which it was asked. */
+  /** A session does one thing at a time, in the order of the requests. */
   #inTurn(live: Live, work: () => Promise<void>): Promise<void> {
     live.waiting += 1;
     const done = live.tail.then(work).finally(() => {
@@ -170,7 +171,7 @@ export class SessionHost {
   #runCell(live: Live, job: JobData): Promise<void> {
     const { context, runCell } = this.#deps;
     return this.#cellPermits.use(() => {
-      if (this.#closing || !this.#has(live)) return runCell(job, gone);
+      if (this.#closing || !this.#has(live)) return runCell(job, lostSession);
       return runCell(job, {
         run: async (input, ports, stop) => {
           const { removedFiles, ...end } = await live.session.run(input, ports, stop);
@@ -207,7 +208,7 @@ export class SessionHost {
     }
   }
 
-  /** Closes what is over already; if nothing is, the session that was used longest ago, of those that give way. */
+  /** Closes expired sessions, or else evicts the least recently used session that gives way. */
   async #makeRoom(): Promise<void> {
     const before = this.#live.size;
     await this.#closeIdle();
@@ -249,9 +250,9 @@ export class SessionHost {
     const { context, onHeld } = this.#deps;
     context.metrics.sessionsLive.set(this.#live.size);
     onHeld(this.#held());
-    this.#opening.tellRoom();
+    this.#opening.announceRoom();
   }
 }
 
-/** Stands for a session that is no longer here. */
-const gone: Pick<Engine, "run"> = { run: async () => endOfLostSession(false) };
+/** Stands for a session that this worker no longer has. */
+const lostSession: Pick<Engine, "run"> = { run: async () => endOfLostSession(false) };

@@ -4,10 +4,10 @@ import type { RedisClient } from "../../redis/address.ts";
 import { sessionQueueName } from "../core/keys.ts";
 import type { JobData } from "../worker/run-job.ts";
 
-/** A job in the shared queue that makes the worker which takes it the owner of a session. */
+/** A job of the shared queue. The worker that takes it becomes the owner of the session. */
 export const OPEN_JOB = "session";
 
-/** What the owner of a session is asked to do, one after another. */
+/** Jobs for the owner of a session, done one after another. */
 export type SessionJob =
   | (JobData & { session: string; op: "cell" })
   | { v: number; op: "open"; organization: string; session: string }
@@ -17,7 +17,7 @@ export type SessionJob =
 
 const QUEUES_KEPT_MAX = 256;
 
-/** The queues of the workers that have sessions, each opened when it is first needed. */
+/** The queues of the workers with sessions, each opened on first use. */
 export class SessionQueues {
   readonly #deps: { redis: RedisClient; base: string; log: Log };
   readonly #queues = new Map<string, Queue>();

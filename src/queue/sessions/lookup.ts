@@ -12,7 +12,7 @@ export interface LookupDeps {
   keys: Keys;
 }
 
-/** Finds the record of a session, or the worker that has it. */
+/** Finds the record or the owner of a session. */
 export class SessionLookup {
   readonly #deps: LookupDeps;
 
@@ -20,7 +20,7 @@ export class SessionLookup {
     this.#deps = deps;
   }
 
-  /** Null for one that never was or has been forgotten; one whose worker is gone is `lost`. */
+  /** Null when there is no record. A session whose worker is gone is `lost`. */
   async record(organization: string, id: string): Promise<(Session & { workerId: string | null }) | null> {
     if (!containerIdPattern.test(id)) return null;
     const reply = await callRedis(() => sessionLookScript.run(this.#deps.redis, this.#deps.keys.base, { organization, id }));
@@ -28,7 +28,7 @@ export class SessionLookup {
   }
 
   /**
-   * The worker of an active session, whose idle time begins anew. Rejects with `container_not_found`, `container_expired`,
+   * The owner of an active session, whose idle time restarts. Rejects with `container_not_found`, `container_expired`,
    * `container_lost`.
    */
   async owner(organization: string, id: string): Promise<string> {
@@ -42,12 +42,12 @@ export class SessionLookup {
 
 const codes: Record<string, ErrorCode> = { expired: "container_expired", lost: "container_lost" };
 const details: Record<string, string> = {
-  expired: "The container was idle for too long; make another one, with `restore_from` if its files are wanted.",
-  lost: "The container and its variables are gone; make another one, with `restore_from` if its files are wanted.",
+  expired: "The container was idle for too long; create another one, with `restore_from` to keep its files.",
+  lost: "The container and its variables are gone; create another one, with `restore_from` to keep its files.",
   starting: "The container is not ready yet.",
 };
 
-/** Why a session of that status takes nothing. */
+/** The error for a request to a session that is not active. */
 export function notActive(status: string): ServiceError {
   const detail = details[status];
   return new ServiceError(codes[status] ?? "container_not_found", { param: "container", ...(detail === undefined ? {} : { detail }) });

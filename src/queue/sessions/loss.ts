@@ -17,7 +17,7 @@ export interface LossContext {
   log: Log;
 }
 
-/** A cell whose session is gone, before or while it ran. What it did is not known, and is not done again. */
+/** The end of a cell whose session was lost before or while it ran. What it did is unknown, so it is not retried. */
 export function endOfLostSession(started: boolean): ExecutionEnd {
   return endWithoutResult({
     status: "errored",
@@ -28,15 +28,15 @@ export function endOfLostSession(started: boolean): ExecutionEnd {
   });
 }
 
-/** Ends the sessions of workers that fell silent. Many processes may do this at once. */
-export async function endSessionsOfTheSilent(context: LossContext): Promise<void> {
+/** Ends the sessions of workers that fell silent. Several processes may do this at the same time. */
+export async function endSessionsOfSilentWorkers(context: LossContext): Promise<void> {
   for (const worker of await silentWorkersScript.run(context.redis, context.keys.base, {})) {
     context.log.warn({ worker }, "a worker with sessions fell silent; its sessions are lost");
     await endSessionsOf(context, worker);
   }
 }
 
-/** Ends what a worker had: its sessions are lost, and whoever waits for one of their cells hears of it. */
+/** Marks all sessions of a worker as lost and ends their cells, so that waiting callers get an error. */
 export async function endSessionsOf(context: LossContext, workerId: string): Promise<void> {
   const { redis, keys, queues, metrics } = context;
   for (const member of await redis.smembers(keys.sessionsOf(workerId))) {

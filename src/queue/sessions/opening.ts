@@ -13,17 +13,17 @@ export interface SessionOpeningDeps {
   engine: SessionEngine;
   workerId: string;
   queues: SessionQueues;
-  /** How many more sessions of the usual memory this worker takes, those that are being opened not counted. */
+  /** Free slots for sessions, without those of sessions that are being opened. */
   room(): number;
-  /** Lets one of the sessions here give way, if there is one that does. */
+  /** Evicts a session that gives way, if there is one. */
   makeRoom(): Promise<void>;
-  /** Takes over a session that is active. */
+  /** Takes over an active session. */
   opened(record: Session, session: EngineSession): void;
 }
 
 const NO_ROOM_MS = 200;
 
-/** How a session comes to its worker: from the shared queue to one with room, to a sandbox, to being active. */
+/** Opens sessions: from the shared queue to a worker with room, to a sandbox, to the status active. */
 export class SessionOpening {
   readonly #deps: SessionOpeningDeps;
   #opening = 0;
@@ -33,15 +33,17 @@ export class SessionOpening {
     this.#deps = deps;
   }
 
-  /** Makes a session out of a job of the shared queue. Without room it is handed to a worker that has some, or waits here. */
+  /**
+   * Opens a session for a job of the shared queue. Without room, passes it to a worker that has some, or it waits here.
+   */
   async open({ organization, id }: JobData): Promise<void> {
     if (await this.#openWithRoom(organization, id)) return;
     const { queues, workerId } = this.#deps;
-    // Beside the shared queue, where it would keep executions from running.
+    // In the queue of a worker: in the shared queue it would block executions.
     await queues.add((await this.#roomiest()) ?? workerId, { v: VERSION, op: "open", organization, session: id });
   }
 
-  /** Until here or elsewhere there is room, or nobody waits for it any more. */
+  /** Waits until this or another worker has room, or until the session is no longer wanted. */
   async openInTime(organization: string, id: string): Promise<void> {
     const { context, workerId, queues } = this.#deps;
     while ((await context.redis.hget(context.keys.session(organization, id), "status")) === "starting") {
@@ -56,15 +58,15 @@ export class SessionOpening {
 
   stop(): void {
     this.#stopped = true;
-    this.tellRoom();
+    this.announceRoom();
   }
 
-  /** Lets the other workers know how many more sessions this one takes. */
-  tellRoom(): void {
+  /** Announces to the other workers how many more sessions this one takes. */
+  announceRoom(): void {
     const { context, workerId } = this.#deps;
     sessionRoomScript
       .run(context.redis, context.keys.base, { worker: workerId, room: this.#room() })
-      .catch((error: unknown) => context.log.debug({ err: error }, "room for sessions was not told"));
+      .catch((error: unknown) => context.log.debug({ err: error }, "room for sessions could not be announced"));
   }
 
   #room(): number {
@@ -76,20 +78,20 @@ export class SessionOpening {
     return roomiestWorkerScript.run(redis, keys.base, {});
   }
 
-  /** False when there is no room for as much memory as it is to have. */
+  /** False when there is no room for the session's memory. */
   async #openWithRoom(organization: string, id: string): Promise<boolean> {
     const { redis, keys, limits } = this.#deps.context;
     const memoryMb = Number(await redis.hget(keys.session(organization, id), "memory_mb"));
     const units = memoryUnits(memoryMb, limits.memoryMbMax);
     if (this.#room() < units) return false;
     this.#opening += units;
-    this.tellRoom();
+    this.announceRoom();
     try {
       const record = decodeSession(organization, await sessionStartScript.run(redis, keys.base, { organization, id }));
       if (record !== null) await this.#open(record);
     } finally {
       this.#opening -= units;
-      this.tellRoom();
+      this.announceRoom();
     }
     return true;
   }
@@ -118,8 +120,8 @@ export class SessionOpening {
   }
 }
 
-/** What placing a file needs; nothing runs, so nothing else of a run's input is looked at. */
+/** Ports for placing files. No code runs, so the other inputs are unused. */
 export function filePorts(context: RunContext, organization: string, id: string) {
-  const nothing = { code: "", args: [], stdin: "", env: {}, timeoutMs: 1, memoryMb: 1, files: [] };
-  return context.ports({ id, organization, attempt: 1, ...nothing, session: id }, async () => undefined);
+  const unused = { code: "", args: [], stdin: "", env: {}, timeoutMs: 1, memoryMb: 1, files: [] };
+  return context.ports({ id, organization, attempt: 1, ...unused, session: id }, async () => undefined);
 }

@@ -1,6 +1,6 @@
 import type { Session, SessionFile, SessionStatus } from "../../domain/session.ts";
 
-/** What the file index keeps of one file, by its name; size and type are the file store's to tell. */
+/** One entry of the file index, whose key is the file's name. Size and type are in the file store. */
 export interface IndexEntry {
   id: string;
   source: SessionFile["source"];
@@ -33,7 +33,7 @@ export function decodeIndex(fields: Record<string, string>): Map<string, IndexEn
   return new Map(Object.entries(fields).map(([name, entry]) => [name, JSON.parse(entry) as IndexEntry]));
 }
 
-/** Names and entries by turns, as the scripts take them. */
+/** Alternating names and entries, the format of the scripts. */
 export function encodeIndex(entries: Iterable<readonly [string, IndexEntry]>): string[] {
   return [...entries].flatMap(([name, entry]) => [name, JSON.stringify(entry)]);
 }

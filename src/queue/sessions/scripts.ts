@@ -1,12 +1,12 @@
 import { asFlag, asNothing, asTextOrNull, asTexts, type ScriptReply } from "../../redis/script.ts";
 import { queueScript, type Refusal, refusalOf } from "../core/script-prelude.ts";
 
-/** Every change of a session's state, each at once. See script-prelude.ts for what they share. */
+/** Every change of a session's state, one script each. See script-prelude.ts for what they share. */
 
 /**
- * Checks admission, as for an execution, and the session limit of the organization, takes a place in the queue, and writes
- * the record and the index of its first files: names and entries in turn as further arguments. At the session limit, the
- * least recently used session that gives way is evicted.
+ * Checks admission, as for an execution, and the session limit of the organization, takes a place in the queue, and
+ * writes the record and the initial file index: alternating names and entries as further arguments. At the session
+ * limit, the least recently used session that gives way is evicted.
  */
 export const sessionCreateScript = queueScript({
   args: [
@@ -56,7 +56,7 @@ return {'new', priority, text(now)}
   },
 });
 
-/** A worker takes a session that waits for its sandbox. Returns the record, or null when it is no longer wanted. */
+/** A worker takes a session that waits for a sandbox. Returns the record, or null when it is no longer wanted. */
 export const sessionStartScript = queueScript({
   args: ["organization", "id"],
   lua: `
@@ -86,13 +86,13 @@ for _, key in ipairs({':session-workers', ':sessions-of:' .. worker}) do
   redis.call('PEXPIRE', base .. key, math.max(2 * tonumber(state[3]), 2 * day))
 end
 keep_session(organization, id, state[2], state[3])
-tell_end(organization, id)
+announce_end(organization, id)
 return 1
 `,
   reply: asFlag,
 });
 
-/** The status, or `unknown`, and the worker of an active session, whose idle time starts again. */
+/** The status, or `unknown`, and the owner of an active session, whose idle time restarts. */
 export const sessionTouchScript = queueScript({
   args: ["organization", "id"],
   lua: `
@@ -105,7 +105,7 @@ return {status, worker or ''}
   },
 });
 
-/** The record. A session whose worker is silent becomes lost first. */
+/** Returns the record, after marking a session whose worker is silent as lost. */
 export const sessionLookScript = queueScript({
   args: ["organization", "id"],
   lua: `
@@ -119,7 +119,7 @@ return redis.call('HGETALL', record)
   reply: (reply): ScriptReply => reply,
 });
 
-/** Ends a session that is starting or active; false when it was neither. */
+/** Ends a session that is starting or active. False when it was neither. */
 export const sessionEndScript = queueScript({
   args: ["organization", "id", "finalStatus"],
   lua: `
@@ -131,7 +131,7 @@ return 1
   reply: asFlag,
 });
 
-/** The service no longer uses a session that it created for itself: it may be evicted until it is used again. */
+/** Releases a session that the service created for itself: it may be evicted until it is used again. */
 export const sessionReleaseScript = queueScript({
   args: ["organization", "id"],
   lua: `
@@ -141,7 +141,7 @@ return 1
   reply: asNothing,
 });
 
-/** Makes room at a worker that has none. True when the session was evicted. */
+/** Evicts a session to make room at a full worker. True when it was evicted. */
 export const sessionGiveWayScript = queueScript({
   args: ["organization", "id", "idleMs"],
   lua: `
@@ -150,7 +150,7 @@ return give_way(organization, id, tonumber(idle_ms)) and 1 or 0
   reply: asFlag,
 });
 
-/** What the worker does with a session that runs nothing. `lost` stands for one that ended in any other way. */
+/** Decides what a worker does with an idle session. `lost` covers every end other than expiry. */
 export const sessionIdleScript = queueScript({
   args: ["organization", "id"],
   lua: `
@@ -164,7 +164,7 @@ return 'expired'
   reply: (reply): "keep" | "expired" | "lost" => String(reply) as "keep",
 });
 
-/** Deletes a session. Returns its status and worker as they were, or null when there is none. */
+/** Deletes a session. Returns its last status and worker, or null when there is none. */
 export const sessionDeleteScript = queueScript({
   args: ["organization", "id"],
   lua: `
@@ -180,9 +180,9 @@ return {state[1], state[2] or ''}
 });
 
 /**
- * Updates the file index. The further arguments are `removedCount` names to remove, then names and entries in turn. An
- * active session's idle time starts again. Returns the names for which there was no room. Without a record of the session
- * there is no index.
+ * Updates the file index. The further arguments are `removedCount` names to remove, then alternating names and entries.
+ * Restarts the idle time of an active session. Returns the names that exceeded the limit. Without a record of the
+ * session, nothing is written.
  */
 export const sessionFilesScript = queueScript({
   args: ["organization", "id", "filesMax", "removedCount"],
@@ -208,7 +208,7 @@ return refused
   reply: asTexts,
 });
 
-/** Announces how many more sessions a worker accepts. With none, it is taken off the list. */
+/** Announces how many more sessions a worker accepts. A worker without room is removed from the list. */
 export const sessionRoomScript = queueScript({
   args: ["worker", "room"],
   lua: `
@@ -219,7 +219,7 @@ redis.call('PEXPIRE', rooms, day)
   reply: asNothing,
 });
 
-/** The living worker with the most room for sessions, or null. Dead workers are taken off the list. */
+/** The live worker with the most room for sessions, or null. Dead workers are removed from the list. */
 export const roomiestWorkerScript = queueScript({
   args: [],
   lua: `

@@ -24,11 +24,11 @@ export interface SessionsDeps {
   queues: SessionQueues;
   wakeups: Wakeups;
   files: StoredFiles;
-  /** Turns the queue's refusal, `full` and its numbers, into the error a caller reads. */
+  /** Turns a refusal of the queue into the error for the caller. */
   refused(refusal: Refusal): ServiceError;
 }
 
-/** Sessions as the api process sees them: records, and messages to the worker that has the sandbox; their files in session-files.ts. */
+/** The api's side of sessions: their records, and jobs for their owners. Files are in files.ts. */
 export class Sessions {
   readonly #deps: SessionsDeps;
   readonly #lookup: SessionLookup;
@@ -41,9 +41,9 @@ export class Sessions {
   }
 
   /**
-   * Resolves with an active session. Rejects with `organization_containers_full`, what the queue refuses with,
-   * `container_unavailable` when no worker had room in time, `container_not_found` for an unknown `restoreFrom`, and
-   * `invalid_field` for anything that is out of bounds.
+   * Resolves with an active session. Rejects with `organization_containers_full`, `queue_full`,
+   * `organization_queue_full`, `container_unavailable` when no worker had room in time, `container_not_found` for an
+   * unknown `restoreFrom`, and `invalid_field` for values out of bounds.
    */
   async create(organization: string, wanted: NewSession = {}): Promise<Session> {
     const { limits } = this.#deps;
@@ -59,7 +59,7 @@ export class Sessions {
       unit: "minutes",
     });
     const restored = wanted.restoreFrom === undefined ? [] : await this.#restorable(organization, wanted.restoreFrom);
-    const files = await this.#files.first(organization, restored, wanted.fileIds ?? []);
+    const files = await this.#files.initialIndex(organization, restored, wanted.fileIds ?? []);
     const watch = this.#deps.wakeups.watchEnd(memberOf(organization, id));
     try {
       await this.#submit(organization, id, { ...wanted, memoryMb, expiresAfterMinutes: minutes }, encodeIndex(files));
@@ -79,18 +79,18 @@ export class Sessions {
     }
     await callRedis(() => sessionDeleteScript.run(this.#deps.redis, this.#deps.keys.base, { organization, id }));
     throw new ServiceError("container_unavailable", {
-      detail: "No worker had room for the container; come again later.",
+      detail: "No worker had room for the container; retry later.",
       retryAfterSeconds: 10,
     });
   }
 
-  /** Null for one that never was or has been forgotten; one whose worker is gone is `lost`. */
+  /** Null when there is no record. A session whose worker is gone is `lost`. */
   async get(organization: string, id: string): Promise<Session | null> {
     const found = await this.#lookup.record(organization, id);
     return found === null ? null : toSession(found);
   }
 
-  /** A page by age, after the one named. Rejects with `container_not_found` for an unknown `after`. */
+  /** A page of sessions by age. Rejects with `container_not_found` for an unknown `after`. */
   async list(
     organization: string,
     page: { after?: string | undefined; limit: number; order: "asc" | "desc"; name?: string | undefined },
@@ -101,11 +101,11 @@ export class Sessions {
     if (page.after !== undefined) {
       const { after } = page;
       const found = await callRedis(() => (page.order === "asc" ? redis.zrank(list, after) : redis.zrevrank(list, after)));
-      if (found === null) throw new ServiceError("container_not_found", { param: "after", detail: "`after` names no container." });
+      if (found === null) throw new ServiceError("container_not_found", { param: "after", detail: "`after`: there is no such container." });
       rank = found + 1;
     }
     const data: Session[] = [];
-    // One more than asked for tells whether there are more; records that have expired, or have other names, are passed over.
+    // One more than requested shows whether there are more. Expired records and other names are skipped.
     while (data.length <= page.limit) {
       const start = rank;
       const stop = start + page.limit;
@@ -118,7 +118,7 @@ export class Sessions {
     return { data: data.slice(0, page.limit), hasMore: data.length > page.limit };
   }
 
-  /** Forgets a session with its files, and has its sandbox destroyed; false when there is none. */
+  /** Deletes a session with its files and sandbox. False when there is none. */
   async delete(organization: string, id: string): Promise<boolean> {
     if (!containerIdPattern.test(id)) return false;
     const { redis, keys, queues } = this.#deps;
@@ -142,12 +142,12 @@ export class Sessions {
     return this.#files.remove(organization, id, fileId);
   }
 
-  /** Its idle time begins anew. Rejects with `container_not_found`, `container_expired`, `container_lost`. */
+  /** Restarts the idle time. Rejects with `container_not_found`, `container_expired`, `container_lost`. */
   async ensureActive(organization: string, id: string): Promise<void> {
     await this.#lookup.owner(organization, id);
   }
 
-  /** Lets a session that gives way do so at once where its room is needed, until it is used again. */
+  /** Allows a session that gives way to be evicted at once, until it is used again. */
   async release(organization: string, id: string): Promise<void> {
     await callRedis(() => sessionReleaseScript.run(this.#deps.redis, this.#deps.keys.base, { organization, id }));
   }
@@ -187,7 +187,7 @@ export class Sessions {
   async #restorable(organization: string, id: string): Promise<SessionFile[]> {
     const from = await this.get(organization, id);
     if (from === null)
-      throw new ServiceError("container_not_found", { param: "restore_from", detail: "`restore_from` names no container." });
+      throw new ServiceError("container_not_found", { param: "restore_from", detail: "`restore_from`: there is no such container." });
     if (from.status !== "expired" && from.status !== "lost")
       throw invalid("restore_from", "must name a container that has expired or was lost");
     return this.listFiles(organization, id);
@@ -209,7 +209,7 @@ function invalid(param: string, rule: string): ServiceError {
 
 function tooMany(limits: Limits): ServiceError {
   return new ServiceError("organization_containers_full", {
-    detail: `${limits.sessionsPerOrganizationMax} containers of your organization are in use, which is its most; delete one or let one expire.`,
+    detail: `Your organization's limit of ${limits.sessionsPerOrganizationMax} containers is reached; delete one or let one expire.`,
     retryAfterSeconds: 30,
   });
 }

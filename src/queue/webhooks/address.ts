@@ -7,7 +7,7 @@ export class AddressRefused extends Error {
   override name = "AddressRefused";
 }
 
-/** Global unicast is one block of IPv6. Loopback, mapped IPv4, NAT64, local and multicast addresses lie outside it. */
+/** Global unicast addresses of IPv6. Excludes loopback, mapped IPv4, NAT64, local and multicast addresses. */
 const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR("2000::/3");
 
 /** True for an address of the public internet. False for a name. */
@@ -18,15 +18,17 @@ export function isPublicAddress(address: string): boolean {
   return parsed.range() === "unicast" && (family === 4 || (parsed as ipaddr.IPv6).match(GLOBAL_UNICAST));
 }
 
-/** Throws for a URL whose host is an address that is not public. Such a host is never looked up. */
+/**
+ * Throws when the host of a URL is a non-public address. Addresses are never looked up, so `lookupPublic` misses them.
+ */
 export function assertPublicHost(url: URL): void {
   const host = url.hostname.replace(/^\[|\]$/g, "");
   if (isIP(host) !== 0 && !isPublicAddress(host)) throw new AddressRefused("the address is not public");
 }
 
 /**
- * A lookup for node:http that answers with public addresses only. It checks the address that is connected to, so a name
- * cannot change after the check.
+ * A lookup for node:http that returns only public addresses. The checked address is the one that is connected to, so
+ * DNS rebinding has no effect.
  */
 export const lookupPublic: LookupFunction = (hostname, options, callback) => {
   resolve(hostname, { ...options, all: true }, (error, addresses: LookupAddress[]) => {

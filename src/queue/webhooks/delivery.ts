@@ -4,7 +4,7 @@ import { request as httpsRequest } from "node:https";
 import type { Execution } from "../../domain/result.ts";
 import { AddressRefused, assertPublicHost, lookupPublic } from "./address.ts";
 
-/** How one attempt ended; also the label of the metric. `rejected` and `unreachable` are tried again. */
+/** How one attempt ended; also the label of the metric. `rejected` and `unreachable` are retried. */
 export type DeliveryResult = "delivered" | "gone" | "rejected" | "unreachable" | "refused";
 
 export interface Delivery {
@@ -18,10 +18,10 @@ export interface Delivery {
   nowMs: number;
 }
 
-/** An answer is not used, but closing on a receiver that still writes looks like a failure to it. */
-const ANSWER_BYTES_MAX = 64 * 1024;
+/** The response body is ignored but read up to this, because an early close looks like a failure to the receiver. */
+const RESPONSE_BYTES_MAX = 64 * 1024;
 
-/** Posts the ended execution once. Never throws, never follows a redirect, and is over after `timeoutMs`. */
+/** Posts the ended execution once. Never throws, never follows redirects, and ends after `timeoutMs`. */
 export async function deliverWebhook(delivery: Delivery): Promise<DeliveryResult> {
   try {
     const status = await post(delivery);
@@ -32,13 +32,13 @@ export async function deliverWebhook(delivery: Delivery): Promise<DeliveryResult
   }
 }
 
-/** Body and headers of a delivery, after the Standard Webhooks scheme. */
+/** Body and headers of a delivery, as defined by Standard Webhooks. */
 export function signedMessage(delivery: Pick<Delivery, "execution" | "webhookId" | "secret" | "nowMs">): {
   body: string;
   headers: Record<string, string>;
 } {
   const { execution, webhookId, secret, nowMs } = delivery;
-  // The moment of the end, so that every retry has the same body.
+  // The time of the end, so that every retry has the same body.
   const body = JSON.stringify({ id: webhookId, type: "execution.ended", created_at: execution.completed_at, execution });
   const timestamp = String(Math.floor(nowMs / 1000));
   const signature = createHmac("sha256", keyOf(secret)).update(`${webhookId}.${timestamp}.${body}`).digest("base64");
@@ -54,7 +54,7 @@ export function signedMessage(delivery: Pick<Delivery, "execution" | "webhookId"
   };
 }
 
-/** Libraries of the scheme write secrets as whsec_ and base64; any other text is the key itself. */
+/** Standard Webhooks libraries encode secrets as `whsec_` and base64. Any other text is the key itself. */
 function keyOf(secret: string): Buffer {
   return secret.startsWith("whsec_") ? Buffer.from(secret.slice("whsec_".length), "base64") : Buffer.from(secret, "utf8");
 }
@@ -69,24 +69,24 @@ async function post(delivery: Delivery): Promise<number> {
     const outgoing = request(url, {
       method: "POST",
       headers: { ...headers, "content-length": Buffer.byteLength(body) },
-      // No kept connection: each attempt looks the name up and checks what it connects to.
+      // No keep-alive: each attempt resolves the name and checks the address again.
       agent: false,
       signal,
       ...(delivery.allowPrivate ? {} : { lookup: lookupPublic }),
     });
     let status = 0;
-    // Once the status has arrived, how the rest of the answer ends changes nothing.
+    // After the status has arrived, an error in the rest of the response is ignored.
     const settle = (error?: Error) => (status === 0 && error !== undefined ? reject(error) : resolve(status));
     outgoing.on("error", settle);
-    outgoing.on("response", (answer) => {
-      status = answer.statusCode ?? 0;
+    outgoing.on("response", (response) => {
+      status = response.statusCode ?? 0;
       let bytes = 0;
-      answer.on("data", (chunk: Buffer) => {
+      response.on("data", (chunk: Buffer) => {
         bytes += chunk.length;
-        if (bytes > ANSWER_BYTES_MAX) answer.destroy();
+        if (bytes > RESPONSE_BYTES_MAX) response.destroy();
       });
-      answer.on("close", () => settle());
-      answer.on("error", settle);
+      response.on("close", () => settle());
+      response.on("error", settle);
     });
     outgoing.end(body);
   });

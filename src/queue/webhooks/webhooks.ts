@@ -22,18 +22,18 @@ export interface WebhooksDeps {
   metrics: Metrics;
   log: Log;
   allowPrivate: boolean;
-  /** First wait before a retry; doubles, with jitter. */
+  /** Wait before the first retry. Doubles for each further one, with jitter. */
   backoffMs: number;
 }
 
 const CONCURRENCY = 16;
-/** A delivery is I/O only; its lock outlives the longest attempt. */
+/** The lock of a delivery outlives the longest attempt by this. */
 const LOCK_MARGIN_MS = 20_000;
 const DUE_PAGE = 100;
 
 /**
- * Deliveries of ended executions. The script that stores an end also notes that its webhook is due; the note goes
- * only once the delivery job exists, so a crash in between costs a repeat and not the message.
+ * Delivers the webhooks of ended executions. The script that stores an end also marks the webhook as due. The mark is
+ * removed only once the delivery job exists, so a crash in between may repeat a message but never loses it.
  */
 export class Webhooks {
   readonly #deps: WebhooksDeps;
@@ -56,7 +56,7 @@ export class Webhooks {
         runRetryDelay: 500,
       },
     );
-    const warn = (error: Error) => deps.log.warn({ error: error.message }, "webhook queue connection failed");
+    const warn = (error: Error) => deps.log.warn({ error: error.message }, "the webhook queue failed");
     this.#queue.on("error", warn);
     this.#worker.on("error", warn);
   }
@@ -65,7 +65,7 @@ export class Webhooks {
     this.#worker.run().catch((error: unknown) => this.#deps.log.error({ err: error }, "the webhook loop failed"));
   }
 
-  /** Makes delivery jobs of all ends that were noted as due. */
+  /** Adds delivery jobs for ends whose webhook is due. */
   async enqueueDue(): Promise<void> {
     const { redis, keys } = this.#deps;
     for (const member of await redis.zrange(keys.webhooksDue, 0, DUE_PAGE - 1)) {
@@ -80,7 +80,7 @@ export class Webhooks {
       "delivery",
       { v: VERSION, executionId, organization },
       {
-        // One job an execution, however many processes see the note.
+        // One job per execution, even when several processes see the mark.
         jobId: executionId,
         attempts: limits.webhookAttemptsMax,
         backoff: { type: "exponential", delay: backoffMs, jitter: 0.5 },
@@ -96,7 +96,7 @@ export class Webhooks {
     const { executionId, organization } = job.data;
     const stored = await decodeRecord(organization, await redis.callBuffer("HGETALL", keys.record(organization, executionId)));
     const webhook = stored?.request.webhook;
-    // Deleted or expired meanwhile: then nobody wants to hear of it.
+    // Deleted or expired in the meantime: no delivery is wanted.
     if (stored === null || webhook === undefined || stored.webhookId === null) return;
     const result = await deliverWebhook({
       ...webhook,

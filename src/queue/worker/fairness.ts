@@ -5,14 +5,14 @@ import { rebaseScript } from "../executions/scripts.ts";
 import { OPEN_JOB } from "../sessions/jobs.ts";
 import type { JobData } from "./run-job.ts";
 
-/** BullMQ takes priorities up to 2^21; half of it leaves room for what is added while the base moves. */
+/** BullMQ accepts priorities up to 2^21. Half of that leaves room for jobs that are added while the base moves. */
 export const REBASE_AT = 2 ** 20;
-/** A slow api process may add a job under the old base this long after it moved; until then jobs are looked at again. */
+/** A slow api process may still add jobs under the old base. Priorities are corrected again for this long. */
 const SETTLE_MS = 10_000;
 
 /**
- * Moves the base that priorities are measured from, long before they reach BullMQ's highest, and gives waiting
- * jobs their place under the new one. Tags themselves never change, so a repeat or a crash half way does no harm.
+ * Moves the base of priorities well before they reach BullMQ's maximum, and adjusts the priorities of waiting jobs.
+ * Tags never change, so the operation is idempotent and may be interrupted.
  */
 export async function rebaseWhenDue(redis: RedisClient, keys: Keys, queue: Queue, rebaseAt = REBASE_AT): Promise<void> {
   const base = await rebaseScript.run(redis, keys.base, { distance: rebaseAt, settleMs: SETTLE_MS });
@@ -24,7 +24,7 @@ export async function rebaseWhenDue(redis: RedisClient, keys: Keys, queue: Queue
     if (tag === null) continue;
     const priority = Math.max(1, Number(tag) - base);
     if (priority === job.priority) continue;
-    // A job that a worker takes in this moment needs no place any more.
+    // Fails for a job that a worker has just taken, which needs no priority any more.
     await job.changePriority({ priority }).catch(() => undefined);
   }
 }

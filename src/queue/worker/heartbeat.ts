@@ -5,10 +5,10 @@ import { HEARTBEAT_ALIVE_MS, makeKeys } from "../core/keys.ts";
 import { repeat } from "./sweep.ts";
 
 const BEAT_MS = 5_000;
-/** So long after the last worker's last word the service may be given another name. */
+/** The service keeps its id for this long after the last heartbeat of any worker. */
 const SERVICE_KEPT_MS = 30 * 24 * 60 * 60 * 1000;
 
-/** Says that a worker lives, and asks whether another one does; what it left behind is removed once it does not. */
+/** Heartbeats of workers. Orphans of a worker are removed once its heartbeat has expired. */
 export class Heartbeat {
   readonly #redis: RedisClient;
   readonly #base: string;
@@ -21,7 +21,7 @@ export class Heartbeat {
     this.#log = deps.log;
   }
 
-  /** The name that all workers of this Redis and prefix share; the first of them chooses it. */
+  /** The id that all workers with this Redis and prefix share. The first worker chooses it. */
   async serviceId(): Promise<string> {
     await this.#redis.set(this.#serviceKey, randomUUID(), "PX", SERVICE_KEPT_MS, "NX");
     return (await this.#redis.get(this.#serviceKey)) ?? "";

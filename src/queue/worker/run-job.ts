@@ -17,9 +17,9 @@ import { reportEnd } from "../executions/report-end.ts";
 import { backInQueueScript, finishScript, type StartVerdict, startScript } from "../executions/scripts.ts";
 import { type RunTrace, traceRun } from "./run-trace.ts";
 
-/** Runs of one execution: the first and two after lost workers. Code that takes its worker down must not do so for ever. */
+/** The first attempt and two retries after lost workers. The limit stops code that kills its worker. */
 export const ATTEMPTS_MAX = 3;
-/** Half a minute together. */
+/** With the waits below, about half a minute in total. */
 const STORE_RETRIES = 9;
 const STORE_RETRY_MS = { first: 100, max: 5_000 };
 
@@ -33,7 +33,7 @@ export interface RunContext {
   log: Log;
   engine: Engine;
   ports: (input: RunInput, emit: (output: Output) => Promise<void>) => RunPorts;
-  /** What this worker's sandboxes are made of, for receipts; unknown where nobody measures it. */
+  /** What this worker's sandboxes consist of, for receipts. Null or absent when it was not measured. */
   sandboxFacts?: () => SandboxFacts | null;
   tracing?: Tracing;
 }
@@ -43,19 +43,19 @@ export interface JobData {
   v?: number;
   id: string;
   organization: string;
-  /** The session it is a cell of. */
+  /** The session of a cell. */
   session?: string;
-  /** Absent for a job that was added again without its record. */
+  /** Absent for a job that was added again without reading the request. */
   needs?: RunNeeds;
 }
 
 /**
- * `give_back`: another worker is to run it. `newer`: another worker, as this one can not read its record, which is as it
- * was. `no_sandbox`: nothing ran, and it waits in the queue again. `webhook_due`: it ended and somebody is to be told.
+ * `give_back`: another worker must run it. `newer`: this worker cannot read the record, which is unchanged; another one
+ * must run it. `no_sandbox`: nothing ran, and it waits in the queue again. `webhook_due`: it ended and has a webhook.
  */
 export type RunResult = "done" | "webhook_due" | "give_back" | "newer" | "no_sandbox";
 
-/** Takes one job from its start to its stored end. */
+/** Runs one job from its start to its stored end. */
 export async function runJob(context: RunContext, job: JobData, stop: AbortSignal): Promise<RunResult> {
   if (job.needs !== undefined) context.engine.prepare?.(job.id, job.needs);
   try {
@@ -80,7 +80,7 @@ async function runPrepared(context: RunContext, job: JobData, stop: AbortSignal)
     const ran = await runEngine(context, stored, stop, trace);
     end = withFacts(ran.end, context);
     if (stop.reason === "lock_lost") return "done";
-    // A cell has changed its session: nobody can run it again.
+    // A cell cannot be retried, because it has changed its session.
     if (stop.reason === "shutdown" && wasStopped(end) && job.session === undefined) return "give_back";
     if (isUnrun(end) && job.session === undefined && (await backInQueue(context, stored))) return "no_sandbox";
     trace.phase("store");
@@ -126,12 +126,12 @@ export function endPastDeadline(limits: Limits): ExecutionEnd {
   });
 }
 
-/** Nothing can leave a sandbox, so a part that ran is safe to repeat, unless it was a cell of a session. */
+/** Code has no effect outside its sandbox, so a partial run is safe to retry, unless it was a cell of a session. */
 export function endOfLostWorker(retrySafe = true): ExecutionEnd {
   return endWithoutResult({ status: "errored", cause: "worker_lost", outcome: "ran_partly", retrySafe });
 }
 
-/** How a run ended, and what of it is not in the event stream yet. */
+/** The end of a run, and its outputs that are not in the event stream yet. */
 interface Ran {
   end: ExecutionEnd;
   lastOutputs: string[];
@@ -140,10 +140,10 @@ interface Ran {
 async function runEngine(context: RunContext, stored: StoredExecution, stop: AbortSignal, trace: RunTrace): Promise<Ran> {
   const { keys, log, redis, limits } = context;
   const { id } = stored;
-  // A cancelled run still tells what it printed; one that somebody else repeats has nothing to tell.
-  const repeated = new AbortController();
-  stop.addEventListener("abort", () => stop.reason !== "cancelled" && repeated.abort());
-  const writer = new EventWriter({ redis, keys, stored, limits, log, signal: repeated.signal });
+  // A cancelled run still sends its output. A run that another worker repeats does not.
+  const superseded = new AbortController();
+  stop.addEventListener("abort", () => stop.reason !== "cancelled" && superseded.abort());
+  const writer = new EventWriter({ redis, keys, stored, limits, log, signal: superseded.signal });
   const input = toRunInput(stored);
   let end: ExecutionEnd;
   try {
@@ -159,12 +159,15 @@ async function runEngine(context: RunContext, stored: StoredExecution, stop: Abo
 
 const stoppedCauses: ReadonlySet<Cause | null> = new Set<Cause>(["cancelled", "sandbox_lost", "worker_lost"]);
 
-/** A run that came to its own end while the worker was stopping is kept. */
+/** False for a run that ended by itself while the worker was stopping: its result is kept. */
 function wasStopped(end: ExecutionEnd): boolean {
   return stoppedCauses.has(end.cause);
 }
 
-/** The engine was away, or too slow. It may be back before the execution's deadline, and another worker has another one. */
+/**
+ * The engine was unreachable or too slow. It may recover before the queue deadline, or another worker's engine may
+ * work.
+ */
 function isUnrun(end: ExecutionEnd): boolean {
   return end.cause === "sandbox_lost" && end.outcome === "never_started";
 }
@@ -174,8 +177,8 @@ async function backInQueue({ redis, keys }: RunContext, { organization, id, atte
 }
 
 /**
- * Stores the end. The run can not be repeated for less than it cost, so a Redis that refuses to write, full or read-only, is
- * asked again for a while, as long as the job is still this worker's.
+ * Stores the end. Repeating the run would be expensive, so writes that Redis refuses (full or read-only) are retried
+ * for a while, as long as this worker holds the lock.
  */
 async function finish(context: RunContext, stored: StoredExecution, { end, lastOutputs }: Ran, stop: AbortSignal): Promise<void> {
   const { redis, keys, log, metrics } = context;
@@ -186,19 +189,19 @@ async function finish(context: RunContext, stored: StoredExecution, { end, lastO
   for (let turn = 0; ; turn++) {
     try {
       const completedAt = await finishScript.run(redis, keys.base, args, lastOutputs);
-      // 0: another attempt is the current one, or a cancel or a deadline ended it first.
+      // 0: another attempt is the current one, or the execution had already ended.
       if (completedAt !== 0) reportEnd(context, { ...stored, status: end.status, end, completedAt });
       return;
     } catch (error) {
       metrics.resultStoreFailures.inc();
       if (turn === STORE_RETRIES || stop.reason === "lock_lost") throw error;
-      log.warn({ execution: id, turn, err: error }, "an end was not stored; trying again");
+      log.warn({ execution: id, turn, err: error }, "an end could not be stored; retrying");
       await sleep(Math.min(STORE_RETRY_MS.first * 2 ** turn, STORE_RETRY_MS.max));
     }
   }
 }
 
-/** What is counted for the organization: cpu milliseconds, bytes into the sandbox, bytes written there or kept of it. */
+/** The organization's usage: CPU milliseconds, bytes sent into the sandbox, and bytes written or stored from it. */
 function spentOf(
   { request }: StoredExecution,
   { usage, outcome, provenance }: ExecutionEnd,

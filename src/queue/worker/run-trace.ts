@@ -3,14 +3,14 @@ import type { RunPhase } from "../../domain/run.ts";
 import type { Span, Tracing } from "../../observe/trace.ts";
 import type { StoredExecution } from "../executions/record.ts";
 
-/** One attempt of an execution as a span, its phases as children that follow each other. */
+/** The span of one attempt, with its phases as consecutive child spans. */
 export interface RunTrace {
-  /** Ends the phase before. `agoMs`: it began that long ago, as is known only now. */
+  /** Starts a phase and ends the previous one. `agoMs`: the phase began that long ago. */
   phase(name: RunPhase | "store", agoMs?: number): void;
   end(end: ExecutionEnd | null): void;
 }
 
-/** The wait in the queue is a phase of the first attempt, told afterwards by the record; its times are Redis' own. */
+/** The wait in the queue is a phase of the first attempt. Its times come from the record, by the clock of Redis. */
 export function traceRun(tracing: Tracing, stored: StoredExecution): RunTrace {
   const first = stored.attempt === 1 && stored.startedAt !== null;
   const startedAt = first ? stored.createdAt : undefined;

@@ -19,8 +19,8 @@ export interface SweepContext {
 }
 
 /**
- * Ends what waited past its deadline, so that its caller hears of it even while every worker is busy, or there is
- * none. Many processes may do this at once: the first to store the end is the one that tells of it.
+ * Ends executions that waited past their deadline, so that callers get an error even when all workers are busy or gone.
+ * Several processes may do this at the same time: only the first to store an end reports it.
  */
 export async function endOverdue(context: SweepContext): Promise<void> {
   const { redis, keys, queue, limits, metrics } = context;
@@ -36,7 +36,7 @@ export async function endOverdue(context: SweepContext): Promise<void> {
   }
 }
 
-/** Repeats `work` with `ms` between an end and the next start. Returns a function that stops it. */
+/** Repeats `work`, with a pause of `ms` in between. Returns a function that stops it. */
 export function repeat(ms: number, log: Log, work: () => Promise<void>): () => void {
   let timer: NodeJS.Timeout;
   let stopped = false;
@@ -44,7 +44,7 @@ export function repeat(ms: number, log: Log, work: () => Promise<void>): () => v
     if (stopped) return;
     timer = setTimeout(() => {
       work()
-        .catch((error: unknown) => log.debug({ err: error }, "sweep failed; tried again later"))
+        .catch((error: unknown) => log.debug({ err: error }, "sweep failed; retrying later"))
         .finally(again);
     }, ms);
     timer.unref();

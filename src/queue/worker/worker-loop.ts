@@ -18,35 +18,35 @@ import { endOfLostWorker, type JobData, type RunContext, type RunResult, runJob 
 import { endOverdue, repeat } from "./sweep.ts";
 
 export interface WorkerLoopDeps extends Omit<RunContext, "redis" | "keys" | "readsUpTo"> {
-  /** redis://…, rediss://… or the path of a socket. */
+  /** As REDIS_URL, see redis/address.ts. */
   redisUrl: string;
   prefix: string;
   concurrency: number;
   workerId: string;
-  /** Webhooks may go to private and loopback addresses. */
+  /** Allows webhooks to private and loopback addresses. */
   webhookAllowPrivate?: boolean;
   timing?: Partial<ConsumerTiming>;
-  /** Newest version of jobs and records that it reads; for tests, which need workers of two versions. */
+  /** Newest version of jobs and records that the worker reads. Only tests set it, to run workers of two versions. */
   readsUpTo?: number;
   sessions?: SessionCapacity;
 }
 
-/** What a worker that takes sessions too needs to know. */
+/** Settings of a worker that also takes sessions. */
 export interface SessionCapacity {
   engine: SessionEngine;
   sessionsMax: number;
-  /** Sandboxes in use at one time, by sessions and by executions; a session leaves that much less for the others. */
+  /** Slots shared by sessions and executions. */
   sandboxesMax: number;
 }
 
-/** A dead worker's job is found at the latest after a lock's life and one check more: 13 s. */
+/** The job of a dead worker is found within the lifetime of a lock and one check interval: 13 s. */
 export interface ConsumerTiming {
   lockMs: number;
   lockRenewMs: number;
   stalledCheckMs: number;
   sweepMs: number;
   webhookBackoffMs: number;
-  /** Distance of priorities at which their base moves; not a time, but as much a matter for tests. */
+  /** Distance of priorities at which their base moves. Not a time, but tests set it as well. */
   rebaseAt: number;
 }
 const defaultTiming: ConsumerTiming = {
@@ -59,11 +59,11 @@ const defaultTiming: ConsumerTiming = {
 };
 
 const READY_TIMEOUT_MS = 2_000;
-/** After the hard deadline: stopped runs destroy their sandboxes, then connections are cut whatever they do. */
+/** After the hard deadline, stopped runs have this long to destroy their sandboxes. Then connections are closed. */
 const STOPPED_RUNS_MS = 10_000;
 const CLOSE_MS = 2_000;
 
-/** The queue as a worker process sees it: takes executions, runs them on the engine, stores their ends. */
+/** The worker's side of the queue: takes executions, runs them on the engine and stores their ends. */
 export class WorkerLoop {
   readonly #deps: WorkerLoopDeps;
   readonly #redis: RedisClient;
@@ -97,7 +97,7 @@ export class WorkerLoop {
       lockDuration: timing.lockMs,
       lockRenewTime: timing.lockRenewMs,
       stalledInterval: timing.stalledCheckMs,
-      // Attempts are counted in the record; BullMQ's own count is the second net.
+      // The record counts attempts. BullMQ's own count is a second safeguard.
       maxStalledCount: 5,
       runRetryDelay: 500,
       removeOnComplete: { count: 0 },
@@ -107,7 +107,7 @@ export class WorkerLoop {
     this.#queue.on("error", warn);
     this.#worker.on("error", warn);
     this.#control.on("message", (_channel: string, id: string) => this.#stop(id, "cancelled"));
-    // Whoever has the lock now runs it again; this run is for nothing.
+    // Another worker now holds the lock and runs the execution again, so this run is useless.
     this.#worker.on("lockRenewalFailed", (ids: string[]) => {
       for (const id of ids) this.#stop(id, "lock_lost");
     });
@@ -132,18 +132,18 @@ export class WorkerLoop {
     await Promise.all([this.#worker.waitUntilReady(), this.#sessions?.start()]);
   }
 
-  /** Takes no new work; running work finishes, or is stopped at the deadline and given back to the queue. */
+  /** Takes no new work. Running work finishes, or is stopped at the deadline and given back to the queue. */
   async drain(hardDeadlineMs: number): Promise<void> {
     this.#stopSweep();
     const { closed } = await this.leave(hardDeadlineMs);
-    // BullMQ's close waits for a Redis that may be away.
+    // BullMQ's close would wait for an unreachable Redis.
     await within(Promise.all([closed, this.#webhooks.close(), this.#queue.close().catch(() => undefined)]), CLOSE_MS);
     disconnect(this.#redis, this.#control);
   }
 
   /**
-   * The first half of `drain`, for a worker that must not run code any more: sessions end, webhooks and the ends of what
-   * waits too long are still seen to. `closed` settles once the queue has let go of this worker.
+   * The first half of `drain`, for a worker that must not run code any more. Sessions end. Webhooks are still
+   * delivered, and overdue executions still ended. `closed` settles once BullMQ's worker has closed.
    */
   leave(hardDeadlineMs: number): Promise<{ closed: Promise<unknown> }> {
     this.#left ??= this.#endWork(hardDeadlineMs);
@@ -155,12 +155,12 @@ export class WorkerLoop {
     await within(this.#untilIdle(), hardDeadlineMs);
     for (const { stop } of this.#runs) stop.abort("shutdown" satisfies StopReason);
     await within(this.#untilIdle(), STOPPED_RUNS_MS);
-    const warn = (error: unknown) => this.#deps.log.warn({ err: error }, "sessions could not be ended in order");
+    const warn = (error: unknown) => this.#deps.log.warn({ err: error }, "sessions could not be ended");
     if (this.#sessions !== null) await within(this.#sessions.end().catch(warn), STOPPED_RUNS_MS);
     return { closed };
   }
 
-  /** Rejects when Redis can not be used now, or does not answer. */
+  /** Rejects when Redis is unusable or does not reply. */
   async ready(): Promise<void> {
     await Promise.all([untilAnswers(this.#redis, READY_TIMEOUT_MS), untilAnswers(this.#control, READY_TIMEOUT_MS)]);
   }
@@ -177,7 +177,7 @@ export class WorkerLoop {
   async #process(job: Job<JobData>, token: string | undefined): Promise<void> {
     if (isNewer(job.data, this.#context.readsUpTo)) return requeueLater(job, token);
     if (job.name === OPEN_JOB) return this.#sessions?.open(job.data);
-    // An earlier run of it here lost its lock without hearing of it.
+    // An earlier run of it in this worker lost its lock without noticing.
     this.#stop(job.data.id, "lock_lost");
     const result = await this.#run(job.data, this.#deps.engine);
     if (result === "newer" || result === "no_sandbox") return requeueLater(job, token);
@@ -222,7 +222,10 @@ export class WorkerLoop {
     for (const run of this.#runs) if (run.id === id) run.stop.abort(reason);
   }
 
-  /** BullMQ gave the job up, after too many lost locks or an error of ours: its caller hears of it all the same. */
+  /**
+   * BullMQ gave up the job after too many lost locks or an internal error. Ends the execution, so its caller gets an
+   * error.
+   */
   #endFailed(job: JobData): void {
     const { log } = this.#deps;
     this.#endLost(job).catch((error: unknown) => log.error({ err: error }, "a failed job could not be ended"));
@@ -242,7 +245,7 @@ export class WorkerLoop {
     await endOverdue({ ...this.#context, queue: this.#queue });
     await this.#webhooks.enqueueDue();
     await rebaseWhenDue(this.#redis, keys, this.#queue, this.#timing.rebaseAt);
-    // A cancel published while the control connection was away.
+    // Finds cancels that were published while the control connection was down.
     for (const { id, organization, stop } of this.#runs) {
       if (stop.signal.aborted) continue;
       if ((await this.#redis.hexists(keys.record(organization, id), "cancel")) === 1) stop.abort("cancelled" satisfies StopReason);

@@ -10,7 +10,7 @@ afterEach(async () => {
 const sha = (letter: string) => letter.repeat(64);
 
 describe("admission", () => {
-  test("takes exactly an organization's share of parallel requests, and leaves room for others", async () => {
+  test("accepts exactly an organization's share of parallel requests, and others still have room", async () => {
     rig = await makeRig({ queuePerOrganizationMax: 7, queueTotalMax: 20 });
     const answers = await Promise.allSettled(Array.from({ length: 30 }, () => rig.executionService.submit(newExecution())));
     expect(answers.filter((answer) => answer.status === "fulfilled")).toHaveLength(7);
@@ -21,7 +21,7 @@ describe("admission", () => {
     expect(await rig.counted("admissions_refused_total")).toEqual([{ labels: { code: "organization_queue_full" }, value: 23 }]);
   });
 
-  test("refuses everybody when the whole queue is full, with 503 and a time to come again", async () => {
+  test("refuses every organization with 503 and Retry-After when the whole queue is full", async () => {
     rig = await makeRig({ queuePerOrganizationMax: 3, queueTotalMax: 6 });
     for (const organization of ["org_a", "org_b"])
       for (let at = 0; at < 3; at++) await rig.executionService.submit(newExecution({ organization }));
@@ -32,7 +32,7 @@ describe("admission", () => {
     });
   });
 
-  test("counts what waits, not what runs", async () => {
+  test("counts waiting executions, not running ones", async () => {
     rig = await makeRig({ queuePerOrganizationMax: 1 });
     const engine = new FakeEngine();
     await rig.worker(engine, { concurrency: 2 });
@@ -45,7 +45,7 @@ describe("admission", () => {
   });
 });
 
-describe("the bytes that an organization keeps", () => {
+describe("the storage limit of an organization", () => {
   const request = { code: `# ${"x".repeat(3_000)}` };
   const run = async (organization: string) => {
     const { execution } = await rig.executionService.submit(
@@ -54,7 +54,7 @@ describe("the bytes that an organization keeps", () => {
     return rig.executionService.waitForEnd(organization, execution.id, 5_000);
   };
 
-  test("refuse more at their bound, leave other organizations alone, and make room when executions are deleted", async () => {
+  test("refuses more once reached, does not affect other organizations, and frees room when executions are deleted", async () => {
     rig = await makeRig({ recordsBytesPerOrganizationMax: 6_000 });
     await rig.worker(new FakeEngine({ immediate: true }));
     const kept = [await run("org_a"), await run("org_a")];
@@ -69,7 +69,7 @@ describe("the bytes that an organization keeps", () => {
 });
 
 describe("an idempotency key", () => {
-  test("gives one execution to any number of parallel requests", async () => {
+  test("creates one execution for any number of parallel requests", async () => {
     rig = await makeRig();
     const engine = new FakeEngine({ immediate: true });
     await rig.worker(engine);
@@ -84,7 +84,7 @@ describe("an idempotency key", () => {
     expect((await rig.executionService.submit(newExecution({ idempotency }))).execution).toMatchObject({ id, status: "completed" });
   });
 
-  test("with another body is refused, and is another organization's own", async () => {
+  test("with another body is refused, and belongs to one organization", async () => {
     rig = await makeRig();
     const idempotency = { key: "k", bodySha256: sha("a") };
     const { execution } = await rig.executionService.submit(newExecution({ idempotency }));
@@ -100,7 +100,7 @@ describe("an idempotency key", () => {
     expect(await rig.executionService.replay("org_c", idempotency)).toBeNull();
   });
 
-  test("brings back a job that was lost between record and queue", async () => {
+  test("restores a job that was lost after its record was written", async () => {
     rig = await makeRig();
     const idempotency = { key: "k", bodySha256: sha("a") };
     const { execution } = await rig.executionService.submit(newExecution({ idempotency }));

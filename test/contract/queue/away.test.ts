@@ -20,8 +20,8 @@ async function timed(work: Promise<unknown>): Promise<{ error: unknown; ms: numb
   return { error, ms: performance.now() - from };
 }
 
-describe("with Redis away", () => {
-  test("every call is refused within a second, and works again after", async () => {
+describe("while Redis is down", () => {
+  test("every call is refused within a second, and works again afterwards", async () => {
     const id = (await rig.executionService.submit(newExecution())).execution.id;
     await rig.server.kill();
     const { executionService } = rig;
@@ -51,7 +51,7 @@ describe("with Redis away", () => {
     expect(await executionService.waitForEnd("org_a", execution.id, 5_000)).toMatchObject({ status: "completed" });
   });
 
-  test("a Redis that hangs is refused within a second too", async () => {
+  test("calls are refused within a second when Redis hangs", async () => {
     process.kill(rig.server.pid, "SIGSTOP");
     const { error, ms } = await timed(rig.executionService.submit(newExecution()));
     process.kill(rig.server.pid, "SIGCONT");
@@ -60,9 +60,9 @@ describe("with Redis away", () => {
   });
 
   test.each([
-    ["is away", "SIGKILL"],
+    ["is down", "SIGKILL"],
     ["hangs", "SIGSTOP"],
-  ] as const)("a worker's scrape that finds that Redis %s neither waits for it nor tells an old depth", async (_, signal) => {
+  ] as const)("a scrape of a worker while Redis %s neither waits nor reports an old depth", async (_, signal) => {
     const metrics = makeMetrics();
     const workerLoop = await rig.worker(new FakeEngine(), { metrics });
     expect(await rig.metric("queue_depth", metrics)).toHaveLength(3);
@@ -76,7 +76,7 @@ describe("with Redis away", () => {
     else process.kill(rig.server.pid, "SIGCONT");
   });
 
-  test("a worker still stops in bounded time", async () => {
+  test("a worker stops in bounded time", async () => {
     const workerLoop = await rig.worker(new FakeEngine());
     await rig.server.kill();
     const { ms } = await timed(workerLoop.drain(100));
@@ -84,7 +84,7 @@ describe("with Redis away", () => {
     await rig.server.restart();
   });
 
-  test("a result that ends meanwhile is stored when it is back", async () => {
+  test("the result of a run that ends meanwhile is stored once Redis is back", async () => {
     const engine = new FakeEngine();
     await rig.worker(engine);
     const { execution } = await rig.executionService.submit(newExecution());

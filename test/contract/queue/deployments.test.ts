@@ -23,7 +23,7 @@ function serves(name: string, redis: () => Deployment): void {
     });
     afterEach(() => rig.close());
 
-    test("an execution runs, its events and its end reach whoever waits", async () => {
+    test("an execution runs, and waiting callers receive its events and its end", async () => {
       const engine = new FakeEngine();
       await rig.worker(engine);
       const { execution } = await rig.executionService.submit(newExecution());
@@ -73,7 +73,7 @@ function serves(name: string, redis: () => Deployment): void {
       expect(engine.runs.map((run) => run.input.code)).toEqual(ids.map((_, at) => String(at)));
     });
 
-    test("files, assistants, responses, rates and heartbeats are kept", async () => {
+    test("files, assistants, responses, rate limits and heartbeats are stored", async () => {
       const { redis, limits, metrics } = rig;
       const prefix = `t${rigs}`;
       const catalog = new FileCatalog(redis, prefix, limits.retentionMsMax);
@@ -113,7 +113,7 @@ function serves(name: string, redis: () => Deployment): void {
   });
 }
 
-/** The work goes on while the server that holds it is killed; callers who are refused meanwhile come again. */
+/** Executions survive the loss of the master that holds them. Callers that are refused meanwhile retry. */
 function survives(name: string, redis: () => Replicated): void {
   test(`on ${name} every acknowledged execution ends exactly once when the master that holds them is killed`, {
     timeout: 120_000,
@@ -128,7 +128,7 @@ function survives(name: string, redis: () => Replicated): void {
     for (let at = 0; at < 6; at++) await engine.started(at);
     const failingOver = redis().failOver(`{${prefix}}`);
     const refused = await submitUntilRefused(submit);
-    // Runs end while nobody can store their ends.
+    // Runs end while their ends cannot be stored.
     engine.immediate = true;
     for (const run of [...engine.runs]) run.finish();
     await failingOver;
@@ -195,7 +195,7 @@ describe("Redis with TLS and users", () => {
   afterAll(() => redis.stop());
   serves("a server with TLS and users", () => redis);
 
-  test("a server whose authority is unknown, and a caller without its password, are refused", async () => {
+  test("a certificate of an unknown authority and a client without a password are refused", async () => {
     for (const url of [redis.withoutAuthority, redis.withoutPassword]) {
       const client = connectFailFast(url, log);
       await expect(untilReady(client, 1_000)).rejects.toThrow("did not answer");

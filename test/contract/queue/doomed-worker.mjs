@@ -1,4 +1,4 @@
-// A worker process that takes one execution and hangs in it, until it is killed.
+// A worker process that takes one execution and hangs until it is killed.
 import { runnerImport } from "vite";
 
 const { module } = await runnerImport(new URL("./doomed-worker.ts", import.meta.url).pathname);

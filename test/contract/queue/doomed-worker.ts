@@ -3,7 +3,7 @@ import { makeLog } from "../../../src/observe/log.ts";
 import { makeMetrics } from "../../../src/observe/metrics.ts";
 import { WorkerLoop } from "../../../src/queue/worker/worker-loop.ts";
 
-/** Says on its standard output when it has begun to run, after which nothing happens. */
+/** Prints a line once a run has begun. The run never ends. */
 export async function hang(redisUrl: string): Promise<void> {
   const workerLoop = new WorkerLoop({
     redisUrl,

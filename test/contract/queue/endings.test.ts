@@ -12,7 +12,7 @@ afterEach(async () => {
 });
 
 describe("cancel", () => {
-  test("of a waiting execution removes it and is final at once", async () => {
+  test("of a waiting execution removes it and takes effect at once", async () => {
     const { execution } = await rig.executionService.submit(newExecution());
     expect(await rig.executionService.cancel("org_a", execution.id)).toMatchObject({
       status: "cancelled",
@@ -29,7 +29,7 @@ describe("cancel", () => {
     expect(engine.runs.map((run) => run.input.id)).toEqual([next.id]);
   });
 
-  test("of a running execution stops the run on its worker and answers with its end", async () => {
+  test("of a running execution stops the run and returns its end", async () => {
     const engine = new FakeEngine();
     await rig.worker(engine);
     const { execution } = await rig.executionService.submit(newExecution());
@@ -38,21 +38,21 @@ describe("cancel", () => {
     expect(run.stop.reason).toBe("cancelled");
   });
 
-  test("wakes those who wait for the execution", async () => {
+  test("wakes callers that wait for the execution", async () => {
     const { execution } = await rig.executionService.submit(newExecution());
     const waiting = rig.executionService.waitForEnd("org_a", execution.id, 10_000);
     await rig.executionService.cancel("org_a", execution.id);
     expect(await waiting).toMatchObject({ status: "cancelled" });
   });
 
-  test("of what has ended changes nothing", async () => {
+  test("of an ended execution changes nothing", async () => {
     await rig.worker(new FakeEngine({ immediate: true }));
     const { execution } = await rig.executionService.submit(newExecution());
     const ended = await rig.executionService.waitForEnd("org_a", execution.id, 5_000);
     expect(await rig.executionService.cancel("org_a", execution.id)).toEqual(ended);
   });
 
-  test("that reached no worker is found by the worker's own look at the record", async () => {
+  test("whose message reached no worker is found by the worker in the record", async () => {
     const engine = new FakeEngine();
     await rig.worker(engine, { timing: { sweepMs: 20 } });
     const { execution } = await rig.executionService.submit(newExecution());
@@ -73,7 +73,7 @@ describe("a deadline in the queue", () => {
     evidence: { limit: "queueWaitMsMax" },
   };
 
-  test("ends what waits while every worker is busy", async () => {
+  test("ends a waiting execution while all workers are busy", async () => {
     const engine = new FakeEngine();
     const metrics = makeMetrics();
     await rig.worker(engine, { concurrency: 1, metrics });
@@ -82,17 +82,17 @@ describe("a deadline in the queue", () => {
     const { execution } = await rig.executionService.submit(newExecution({ queueDeadlineMs: 50 }));
     expect(await rig.executionService.waitForEnd("org_a", execution.id, 10_000)).toMatchObject(dropped);
     await expect.poll(async () => (await rig.executionService.depth()).waiting).toBe(0);
-    const told = [...(await rig.counted("executions_dropped_total")), ...(await rig.counted("executions_dropped_total", metrics))];
-    expect(told).toEqual([{ labels: { reason: "deadline" }, value: 1 }]);
+    const dropCounts = [...(await rig.counted("executions_dropped_total")), ...(await rig.counted("executions_dropped_total", metrics))];
+    expect(dropCounts).toEqual([{ labels: { reason: "deadline" }, value: 1 }]);
     expect(engine.runs).toHaveLength(1);
   });
 
-  test("ends what waits while there is no worker at all", async () => {
+  test("ends a waiting execution while there is no worker", async () => {
     const { execution } = await rig.executionService.submit(newExecution({ queueDeadlineMs: 50 }));
     expect(await rig.executionService.waitForEnd("org_a", execution.id, 10_000)).toMatchObject(dropped);
   });
 
-  test("is seen by a worker that meets the job first", async () => {
+  test("is checked by a worker that takes the job first", async () => {
     await rig.executionService.close();
     const late = (await rig.executionService.submit(newExecution({ queueDeadlineMs: 1 }))).execution;
     await rig.plain.hset(`{ci}:record:org_a:${late.id}`, "deadline_at", "1");

@@ -20,8 +20,8 @@ async function all(id: string, after: string | null = null): Promise<Array<{ id:
   return found;
 }
 
-/** Neighbouring text events joined, as how it was cut is a matter of timing. */
-function told(events: Array<{ event: ExecutionEvent }>): string[] {
+/** Adjacent text events are joined, because timing decides where text is cut. */
+function summaryOf(events: Array<{ event: ExecutionEvent }>): string[] {
   const lines: string[] = [];
   for (const { event } of events) {
     if (event.type !== "execution.output") lines.push(event.type);
@@ -35,7 +35,7 @@ function told(events: Array<{ event: ExecutionEvent }>): string[] {
 }
 
 describe("the events of an execution", () => {
-  test("come in order while it runs, and end with its end", async () => {
+  test("arrive in order while it runs, and finish with its end", async () => {
     const engine = new FakeEngine();
     await rig.worker(engine);
     const { execution } = await rig.executionService.submit(newExecution());
@@ -48,7 +48,14 @@ describe("the events of an execution", () => {
     finish();
     const events = await reading;
     const numbers = Array.from({ length: 300 }, (_, at) => `${at},`).join("");
-    expect(told(events)).toEqual(["execution.started", `stdout ${numbers}`, "stderr warning", "result", "stdout end", "execution.ended"]);
+    expect(summaryOf(events)).toEqual([
+      "execution.started",
+      `stdout ${numbers}`,
+      "stderr warning",
+      "result",
+      "stdout end",
+      "execution.ended",
+    ]);
     expect(events.length).toBeLessThan(300);
     expect(events.at(-1)?.event).toMatchObject({ execution: { id: execution.id, status: "completed", outputs: [{ text: "hello" }] } });
   });
@@ -66,14 +73,14 @@ describe("the events of an execution", () => {
     run.finish();
   });
 
-  test("of a cancelled run tell what it printed until then", async () => {
+  test("of a cancelled run contain what it printed until then", async () => {
     const engine = new FakeEngine();
     await rig.worker(engine);
     const { execution } = await rig.executionService.submit(newExecution());
     const run = await engine.started(0);
     run.stop.addEventListener("abort", () => void run.ports.emit({ type: "result", text: "last words" }), { once: true });
     await rig.executionService.cancel("org_a", execution.id);
-    expect(told(await all(execution.id))).toEqual(["execution.started", "result", "execution.ended"]);
+    expect(summaryOf(await all(execution.id))).toEqual(["execution.started", "result", "execution.ended"]);
   });
 
   test("can be resumed after any of them, by any process, without loss or repeat", async () => {
@@ -96,10 +103,10 @@ describe("the events of an execution", () => {
     const { execution } = await rig.executionService.submit(newExecution());
     await rig.executionService.waitForEnd("org_a", execution.id, 5_000);
     await rig.plain.del(`{ci}:stream:org_a:${execution.id}`);
-    expect(told(await all(execution.id))).toEqual(["execution.ended"]);
+    expect(summaryOf(await all(execution.id))).toEqual(["execution.ended"]);
   });
 
-  test("take a batch that is sent twice once, and nothing of an attempt that another one replaced or after the end", async () => {
+  test("are added once when a batch is sent twice, and not from a superseded attempt or after the end", async () => {
     const engine = new FakeEngine();
     await rig.worker(engine, { concurrency: 1, timing: { lockMs: 1_000, lockRenewMs: 400, stalledCheckMs: 300 } });
     const { execution } = await rig.executionService.submit(newExecution());
@@ -114,7 +121,7 @@ describe("the events of an execution", () => {
     expect(await send(1, 1, "a", "b")).toBe(2);
     expect(await send(1, 1, "a", "b")).toBe(0);
     expect(await send(1, 2, "c")).toBe(1);
-    await rig.plain.set(`{ci}:executions:${execution.id}:lock`, "somebody else", "PX", 500);
+    await rig.plain.set(`{ci}:executions:${execution.id}:lock`, "another worker", "PX", 500);
     const second = await engine.started(1);
     expect(await send(1, 3, "late")).toBe(0);
     expect(await send(2, 1, "d")).toBe(1);
@@ -122,11 +129,11 @@ describe("the events of an execution", () => {
     await rig.executionService.waitForEnd("org_a", execution.id, 5_000);
     expect(await send(2, 2, "after the end")).toBe(0);
     const started = "execution.started";
-    expect(told(await all(execution.id))).toEqual([started, "result", "result", "result", started, "result", "execution.ended"]);
+    expect(summaryOf(await all(execution.id))).toEqual([started, "result", "result", "result", started, "result", "execution.ended"]);
     expect(await rig.plain.pttl(`{ci}:stream:org_a:${execution.id}`)).toBeGreaterThan(0);
   });
 
-  test("are none for another organization, and end when the reader goes", async () => {
+  test("are hidden from other organizations, and stop when the reader disconnects", async () => {
     const { execution } = await rig.executionService.submit(newExecution());
     const foreign = [];
     for await (const event of rig.executionService.events("org_b", execution.id, null, never)) foreign.push(event);
@@ -139,7 +146,7 @@ describe("the events of an execution", () => {
     await reading;
   });
 
-  test("slow a flood down instead of piling it up, and stay bounded", async () => {
+  test("apply backpressure to a flood of output and stay bounded", async () => {
     const engine = new FakeEngine();
     await rig.worker(engine);
     const { execution } = await rig.executionService.submit(newExecution());

@@ -7,7 +7,7 @@ afterEach(async () => {
   await rig.close();
 });
 
-/** Ends runs in order until the one asked for has started; returns how many started before it. */
+/** Ends runs in order until execution `id` starts. Returns how many started before it. */
 async function startsBefore(engine: FakeEngine, id: string, from: number): Promise<number> {
   for (let at = from; ; at++) {
     const run = await engine.started(at);
@@ -17,7 +17,7 @@ async function startsBefore(engine: FakeEngine, id: string, from: number): Promi
 }
 
 describe("between organizations", () => {
-  test("500 waiting jobs of one hold another's next job up by a few only", async () => {
+  test("500 waiting jobs of one delay another's next job by only a few", async () => {
     rig = await makeRig({ queuePerOrganizationMax: 600 });
     const engine = new FakeEngine();
     await rig.worker(engine, { concurrency: 2 });
@@ -29,7 +29,7 @@ describe("between organizations", () => {
     expect(await startsBefore(engine, execution.id, 20)).toBeLessThanOrEqual(5);
   });
 
-  test("two that both keep the queue full take turns", async () => {
+  test("two with many waiting jobs take turns", async () => {
     rig = await makeRig();
     const engine = new FakeEngine();
     for (let at = 0; at < 30; at++) await rig.executionService.submit(newExecution());
@@ -46,7 +46,7 @@ describe("between organizations", () => {
 });
 
 describe("priority high", () => {
-  test("goes before the organization's own waiting executions", async () => {
+  test("runs before the organization's own waiting executions", async () => {
     rig = await makeRig();
     const engine = new FakeEngine();
     await rig.worker(engine, { concurrency: 1 });
@@ -74,7 +74,7 @@ describe("priority high", () => {
 });
 
 describe("the base of the priorities", () => {
-  test("moves before they run out, and waiting jobs keep their order under it", async () => {
+  test("moves before priorities run out, and waiting jobs keep their order", async () => {
     rig = await makeRig();
     const engine = new FakeEngine();
     const timing = { rebaseAt: 10, sweepMs: 20 };
@@ -89,13 +89,13 @@ describe("the base of the priorities", () => {
       return Math.floor(Number(scores[1]) / 2 ** 32);
     };
     await expect.poll(highest).toBeLessThanOrEqual(30);
-    // One that comes after the base moved stands behind those before it.
+    // A job that is added after the base moved runs after the earlier ones.
     ids.push((await rig.executionService.submit(newExecution())).execution.id);
     for (let at = 15; at < 41; at++) (await engine.started(at)).finish();
     expect(engine.runs.map((run) => run.input.id)).toEqual(ids);
   });
 
-  test("starts anew when nothing waits", async () => {
+  test("is reset when nothing waits", async () => {
     rig = await makeRig();
     await rig.worker(new FakeEngine({ immediate: true }));
     for (let at = 0; at < 5; at++) {

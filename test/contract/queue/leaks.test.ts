@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { FakeEngine } from "../../support/fake-engine.ts";
 import { makeRig, newExecution, type Rig, request } from "./rig.ts";
 
-/** BullMQ's own: what a queue is called, its counter, the marker of its workers, its bounded stream of events. */
+/** Permanent keys of BullMQ: metadata, job counter, worker marker and the bounded event stream. */
 const bullmqOwn = /^\{ci\}:(executions|webhooks):(meta|id|marker|events|pc|stalled-check|stalled)$/;
 
 let rig: Rig;
@@ -13,7 +13,7 @@ afterEach(async () => {
   await rig.close();
 });
 
-test("after every kind of end, each key of ours expires and shares one hash tag, and no job is left", async () => {
+test("after every kind of end, all keys of the service expire and share one hash tag, and no job is left", async () => {
   const engine = new FakeEngine();
   await rig.worker(engine, { timing: { sweepMs: 20, webhookBackoffMs: 5 } });
   const webhook = { url: "http://127.0.0.1:1/", secret: "0123456789abcdef" };

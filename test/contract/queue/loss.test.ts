@@ -14,7 +14,7 @@ afterEach(async () => {
   await rig.close();
 });
 
-/** Starts a worker process; resolves once it runs an execution, with a function that kills it. */
+/** Starts a worker process. `running` resolves once it runs an execution. */
 async function doomedWorker(): Promise<{ running: Promise<void>; kill(): Promise<void> }> {
   const script = new URL("./doomed-worker.mjs", import.meta.url).pathname;
   const child = spawn(process.execPath, [script, rig.server.url], { stdio: ["ignore", "pipe", "inherit"] });
@@ -29,8 +29,8 @@ async function doomedWorker(): Promise<{ running: Promise<void>; kill(): Promise
   };
 }
 
-describe("a worker that dies in a run", () => {
-  test("is followed by another, which runs it as attempt 2 and tells so in the events", { timeout: 30_000 }, async () => {
+describe("when a worker dies during a run", () => {
+  test("another worker runs the execution as attempt 2, which the events show", { timeout: 30_000 }, async () => {
     const doomed = await doomedWorker();
     const { execution } = await rig.executionService.submit(newExecution());
     await doomed.running;
@@ -52,7 +52,7 @@ describe("a worker that dies in a run", () => {
     ]);
   });
 
-  test("and is cancelled meanwhile is not run again", { timeout: 30_000 }, async () => {
+  test("an execution that is cancelled meanwhile is not run again", { timeout: 30_000 }, async () => {
     const doomed = await doomedWorker();
     const { execution } = await rig.executionService.submit(newExecution());
     await doomed.running;
@@ -67,12 +67,12 @@ describe("a worker that dies in a run", () => {
 });
 
 describe("a lost lock", () => {
-  test("stops the run; its result is ignored and the next attempt's is stored", { timeout: 30_000 }, async () => {
+  test("stops the run; its result is ignored and that of the next attempt is stored", { timeout: 30_000 }, async () => {
     const engine = new FakeEngine();
     await rig.worker(engine, { timing: fast, concurrency: 1 });
     const { execution } = await rig.executionService.submit(newExecution());
     const first = await engine.started(0);
-    await rig.plain.set(`{ci}:executions:${execution.id}:lock`, "somebody else", "PX", 500);
+    await rig.plain.set(`{ci}:executions:${execution.id}:lock`, "another worker", "PX", 500);
     const second = await engine.started(1);
     expect(first.stop.reason).toBe("lock_lost");
     expect(second.input.attempt).toBe(2);
@@ -90,7 +90,7 @@ describe("a lost lock", () => {
     const { execution } = await rig.executionService.submit(newExecution());
     for (let at = 0; at < 3; at++) {
       await engine.started(at);
-      await rig.plain.set(`{ci}:executions:${execution.id}:lock`, "somebody else", "PX", 300);
+      await rig.plain.set(`{ci}:executions:${execution.id}:lock`, "another worker", "PX", 300);
     }
     expect(await rig.executionService.waitForEnd("org_a", execution.id, 20_000)).toMatchObject({
       status: "errored",
@@ -102,13 +102,13 @@ describe("a lost lock", () => {
     expect(engine.runs).toHaveLength(3);
   });
 
-  test("that BullMQ itself gave up on ends as worker_lost too", { timeout: 30_000 }, async () => {
+  test("after which BullMQ gives up ends the execution as worker_lost too", { timeout: 30_000 }, async () => {
     const engine = new FakeEngine();
     await rig.worker(engine, { timing: fast, concurrency: 1 });
     const { execution } = await rig.executionService.submit(newExecution());
     await engine.started(0);
     await rig.plain.hset(`{ci}:executions:${execution.id}`, "stc", "99");
-    await rig.plain.set(`{ci}:executions:${execution.id}:lock`, "somebody else", "PX", 300);
+    await rig.plain.set(`{ci}:executions:${execution.id}:lock`, "another worker", "PX", 300);
     expect(await rig.executionService.waitForEnd("org_a", execution.id, 20_000)).toMatchObject({
       status: "errored",
       cause: "worker_lost",
@@ -121,7 +121,7 @@ describe("a lost lock", () => {
 describe("an execution that got no sandbox", () => {
   const nothing = { status: "errored", cause: "sandbox_lost", outcome: "never_started" } as const;
 
-  test("waits in the queue again, as if nobody had taken it, and runs when there is one", async () => {
+  test("waits in the queue again, as if it had not been taken, and runs when there is one", async () => {
     const engine = new FakeEngine();
     await rig.worker(engine, { concurrency: 1 });
     const { execution } = await rig.executionService.submit(newExecution());
@@ -134,7 +134,7 @@ describe("an execution that got no sandbox", () => {
     expect(kinds).toEqual(["started", "ended"]);
   });
 
-  test("until its deadline ends as one that waited too long", { timeout: 20_000 }, async () => {
+  test("until its deadline ends like one that waited too long", { timeout: 20_000 }, async () => {
     const engine = new FakeEngine();
     await rig.worker(engine, { concurrency: 1 });
     const { execution } = await rig.executionService.submit(newExecution({ queueDeadlineMs: 1_000 }));
@@ -144,7 +144,7 @@ describe("an execution that got no sandbox", () => {
   });
 });
 
-describe("an orderly stop", () => {
+describe("a graceful shutdown", () => {
   test("takes no new work and lets running work finish", async () => {
     const engine = new FakeEngine();
     const workerLoop = await rig.worker(engine, { concurrency: 1 });
@@ -159,7 +159,7 @@ describe("an orderly stop", () => {
     expect(workerLoop.running()).toBe(0);
   });
 
-  test("at its hard deadline gives running work back, and another worker takes it at once", async () => {
+  test("gives running work back at its hard deadline, and another worker takes it at once", async () => {
     const engine = new FakeEngine();
     const workerLoop = await rig.worker(engine);
     const { execution } = await rig.executionService.submit(newExecution());

@@ -8,7 +8,7 @@ afterEach(async () => {
   await rig.close();
 });
 
-test("with three workers and callers that cancel at random, each of 400 executions ends once and is counted once", {
+test("with three workers and concurrent cancels, each of 400 executions ends once and is counted once", {
   timeout: 60_000,
 }, async () => {
   rig = await makeRig();

@@ -32,12 +32,12 @@ export function newExecution(changes: Partial<NewExecution> = {}): NewExecution 
 
 export type Rig = Awaited<ReturnType<typeof makeRig>>;
 
-/** A Redis of its own, an api side, and workers as asked for; `close` ends all of it. */
+/** Its own Redis, the api's side, and workers on request. `close` ends everything. */
 export async function makeRig(overrides: Partial<Record<LimitName, number>> = {}) {
   return makeRigAt(await startRedis(), overrides);
 }
 
-/** The same with a Redis that is there. */
+/** The same with an existing Redis. */
 export async function makeRigAt<Server extends Pick<TestRedis, "url" | "stop">>(
   server: Server,
   overrides: Partial<Record<LimitName, number>> = {},
@@ -57,7 +57,7 @@ export async function makeRigAt<Server extends Pick<TestRedis, "url" | "stop">>(
     metrics,
     redis,
     executionService,
-    /** A connection for the test's own questions. */
+    /** A connection for direct reads and writes by tests. */
     plain,
     async worker(
       engine: Engine,
@@ -88,7 +88,7 @@ export async function makeRigAt<Server extends Pick<TestRedis, "url" | "stop">>(
       const found = all.find((one) => one.name === `code_interpreter_${name}`);
       return (found?.values ?? []) as Array<{ labels: object; value: number }>;
     },
-    /** What of a metric has happened at all: the others begin at zero. */
+    /** The values of a metric that are not zero. */
     async counted(name: string, from = metrics): Promise<Array<{ labels: object; value: number }>> {
       return (await this.metric(name, from)).filter(({ value }) => value > 0);
     },

@@ -13,7 +13,7 @@ afterEach(async () => {
 });
 
 describe("an execution through the queue", () => {
-  test("comes back to its waiter as the engine ended it", async () => {
+  test("returns to its waiting caller as the engine ended it", async () => {
     await rig.worker(new FakeEngine({ immediate: true }));
     const { execution } = await rig.executionService.submit(newExecution({ request: request({ metadata: { a: "b" } }) }));
     expect(execution).toMatchObject({ status: "queued", attempt: 0, metadata: { a: "b" } });
@@ -23,7 +23,7 @@ describe("an execution through the queue", () => {
     expect(ended.expires_at - ended.created_at).toBe(rig.limits.retentionMsMax);
   });
 
-  test("reaches the engine with all that was asked for", async () => {
+  test("reaches the engine with every field of the request", async () => {
     const engine = new FakeEngine();
     await rig.worker(engine);
     const asked = request({ code: "1", args: ["a"], stdin: "in", env: { A: "é" }, timeout_ms: 5, memory_mb: 99 });
@@ -45,7 +45,7 @@ describe("an execution through the queue", () => {
     run.finish();
   });
 
-  test("is stored whole when its result is large, and small in Redis", async () => {
+  test("stores a large result complete and compressed", async () => {
     const engine = new FakeEngine();
     await rig.worker(engine);
     const { execution } = await rig.executionService.submit(newExecution());
@@ -56,7 +56,7 @@ describe("an execution through the queue", () => {
     expect(await rig.plain.hstrlen(`{ci}:record:org_a:${execution.id}`, "end")).toBeLessThan(64 * 1024);
   });
 
-  test("whose engine throws ends errored and is not lost", async () => {
+  test("ends errored when the engine throws", async () => {
     const engine = new FakeEngine();
     await rig.worker(engine);
     const { execution } = await rig.executionService.submit(newExecution());
@@ -64,7 +64,7 @@ describe("an execution through the queue", () => {
     expect(await rig.executionService.waitForEnd("org_a", execution.id, 5_000)).toMatchObject({ status: "errored", cause: "sandbox_lost" });
   });
 
-  test("is answered unended when the time to wait is over, or the caller has gone", async () => {
+  test("is returned unended after the wait time, or when the caller has gone", async () => {
     const { execution } = await rig.executionService.submit(newExecution());
     expect(await rig.executionService.waitForEnd("org_a", execution.id, 20)).toMatchObject({ status: "queued" });
     const gone = new AbortController();
@@ -73,7 +73,7 @@ describe("an execution through the queue", () => {
     expect(await waiting).toMatchObject({ status: "queued" });
   });
 
-  test("leaves no job behind, and no code in any", async () => {
+  test("leaves no job behind, and jobs contain no code", async () => {
     const engine = new FakeEngine();
     await rig.worker(engine);
     const { execution } = await rig.executionService.submit(newExecution({ request: request({ code: "SECRET_CODE" }) }));
@@ -91,7 +91,7 @@ describe("an execution through the queue", () => {
     expect(await rig.executionService.depth()).toEqual({ waiting: 0, active: 0 });
   });
 
-  test("writes one log line at its end, with nothing of the caller's in it", async () => {
+  test("writes one log line at its end, without data of the caller", async () => {
     const lines: string[] = [];
     const sink = new Writable({
       write(chunk, _encoding, done) {
@@ -117,8 +117,8 @@ describe("an execution through the queue", () => {
   });
 });
 
-describe("what an organization sees", () => {
-  test("is its own: another's execution does not exist, however it is asked for", async () => {
+describe("an organization", () => {
+  test("cannot see another's execution through any call", async () => {
     const { execution } = await rig.executionService.submit(newExecution());
     const { executionService } = rig;
     expect(await executionService.get("org_b", execution.id)).toBeNull();
@@ -132,12 +132,12 @@ describe("what an organization sees", () => {
     expect(await executionService.get("org_a", execution.id)).toMatchObject({ id: execution.id });
   });
 
-  test("can not be reached by an id that carries another organization's name", async () => {
+  test("cannot reach another's execution by an id that contains its name", async () => {
     const { execution } = await rig.executionService.submit(newExecution({ organization: "a:b" }));
     expect(await rig.executionService.get("a", `b:${execution.id}`)).toBeNull();
   });
 
-  test("is listed by age, in pages, both ways", async () => {
+  test("lists its executions by age, in pages and both orders", async () => {
     const ids: string[] = [];
     for (let at = 0; at < 5; at++) ids.push((await rig.executionService.submit(newExecution())).execution.id);
     const seen: string[] = [];
@@ -154,7 +154,7 @@ describe("what an organization sees", () => {
   });
 });
 
-test("a page ends with the first result beyond what is held at once, however small Redis keeps it", async () => {
+test("a page ends with the first result beyond the byte limit, measured uncompressed", async () => {
   const small = await makeRig({ listPageBytesMax: 3_000_000 });
   try {
     const engine = new FakeEngine();
@@ -180,7 +180,7 @@ test("a page ends with the first result beyond what is held at once, however sma
 });
 
 describe("delete", () => {
-  test("forgets record, events, list entry and idempotency key of what has ended", async () => {
+  test("removes record, events, list entry and idempotency key of an ended execution", async () => {
     await rig.worker(new FakeEngine({ immediate: true }));
     const idempotency = { key: "k", bodySha256: "a".repeat(64) };
     const { execution } = await rig.executionService.submit(newExecution({ idempotency }));
@@ -192,7 +192,7 @@ describe("delete", () => {
     expect((await rig.plain.keys("*")).filter((key) => key.includes(execution.id))).toEqual([]);
   });
 
-  test("is refused for what has not ended", async () => {
+  test("is refused before the execution has ended", async () => {
     const { execution } = await rig.executionService.submit(newExecution());
     await expect(rig.executionService.delete("org_a", execution.id)).rejects.toMatchObject({ code: "execution_running", status: 409 });
   });
@@ -220,7 +220,7 @@ describe("metrics", () => {
     expect(acquire.some(({ labels }) => "start" in labels && labels.start === "warm")).toBe(true);
   });
 
-  test("tell the age of what waits longest for a worker, and forget what an older process took", async () => {
+  test("report the age of the oldest waiting execution, without those taken by an older version", async () => {
     const age = async () => (await rig.metric("queue_oldest_waiting_seconds"))[0]?.value ?? Number.NaN;
     expect(await age()).toBe(0);
     await rig.executionService.submit(newExecution());

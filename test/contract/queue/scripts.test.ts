@@ -22,18 +22,18 @@ const echo = new Script({
   reply: asTexts,
 });
 
-test("arguments arrive under their names, whatever the order of the object, and the rest behind them", async () => {
+test("arguments arrive by name in any order, followed by the rest", async () => {
   expect(await echo.run(redis, "b", { secondName: "2", first: "1" }, ["3", "4"])).toEqual(["1", "2", "3", "4"]);
   expect(await echo.run(redis, "b", { first: 1, secondName: Buffer.from("ä") })).toEqual(["1", "ä"]);
 });
 
-test("a Redis that lost its scripts gets the whole script again", async () => {
+test("a Redis that lost its scripts receives the source again", async () => {
   await echo.run(redis, "b", { first: "1", secondName: "2" });
   await redis.script("FLUSH");
   expect(await echo.run(redis, "b", { first: "1", secondName: "2" })).toEqual(["1", "2"]);
 });
 
-test("our Lua finds a job where BullMQ keeps it", async () => {
+test("job_key builds the key under which BullMQ stores a job", async () => {
   const queue = new Queue("executions", { connection: redis, prefix: "{ci}" });
   await queue.add("execution", {}, { jobId: "ci_1" });
   const find = new Script({

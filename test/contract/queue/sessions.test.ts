@@ -18,7 +18,7 @@ afterEach(async () => {
 const ORG = "org_a";
 const keys = makeKeys("ci");
 
-/** An api side and one worker with fake sandboxes that says that it lives. */
+/** The api's side, and workers with fake sandboxes and a heartbeat. */
 async function prepare(
   options: { limits?: Partial<Record<LimitName, number>>; workers?: number; sessionsMax?: number; beat?: boolean } = {},
 ) {
@@ -58,7 +58,7 @@ const codeOf = (promise: Promise<unknown>) =>
   );
 
 describe("a session", () => {
-  test("is active once it is made, on a worker with room, with its files in place", async () => {
+  test("is active once it is created, on a worker with room, with its files in place", async () => {
     const { sessions, engine, known, rig } = await prepare();
     known.set("file_1", { id: "file_1", name: "a.csv", bytes: 3 });
     const made = await sessions.create(ORG, { name: "n", fileIds: ["file_1"], memoryMb: 128, expiresAfterMinutes: 5 });
@@ -68,7 +68,7 @@ describe("a session", () => {
     expect(await rig.plain.zcard(keys.waiting)).toBe(0);
   });
 
-  test("runs its cells in order, one at a time, while another session's run beside it", async () => {
+  test("runs its cells in order, one at a time, in parallel with other sessions", async () => {
     const { sessions, engine, cell, rig } = await prepare();
     engine.immediate = false;
     const [a, b] = [await sessions.create(ORG), await sessions.create(ORG)];
@@ -84,7 +84,7 @@ describe("a session", () => {
     for (const id of ids) expect(await rig.executionService.waitForEnd(ORG, id, 10_000)).toMatchObject({ status: "completed", attempt: 1 });
   });
 
-  test("is not there for another organization", async () => {
+  test("does not exist for another organization", async () => {
     const { sessions, cell } = await prepare();
     const { id } = await sessions.create(ORG);
     expect(await sessions.get("org_b", id)).toBeNull();
@@ -96,7 +96,7 @@ describe("a session", () => {
     expect((await sessions.list("org_b", { limit: 10, order: "desc" })).data).toEqual([]);
   });
 
-  test("expires after its idle time, which a cell begins anew, and can be restored with its files", async () => {
+  test("expires after its idle time, which a cell restarts, and can be restored with its files", async () => {
     const { sessions, engine, known, run, rig } = await prepare();
     known.set("file_1", { id: "file_1", name: "a.csv", bytes: 3 });
     const { id } = await sessions.create(ORG, { fileIds: ["file_1"], expiresAfterMinutes: 1 });
@@ -114,7 +114,7 @@ describe("a session", () => {
     expect([restored.restoredFrom, engine.of(restored.id).files]).toEqual([id, ["a.csv"]]);
   });
 
-  test("is lost when its sandbox ends, and when a cell says that it did", async () => {
+  test("is lost when its sandbox ends or a cell reports that it ended", async () => {
     const { sessions, engine, run, cell, rig } = await prepare();
     const first = await sessions.create(ORG);
     engine.of(first.id).die();
@@ -129,7 +129,7 @@ describe("a session", () => {
     expect(engine.of(second.id).closed).toBe(1);
   });
 
-  test("keeps an index of its files after each cell, bounded, and says what found no room", async () => {
+  test("keeps a bounded index of its files after each cell, and reports files beyond the limit", async () => {
     const { sessions, engine, known, cell, rig } = await prepare({ limits: { sessionFilesCountMax: 2 } });
     engine.immediate = false;
     const { id } = await sessions.create(ORG);
@@ -157,7 +157,7 @@ describe("a session", () => {
     expect((await sessions.listFiles(ORG, id)).map((file) => file.name).sort()).toEqual(["b", "c"]);
   });
 
-  test("takes no more files than its working folder holds", async () => {
+  test("accepts no more files than fit into its working folder", async () => {
     const { sessions, known, engine } = await prepare();
     for (const id of ["file_1", "file_2"]) known.set(id, { id, name: `${id}.bin`, bytes: 80 * 1024 * 1024 });
     const { id } = await sessions.create(ORG, { fileIds: ["file_1"] });
@@ -169,7 +169,7 @@ describe("a session", () => {
     await expect(both).rejects.toMatchObject({ code: "invalid_field", param: "file_ids" });
   });
 
-  test("gets file changes between the cells before and after them", async () => {
+  test("applies file changes between the cells before and after them", async () => {
     const { sessions, engine, known, run, deleted } = await prepare();
     known.set("file_1", { id: "file_1", name: "a.csv", bytes: 3 });
     const { id } = await sessions.create(ORG);
@@ -182,7 +182,7 @@ describe("a session", () => {
     expect([engine.of(id).files, deleted]).toEqual([[], ["file_1"]]);
   });
 
-  test("is closed when it is deleted, with the cell that runs in it, and forgotten with its files", async () => {
+  test("is closed when it is deleted, and its record and files are removed", async () => {
     const { sessions, engine, deleted } = await prepare();
     const { id } = await sessions.create(ORG);
     expect(await sessions.delete(ORG, id)).toBe(true);
@@ -190,7 +190,7 @@ describe("a session", () => {
     expect([await sessions.get(ORG, id), deleted]).toEqual([null, [id]]);
   });
 
-  test("keeps its place when one of its cells is cancelled", async () => {
+  test("stays alive when its cells are cancelled", async () => {
     const { sessions, engine, cell, rig } = await prepare();
     engine.immediate = false;
     const { id } = await sessions.create(ORG);
@@ -204,8 +204,8 @@ describe("a session", () => {
   });
 });
 
-describe("there is no session", () => {
-  test("beyond an organization's share, while another organization has room", async () => {
+describe("room for sessions", () => {
+  test("is limited per organization, and another organization is not affected", async () => {
     const { sessions } = await prepare({ limits: { sessionsPerOrganizationMax: 2 } });
     const { id } = await sessions.create(ORG);
     await sessions.create(ORG);
@@ -215,7 +215,7 @@ describe("there is no session", () => {
     expect((await sessions.create(ORG)).status).toBe("active");
   });
 
-  test("that the service made for itself gives way once it is idle: at the organization's share, and where no worker has room", async () => {
+  test("is made by evicting idle sessions of the service, at the organization's limit and at full workers", async () => {
     const quick = { runTimeoutMsMax: 50, runKillGraceMs: 50, collectTimeoutMsMax: 50, sessionGivesWayAfterMs: 400 };
     const { sessions, engine, run } = await prepare({ sessionsMax: 3, limits: { ...quick, sessionsPerOrganizationMax: 3 } });
     const kept = await sessions.create(ORG);
@@ -238,7 +238,7 @@ describe("there is no session", () => {
     expect([engine.of(first.id).closed, engine.of(second.id).closed, engine.of(kept.id).closed]).toEqual([1, 1, 0]);
   });
 
-  test("that the service is done with gives way at once, unless it was used again", async () => {
+  test("is made at once by evicting a released session, unless it was used again", async () => {
     const { sessions, run } = await prepare({ limits: { sessionsPerOrganizationMax: 2 } });
     const [first, second] = [await sessions.create(ORG, { givesWay: true }), await sessions.create(ORG, { givesWay: true })];
     for (const { id } of [first, second]) await sessions.release(ORG, id);
@@ -248,7 +248,7 @@ describe("there is no session", () => {
     expect(await codeOf(sessions.create(ORG))).toBe("organization_containers_full");
   });
 
-  test("where no worker has room in time, and nothing of it is left", async () => {
+  test("that no worker has in time refuses the session and leaves nothing behind", async () => {
     const { sessions, rig } = await prepare({ sessionsMax: 1, limits: { sessionStartTimeoutMsMax: 700 } });
     await sessions.create(ORG);
     expect(await codeOf(sessions.create(ORG))).toBe("container_unavailable");
@@ -256,7 +256,7 @@ describe("there is no session", () => {
     expect(await rig.plain.zcard(keys.waiting)).toBe(0);
   });
 
-  test("where its sandbox does not start", async () => {
+  test("is free again after a sandbox failed to start", async () => {
     const { sessions, engine } = await prepare();
     engine.failNext = new Error("the engine is away");
     expect(await codeOf(sessions.create(ORG))).toBe("container_unavailable");
@@ -268,12 +268,12 @@ describe("there is no session", () => {
     [{ memoryMb: 1 }, "memory_limit"],
     [{ expiresAfterMinutes: 100_000 }, "expires_after.minutes"],
     [{ fileIds: ["file_none"] }, "file_ids.0"],
-  ])("for %j, and the error names the field", async (wanted, param) => {
+  ])("is not taken by the invalid request %j, and the error names the field", async (wanted, param) => {
     const { sessions } = await prepare();
     await expect(sessions.create(ORG, wanted)).rejects.toMatchObject({ code: "invalid_field", param });
   });
 
-  test("where there is room for less memory than it is to have: a large one counts as several", async () => {
+  test("is counted in slots: a large session occupies several", async () => {
     const { sessions } = await prepare({ sessionsMax: 3, limits: { sessionStartTimeoutMsMax: 700 } });
     const large = await sessions.create(ORG, { memoryMb: 1024 });
     const { id } = await sessions.create(ORG);
@@ -284,7 +284,7 @@ describe("there is no session", () => {
     expect((await sessions.create(ORG, { memoryMb: 1024 })).memoryMb).toBe(1024);
   });
 
-  test("a full worker leaves it to one with room", async () => {
+  test("at another worker is used when one is full", async () => {
     const { sessions, addWorker } = await prepare({ sessionsMax: 1 });
     await sessions.create(ORG);
     const other = new FakeSessionEngine();
@@ -294,8 +294,8 @@ describe("there is no session", () => {
   });
 });
 
-describe("a worker that goes", () => {
-  test("in order, closes its sessions, which are lost then, and ends the cells that waited", async () => {
+describe("a worker that stops", () => {
+  test("gracefully closes its sessions, which are then lost, and ends waiting cells", async () => {
     const { sessions, engine, cell, rig, workers, run } = await prepare();
     engine.immediate = false;
     const { id } = await sessions.create(ORG);
@@ -310,7 +310,7 @@ describe("a worker that goes", () => {
     expect(await codeOf(run(id, "3"))).toBe("container_lost");
   });
 
-  test("at its hard deadline stops the cell that runs, and nobody runs it again", async () => {
+  test("at its hard deadline stops the running cell, which is not retried", async () => {
     const { sessions, engine, cell, rig, workers, addWorker } = await prepare();
     engine.immediate = false;
     const { id } = await sessions.create(ORG);
@@ -326,7 +326,7 @@ describe("a worker that goes", () => {
     expect(engine.of(id).cells).toHaveLength(1);
   });
 
-  test("silently, leaves its sessions lost and their cells ended, within seconds of being noticed", async () => {
+  test("silently loses its sessions, and their cells end within seconds of the detection", async () => {
     const { sessions, engine, cell, rig, workers } = await prepare();
     engine.immediate = false;
     const { id } = await sessions.create(ORG);

@@ -5,7 +5,7 @@ import { FakeEngine } from "../../support/fake-engine.ts";
 import { makeRig, newExecution, type Rig } from "./rig.ts";
 
 const newer = VERSION + 1;
-/** Long enough for a worker to have taken a job a few times, had it wanted to. */
+/** Long enough for a worker to take a job several times. */
 const SOME_TURNS_MS = 1_500;
 
 let rig: Rig;
@@ -17,7 +17,7 @@ afterEach(() => rig.close());
 const job = (id: string) => rig.plain.hget(`{ci}:executions:${id}`, "data");
 const recordKey = (id: string) => `{ci}:record:org_a:${id}`;
 
-/** An execution as a service of another version would have written it. */
+/** An execution as another version of the service would write it. */
 async function written(change: { job?: object; record?: Record<string, string> }): Promise<string> {
   const { execution } = await rig.executionService.submit(newExecution());
   const { id } = execution;
@@ -27,7 +27,7 @@ async function written(change: { job?: object; record?: Record<string, string> }
 }
 
 describe("a job of a newer version", () => {
-  test("is given back untouched by a worker that does not know it, and run by one that does", { timeout: 20_000 }, async () => {
+  test("is requeued unchanged by a worker that does not know the version, and run by one that does", { timeout: 20_000 }, async () => {
     const id = await written({ record: { v: String(newer) } });
     const payload = JSON.stringify({ v: newer, id, organization: "org_a", added: "later" });
     await rig.plain.hset(`{ci}:executions:${id}`, "data", payload);
@@ -46,7 +46,7 @@ describe("a job of a newer version", () => {
     expect(await rig.plain.hget(recordKey(id), "attempt")).toBe("1");
   });
 
-  test("whose record alone is newer is given back too", async () => {
+  test("is requeued too when only its record is newer", async () => {
     const id = await written({ record: { v: String(newer) } });
     const before = await rig.plain.hgetall(recordKey(id));
     const old = new FakeEngine({ immediate: true });
@@ -56,7 +56,7 @@ describe("a job of a newer version", () => {
     expect(old.runs).toEqual([]);
   });
 
-  test("that nobody can read ends at its deadline", { timeout: 20_000 }, async () => {
+  test("that no worker can read ends at its deadline", { timeout: 20_000 }, async () => {
     const { execution } = await rig.executionService.submit(newExecution({ queueDeadlineMs: 1_500 }));
     const payload = JSON.stringify({ v: newer, id: execution.id, organization: "org_a" });
     await rig.plain.hset(`{ci}:executions:${execution.id}`, "data", payload);
@@ -67,7 +67,7 @@ describe("a job of a newer version", () => {
   });
 });
 
-test("a job and a record from before there were versions are read", async () => {
+test("an unversioned job and record are read", async () => {
   const id = await written({});
   await rig.plain.hset(`{ci}:executions:${id}`, "data", JSON.stringify({ id, organization: "org_a" }));
   await rig.plain.hdel(recordKey(id), "v", "worker");
@@ -75,7 +75,7 @@ test("a job and a record from before there were versions are read", async () => 
   expect(await rig.executionService.waitForEnd("org_a", id, 5_000)).toMatchObject({ status: "completed", attempt: 1 });
 });
 
-test("an api process says of a newer record that another one can answer", async () => {
+test("an api process answers a request for a newer record with 503, so that a retry can reach another one", async () => {
   const id = await written({ record: { v: String(newer) } });
   await expect(rig.executionService.get("org_a", id)).rejects.toMatchObject({ code: "queue_unavailable", status: 503 });
 });

@@ -14,7 +14,7 @@ afterEach(async () => {
 const today = () => dayNumber(Date.now());
 const limits = { timeout_ms: 1, memory_mb: 1, cpu_cores: 1, processes: 1, working_folder_mb: 1, output_bytes: 1, files_out_bytes: 1 };
 
-test("each execution is counted once, with what it used, however often its end is stored or told", async () => {
+test("each execution and its usage are counted once, even when its end is stored or reported repeatedly", async () => {
   const engine = new FakeEngine();
   await rig.worker(engine);
   const { execution } = await rig.executionService.submit(newExecution({ request: request({ code: "print('é')", stdin: "abc" }) }));
@@ -31,7 +31,7 @@ test("each execution is counted once, with what it used, however often its end i
   expect((await rig.executionService.usage("org_a", { from: day, to: day }))[0]).toEqual(used);
 });
 
-test("what never ran counts by its status, and another organization's days are its own", async () => {
+test("executions that never ran count by status, and only for their organization", async () => {
   const { execution } = await rig.executionService.submit(newExecution());
   await rig.executionService.cancel("org_a", execution.id);
   const range = { from: today() - 1, to: today() };
@@ -42,7 +42,7 @@ test("what never ran counts by its status, and another organization's days are i
   expect(foreign.map((day) => day.executions.cancelled)).toEqual([0, 0]);
 });
 
-test("a day is kept for the operator's time and no longer", async () => {
+test("a day expires after the operator's retention", async () => {
   await rig.close();
   rig = await makeRig({ usageKeptDaysMax: 100 });
   const { execution } = await rig.executionService.submit(newExecution());
@@ -52,7 +52,7 @@ test("a day is kept for the operator's time and no longer", async () => {
   expect(await rig.plain.pexpiretime(`{ci}:usage:org_a:${day}`)).toBe((day + 1 + 100) * dayMs);
 });
 
-test("an execution that an older process accepted is counted all the same", async () => {
+test("an execution accepted by an older version is counted too", async () => {
   const { execution } = await rig.executionService.submit(newExecution());
   await rig.plain.hdel(`{ci}:record:org_a:${execution.id}`, "usage_ms", "trace");
   await rig.executionService.cancel("org_a", execution.id);

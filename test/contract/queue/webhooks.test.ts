@@ -59,7 +59,7 @@ async function runOne(options: { allow?: boolean; to?: string } = {}) {
 }
 
 describe("a webhook", { timeout: 30_000 }, () => {
-  test("tells of the end, signed so that a receiver can check it", async () => {
+  test("reports the end with a signature that the receiver can verify", async () => {
     const { execution, results, settled } = await runOne();
     await expect.poll(() => received.length, { timeout: 15_000 }).toBe(1);
     await settled();
@@ -77,7 +77,7 @@ describe("a webhook", { timeout: 30_000 }, () => {
     expect(await results()).toEqual({ delivered: 1 });
   });
 
-  test("is repeated with the same id and body until it is taken", async () => {
+  test("is retried with the same id and body until it is accepted", async () => {
     answer = (count) => ({ status: count < 3 ? 500 : 200 });
     const { results, settled } = await runOne();
     await expect.poll(() => received.length, { timeout: 15_000 }).toBe(3);
@@ -87,7 +87,7 @@ describe("a webhook", { timeout: 30_000 }, () => {
     expect(await results()).toEqual({ rejected: 2, delivered: 1 });
   });
 
-  test("is given up after the attempts the operator allows", async () => {
+  test("is given up after the configured number of attempts", async () => {
     answer = () => ({ status: 503 });
     const { results, settled } = await runOne();
     await expect.poll(() => received.length, { timeout: 15_000 }).toBe(4);
@@ -95,7 +95,7 @@ describe("a webhook", { timeout: 30_000 }, () => {
     expect(await results()).toEqual({ rejected: 4 });
   });
 
-  test("is not repeated once the receiver says it is gone", async () => {
+  test("is not retried after 410 Gone", async () => {
     answer = () => ({ status: 410 });
     const { results, settled } = await runOne();
     await expect.poll(() => received.length, { timeout: 15_000 }).toBe(1);
@@ -112,7 +112,7 @@ describe("a webhook", { timeout: 30_000 }, () => {
     expect(await results()).toEqual({ rejected: 1, gone: 1 });
   });
 
-  test("goes to no private address, by number or by name, unless that is allowed", async () => {
+  test("is not sent to private addresses, numeric or by name, unless allowed", async () => {
     const { port } = server.address() as AddressInfo;
     for (const to of [url, `http://localhost:${port}/hook`]) {
       const { results, settled } = await runOne({ allow: false, to });
@@ -124,7 +124,7 @@ describe("a webhook", { timeout: 30_000 }, () => {
     expect(received).toEqual([]);
   });
 
-  test("tells of a cancelled execution too", async () => {
+  test("is sent for a cancelled execution too", async () => {
     const asked = request({ webhook: { url, secret } });
     const { execution } = await rig.executionService.submit(newExecution({ request: asked }));
     await rig.executionService.cancel("org_a", execution.id);

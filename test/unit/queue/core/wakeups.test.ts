@@ -25,7 +25,7 @@ function make() {
   return { subscriber, wakeups: new Wakeups(subscriber as unknown as Redis, "{ci}:ended") };
 }
 
-/** Whether the wait is over by itself, and not by its time limit. */
+/** Whether the wait ended before its time limit. */
 async function wakes(wait: Promise<void>): Promise<boolean> {
   let over = false;
   void wait.then(() => {
@@ -37,8 +37,8 @@ async function wakes(wait: Promise<void>): Promise<boolean> {
 
 const ENDED = "{ci}:ended";
 
-describe("who waits for an end", () => {
-  test("is woken by one that came before it began to wait", async () => {
+describe("a waiter for an end", () => {
+  test("wakes on an end that came before it began to wait", async () => {
     const { subscriber, wakeups } = make();
     const watch = wakeups.watchEnd("org_a/1");
     subscriber.emit("message", ENDED, "org_a/1");
@@ -46,7 +46,7 @@ describe("who waits for an end", () => {
     watch.close();
   });
 
-  test("is woken by one that came a moment before it began to watch", async () => {
+  test("wakes on a recent end that came before it began to watch", async () => {
     const { subscriber, wakeups } = make();
     subscriber.emit("message", ENDED, "org_a/1");
     expect(await wakes(wakeups.watchEnd("org_a/1").next(60_000))).toBe(true);
@@ -54,7 +54,7 @@ describe("who waits for an end", () => {
     expect(await wakes(wakeups.watchEnd("org_a/1").next(60_000))).toBe(false);
   });
 
-  test("sleeps through everything else", async () => {
+  test("ignores all other messages", async () => {
     const { subscriber, wakeups } = make();
     const sleeping = wakeups.watchEnd("org_a/1").next(60_000);
     const waking = (await wakeups.watch("wake:1")).next(60_000);
@@ -66,7 +66,7 @@ describe("who waits for an end", () => {
     expect(await wakes(sleeping)).toBe(true);
   });
 
-  test("leaves nothing behind", () => {
+  test("is removed when it closes", () => {
     const { wakeups } = make();
     const [first, second] = [wakeups.watchEnd("org_a/1"), wakeups.watchEnd("org_a/1")];
     first?.close();
@@ -78,7 +78,7 @@ describe("who waits for an end", () => {
 });
 
 describe("a waiter", () => {
-  test("looks again once the connection is back and listens, as signals were lost meanwhile", async () => {
+  test("wakes after a reconnect, because signals may have been lost", async () => {
     const { subscriber, wakeups } = make();
     const anything = (await wakeups.watch("a")).next(60_000);
     const end = wakeups.watchEnd("org_a/1").next(60_000);
@@ -88,7 +88,7 @@ describe("a waiter", () => {
     expect(await wakes(end)).toBe(true);
   });
 
-  test("shares one subscription, given up with the last of them", async () => {
+  test("shares one subscription, which ends with the last waiter", async () => {
     const { subscriber, wakeups } = make();
     const [first, second] = await Promise.all([wakeups.watch("a"), wakeups.watch("a")]);
     first?.close();
@@ -99,7 +99,7 @@ describe("a waiter", () => {
     expect(wakeups.size).toBe(0);
   });
 
-  test("leaves nothing behind when the subscription fails, and the next one tries anew", async () => {
+  test("is removed when the subscription fails, and the next one subscribes again", async () => {
     const { subscriber, wakeups } = make();
     subscriber.failNext = true;
     await expect(wakeups.watch("a")).rejects.toThrow("away");
@@ -107,7 +107,7 @@ describe("a waiter", () => {
     (await wakeups.watch("a")).close();
   });
 
-  test("whose caller has gone does not wait", async () => {
+  test("does not wait for a caller that has gone", async () => {
     const { wakeups } = make();
     const watch = wakeups.watchEnd("org_a/1");
     const gone = new AbortController();

@@ -1,17 +1,17 @@
 import { describe, expect, test } from "vitest";
 import { retryAfterSeconds } from "../../../../src/queue/executions/admission.ts";
 
-describe("the time after which a refused caller may come again", () => {
-  test("is what the waiting take at the measured rate", () => {
+describe("Retry-After", () => {
+  test("is the time that the waiting executions take at the measured rate", () => {
     // 300 runs in 25 s: 12 a second.
     expect(retryAfterSeconds(600, [60, 120, 120, 0, 0, 0], 5_000)).toBe(50);
   });
 
-  test("ignores the time before the first run that was counted", () => {
+  test("ignores the time before the first counted run", () => {
     expect(retryAfterSeconds(100, [100, 0, 0, 0, 0, 0], 5_000)).toBe(5);
   });
 
-  test("has a cautious rate where nothing was measured", () => {
+  test("assumes a cautious rate when nothing was measured", () => {
     expect(retryAfterSeconds(10, [0, 0, 0, 0, 0, 0], 5_000)).toBe(5);
   });
 

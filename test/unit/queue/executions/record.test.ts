@@ -55,8 +55,8 @@ async function roundTrip(end: ReturnType<typeof completedEnd>) {
   return { zipped, decoded: await decodeRecord("org_a", reply) };
 }
 
-describe("the object a caller sees", () => {
-  test("is valid in every state, and never holds stdin, env or the webhook", () => {
+describe("the execution as callers see it", () => {
+  test("is valid in every state, and never contains stdin, env or the webhook", () => {
     const ended = { ...stored, status: "completed", end: completedEnd(), startedAt: 1_005, completedAt: 1_010, attempt: 1 } as const;
     for (const one of [stored, { ...stored, status: "in_progress", attempt: 1, startedAt: 1_005 } as const, ended]) {
       const shown = toExecution(one);
@@ -66,7 +66,7 @@ describe("the object a caller sees", () => {
     expect(toExecution(ended).usage?.queue_ms).toBe(5);
   });
 
-  test("tells for what never started how long it waited", () => {
+  test("shows how long an execution waited that never started", () => {
     const end = endWithoutResult({ status: "errored", cause: "timeout", outcome: "never_started", retrySafe: true });
     const shown = toExecution({ ...stored, status: "errored", end, completedAt: 4_000 });
     expect(shown).toMatchObject({ started_at: null, retry_safe: true, outputs: [], usage: { queue_ms: 3_000 } });
@@ -74,7 +74,7 @@ describe("the object a caller sees", () => {
 });
 
 describe("a stored end", () => {
-  test("is plain while small and compressed beyond 64 KiB, and comes back the same", async () => {
+  test("is compressed beyond 64 KiB, and is decoded unchanged", async () => {
     const small = await roundTrip(completedEnd("x"));
     expect(small.zipped).toBe("0");
     expect(small.decoded?.end).toEqual(completedEnd("x"));
@@ -85,7 +85,7 @@ describe("a stored end", () => {
     expect(large.decoded).toMatchObject({ startedAt: 1_005, completedAt: 1_010, webhookId: null });
   });
 
-  test("of nothing is nothing", async () => {
+  test("is null for an empty reply", async () => {
     expect(await decodeRecord("org_a", [])).toBeNull();
     expect(await decodeRecord("org_a", null)).toBeNull();
   });

@@ -70,11 +70,11 @@ describe("a webhook's address", () => {
     "http://[::1]/",
     "http://[::ffff:127.0.0.1]/",
     "http://127.1/",
-  ])("%s is refused before anything is looked up", (url) => {
+  ])("%s is refused without a lookup", (url) => {
     expect(() => assertPublicHost(new URL(url))).toThrow(AddressRefused);
   });
 
-  test("is refused when a name leads to loopback only, whichever way the lookup is asked", async () => {
+  test("is refused when a name resolves only to loopback, with and without the option all", async () => {
     for (const all of [true, false]) {
       const error = await new Promise((resolve) => lookupPublic("localhost", { all }, (reason) => resolve(reason)));
       expect(error).toBeInstanceOf(AddressRefused);

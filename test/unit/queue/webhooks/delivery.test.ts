@@ -33,13 +33,13 @@ describe("a webhook's message", () => {
     expect(headers["webhook-signature"]).toBe(`v1,${expected}`);
   });
 
-  test("takes a whsec_ secret as base64, as the scheme's libraries do", () => {
+  test("decodes a whsec_ secret as base64, like the Standard Webhooks libraries", () => {
     const key = Buffer.from("raw key bytes of the receiver");
     const { body, headers } = signedMessage({ ...message, secret: `whsec_${key.toString("base64")}` });
     expect(headers["webhook-signature"]).toBe(`v1,${createHmac("sha256", key).update(`whd_1.1700000123.${body}`).digest("base64")}`);
   });
 
-  test("has the same body at a later attempt", () => {
+  test("has the same body in later attempts", () => {
     expect(signedMessage({ ...message, nowMs: message.nowMs + 60_000 }).body).toBe(signedMessage(message).body);
   });
 });
@@ -57,16 +57,16 @@ describe("one delivery", () => {
     expect(await deliver(url)).toBe(result);
   });
 
-  test("to nobody is unreachable", async () => {
+  test("to a closed port is unreachable", async () => {
     expect(await deliver("http://127.0.0.1:1/")).toBe("unreachable");
   });
 
-  test("to a receiver that never answers ends at its time limit", async () => {
+  test("to a receiver that never responds ends at its time limit", async () => {
     const url = await serve(() => undefined);
     expect(await deliver(url, 100)).toBe("unreachable");
   });
 
-  test("to a receiver whose answer never ends is bounded in bytes", async () => {
+  test("to a receiver whose response never ends is bounded in bytes", async () => {
     const url = await serve((_request, response) => {
       response.writeHead(200);
       const flood = () => {
@@ -78,12 +78,12 @@ describe("one delivery", () => {
     expect(await deliver(url, 60_000)).toBe("delivered");
   });
 
-  test("to a receiver whose answer trickles for ever is bounded in time", async () => {
+  test("to a receiver whose response trickles is bounded in time", async () => {
     const url = await serve((_request, response) => void response.writeHead(200).write("x"));
     expect(await deliver(url, 200)).toBe("delivered");
   });
 
-  test("to a private address connects to nothing", async () => {
+  test("to a private address opens no connection", async () => {
     let connections = 0;
     const url = await serve((_request, response) => {
       connections++;
