@@ -53,7 +53,7 @@ import { listModels } from "./responses/list-models.ts";
 export function makeApp(deps: AppDeps): Express {
   const app = express();
   app.disable("x-powered-by");
-  // Hashing every JSON answer for a validator that no client of an API sends back is time lost.
+  // API clients do not revalidate JSON responses, so ETags would only cost time.
   app.disable("etag");
   app.use(requestId, traceRequests(deps.tracing), safeHeaders, measure(deps.metrics), closeWhenStopping(deps.stopping));
   addHealth(app, deps);
@@ -68,13 +68,13 @@ export function makeApp(deps: AppDeps): Express {
   for (const route of routes) app[route.method](route.path, requireScope(route.scope), ...route.handlers);
   refuseOtherMethods(app, routes);
   app.use(() => {
-    throw new ServiceError("route_not_found", { detail: "The paths are described in /openapi.json." });
+    throw new ServiceError("route_not_found", { detail: "All paths are described in /openapi.json." });
   });
   app.use(answerError(deps.log));
   return app;
 }
 
-/** Every call that needs a key. */
+/** Every route that needs a key. */
 export function routesOf(deps: AppDeps): Route[] {
   return [
     createExecution(deps),
@@ -122,11 +122,11 @@ function limitRate(deps: AppDeps): RequestHandler {
 
 function refuseOtherMethods(app: Express, routes: readonly Route[]): void {
   for (const path of new Set(routes.map((route) => route.path))) {
-    const taken = routes.filter((route) => route.path === path);
-    const allow = taken.map((route) => route.method.toUpperCase()).join(", ");
+    const supported = routes.filter((route) => route.path === path);
+    const allow = supported.map((route) => route.method.toUpperCase()).join(", ");
     app.all(path, (request, response) => {
       response.setHeader("Allow", allow);
-      throw new ServiceError("method_not_allowed", { detail: `The path takes ${allow}, not ${request.method}.` });
+      throw new ServiceError("method_not_allowed", { detail: `The path supports ${allow}, not ${request.method}.` });
     });
   }
 }

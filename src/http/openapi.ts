@@ -10,7 +10,7 @@ import { addExecutionPaths } from "./executions/openapi.ts";
 import { addFilePaths } from "./files/openapi.ts";
 import { addAssistantPaths } from "./responses/openapi.ts";
 
-/** The OpenAPI 3.1 document, made of the very schemas that check requests. Built once, at start. */
+/** The OpenAPI 3.1 document, generated once at start from the schemas that validate requests. */
 export function makeOpenApi(options: { limits: Limits; publicUrl: string | undefined }) {
   const registry = new OpenAPIRegistry();
   registry.registerComponent("securitySchemes", "bearer", {
@@ -39,8 +39,8 @@ export function makeOpenApi(options: { limits: Limits; publicUrl: string | undef
       title: "code-interpreter",
       version: "1",
       description:
-        "Runs untrusted Python in fresh locked-down containers and returns typed outputs. What the code did is a result " +
-        "with HTTP 200, whatever it did; what the service failed at is an error. Every answer carries `X-Request-Id`.",
+        "Runs untrusted Python in fresh locked-down containers and returns typed outputs. Failures of the code are results " +
+        "with HTTP 200; failures of the service are errors. Every HTTP response has an `X-Request-Id`.",
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },
     servers: [{ url: options.publicUrl ?? "/" }],

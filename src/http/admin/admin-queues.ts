@@ -8,11 +8,11 @@ import type { AppDeps } from "../core/deps.ts";
 
 const BASE = "/admin/queues";
 
-/** The page brings its own scripts and styles, and nothing comes from elsewhere. */
+/** All scripts and styles come from this service. */
 const PAGE_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
-  // Its components set style attributes.
+  // The page's components set style attributes.
   "style-src 'self' 'unsafe-inline'",
   "img-src 'self' data:",
   "connect-src 'self'",
@@ -22,12 +22,12 @@ const PAGE_POLICY = [
   "frame-ancestors 'none'",
 ].join("; ");
 
-/** What may be changed here: whether a queue gives out jobs. Jobs themselves belong to their records. */
+/** The only permitted changes: pause and resume. Changing jobs would contradict their records. */
 const CHANGE = /^\/api\/queues\/(?:(executions|webhooks)\/)?(pause|resume)$/;
 
 /**
- * Adds the page of the queues for people on call, behind a key with the scope `admin`. A browser asks for it and sends it
- * as the password of HTTP Basic, with any name.
+ * Adds the queue page for operators. It needs a key with the scope `admin`, which a browser sends as the password of
+ * HTTP Basic, with any user name.
  */
 export function addAdminQueues(app: Express, deps: AppDeps, checks: readonly RequestHandler[]): void {
   const adapter = new ExpressAdapter();
@@ -39,12 +39,21 @@ export function addAdminQueues(app: Express, deps: AppDeps, checks: readonly Req
       uiConfig: { boardTitle: "code-interpreter", hideDocsLink: true, hideRedisDetails: true, showWorkers: false },
     },
   });
-  app.use(BASE, askBrowser, keyFromPassword, ...checks, auditRefusedScope(deps), requireScope("admin"), sameOrigin(deps), guard(deps));
+  app.use(
+    BASE,
+    promptForPassword,
+    keyFromPassword,
+    ...checks,
+    auditRefusedScope(deps),
+    requireScope("admin"),
+    sameOrigin(deps),
+    guard(deps),
+  );
   const page = adapter.getRouter() as Express;
   page.disable("x-powered-by");
   page.disable("etag");
-  leaveOutForeignLinks(page);
-  // Workers that have sessions come and go.
+  removeExternalLinks(page);
+  // Queues of workers with sessions come and go.
   app.use(`${BASE}/api`, async (_request, _response, next) => {
     board.replaceQueues(await deps.boardQueues());
     next();
@@ -54,22 +63,22 @@ export function addAdminQueues(app: Express, deps: AppDeps, checks: readonly Req
 
 type Render = (path: string, options: object, done: (error: Error | null, html?: string) => void) => void;
 
-/** The page names a font on another site; the system's own takes its place. */
-function leaveOutForeignLinks(page: Express): void {
+/** The page links a font on another site. Without the link, the browser uses a system font. */
+function removeExternalLinks(page: Express): void {
   const { ".ejs": render } = (page as unknown as { engines: { ".ejs": Render } }).engines;
   page.engine("ejs", (path, options, done) => {
     render(path, options, (error, html) => done(error, html?.replace(/<link href="https:[^>]*>/g, "")));
   });
 }
 
-/** So that a browser asks for a key where a program is told that it sent none. */
-const askBrowser: RequestHandler = (_request, response, next) => {
+/** Makes browsers ask for a password on a 401. Other clients get the error. */
+const promptForPassword: RequestHandler = (_request, response, next) => {
   response.setHeader("WWW-Authenticate", 'Basic realm="code-interpreter queues: a key with the scope admin as password", charset="UTF-8"');
   response.setHeader("Content-Security-Policy", PAGE_POLICY);
   next();
 };
 
-/** The password of HTTP Basic stands for the key; whatever else was sent is left to the common check. */
+/** Uses the password of HTTP Basic as the key. Other headers are left to `authenticate`. */
 const keyFromPassword: RequestHandler = (request, _response, next) => {
   const sent = request.headersDistinct.authorization ?? [];
   const basic = /^Basic +([A-Za-z0-9+/=]{1,1024}) *$/i.exec(sent[0] ?? "");
@@ -88,7 +97,7 @@ function auditRefusedScope({ log }: AppDeps): RequestHandler {
   };
 }
 
-/** A browser sends the password with every request to here, whichever page made it: only our own page may change things. */
+/** CSRF protection: a browser sends the password with requests from any page, so changes must come from this page. */
 function sameOrigin({ publicUrl }: AppDeps): RequestHandler {
   return (request, _response, next) => {
     if (isReading(request)) return next();
@@ -97,16 +106,16 @@ function sameOrigin({ publicUrl }: AppDeps): RequestHandler {
     const own = [host, publicUrl === undefined ? undefined : new URL(publicUrl).host];
     const foreign = origin !== undefined && !(URL.canParse(origin) && own.includes(new URL(origin).host));
     if (foreign || (site !== undefined && site !== "same-origin")) {
-      throw new ServiceError("origin_not_allowed", { detail: `Queues are changed from ${BASE} alone.` });
+      throw new ServiceError("origin_not_allowed", { detail: `Queues can be changed only from ${BASE}.` });
     }
     next();
   };
 }
 
-/** Keeps to what may be changed, and writes down who did. */
+/** Refuses all changes except pause and resume, and writes the audit log. */
 function guard({ log }: AppDeps): RequestHandler {
   return (request, response, next) => {
-    // It is set for every answer, and browsers take it as a question only with a 401.
+    // Only needed for a 401, which earlier handlers send.
     response.removeHeader("WWW-Authenticate");
     const actor = actorOf(response);
     if (isReading(request)) {
@@ -116,7 +125,7 @@ function guard({ log }: AppDeps): RequestHandler {
     const change = request.method === "PUT" ? CHANGE.exec(request.path) : null;
     if (change === null) {
       audit(log, { action: "queues.changed", outcome: "refused", actor, target: null });
-      throw new ServiceError("method_not_allowed", { detail: "Queues can be paused and resumed here; jobs are shown only." });
+      throw new ServiceError("method_not_allowed", { detail: "Queues can only be paused and resumed here; jobs cannot be changed." });
     }
     const target = `${change[1] ?? "all"}:${change[2]}`;
     response.once("finish", () =>

@@ -9,11 +9,11 @@ import { checkedQuery } from "../core/validate.ts";
 const DAYS_DEFAULT = 30;
 
 export const usageQuery = {
-  from: z.iso.date().optional().describe("first UTC day, as 2026-11-01; 29 days before `to` when absent"),
-  to: z.iso.date().optional().describe("last UTC day, included; today when absent"),
+  from: z.iso.date().optional().describe("first UTC day, like 2026-11-01; default: 29 days before `to`"),
+  to: z.iso.date().optional().describe("last UTC day, inclusive; default: today"),
 };
 
-/** GET /v1/usage: what the caller's organization used, by day. */
+/** GET /v1/usage: daily usage of the caller's organization. */
 export function getUsage({ usage, limits }: AppDeps): Route {
   const query = z.strictObject(usageQuery);
   return {
@@ -44,7 +44,10 @@ function rangeOf(wanted: { from?: string | undefined; to?: string | undefined },
   const from = wanted.from === undefined ? to - days + 1 : dayNumber(Date.parse(wanted.from));
   if (from > to) throw new ServiceError("invalid_field", { detail: "`from`: must not be after `to`.", param: "from" });
   if (to - from + 1 > limits.usageRangeDaysMax) {
-    throw new ServiceError("invalid_field", { detail: `\`from\`: at most ${limits.usageRangeDaysMax} days up to \`to\`.`, param: "from" });
+    throw new ServiceError("invalid_field", {
+      detail: `\`from\`: the range must have at most ${limits.usageRangeDaysMax} days.`,
+      param: "from",
+    });
   }
   return { from, to };
 }

@@ -1,7 +1,7 @@
 import type { Express } from "express";
 import type { AppDeps } from "../core/deps.ts";
 
-/** Adds `<prefix>/health/live` and `<prefix>/health/ready`, for probes that hold no key. */
+/** Adds `<prefix>/health/live` and `<prefix>/health/ready`, for probes without a key. */
 export function addHealth(app: Express, deps: Pick<AppDeps, "readiness" | "stopping">, prefix = ""): void {
   app.get(`${prefix}/health/live`, (_request, response) => {
     response.json({ status: "ok" });
@@ -13,7 +13,7 @@ export function addHealth(app: Express, deps: Pick<AppDeps, "readiness" | "stopp
   });
 }
 
-/** What has to hold for this process to be sent work, by name. */
+/** The conditions, by name, under which this process can take work. */
 export async function readyChecks({ readiness, stopping }: Pick<AppDeps, "readiness" | "stopping">): Promise<Record<string, boolean>> {
   return { ...(await readiness()), accepting: !stopping.aborted };
 }

@@ -3,23 +3,26 @@ import { jsonResponse, type PathContext } from "../core/openapi-parts.ts";
 
 const tags = ["operations"];
 
-/** The calls that need no key. */
+/** Paths that need no key. */
 export function addOpenPaths({ registry }: PathContext): void {
   for (const prefix of ["", "/v1"]) {
     registry.registerPath({
       method: "get",
       path: `${prefix}/health/live`,
       tags,
-      summary: "The process runs",
-      responses: { 200: jsonResponse("It does.", z.object({ status: z.literal("ok") }).strict()) },
+      summary: "Liveness",
+      responses: { 200: jsonResponse("The process runs.", z.object({ status: z.literal("ok") }).strict()) },
     });
     const readiness = z.object({ status: z.enum(["ready", "not_ready"]), checks: z.record(z.string(), z.boolean()) }).strict();
     registry.registerPath({
       method: "get",
       path: `${prefix}/health/ready`,
       tags,
-      summary: "The process can take work",
-      responses: { 200: jsonResponse("It can.", readiness), 503: jsonResponse("It can not; `checks` tells why.", readiness) },
+      summary: "Readiness",
+      responses: {
+        200: jsonResponse("The process can take work.", readiness),
+        503: jsonResponse("The process cannot take work; `checks` shows the reason.", readiness),
+      },
     });
     registry.registerPath({
       method: "get",

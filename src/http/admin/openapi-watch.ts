@@ -4,21 +4,21 @@ import { publicKey } from "../../receipts/signing-keys.ts";
 import { errorResponses, jsonResponse, type PathContext } from "../core/openapi-parts.ts";
 import { usageQuery } from "./get-usage.ts";
 
-/** Usage and receipts. */
+/** Paths of usage and receipts. */
 export function addWatchPaths({ registry, limits, security, executionId }: PathContext): void {
   registry.registerPath({
     method: "get",
     path: "/v1/usage",
     tags: ["usage"],
     security,
-    summary: "What the organization used, by UTC day",
+    summary: "Get the daily usage of the organization",
     description:
-      `Executions that ended, each counted once, with cpu and bytes; at most ${limits.usageRangeDaysMax} days at a time, ` +
-      `kept for ${limits.usageKeptDaysMax} days. Every day of the range is there.`,
+      `Ended executions, each counted once, with CPU time and bytes, by UTC day. At most ${limits.usageRangeDaysMax} days per request; ` +
+      `usage is kept for ${limits.usageKeptDaysMax} days. The result contains every day of the range.`,
     request: { query: z.object(usageQuery) },
     responses: {
       200: jsonResponse(
-        "The days, oldest first, and their sum.",
+        "The days, oldest first, and their total.",
         z
           .object({
             object: z.literal("usage"),
@@ -41,8 +41,8 @@ export function addWatchPaths({ registry, limits, security, executionId }: PathC
     security,
     summary: "Get the signed receipt of an execution",
     description:
-      "A JWS in compact form, signed with Ed25519: image digest, limits, hashes of runner, system-call list, code and files, usage, times, status. " +
-      "Verified without the service by `npx code-interpreter verify`, with the keys of `/v1/receipt-keys`.",
+      "A compact JWS signed with Ed25519. It contains the image digest, limits, hashes of the runner, seccomp profile, code and files, " +
+      "usage, times and status. Verify it offline with `npx code-interpreter verify` and the keys of `/v1/receipt-keys`.",
     request: executionId,
     responses: {
       200: { description: "The receipt.", content: { "application/jose": { schema: z.string() } } },
@@ -54,8 +54,8 @@ export function addWatchPaths({ registry, limits, security, executionId }: PathC
     method: "get",
     path: "/v1/receipt-keys",
     tags: ["operations"],
-    summary: "Public keys of receipts",
-    description: "A JWK set; the first key signs now, the others have signed before.",
+    summary: "Get the public keys of receipts",
+    description: "A JWK set. The first key is the current one; the others are earlier keys.",
     responses: { 200: jsonResponse("The keys.", z.object({ keys: z.array(publicKey) }).strict()) },
   });
 }

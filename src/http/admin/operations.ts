@@ -6,7 +6,7 @@ import { safeHeaders } from "../core/headers.ts";
 import { requestId } from "../core/request-id.ts";
 import { addHealth, readyChecks } from "./health.ts";
 
-/** The app of the operators' port: metrics and health, without keys, so the port must not face callers. */
+/** The app of the operators' port: metrics and health, without keys. Callers must not reach this port. */
 export function makeOperationsApp(deps: Pick<AppDeps, "log" | "metrics" | "readiness" | "stopping">): Express {
   const { registry } = deps.metrics;
   const app = express();

@@ -6,7 +6,7 @@ import type { AppDeps, Route } from "../core/deps.ts";
 import { listBody, pageQuery } from "../core/paging.ts";
 import { checkedQuery } from "../core/validate.ts";
 
-/** GET /v1/assistants: the organization's assistants, a page at a time. */
+/** GET /v1/assistants: a page of the organization's assistants. */
 export function listAssistants(deps: AppDeps): Route {
   const query = z.strictObject(pageQuery(deps.limits, assistantIdPattern));
   return {

@@ -5,7 +5,7 @@ import type { AppDeps, Route } from "../core/deps.ts";
 import { checked, jsonBody } from "../core/validate.ts";
 import { idOf } from "../responses/response-param.ts";
 
-/** POST /v1/assistants/:id: changes the fields it names. */
+/** POST /v1/assistants/:id: changes the fields in the body. */
 export function updateAssistant(deps: AppDeps): Route {
   const schema = assistantSchema(deps.limits);
   return {

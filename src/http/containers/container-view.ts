@@ -9,7 +9,7 @@ import { callerOf } from "../core/auth.ts";
 const unixSeconds = z.number().int().describe("Unix time, seconds");
 const WORKING_FOLDER = "/mnt/data";
 
-/** What the API calls a container and we a session: the OpenAI API's object, and what it lacks. */
+/** A session as callers see it: the container object of the OpenAI API with additional fields. */
 export const containerObject = z.object({
   id: z.string(),
   object: z.literal("container"),
@@ -18,12 +18,12 @@ export const containerObject = z.object({
   name: z.string(),
   status: z
     .enum(sessionStatuses)
-    .describe("`active` takes cells; `expired` was idle for too long; `lost` went with its worker or its code"),
+    .describe("`active`: accepts executions; `expired`: was idle for too long; `lost`: its sandbox or worker ended"),
   expires_after: z.object({ anchor: z.literal("last_active_at"), minutes: z.number().int() }),
   memory_limit: z.string().describe("`512m`, `4g`"),
   network_policy: z.object({ type: z.literal("disabled") }),
-  restored_from: z.string().nullable().describe("the container whose files it began with"),
-  variables_restored: z.literal(false).optional().describe("on the answer to `restore_from`: only files come back"),
+  restored_from: z.string().nullable().describe("the container whose files it was created with"),
+  variables_restored: z.literal(false).optional().describe("present with `restore_from`: only files are restored"),
 });
 
 export const containerFileObject = z.object({
@@ -33,7 +33,7 @@ export const containerFileObject = z.object({
   created_at: unixSeconds,
   bytes: z.number().int().nonnegative(),
   path: z.string(),
-  source: z.enum(["user", "assistant"]).describe("`user`: was put in; `assistant`: code wrote it"),
+  source: z.enum(["user", "assistant"]).describe("`user`: it was added; `assistant`: code wrote it"),
 });
 
 export function viewOfContainer(session: Session): z.infer<typeof containerObject> {
@@ -63,14 +63,14 @@ export function viewOfContainerFile(file: SessionFile): z.infer<typeof container
   };
 }
 
-/** The `:id` of the path; anything that is no container id names no container. */
+/** The `:id` of the path. Throws `container_not_found` for a malformed id. */
 export function containerIdOf(request: Request): string {
   const { id } = request.params;
   if (typeof id !== "string" || !containerIdPattern.test(id)) throw new ServiceError("container_not_found");
   return id;
 }
 
-/** The file a path names, of a container of the caller's organization. */
+/** The file of the path, in a container of the caller's organization. */
 export async function containerFileOf(containers: Containers, request: Request, response: Response): Promise<SessionFile> {
   const { file_id } = request.params;
   const files = await containers.listFiles(callerOf(response).organization, containerIdOf(request));

@@ -10,12 +10,12 @@ import { containerIdOf, viewOfContainerFile } from "./container-view.ts";
 
 export const containerFileRequest = z.strictObject({ file_id: z.string().regex(fileIdPattern, "must be a file id") });
 
-/** POST /v1/containers/:id/files: a multipart form with `file`, or JSON with the `file_id` of a stored one. */
+/** POST /v1/containers/:id/files: a multipart form with `file`, or JSON with the `file_id` of a stored file. */
 export function createContainerFile(deps: AppDeps): Route {
   const upload = async (request: Request, response: Response) => {
     const { organization } = callerOf(response);
     const id = containerIdOf(request);
-    // Before the bytes are taken: an upload for nothing is neither read nor stored.
+    // Checked before the upload is read and stored.
     await deps.containers.ensureActive(organization, id);
     const { received, ...file } = await readUpload(request, deps.files, deps.limits.fileUploadBytesMax);
     const record = await deps.files.keep(organization, { ...file, executionId: null, owner: id }, received);

@@ -7,7 +7,7 @@ import { refuseWhenStopping } from "../core/stopping.ts";
 import { checked, jsonBody } from "../core/validate.ts";
 import { viewOfContainer } from "./container-view.ts";
 
-/** The body of POST /containers. What is beyond the operator's limits is refused where those are applied. */
+/** The body of POST /containers. `Sessions.create` checks the operator's limits. */
 export function containerRequestSchema(limits: Limits) {
   return z.strictObject({
     name: z.string().max(limits.sessionNameCharsMax).optional(),
@@ -15,29 +15,29 @@ export function containerRequestSchema(limits: Limits) {
       .array(z.string().regex(fileIdPattern, "must be a file id"))
       .max(limits.sessionFilesCountMax)
       .optional()
-      .describe("stored files placed in the working folder under their own names"),
+      .describe("stored files to place in the working folder under their own names"),
     expires_after: z
       .strictObject({ anchor: z.literal("last_active_at"), minutes: z.int().min(1).max(limits.sessionIdleMinutesMax) })
       .optional()
-      .describe(`idle time after which it expires; ${limits.sessionIdleMinutesDefault} minutes by default`),
+      .describe(`idle time after which it expires; default: ${limits.sessionIdleMinutesDefault} minutes`),
     memory_limit: z
       .string()
-      .regex(/^[1-9][0-9]{0,5}[mg]$/, "must be a number of `m` or `g`")
+      .regex(/^[1-9][0-9]{0,5}[mg]$/, "must be a number with the unit `m` or `g`")
       .optional()
-      .describe(`at most ${limits.sessionMemoryMbMax}m; ${limits.memoryMbMax}m by default`),
+      .describe(`at most ${limits.sessionMemoryMbMax}m; default: ${limits.memoryMbMax}m`),
     network_policy: z
       .strictObject({ type: z.literal("disabled") })
       .optional()
-      .describe("there is no network"),
+      .describe("containers have no network"),
     restore_from: z
       .string()
       .regex(containerIdPattern, "must be a container id")
       .optional()
-      .describe("an expired or lost container whose files it begins with; variables are gone"),
+      .describe("an expired or lost container whose files are restored, without its variables"),
   });
 }
 
-/** POST /v1/containers: a session; answers once it takes cells. */
+/** POST /v1/containers: creates a session and responds once it accepts cells. */
 export function createContainer(deps: AppDeps): Route {
   const schema = containerRequestSchema(deps.limits);
   return {

@@ -3,7 +3,10 @@ import { callerOf } from "../core/auth.ts";
 import type { AppDeps, Route } from "../core/deps.ts";
 import { containerFileOf } from "./container-view.ts";
 
-/** DELETE /v1/containers/:id/files/:file_id: gone before the next cell. A file that was only named by its id stays stored. */
+/**
+ * DELETE /v1/containers/:id/files/:file_id: removes the file before the next cell. A file that was added by its id
+ * stays stored.
+ */
 export function deleteContainerFile(deps: AppDeps): Route {
   return {
     method: "delete",

@@ -3,7 +3,7 @@ import { callerOf } from "../core/auth.ts";
 import type { AppDeps, Route } from "../core/deps.ts";
 import { containerIdOf } from "./container-view.ts";
 
-/** DELETE /v1/containers/:id: forgets it and the files that are its own; what runs in it ends. */
+/** DELETE /v1/containers/:id: deletes the container and the files it owns, and ends its running cell. */
 export function deleteContainer(deps: AppDeps): Route {
   return {
     method: "delete",

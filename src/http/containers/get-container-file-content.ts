@@ -4,7 +4,9 @@ import type { AppDeps, Route } from "../core/deps.ts";
 import { answerFileContent } from "../files/file-content.ts";
 import { containerFileOf } from "./container-view.ts";
 
-/** GET /v1/containers/:id/files/:file_id/content: the bytes as they were after the last cell, also of a container that is gone. */
+/**
+ * GET /v1/containers/:id/files/:file_id/content: the bytes after the last cell, also of an expired or lost container.
+ */
 export function getContainerFileContent(deps: AppDeps): Route {
   return {
     method: "get",

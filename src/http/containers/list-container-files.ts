@@ -7,7 +7,7 @@ import { listBody, pageQuery } from "../core/paging.ts";
 import { checkedQuery } from "../core/validate.ts";
 import { containerIdOf, viewOfContainerFile } from "./container-view.ts";
 
-/** GET /v1/containers/:id/files: its files as they were after its last cell, a page at a time. */
+/** GET /v1/containers/:id/files: a page of its files after the last cell. */
 export function listContainerFiles(deps: AppDeps): Route {
   const query = z.strictObject(pageQuery(deps.limits, fileIdPattern));
   return {
@@ -21,7 +21,7 @@ export function listContainerFiles(deps: AppDeps): Route {
         if (order === "desc") files.reverse();
         const start = after === undefined ? 0 : files.findIndex((file) => file.id === after) + 1;
         if (after !== undefined && start === 0)
-          throw new ServiceError("file_not_found", { param: "after", detail: "`after` names no file." });
+          throw new ServiceError("file_not_found", { param: "after", detail: "`after`: there is no such file." });
         const data = files.slice(start, start + limit).map(viewOfContainerFile);
         response.json(listBody({ data, hasMore: files.length > start + limit }));
       },

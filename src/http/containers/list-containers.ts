@@ -6,7 +6,7 @@ import { listBody, pageQuery } from "../core/paging.ts";
 import { checkedQuery } from "../core/validate.ts";
 import { viewOfContainer } from "./container-view.ts";
 
-/** GET /v1/containers: the organization's containers, a page at a time, of one name if asked. */
+/** GET /v1/containers: a page of the organization's containers, optionally of one name. */
 export function listContainers(deps: AppDeps): Route {
   const query = z.strictObject({ ...pageQuery(deps.limits, containerIdPattern), name: z.string().optional() });
   return {

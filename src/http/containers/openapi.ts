@@ -8,7 +8,7 @@ import { containerFileRequest } from "./create-container-file.ts";
 
 const tags = ["containers"];
 const binary = { type: "string", format: "binary" } as const;
-const notTaking = ["container_not_found", "container_expired", "container_lost"] as const;
+const inactiveErrors = ["container_not_found", "container_expired", "container_lost"] as const;
 
 export function addContainerPaths(context: PathContext): void {
   const { registry, limits, security, containerId } = context;
@@ -20,14 +20,14 @@ export function addContainerPaths(context: PathContext): void {
     path: "/v1/containers",
     tags,
     security,
-    summary: "Make a container",
+    summary: "Create a container",
     description:
-      "A sandbox that keeps variables and files from one execution to the next. Answers once it takes code. " +
-      `An organization may have ${limits.sessionsPerOrganizationMax} at a time. With \`restore_from\` it begins with the files of one ` +
-      "that has expired or was lost; its variables are gone.",
+      "A sandbox that keeps variables and files from one execution to the next. The response is sent once it accepts executions. " +
+      `An organization can have ${limits.sessionsPerOrganizationMax} at a time. With \`restore_from\`, it starts with the files of an ` +
+      "expired or lost container; variables are not restored.",
     request: { body: { required: true, content: { "application/json": { schema: request, example: { name: "analysis" } } } } },
     responses: {
-      200: jsonResponse("It takes code.", shown),
+      200: jsonResponse("The active container.", shown),
       ...errorResponses([
         "malformed_json",
         "container_not_found",
@@ -64,9 +64,9 @@ export function addContainerPaths(context: PathContext): void {
     tags,
     security,
     summary: "Get a container",
-    description: "Also one that has expired or was lost, as long as it is known.",
+    description: "An expired or lost container is returned until its record expires.",
     request: containerId,
-    responses: { 200: jsonResponse("The container as it is now.", shown), ...errorResponses(["container_not_found"]) },
+    responses: { 200: jsonResponse("The current state of the container.", shown), ...errorResponses(["container_not_found"]) },
   });
 
   registry.registerPath({
@@ -74,7 +74,7 @@ export function addContainerPaths(context: PathContext): void {
     path: "/v1/containers/{id}",
     tags,
     security,
-    summary: "Delete a container with its files",
+    summary: "Delete a container and its files",
     request: containerId,
     responses: { 200: deleted("container.deleted"), ...errorResponses(["container_not_found", "storage_unavailable"]) },
   });
@@ -91,8 +91,10 @@ function addFilePathsOfContainers({ registry, limits, security, containerId }: P
     path: "/v1/containers/{id}/files",
     tags,
     security,
-    summary: "Put a file into a container",
-    description: `Uploaded here, at most ${limits.fileUploadBytesMax} bytes, or stored before. It is there before the next execution, over one of its name.`,
+    summary: "Add a file to a container",
+    description:
+      `Either an upload of at most ${limits.fileUploadBytesMax} bytes or the id of a stored file. It is placed before the next execution ` +
+      "and replaces a file of that name.",
     request: {
       ...containerId,
       body: {
@@ -113,7 +115,7 @@ function addFilePathsOfContainers({ registry, limits, security, containerId }: P
     responses: {
       200: jsonResponse("The file.", shown),
       ...errorResponses([
-        ...notTaking,
+        ...inactiveErrors,
         "malformed_json",
         "body_too_large",
         "file_too_large",
@@ -133,7 +135,7 @@ function addFilePathsOfContainers({ registry, limits, security, containerId }: P
     tags,
     security,
     summary: "List the files of a container",
-    description: "As they were after the last execution in it; also of one that has expired or was lost.",
+    description: "The files after the last execution, also of an expired or lost container.",
     request: { ...containerId, query: z.object(pageQuery(limits, fileIdPattern)) },
     responses: {
       200: jsonResponse("A page.", listOf(shown)),
@@ -158,13 +160,13 @@ function addFilePathsOfContainers({ registry, limits, security, containerId }: P
     tags,
     security,
     summary: "Get the bytes of a file of a container",
-    description: "Always an attachment. `ETag` is the SHA-256 in quotes; a single `Range` is honoured.",
+    description: "Always an attachment. `ETag` is the quoted SHA-256. A single `Range` is supported.",
     request: one,
     responses: {
       200: { description: "All bytes.", content },
       206: { description: "The bytes of the range.", content },
-      302: { description: "Where the store gives the bytes out, for a short time; with `S3_LINK_SECONDS` set. Follow it without the key." },
-      304: { description: "The copy that `If-None-Match` names is current." },
+      302: { description: "A short-lived link to the store, when `S3_LINK_SECONDS` is set. Follow it without the API key." },
+      304: { description: "The copy in `If-None-Match` is current." },
       ...errorResponses(["container_not_found", "file_not_found", "range_not_satisfiable", "storage_unavailable"]),
     },
   });
@@ -175,9 +177,9 @@ function addFilePathsOfContainers({ registry, limits, security, containerId }: P
     tags,
     security,
     summary: "Remove a file from a container",
-    description: "It is gone before the next execution. A file that was stored by itself stays stored.",
+    description: "The file is removed before the next execution. A file that was added by its id stays stored.",
     request: one,
-    responses: { 200: deleted("container.file.deleted"), ...errorResponses([...notTaking, "file_not_found", "storage_unavailable"]) },
+    responses: { 200: deleted("container.file.deleted"), ...errorResponses([...inactiveErrors, "file_not_found", "storage_unavailable"]) },
   });
 }
 

@@ -5,7 +5,7 @@ import type { Log } from "../../observe/log.ts";
 import { requestIdOf } from "./request-id.ts";
 import { traceIdIn } from "./trace-requests.ts";
 
-/** Answers whatever was thrown with a catalogue entry; the cause goes to the log, never to the caller. */
+/** Answers any exception with an entry of the catalogue. The cause is logged, never sent to the caller. */
 export function answerError(log: Log): ErrorRequestHandler {
   return (thrown, request, response, _next) => {
     const error = serviceErrorOf(thrown);
@@ -16,7 +16,7 @@ export function answerError(log: Log): ErrorRequestHandler {
       );
     }
     if (response.headersSent || response.destroyed) {
-      // Half an answer can not be taken back; a cut connection says that it is not whole.
+      // The response has begun. Cutting the connection shows the client that it is incomplete.
       response.destroy();
       return;
     }
@@ -24,13 +24,13 @@ export function answerError(log: Log): ErrorRequestHandler {
   };
 }
 
-/** Writes the one error body: RFC 9457 members, and `error` for clients of the OpenAI API. */
+/** Writes the error body: the members of RFC 9457, and `error` for clients of the OpenAI API. */
 export function writeProblem(response: Response, error: ServiceError, members: Record<string, unknown> = {}): void {
   const { status, title, type } = catalogue[error.code];
   if (status === 401 && !response.hasHeader("WWW-Authenticate")) response.setHeader("WWW-Authenticate", 'Bearer realm="code-interpreter"');
   const retryAfterSeconds = error.retryAfterSeconds ?? retryAfterDefaults[error.code];
   if (retryAfterSeconds !== undefined) response.setHeader("Retry-After", String(Math.max(1, Math.ceil(retryAfterSeconds))));
-  // Clients of the OpenAI API would repeat a 409 by themselves.
+  // Clients of the OpenAI API would retry a 409 automatically.
   if (status < 500 && status !== 429 && !response.hasHeader("x-should-retry")) response.setHeader("x-should-retry", "false");
   const traceId = traceIdIn(response);
   response.status(status);
@@ -51,15 +51,15 @@ export function writeProblem(response: Response, error: ServiceError, members: R
   );
 }
 
-/** Every 429 and 503 says when to come back, also where whoever threw it could not compute it. */
+/** Every 429 and 503 has a Retry-After. These are the values when the error has none. */
 const retryAfterDefaults: Partial<Record<ErrorCode, number>> = {
   rate_limited: 1,
   organization_queue_full: 5,
-  // Something expires every hour, or the caller deletes something.
+  // Stored bytes expire hourly, or the caller deletes something.
   organization_storage_full: 600,
   organization_responses_full: 5,
   responses_full: 5,
-  // An operator has to act; a client that repeats by itself gains nothing.
+  // An operator has to act, so early retries are useless.
   model_not_configured: 60,
   organization_containers_full: 30,
   container_unavailable: 10,
@@ -72,16 +72,16 @@ const retryAfterDefaults: Partial<Record<ErrorCode, number>> = {
   shutting_down: 5,
 };
 
-/** Translates what libraries throw; whatever nobody foresaw is `internal`. */
+/** Translates exceptions of libraries. Unknown exceptions become `internal`. */
 export function serviceErrorOf(thrown: unknown): ServiceError {
   if (thrown instanceof ServiceError) return thrown;
   if (thrown instanceof BlobStoreFailed) return new ServiceError("storage_unavailable", { cause: thrown });
   if (!(thrown instanceof Error)) return new ServiceError("internal", { cause: thrown });
-  if (isRedisAway(thrown)) return new ServiceError("queue_unavailable", { cause: thrown });
+  if (isRedisUnavailable(thrown)) return new ServiceError("queue_unavailable", { cause: thrown });
   return parserError(thrown) ?? new ServiceError("internal", { cause: thrown });
 }
 
-/** Errors of body-parser and of Express's own path decoding. */
+/** Errors of body-parser and of Express's path decoding. */
 function parserError(thrown: Error & { type?: unknown; status?: unknown; limit?: unknown }): ServiceError | null {
   switch (thrown.type) {
     case "entity.too.large":
@@ -94,7 +94,7 @@ function parserError(thrown: Error & { type?: unknown; status?: unknown; limit?:
   }
   const { status } = thrown;
   if (typeof status !== "number" || status < 400 || status > 499) return null;
-  return new ServiceError("malformed_request", { detail: "The request line, headers or body can not be read.", cause: thrown });
+  return new ServiceError("malformed_request", { detail: "The request line, headers or body cannot be read.", cause: thrown });
 }
 
 const connectionErrorCodes = new Set([
@@ -108,8 +108,8 @@ const connectionErrorCodes = new Set([
   "ENOENT",
 ]);
 
-/** ioredis has no common class for a server that is away, still loading, or read-only. */
-function isRedisAway(error: Error & { code?: unknown; syscall?: unknown }): boolean {
+/** ioredis has no common error class for a server that is unreachable, loading or read-only. */
+function isRedisUnavailable(error: Error & { code?: unknown; syscall?: unknown }): boolean {
   if (error.name === "MaxRetriesPerRequestError") return true;
   if (error.name === "ReplyError")
     return /^(LOADING|READONLY|MASTERDOWN|OOM|CLUSTERDOWN|NOREPLICAS|TRYAGAIN|MISCONF)\b/.test(error.message);

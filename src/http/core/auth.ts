@@ -2,17 +2,17 @@ import type { Request, RequestHandler, Response } from "express";
 import { ServiceError } from "../../domain/errors.ts";
 import type { Caller, Scope } from "../../keys/keys.ts";
 
-/** Refuses requests without a live key; what follows reads the caller with `callerOf`. */
+/** Refuses requests without a valid key. Later handlers get the caller from `callerOf`. */
 export function authenticate(keys: { find(text: string): Caller | null }): RequestHandler {
   return (request, response, next) => {
     const caller = keys.find(keyText(request));
-    if (caller === null) throw new ServiceError("invalid_key", { detail: "The API key is not known or has been revoked." });
+    if (caller === null) throw new ServiceError("invalid_key", { detail: "The API key is unknown or has been revoked." });
     response.locals.caller = caller;
     next();
   };
 }
 
-/** Refuses callers whose key lacks the scope; `admin` stands for all. */
+/** Refuses callers whose key lacks the scope. `admin` includes all scopes. */
 export function requireScope(scope: Scope): RequestHandler {
   return (_request, response, next) => {
     const { scopes } = callerOf(response);
@@ -27,7 +27,7 @@ export function callerOf(response: Response): Caller {
   return response.locals.caller as Caller;
 }
 
-/** Two keys in one request are refused: proxies and servers disagree on which of them counts. */
+/** Two keys in one request are refused, because proxies and servers disagree on which one counts. */
 function keyText(request: Request): string {
   const bearers = request.headersDistinct.authorization ?? [];
   const plain = request.headersDistinct["x-api-key"] ?? [];
@@ -39,6 +39,6 @@ function keyText(request: Request): string {
     throw new ServiceError("missing_key", { detail: "Send `Authorization: Bearer <key>` or `X-API-Key: <key>`." });
   }
   const match = /^Bearer +([^\s]+) *$/i.exec(bearers[0]);
-  if (match === null) throw new ServiceError("invalid_key", { detail: "The Authorization header must read `Bearer <key>`." });
+  if (match === null) throw new ServiceError("invalid_key", { detail: "The Authorization header must be `Bearer <key>`." });
   return match[1] as string;
 }

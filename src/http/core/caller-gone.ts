@@ -1,6 +1,6 @@
 import type { Response } from "express";
 
-/** Aborted when the connection closes before the answer was finished. */
+/** Aborted when the connection closes before the response is complete. */
 export function callerGone(response: Response): AbortSignal {
   const gone = new AbortController();
   const check = () => {

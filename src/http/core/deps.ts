@@ -12,9 +12,9 @@ import type { Tracing } from "../../observe/trace.ts";
 import type { SigningKeys } from "../../receipts/signing-keys.ts";
 import type { AssistantPart } from "../responses/assistant-port.ts";
 
-/** Everything the HTTP side works with, made in `bin/` and passed down. */
 export type BoardQueue = Parameters<typeof createBullBoard>[0]["queues"][number];
 
+/** The dependencies of the HTTP handlers, created in `src/main` and passed down. */
 export interface AppDeps {
   limits: Limits;
   log: Log;
@@ -28,17 +28,17 @@ export interface AppDeps {
   usage(organization: string, range: DayRange): Promise<DayUsage[]>;
   receipts: { keys: SigningKeys; source(organization: string, id: string): Promise<ReceiptSource | null> };
   tracing: Tracing;
-  /** What the queue page shows now. */
+  /** The current queues of the queue page. */
   boardQueues(): Promise<BoardQueue[]>;
-  /** What `/health/ready` reports, by name of the thing asked; ready when all are true. */
+  /** The checks of `/health/ready` by name. The process is ready when all are true. */
   readiness(): Promise<Record<string, boolean>>;
-  /** Base of the URLs in answers; relative ones when unset. */
+  /** Base of URLs in responses. Without it, they are relative. */
   publicUrl: string | undefined;
-  /** Aborted when the process begins its orderly stop: new work is refused, connections are closed after their answer. */
+  /** Aborted when graceful shutdown begins: new work is refused, and connections close after their response. */
   stopping: AbortSignal;
 }
 
-/** One path and method of the API. The path is also the metric label, so it is a pattern, never a value. */
+/** One path and method of the API. The path is also a metric label, so it is a pattern without values. */
 export interface Route {
   method: "get" | "post" | "delete";
   path: string;

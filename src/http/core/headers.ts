@@ -1,6 +1,6 @@
 import type { RequestHandler } from "express";
 
-/** Headers of every answer: nothing here is to be framed, sniffed, cached or run by a browser. */
+/** Headers of every response: browsers must not frame, sniff, cache or run its content. */
 export const safeHeaders: RequestHandler = (_request, response, next) => {
   response.setHeader("X-Content-Type-Options", "nosniff");
   response.setHeader("X-Frame-Options", "DENY");

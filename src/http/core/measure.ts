@@ -1,7 +1,7 @@
 import type { RequestHandler } from "express";
 import type { Metrics } from "../../observe/metrics.ts";
 
-/** Counts requests by route pattern and status, and those being answered now. */
+/** Measures requests by route pattern and status, and counts those in flight. */
 export function measure(metrics: Metrics): RequestHandler {
   return (request, response, next) => {
     const end = metrics.httpRequests.startTimer();
@@ -16,7 +16,7 @@ export function measure(metrics: Metrics): RequestHandler {
 
 const methods = new Set(["GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"]);
 
-/** Node accepts some thirty methods; only those an HTTP client sends get a label. */
+/** Node accepts some thirty methods. Only common ones get their own label. */
 export function labelOfMethod(method: string): string {
   return methods.has(method) ? method : "other";
 }

@@ -6,7 +6,7 @@ import type { Limits } from "../../domain/limits.ts";
 export interface PathContext {
   registry: OpenAPIRegistry;
   limits: Limits;
-  /** The two ways to send a key, for calls that need one. */
+  /** The two ways to send a key. */
   security: Array<Record<string, string[]>>;
   executionId: { params: z.ZodObject };
   fileId: { params: z.ZodObject };
@@ -21,13 +21,13 @@ const problemShape = {
   status: z.number().int(),
   detail: z.string().describe("what to change, naming the field and its bound"),
   instance: z.string().describe("the request's id, as in X-Request-Id"),
-  trace_id: z.string().optional().describe("the trace of the request, where the service is traced"),
+  trace_id: z.string().optional().describe("trace id of the request, when tracing is on"),
   code: z.enum(errorCodes),
   success: z.literal(false),
   error: z.object({
     message: z.string(),
     type: z.string(),
-    param: z.string().nullable().describe("the field it is about, as a path like `files.0.name`"),
+    param: z.string().nullable().describe("the field at fault, as a path like `files.0.name`"),
     code: z.enum(errorCodes),
     status: z.number().int(),
   }),
@@ -36,17 +36,17 @@ const problemShape = {
 /** The body of every error. */
 const problem = z.object(problemShape).strict().openapi("Problem");
 
-/** The body of the error that a caller gets who waited for an execution that we failed at. */
+/** The body of the error for a caller that waited for an execution and the service failed. */
 export function problemWithExecution(execution: z.ZodType) {
-  const member = execution.optional().describe("the execution as it ended, with the output from before, where the error is about one");
+  const member = execution.optional().describe("the ended execution with its output so far, when the error concerns one");
   return z
     .object({ ...problemShape, execution: member })
     .strict()
     .openapi("ProblemWithExecution");
 }
 
-/** What every call with a key can answer. */
-const everywhere: ErrorCode[] = [
+/** Errors of every call that needs a key. */
+const commonErrors: ErrorCode[] = [
   "malformed_request",
   "missing_key",
   "invalid_key",
@@ -56,9 +56,9 @@ const everywhere: ErrorCode[] = [
   "internal",
 ];
 
-/** Responses for error codes, one for each status, with the codes and what they mean in words. */
+/** Responses for error codes, one per status, that describe its codes. */
 export function errorResponses(codes: readonly ErrorCode[], serverErrorBody: z.ZodType = problem): Record<number, ResponseConfig> {
-  const all = [...new Set([...everywhere, ...codes])];
+  const all = [...new Set([...commonErrors, ...codes])];
   const responses: Record<number, ResponseConfig> = {};
   for (const status of new Set(all.map((code) => catalogue[code].status))) {
     const ofStatus = all.filter((code) => catalogue[code].status === status);
@@ -83,7 +83,7 @@ export function listOf(item: z.ZodType) {
     .object({
       object: z.literal("list"),
       data: z.array(item),
-      has_more: z.boolean().describe("more follow; a page may be shorter than `limit`"),
+      has_more: z.boolean().describe("whether more follow; a page may be shorter than `limit`"),
       first_id: z.string().nullable(),
       last_id: z.string().nullable().describe("`after` of the next page"),
     })

@@ -12,13 +12,13 @@ export function pageQuery(limits: Limits, idPattern: RegExp) {
     .refine((count) => count >= 1 && count <= limits.listPageMax, `must be 1 to ${limits.listPageMax}`)
     .default(Math.min(LIMIT_DEFAULT, limits.listPageMax));
   return {
-    after: z.string().regex(idPattern, "must be the last id of the page before").optional(),
+    after: z.string().regex(idPattern, "must be the last id of the previous page").optional(),
     limit,
     order: z.enum(["asc", "desc"]).default("desc"),
   };
 }
 
-/** The list form that clients of the OpenAI API page through: `after` of the next page is `last_id`. */
+/** A page in the format of the OpenAI API. `last_id` is the `after` of the next page. */
 export function listBody<T extends { id: string }>(page: { data: T[]; hasMore: boolean }) {
   return {
     object: "list" as const,

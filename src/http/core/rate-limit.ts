@@ -6,27 +6,27 @@ import type { RedisClient } from "../../redis/address.ts";
 
 const WINDOW_SECONDS = 60;
 
-/** What a key had left when it was last counted, and until when that holds. */
-interface Left {
+/** Requests that a key had left at the last count, and the end of that window. */
+interface Remaining {
   requests: number;
   until: number;
 }
 
 /**
- * Counts the requests of each key over all API processes; while Redis is away, each process counts for itself. A key that had more
- * than half of its requests left is not kept waiting while it is counted; so it may get a few too many, those of one moment.
+ * Counts the requests of each key across all api processes. While Redis is down, each process counts alone. A key with
+ * more than half of its requests left does not wait for the count, so a burst may exceed the limit slightly.
  */
 export function makeRateLimit(options: { redis: RedisClient; prefix: string; limits: Limits; metrics: Metrics }): {
   take(keyId: string): Promise<void>;
 } {
   const points = options.limits.requestsPerMinutePerKeyMax;
-  const left = new Map<string, Left>();
+  const remaining = new Map<string, Remaining>();
   const limiter = new RateLimiterRedis({
     storeClient: options.redis,
     keyPrefix: `${options.prefix}:rate`,
     points,
     duration: WINDOW_SECONDS,
-    // A key that is over the limit is refused here without asking Redis again.
+    // A key over its limit is refused in the process, without a call to Redis.
     inMemoryBlockOnConsumed: points + 1,
     rejectIfRedisNotReady: true,
     insuranceLimiter: new RateLimiterMemory({ points, duration: WINDOW_SECONDS }),
@@ -34,12 +34,12 @@ export function makeRateLimit(options: { redis: RedisClient; prefix: string; lim
   const count = async (keyId: string) => {
     try {
       const { remainingPoints, msBeforeNext } = await limiter.consume(keyId);
-      left.set(keyId, { requests: remainingPoints, until: performance.now() + msBeforeNext });
+      remaining.set(keyId, { requests: remainingPoints, until: performance.now() + msBeforeNext });
     } catch (refused) {
-      left.delete(keyId);
+      remaining.delete(keyId);
       if (!(refused instanceof RateLimiterRes)) throw refused;
       throw new ServiceError("rate_limited", {
-        detail: `The key may send ${points} requests a minute.`,
+        detail: `The limit of the key is ${points} requests per minute.`,
         retryAfterSeconds: refused.msBeforeNext / 1000,
       });
     }
@@ -47,11 +47,11 @@ export function makeRateLimit(options: { redis: RedisClient; prefix: string; lim
   return {
     async take(keyId) {
       const counted = count(keyId);
-      const known = left.get(keyId);
+      const known = remaining.get(keyId);
       if (known !== undefined && known.requests > points / 2 && performance.now() < known.until) {
         known.requests -= 1;
-        // Whatever came in its way, the next request waits and hears of it.
-        counted.catch(() => left.delete(keyId));
+        // After a failed count, the next request waits for its count and gets the error.
+        counted.catch(() => remaining.delete(keyId));
         return;
       }
       try {

@@ -3,20 +3,20 @@ import type { Response } from "express";
 
 const PING_MS = 15_000;
 /**
- * A comment without a blank line after it. A blank line ends an event, and some clients, openai-python among them,
- * then dispatch an empty event under the last `id` and fail to parse it.
+ * A comment without a blank line after it. A blank line ends an event: some clients, such as openai-python, would then
+ * dispatch an empty event with the last `id` and fail to parse it.
  */
 const PING = ": ping\n";
 
 export interface StreamOptions {
-  /** Ends the stream early: the caller is gone, or the process stops. The caller may resume elsewhere. */
+  /** Ends the stream early: the caller is gone or the process stops. The caller may resume at another process. */
   signal: AbortSignal;
   pingMs?: number;
 }
 
 /**
- * Writes events as a text/event-stream until they end. The next event is asked for only when the connection has
- * taken the last one, so a slow reader costs no memory here.
+ * Writes events as a text/event-stream until they end. The next event is read only after the connection has accepted
+ * the last one, so a slow reader takes no memory.
  */
 export async function streamEvents<E extends { type: string }>(
   response: Response,

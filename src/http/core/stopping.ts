@@ -1,7 +1,7 @@
 import type { RequestHandler } from "express";
 import { ServiceError } from "../../domain/errors.ts";
 
-/** Refuses new work once the process has begun to stop. */
+/** Refuses new work once shutdown has begun. */
 export function refuseWhenStopping(stopping: AbortSignal): RequestHandler {
   return (_request, _response, next) => {
     ensureNotStopping(stopping);
@@ -10,10 +10,10 @@ export function refuseWhenStopping(stopping: AbortSignal): RequestHandler {
 }
 
 export function ensureNotStopping(stopping: AbortSignal): void {
-  if (stopping.aborted) throw new ServiceError("shutting_down", { detail: "This process is stopping; another one takes the request." });
+  if (stopping.aborted) throw new ServiceError("shutting_down", { detail: "This process is stopping; send the request again." });
 }
 
-/** Tells clients not to send their next request over this connection. */
+/** Closes connections after the response during shutdown. */
 export function closeWhenStopping(stopping: AbortSignal): RequestHandler {
   return (_request, response, next) => {
     if (stopping.aborted) response.setHeader("Connection", "close");

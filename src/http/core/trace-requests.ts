@@ -2,10 +2,10 @@ import type { RequestHandler, Response } from "express";
 import type { Tracing } from "../../observe/trace.ts";
 import { labelOfMethod, labelOfRoute } from "./measure.ts";
 
-/** Paths that are asked all day by machines, or are pages: no work comes of them. */
+/** Probes and pages, which cause no work. */
 const UNTRACED = /^\/(v1\/)?(health|docs|openapi\.json|playground|receipt-keys|admin)(\/|$)/;
 
-/** Makes a span of each request to the API, below the caller's own when a `traceparent` came with it. */
+/** Starts a span for each API request, as a child of the caller's span when `traceparent` was sent. */
 export function traceRequests(tracing: Tracing): RequestHandler {
   return (request, response, next) => {
     const method = labelOfMethod(request.method);
@@ -25,7 +25,7 @@ export function traceRequests(tracing: Tracing): RequestHandler {
   };
 }
 
-/** The trace of the request that is answered; undefined where there is none. */
+/** The trace id of the request, or undefined without tracing. */
 export function traceIdIn(response: Response): string | undefined {
   return response.locals.traceId as string | undefined;
 }

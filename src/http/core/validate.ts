@@ -5,7 +5,7 @@ import { ServiceError } from "../../domain/errors.ts";
 import type { Limits } from "../../domain/limits.ts";
 import { countJsonValues } from "../../util/json-shape.ts";
 
-/** Reads a JSON body, bounded in bytes, values and depth; refuses other content types by name. */
+/** Reads a JSON body with limits on bytes, values and depth. Refuses other content types. */
 export function jsonBody(limits: Limits): RequestHandler[] {
   const read = express.raw({ limit: limits.requestBodyBytesMax, type: isJson });
   const ensureJson: RequestHandler = (request, _response, next) => {
@@ -19,12 +19,12 @@ export function jsonBody(limits: Limits): RequestHandler[] {
   return [ensureJson, read, parse];
 }
 
-/** Nothing at all is an empty object. What holds too much is refused before anything is built of it. */
+/** An empty body is an empty object. The limits are checked before JSON.parse allocates anything. */
 function parseJson(body: Buffer, { requestBodyValuesMax: valuesMax, requestBodyDepthMax: depthMax }: Limits): unknown {
   if (body.length === 0) return {};
   if (countJsonValues(body, { valuesMax, depthMax }) === null) {
     throw new ServiceError("malformed_request", {
-      detail: `The body must have at most ${valuesMax} values in at most ${depthMax} levels.`,
+      detail: `The body must have at most ${valuesMax} values and ${depthMax} levels of nesting.`,
     });
   }
   const value = parsed(body);
@@ -52,7 +52,7 @@ function isJson(request: { headers: Record<string, unknown> }): boolean {
   return mediaType.trim() === "application/json" && charsets.every((charset) => /^charset\s*=\s*"?utf-8"?$/.test(charset));
 }
 
-/** Returns the checked value; throws unknown_field or invalid_field naming the first field that is wrong. */
+/** Returns the validated value. Throws `unknown_field` or `invalid_field` that names the first invalid field. */
 export function checked<T>(schema: z.ZodType<T>, value: unknown): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
@@ -66,7 +66,7 @@ export function checked<T>(schema: z.ZodType<T>, value: unknown): T {
   });
 }
 
-/** Query parameters, each given once. */
+/** Validates query parameters. Each may be given once. */
 export function checkedQuery<T>(schema: z.ZodType<T>, request: Request): T {
   for (const [name, value] of Object.entries(request.query)) {
     if (typeof value !== "string")
@@ -86,9 +86,9 @@ function unknownField(path: readonly PropertyKey[]): ServiceError {
 
 const NAME_CHARS_SHOWN = 64;
 
-/** A name that the caller chose, fit to be shown back: short and without control characters. */
+/** Shortens a name from the caller and replaces control characters, so that it is safe to return. */
 function shown(name: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is replaced
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it replaces
   const clean = name.toWellFormed().replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, "\u{fffd}");
   return clean.length > NAME_CHARS_SHOWN ? `${clean.slice(0, NAME_CHARS_SHOWN)}…` : clean;
 }

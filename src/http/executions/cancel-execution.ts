@@ -4,7 +4,7 @@ import { callerOf } from "../core/auth.ts";
 import type { AppDeps, Route } from "../core/deps.ts";
 import { executionIdOf } from "./execution-param.ts";
 
-/** POST /v1/executions/:id/cancel: answers once the execution has ended; one that had ended is left as it is. */
+/** POST /v1/executions/:id/cancel: responds once the execution has ended. An ended execution is unchanged. */
 export function cancelExecution(deps: AppDeps): Route {
   return {
     method: "post",

@@ -13,7 +13,7 @@ import { answerExecution, pathOfExecution } from "./execution-answer.ts";
 import { idempotencyOf } from "./idempotency.ts";
 import { waitPreference } from "./prefer.ts";
 
-/** POST /v1/executions: runs code. The caller waits for the end, for a while or not at all, or streams events. */
+/** POST /v1/executions: runs code. The caller waits for the end or a limited time, does not wait, or streams events. */
 export function createExecution(deps: AppDeps): Route {
   const schema = executionRequestSchema(deps.limits);
   const waitMsMax = longestExecutionMs(deps.limits);
@@ -21,7 +21,7 @@ export function createExecution(deps: AppDeps): Route {
     const { organization } = callerOf(response);
     const body: unknown = request.body;
     const wanted = checked(schema, body);
-    refuseOwnMemory(body);
+    refuseMemoryOfCell(body);
     const idempotency = idempotencyOf(request, body);
     const { execution, replayed } = await submitExecution(deps, organization, wanted, idempotency);
     response.setHeader("Location", pathOfExecution(execution.id));
@@ -45,12 +45,12 @@ export function createExecution(deps: AppDeps): Route {
   };
 }
 
-/** A cell has the memory of its container. Checked on the raw body: the schema fills in a default. */
-function refuseOwnMemory(body: unknown): void {
+/** A cell uses the memory of its container. Checked on the raw body, because the schema adds a default. */
+function refuseMemoryOfCell(body: unknown): void {
   const { container, memory_mb } = body as { container?: unknown; memory_mb?: unknown };
   if (container === undefined || memory_mb === undefined) return;
   throw new ServiceError("invalid_field", {
-    detail: "`memory_mb`: must not be given with `container`, which has its own.",
+    detail: "`memory_mb`: must not be given with `container`, which sets the memory.",
     param: "memory_mb",
   });
 }
@@ -59,19 +59,19 @@ function wantsStream(request: Request): boolean {
   return request.accepts(["application/json", "text/event-stream"]) === "text/event-stream";
 }
 
-/** A stream can be resumed, so the execution goes on when its caller hangs up. */
+/** A stream can be resumed, so the execution continues when its caller disconnects. */
 async function stream(deps: AppDeps, organization: string, execution: Execution, response: Response): Promise<void> {
   const signal = AbortSignal.any([callerGone(response), deps.stopping]);
   await streamEvents(response, deps.executions.events(organization, execution.id, null, signal), { signal });
 }
 
-/** Answers with the result, or with the execution as it is after `waitMs`. */
+/** Answers with the result, or with the current state after `waitMs`. */
 async function answerAtEnd(deps: AppDeps, follow: Omit<FollowOptions, "signal">, response: Response): Promise<void> {
   const gone = callerGone(response);
   try {
     answerExecution(response, await followExecution(deps.executions, { ...follow, signal: gone }));
   } catch (error) {
-    // The connection is closed, so the answer has no reader.
+    // The connection is closed, so an error response would have no reader.
     if (!gone.aborted) throw error;
   }
 }

@@ -4,7 +4,7 @@ import { callerOf } from "../core/auth.ts";
 import type { AppDeps, Route } from "../core/deps.ts";
 import { executionOf } from "./execution-param.ts";
 
-/** DELETE /v1/executions/:id: forgets the record, the files it produced and those that were sent inline with it. */
+/** DELETE /v1/executions/:id: deletes the record, its output files and its inline input files. */
 export function deleteExecution(deps: AppDeps): Route {
   return {
     method: "delete",
@@ -15,7 +15,7 @@ export function deleteExecution(deps: AppDeps): Route {
         const { organization } = callerOf(response);
         const { id, status } = await executionOf(deps.executions, request, response);
         if (!isFinal(status)) throw new ServiceError("execution_running", { detail: "The execution has not ended; cancel it first." });
-        // Files first: when that fails, the record is still there for the call to be repeated.
+        // Files first: if that fails, the record still exists and the call can be retried.
         await deps.files.deleteOwnedBy(organization, id);
         if ((await deps.executions.delete(organization, id)) === null) throw new ServiceError("execution_not_found");
         response.json({ id, object: "code_interpreter_call", deleted: true });

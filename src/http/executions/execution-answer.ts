@@ -9,8 +9,8 @@ export function pathOfExecution(id: string): string {
 }
 
 /**
- * Answers a caller that waited: 200 whatever the code did, 202 when it has not ended yet, 503 when we failed at
- * it. The 503 carries the execution, because output from before the loss is in it.
+ * Answers a caller that waited: 200 when the code ended in any way, 202 when it has not ended yet, 503 when the service
+ * failed. The 503 contains the execution with its output from before the failure.
  */
 export function answerExecution(response: Response, execution: Execution): void {
   if (!isFinal(execution.status)) {
@@ -21,9 +21,9 @@ export function answerExecution(response: Response, execution: Execution): void 
     response.status(200).json(execution);
     return;
   }
-  // A repeat under the same Idempotency-Key would be answered with this same execution.
-  const worthRepeating = execution.retry_safe && response.req.headers["idempotency-key"] === undefined;
-  response.setHeader("x-should-retry", String(worthRepeating));
+  // A retry with the same Idempotency-Key would return this same execution.
+  const shouldRetry = execution.retry_safe && response.req.headers["idempotency-key"] === undefined;
+  response.setHeader("x-should-retry", String(shouldRetry));
   writeProblem(response, new ServiceError(codeOfErrored(execution), { detail: detailOfErrored(execution) }), { execution });
 }
 
@@ -36,5 +36,5 @@ function codeOfErrored(execution: Execution): ErrorCode {
 
 function detailOfErrored(execution: Execution): string {
   const ran = execution.outcome === "never_started" ? "The code did not run." : "The code may have run in part.";
-  return execution.retry_safe ? `${ran} It is safe to post it again.` : ran;
+  return execution.retry_safe ? `${ran} It is safe to send the request again.` : ran;
 }

@@ -28,7 +28,7 @@ export function getExecutionEvents(deps: AppDeps): Route {
   };
 }
 
-/** The header wins: an EventSource that reconnects sends it to the URL it was first given. */
+/** The header takes precedence: an EventSource that reconnects sends it with its original URL. */
 function afterOf(request: Request): string | null {
   const { after } = checkedQuery(query, request);
   return checked(headers, { "last-event-id": request.get("last-event-id") })["last-event-id"] ?? after ?? null;

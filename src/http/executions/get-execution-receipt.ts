@@ -5,7 +5,7 @@ import { callerOf } from "../core/auth.ts";
 import type { AppDeps, Route } from "../core/deps.ts";
 import { executionIdOf } from "./execution-param.ts";
 
-/** GET /v1/executions/:id/receipt: what ran in what, signed. */
+/** GET /v1/executions/:id/receipt: the signed receipt. */
 export function getExecutionReceipt({ receipts }: AppDeps): Route {
   return {
     method: "get",
@@ -16,7 +16,7 @@ export function getExecutionReceipt({ receipts }: AppDeps): Route {
         const source = await receipts.source(callerOf(response).organization, executionIdOf(request));
         if (source === null) throw new ServiceError("execution_not_found");
         if (!isFinal(source.execution.status)) {
-          throw new ServiceError("execution_running", { detail: "The execution has not ended; its receipt is made when it has." });
+          throw new ServiceError("execution_running", { detail: "The execution has not ended; only ended executions have a receipt." });
         }
         const jws = await signReceipt(receiptOf(source), receipts.keys);
         response.setHeader("Content-Type", "application/jose");

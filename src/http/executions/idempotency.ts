@@ -5,7 +5,7 @@ import { ServiceError } from "../../domain/errors.ts";
 
 const KEY = /^[\x20-\x7e]{1,255}$/;
 
-/** Reads the Idempotency-Key header; null without one. The body must have been validated, which bounds its depth. */
+/** Reads the Idempotency-Key header, or null. The body must be validated first, which bounds its depth. */
 export function idempotencyOf(request: Request, body: unknown): Idempotency | null {
   const sent = request.headersDistinct["idempotency-key"];
   if (sent === undefined) return null;
@@ -16,7 +16,7 @@ export function idempotencyOf(request: Request, body: unknown): Idempotency | nu
   return { key, bodySha256: createHash("sha256").update(canonicalJson(body)).digest("hex") };
 }
 
-/** JSON with sorted members, so that two ways to write one body are one body. */
+/** JSON with sorted members, so that equal bodies with different member order are equal. */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_name, member: unknown) => {
     if (typeof member !== "object" || member === null || Array.isArray(member)) return member;

@@ -5,7 +5,7 @@ import type { AppDeps, Route } from "../core/deps.ts";
 import { listBody, pageQuery } from "../core/paging.ts";
 import { checkedQuery } from "../core/validate.ts";
 
-/** GET /v1/executions: the organization's executions, a page at a time. */
+/** GET /v1/executions: a page of the organization's executions. */
 export function listExecutions(deps: AppDeps): Route {
   const query = z.strictObject(pageQuery(deps.limits, executionIdPattern));
   return {

@@ -1,4 +1,4 @@
-/** What the document shows; the test suite holds each one against its schema. */
+/** Examples of the OpenAPI document. A test validates each one against its schema. */
 const CODE = "principal = 10_000\nprint(f'${principal * 1.07 ** 20:,.2f}')";
 
 export const requestExample = { code: CODE, timeout_ms: 10_000, metadata: { conversation: "42" } };

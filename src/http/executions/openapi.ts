@@ -8,16 +8,17 @@ import { executionExample, requestExample, streamExample } from "./openapi-examp
 
 const tags = ["executions"];
 
-/** How an event looks in a stream; OpenAPI can not say it in a schema. */
+/** The format of an event stream, which an OpenAPI schema cannot express. */
 const eventStream = {
   description:
-    "`id`, `event` and `data` lines for each event, the data being JSON of ExecutionEvent; `: ping` comments in between. Ends after `execution.ended`.",
+    "`id`, `event` and `data` lines for each event. The data is an ExecutionEvent as JSON. `: ping` comments keep the connection open. " +
+    "The stream ends after `execution.ended`.",
   content: { "text/event-stream": { schema: z.string(), example: streamExample } },
 };
 
 export function addExecutionPaths({ registry, limits, security, executionId }: PathContext): void {
   const shown = registry.register("Execution", execution.strict());
-  // A clone, because the module that describes schemas extends only those made after it was loaded.
+  // A clone, because zod-to-openapi extends only schemas that are created after it was loaded.
   registry.register("ExecutionEvent", executionEvent.clone());
   const request = registry.register("ExecutionRequest", executionRequestSchema(limits));
 
@@ -28,23 +29,25 @@ export function addExecutionPaths({ registry, limits, security, executionId }: P
     security,
     summary: "Run code",
     description:
-      "Waits for the end by default. `Prefer: respond-async` answers 202 at once, `Prefer: wait=5` after 5 s at most, " +
-      "`Accept: text/event-stream` streams. A caller that goes away while it waits cancels the execution unless it sent an " +
-      "`Idempotency-Key`; a stream that breaks leaves it running, and can be resumed at `/v1/executions/{id}/events`. " +
-      "With `container` it runs in that container, after the cells before it, and finds their variables and files. The id is in `Location` in every case.",
+      "Waits for the end by default. `Prefer: respond-async` responds with 202 at once, `Prefer: wait=5` after at most 5 s. " +
+      "`Accept: text/event-stream` streams the events. A caller that disconnects while waiting cancels the execution, unless it sent an " +
+      "`Idempotency-Key`. A stream that breaks does not cancel it and can be resumed at `/v1/executions/{id}/events`. " +
+      "With `container`, the code runs in that container, after earlier executions, with their variables and files. " +
+      "`Location` contains the path of the execution in every case.",
     request: {
       headers: z.object({
         Prefer: z.string().optional().describe("`respond-async`, `wait=<seconds>` (RFC 7240)"),
-        "Idempotency-Key": z.string().min(1).max(255).optional().describe("same key and same body give the same execution"),
+        "Idempotency-Key": z.string().min(1).max(255).optional().describe("requests with the same key and body return the same execution"),
       }),
       body: { required: true, content: { "application/json": { schema: request, example: requestExample } } },
     },
     responses: {
       200: {
-        description: "The execution has ended, or is streamed. `Idempotency-Replayed: true` when it is an earlier one.",
+        description:
+          "The ended execution, or its event stream. `Idempotency-Replayed: true` when an earlier request with the same key created it.",
         content: { "application/json": { schema: shown, example: executionExample }, ...eventStream.content },
       },
-      202: jsonResponse("Accepted, and not ended yet; `Location` names it, `Preference-Applied` tells the preference.", shown),
+      202: jsonResponse("Accepted but not ended yet. `Location` is its path; `Preference-Applied` is the applied preference.", shown),
       ...errorResponses(
         [
           "malformed_json",
@@ -90,7 +93,10 @@ export function addExecutionPaths({ registry, limits, security, executionId }: P
     security,
     summary: "Get an execution",
     request: executionId,
-    responses: { 200: jsonResponse("The execution as it is now.", shown, executionExample), ...errorResponses(["execution_not_found"]) },
+    responses: {
+      200: jsonResponse("The current state of the execution.", shown, executionExample),
+      ...errorResponses(["execution_not_found"]),
+    },
   });
 
   registry.registerPath({
@@ -100,10 +106,10 @@ export function addExecutionPaths({ registry, limits, security, executionId }: P
     security,
     summary: "Stream the events of an execution",
     description:
-      "From the start, or after the event named by `Last-Event-ID` or `after`. Once the events have expired, `execution.ended` is left.",
+      "From the start, or after the event in `Last-Event-ID` or `after`. Once the events have expired, only `execution.ended` is sent.",
     request: {
       ...executionId,
-      query: z.object({ after: z.string().optional().describe("id of the last event seen") }),
+      query: z.object({ after: z.string().optional().describe("id of the last received event") }),
       headers: z.object({ "Last-Event-ID": z.string().optional() }),
     },
     responses: { 200: eventStream, ...errorResponses(["execution_not_found", "invalid_field", "unknown_field"]) },
@@ -115,11 +121,12 @@ export function addExecutionPaths({ registry, limits, security, executionId }: P
     tags,
     security,
     summary: "Cancel an execution",
-    description: "Waiting: it is removed. Running: the container is gone before the answer is sent. Ended: it stays as it is.",
+    description:
+      "A waiting execution is removed from the queue. For a running one, the response is sent once its sandbox is gone. An ended one is unchanged.",
     request: executionId,
     responses: {
-      200: jsonResponse("The execution, ended.", shown),
-      202: jsonResponse("The cancel has been passed on, and the end is not confirmed yet.", shown),
+      200: jsonResponse("The ended execution.", shown),
+      202: jsonResponse("The cancel was sent, but the end is not confirmed yet.", shown),
       ...errorResponses(["execution_not_found"]),
     },
   });
@@ -129,8 +136,8 @@ export function addExecutionPaths({ registry, limits, security, executionId }: P
     path: "/v1/executions/{id}",
     tags,
     security,
-    summary: "Forget an execution and its files",
-    description: "Deletes the record, the files it produced and those sent inline with it. Uploaded files stay.",
+    summary: "Delete an execution and its files",
+    description: "Deletes the record, its output files and its inline input files. Uploaded files are kept.",
     request: executionId,
     responses: {
       200: jsonResponse(

@@ -1,4 +1,4 @@
-/** How long a caller wants to wait for the end; null when the Prefer header leaves it to us. */
+/** How long a caller wants to wait for the end. */
 export interface Wait {
   ms: number;
   /** Text of the Preference-Applied header. */
@@ -6,8 +6,8 @@ export interface Wait {
 }
 
 /**
- * Reads RFC 7240 preferences: `respond-async` answers at once, `wait=N` after at most N seconds, both together
- * mean the wait. What can not be understood is ignored, as the RFC asks.
+ * Reads the Prefer header (RFC 7240): `respond-async` responds at once, `wait=N` after at most N seconds. `wait` takes
+ * precedence. Unknown preferences are ignored, as the RFC requires. Null when there is none.
  */
 export function waitPreference(header: string | undefined, waitMsMax: number): Wait | null {
   if (header === undefined) return null;

@@ -4,7 +4,7 @@ import { refuseWhenStopping } from "../core/stopping.ts";
 import { viewOfFile } from "./file-view.ts";
 import { readUpload } from "./upload.ts";
 
-/** POST /v1/files: a multipart form with `file` and, if wanted, `purpose`. */
+/** POST /v1/files: a multipart form with `file`, and optionally `purpose` and `expires_after`. */
 export function createFile(deps: AppDeps): Route {
   return {
     method: "post",

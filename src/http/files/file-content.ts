@@ -6,7 +6,7 @@ import { callerGone } from "../core/caller-gone.ts";
 import { attachment } from "./content-disposition.ts";
 import { type ByteRange, matchesTag, parseRange } from "./range.ts";
 
-/** Answers with the bytes of a file, whole or a single range of them, or with where the store gives them out. */
+/** Answers with all bytes of a file or a single range, or redirects to a link of the store. */
 export async function answerFileContent(files: Files, record: FileRecord, request: Request, response: Response): Promise<void> {
   const tag = `"${record.sha256}"`;
   setHeaders(response, record, tag);
@@ -20,7 +20,7 @@ export async function answerFileContent(files: Files, record: FileRecord, reques
     cacheControl: "private, no-cache",
   });
   if (link !== null && request.method !== "HEAD") {
-    // The link is good for whoever has it, so nobody keeps it.
+    // The link works without a key, so it must not be cached.
     response.setHeader("Cache-Control", "no-store");
     response.redirect(302, link);
     return;
@@ -45,16 +45,16 @@ export async function answerFileContent(files: Files, record: FileRecord, reques
       if (!(await sent(chunk, response, gone))) return;
       left -= chunk.length;
     }
-    if (left !== 0) throw new BlobStoreFailed("a blob is not as long as its record says");
+    if (left !== 0) throw new BlobStoreFailed("a blob has another length than its record");
   } catch (error) {
-    // Its headers promise bytes that will not come, so no other answer can follow on this connection.
+    // Content-Length promised bytes that will not follow, so the connection cannot be used again.
     response.destroy();
     throw error;
   }
   response.end();
 }
 
-/** Resolves once the kernel has the bytes, as their memory is used again then; with false when the caller has gone. */
+/** Resolves once the kernel has copied the chunk, whose memory is reused then. False when the caller has gone. */
 function sent(chunk: Uint8Array, response: Response, gone: AbortSignal): Promise<boolean> {
   return new Promise((resolve) => {
     const onGone = () => resolve(false);
@@ -67,10 +67,10 @@ function sent(chunk: Uint8Array, response: Response, gone: AbortSignal): Promise
   });
 }
 
-/** The bytes come from callers and from code that ran: even opened in a browser they must not run in our origin. */
+/** The bytes are untrusted: they come from callers and code. A browser must not run them in the service's origin. */
 function setHeaders(response: Response, record: FileRecord, tag: string): void {
   response.setHeader("Content-Security-Policy", "sandbox; default-src 'none'");
-  // Bytes under an id never change, but the file may be deleted: a copy is to be checked before it is used.
+  // The bytes of an id never change, but the file may be deleted, so a cached copy must be revalidated.
   response.setHeader("Cache-Control", "private, no-cache");
   response.setHeader("ETag", tag);
   response.setHeader("Accept-Ranges", "bytes");

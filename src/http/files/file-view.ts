@@ -6,13 +6,13 @@ import type { Files } from "../../files/files.ts";
 import type { FileRecord } from "../../files/store.ts";
 import { callerOf } from "../core/auth.ts";
 
-/** What a caller may say an upload is for; `assistants_output` is what executions produce. */
+/** Purposes that uploads may have. Files that executions produce have `assistants_output`. */
 export const uploadPurposes = ["user_data", "assistants", "batch", "fine-tune", "vision", "evals"] as const;
 export const purposes = [...uploadPurposes, "assistants_output"] as const;
 
 const unixSeconds = z.number().int().describe("Unix time, seconds");
 
-/** The file as a caller sees it: the OpenAI API's file object, and what it lacks. */
+/** The file as callers see it: the file object of the OpenAI API with additional fields. */
 export const fileObject = z.object({
   id: z.string(),
   object: z.literal("file"),
@@ -23,7 +23,7 @@ export const fileObject = z.object({
   purpose: z.enum(purposes),
   status: z.literal("processed"),
   sha256: z.string().length(64),
-  mime_type: z.string().describe("from the name; what an upload claims is not believed"),
+  mime_type: z.string().describe("derived from the name; the content type of the upload is ignored"),
   execution_id: z.string().nullable().describe("execution that produced it; null for uploads"),
 });
 
@@ -43,14 +43,14 @@ export function viewOfFile(record: FileRecord): z.infer<typeof fileObject> {
   };
 }
 
-/** The `:id` of the path; anything that is no file id names no file. */
+/** The `:id` of the path. Throws `file_not_found` for a malformed id. */
 export function fileIdOf(request: Request): string {
   const { id } = request.params;
   if (typeof id !== "string" || !fileIdPattern.test(id)) throw new ServiceError("file_not_found");
   return id;
 }
 
-/** The file a path names, of the caller's organization. */
+/** The file of the path, within the caller's organization. */
 export async function fileOf(files: Files, request: Request, response: Response): Promise<FileRecord> {
   const found = await files.get(callerOf(response).organization, fileIdOf(request));
   if (found === null) throw new ServiceError("file_not_found");

@@ -2,7 +2,7 @@ import type { AppDeps, Route } from "../core/deps.ts";
 import { answerFileContent } from "./file-content.ts";
 import { fileOf } from "./file-view.ts";
 
-/** GET /v1/files/:id/content: the bytes, whole or a single range of them. */
+/** GET /v1/files/:id/content: all bytes or a single range. */
 export function getFileContent(deps: AppDeps): Route {
   return {
     method: "get",

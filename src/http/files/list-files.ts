@@ -7,7 +7,7 @@ import { listBody, pageQuery } from "../core/paging.ts";
 import { checkedQuery } from "../core/validate.ts";
 import { purposes, viewOfFile } from "./file-view.ts";
 
-/** GET /v1/files: the organization's files, a page at a time, of one purpose if asked. */
+/** GET /v1/files: a page of the organization's files, optionally of one purpose. */
 export function listFiles(deps: AppDeps): Route {
   const query = z.strictObject({ ...pageQuery(deps.limits, fileIdPattern), purpose: z.enum(purposes).optional() });
   return {
@@ -17,7 +17,7 @@ export function listFiles(deps: AppDeps): Route {
     handlers: [
       async (request, response) => {
         const page = await deps.files.list(callerOf(response).organization, checkedQuery(query, request));
-        if (page === null) throw new ServiceError("file_not_found", { param: "after", detail: "`after` names no file." });
+        if (page === null) throw new ServiceError("file_not_found", { param: "after", detail: "`after`: there is no such file." });
         response.json(listBody({ data: page.data.map(viewOfFile), hasMore: page.hasMore }));
       },
     ],

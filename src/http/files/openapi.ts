@@ -18,7 +18,7 @@ export function addFilePaths({ registry, limits, security, fileId }: PathContext
     tags,
     security,
     summary: "Upload a file",
-    description: `At most ${limits.fileUploadBytesMax} bytes, streamed to the store. Kept for ${limits.retentionMsMax / 3_600_000} hours.`,
+    description: `At most ${limits.fileUploadBytesMax} bytes. Kept for ${limits.retentionMsMax / 3_600_000} hours.`,
     request: {
       body: {
         required: true,
@@ -33,7 +33,7 @@ export function addFilePaths({ registry, limits, security, fileId }: PathContext
                 purpose: { type: "string", enum: [...uploadPurposes], default: uploadPurposes[0] },
                 expires_after: {
                   type: "object",
-                  description: "Sent as the fields `expires_after[anchor]` and `expires_after[seconds]`. No file outlives the retention.",
+                  description: "Sent as the fields `expires_after[anchor]` and `expires_after[seconds]`. It cannot exceed the retention.",
                   required: ["anchor", "seconds"],
                   additionalProperties: false,
                   properties: {
@@ -88,7 +88,7 @@ export function addFilePaths({ registry, limits, security, fileId }: PathContext
     tags,
     security,
     summary: "Get a file's bytes",
-    description: "Always an attachment. `ETag` is the SHA-256 in quotes; a single `Range` is honoured.",
+    description: "Always an attachment. `ETag` is the quoted SHA-256. A single `Range` is supported.",
     request: {
       ...fileId,
       headers: z.object({ Range: z.string().optional(), "If-None-Match": z.string().optional(), "If-Range": z.string().optional() }),
@@ -96,8 +96,8 @@ export function addFilePaths({ registry, limits, security, fileId }: PathContext
     responses: {
       200: { description: "All bytes.", content },
       206: { description: "The bytes of the range.", content },
-      302: { description: "Where the store gives the bytes out, for a short time; with `S3_LINK_SECONDS` set. Follow it without the key." },
-      304: { description: "The copy that `If-None-Match` names is current." },
+      302: { description: "A short-lived link to the store, when `S3_LINK_SECONDS` is set. Follow it without the API key." },
+      304: { description: "The copy in `If-None-Match` is current." },
       ...errorResponses(["file_not_found", "range_not_satisfiable", "storage_unavailable"]),
     },
   });

@@ -5,8 +5,8 @@ export interface ByteRange {
 }
 
 /**
- * Reads a Range header for a body of `bytes` bytes. Null means the whole body: no header, several ranges, or text
- * that is no range, all of which RFC 9110 lets a server answer with 200. "unsatisfiable" is a range beyond the end.
+ * Parses a Range header for a body of `bytes` bytes. Null means the whole body: no header, several ranges or an invalid
+ * header, for which RFC 9110 allows a 200. "unsatisfiable" means a range beyond the end.
  */
 export function parseRange(header: string | undefined, bytes: number): ByteRange | "unsatisfiable" | null {
   const match = /^bytes=\s*(\d{0,15})-(\d{0,15})\s*$/i.exec(header ?? "");
@@ -23,7 +23,7 @@ export function parseRange(header: string | undefined, bytes: number): ByteRange
   return { start, end: last === "" ? bytes - 1 : Math.min(Number(last), bytes - 1) };
 }
 
-/** Whether an If-None-Match header names the entity tag. */
+/** Whether an If-None-Match header contains the entity tag. */
 export function matchesTag(header: string | undefined, tag: string): boolean {
   if (header === undefined) return false;
   return header.split(",").some((part) => part.trim() === "*" || part.trim().replace(/^W\//, "") === tag);

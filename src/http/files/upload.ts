@@ -10,7 +10,7 @@ import { uploadPurposes } from "./file-view.ts";
 export interface Upload {
   name: string;
   purpose: string;
-  /** From `expires_after`; absent when the form does not say. */
+  /** From `expires_after`. Absent when the form has none. */
   keptMs?: number;
   received: Received;
 }
@@ -21,12 +21,12 @@ const EXPIRY_SECONDS = "expires_after[seconds]";
 /** The bounds of the public Files API. */
 export const expirySeconds = { min: 3_600, max: 2_592_000 };
 
-/** Room for the form around the file, when only the length of the whole is known. */
+/** Allowance for the rest of the form, when only the length of the whole body is known. */
 const FORM_BYTES_MAX = 64 * 1024;
 
 /**
- * Reads a multipart form whose field `file` goes straight to the store. Rejects with ServiceError, and then
- * nothing of the upload is left, whoever broke it off.
+ * Reads a multipart form and streams its field `file` to the store. Rejects with ServiceError. After a failure, nothing
+ * of the upload is left.
  */
 export async function readUpload(request: Request, files: Files, bytesMax: number): Promise<Upload> {
   if (Number(request.headers["content-length"] ?? 0) > bytesMax + FORM_BYTES_MAX) throw tooLarge(bytesMax);
@@ -46,8 +46,8 @@ export async function readUpload(request: Request, files: Files, bytesMax: numbe
 }
 
 /**
- * The parts of a form as they come. The first fault decides the answer, and later parts are ignored: the parser still
- * reports those of the chunk that it holds, and a file that it reports after it was destroyed never ends.
+ * Collects the parts of a form. The first problem decides the response, and later parts are ignored: a destroyed parser
+ * still reports the parts of its current chunk, and a file among them never ends.
  */
 class Form {
   readonly #files: Files;
@@ -64,7 +64,7 @@ class Form {
   }
 
   takeFile(field: string, stream: Readable, name: string | undefined): void {
-    // A form that breaks off ends this stream with an error, whether or not anybody still reads it.
+    // A form that ends early makes this stream emit an error, even without a reader.
     stream.on("error", () => {});
     const problem = this.#problem ?? this.#problemOfFile(field, name);
     if (problem !== null) {
@@ -148,13 +148,13 @@ function makeParser(request: Request): busboy.Busboy {
 }
 
 /**
- * Resolves when the form was read. The request itself is never destroyed, because its socket has to carry the
- * answer; what is left of the body is read and dropped.
+ * Resolves when the form has been read. The request is not destroyed, because its socket must carry the response. The
+ * rest of the body is read and discarded.
  */
 function readToEnd(request: Request, parser: busboy.Busboy): Promise<void> {
   return new Promise((resolve, reject) => {
     const onRequestClosed = () => {
-      if (!request.complete) parser.destroy(new Error("the caller went away"));
+      if (!request.complete) parser.destroy(new Error("the caller disconnected"));
     };
     const settle = (error?: unknown) => {
       request.unpipe(parser);
@@ -180,7 +180,7 @@ function invalid(param: string, rule: string): ServiceError {
 }
 
 function unknownPart(): ServiceError {
-  return new ServiceError("unknown_field", { detail: "The form takes the fields `file`, `purpose` and `expires_after` only." });
+  return new ServiceError("unknown_field", { detail: "The form supports only the fields `file`, `purpose` and `expires_after`." });
 }
 
 function tooLarge(bytesMax: number): ServiceError {

@@ -11,13 +11,13 @@ import { sendWebResponse, webRequestOf } from "./web-bridge.ts";
 
 const URI_CHARS_MAX = 2_048;
 
-/** POST /mcp: one message of the Model Context Protocol, answered as JSON or as a stream. */
+/** POST /mcp: one message of the Model Context Protocol. The reply is JSON or a stream. */
 export function handleMcpMessage(deps: AppDeps): RequestHandler[] {
   const service = makeMcpService(deps);
   const handler: RequestHandler = async (request, response) => {
     const body: unknown = request.body;
-    if (Array.isArray(body)) throw new ServiceError("malformed_request", { detail: "Send one message in a request." });
-    ensureShortAddress(body);
+    if (Array.isArray(body)) throw new ServiceError("malformed_request", { detail: "Send one message per request." });
+    ensureUriLength(body);
     const { organization, scopes } = callerOf(response);
     const may = (scope: "execute" | "read") => scopes.has(scope) || scopes.has("admin");
     const caller = { organization, rights: { execute: may("execute"), read: may("read") }, interpreter: interpreterOf(organization, deps) };
@@ -27,8 +27,8 @@ export function handleMcpMessage(deps: AppDeps): RequestHandler[] {
   return [...jsonBody({ ...deps.limits, requestBodyValuesMax: deps.limits.mcpMessageValuesMax }), handler];
 }
 
-/** The package reads it before anything of ours does, which takes seconds for one of megabytes. */
-function ensureShortAddress(body: unknown): void {
+/** The MCP package parses the URI before any tool does, which takes seconds for a URI of several megabytes. */
+function ensureUriLength(body: unknown): void {
   const uri = (body as { params?: { uri?: unknown } | null } | undefined)?.params?.uri;
   if (typeof uri === "string" && uri.length > URI_CHARS_MAX)
     throw new ServiceError("malformed_request", { detail: `\`params.uri\` must have at most ${URI_CHARS_MAX} characters.` });
@@ -38,7 +38,7 @@ export function refuseForeignOrigins({ publicUrl }: Pick<AppDeps, "publicUrl">):
   return (request, _response, next) => {
     if (!isOriginAllowed(request.headers.origin, publicUrl)) {
       throw new ServiceError("origin_not_allowed", {
-        detail: "Web pages of other sites may not use this service; PUBLIC_URL names its own.",
+        detail: "Requests from web pages of other sites are refused; PUBLIC_URL sets the service's own site.",
       });
     }
     next();

@@ -10,7 +10,7 @@ import type { AppDeps } from "../core/deps.ts";
 import { ensureNotStopping } from "../core/stopping.ts";
 import { uploadPurposes } from "../files/file-view.ts";
 
-/** What the MCP tools ask for, done by the service for one organization. */
+/** The operations of the MCP tools, for one organization. */
 export function interpreterOf(organization: string, deps: AppDeps): Interpreter {
   const { files, limits } = deps;
   const run = runExecutionWith(deps);
@@ -33,7 +33,7 @@ export function interpreterOf(organization: string, deps: AppDeps): Interpreter 
     },
     async listFiles({ after, limit }) {
       const page = await files.list(organization, { ...(after === undefined ? {} : { after }), limit, order: "desc" });
-      if (page === null) throw new ServiceError("file_not_found", { detail: "`after` names no file." });
+      if (page === null) throw new ServiceError("file_not_found", { detail: "`after`: there is no such file." });
       return page;
     },
     getFile: (id) => files.get(organization, id),
@@ -49,7 +49,7 @@ export function interpreterOf(organization: string, deps: AppDeps): Interpreter 
   };
 }
 
-/** Among the newest; what runs is seldom older than many that have ended. */
+/** Searches the newest executions: a running one is rarely older than that. */
 async function findLabelled({ executions, limits }: AppDeps, organization: string, label: string): Promise<Execution | null> {
   let after: string | undefined;
   for (let left = limits.listPageMax; left > 0; ) {

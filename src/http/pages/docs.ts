@@ -5,7 +5,7 @@ import type { Express } from "express";
 const require = createRequire(import.meta.url);
 const assets = ["swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"] as const;
 
-/** No inline script and nothing from elsewhere: the page works offline. */
+/** No inline scripts and no external resources, so the page works offline. */
 const PAGE_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -37,7 +37,7 @@ const PAGE = `<!doctype html>
 
 const START = `SwaggerUIBundle({ url: "/openapi.json", dom_id: "#swagger-ui", deepLinking: true, validatorUrl: null });\n`;
 
-/** Adds the document and a page to read it with, under both prefixes the API is reached by. */
+/** Adds the OpenAPI document and a page that shows it, with and without the prefix /v1. */
 export function addDocs(app: Express, document: object): void {
   const text = JSON.stringify(document);
   const folder = dirname(require.resolve("swagger-ui-dist/package.json"));

@@ -1,10 +1,10 @@
 import { fileURLToPath } from "node:url";
 import type { Express, Response } from "express";
 
-/** The page's files lie beside `src` and `dist`, as they are served. */
+/** The folder with the page's files, beside `src` and `dist`. */
 const folder = fileURLToPath(new URL("../../../playground/", import.meta.url));
 
-/** Every file of the page; anything else in the folder is not served. */
+/** The files of the page. Others in the folder are not served. */
 export const playgroundFiles = [
   "theme.css",
   "page.css",
@@ -34,8 +34,8 @@ export const playgroundFiles = [
 ] as const;
 
 /**
- * Scripts and styles come from here alone and nothing is sent elsewhere. HTML that code produced is shown in a frame
- * without an origin, which inherits this policy; `output-frame` is the one policy that may make such HTML.
+ * Scripts, styles and connections are limited to this service. HTML that code produced is shown in a frame without an
+ * origin, which inherits this policy. Only the Trusted Types policy `output-frame` may create such HTML.
  */
 const PAGE_POLICY = [
   "default-src 'none'",
@@ -50,7 +50,7 @@ const PAGE_POLICY = [
   "frame-ancestors 'none'",
 ].join("; ");
 
-/** Adds a page for people who try the service by hand. It needs no key itself; its calls do. */
+/** Adds the playground, a page to try the service. The page needs no key; its API calls do. */
 export function addPlayground(app: Express): void {
   app.get("/playground", (_request, response, next) => {
     response.setHeader("Content-Security-Policy", PAGE_POLICY);

@@ -4,7 +4,7 @@ import { callerOf } from "../core/auth.ts";
 import type { AppDeps, Route } from "../core/deps.ts";
 import { idOf } from "./response-param.ts";
 
-/** POST /v1/responses/:id/cancel: answers once the response has ended; one that had ended is left as it is. */
+/** POST /v1/responses/:id/cancel: replies once the response has ended. An ended response is unchanged. */
 export function cancelResponse(deps: AppDeps): Route {
   return {
     method: "post",

@@ -9,12 +9,12 @@ import { refuseWhenStopping } from "../core/stopping.ts";
 import { checked, jsonBody } from "../core/validate.ts";
 import { streamResponse } from "./response-stream.ts";
 
-/** POST /v1/responses: the model answers, running code where it needs to. Waits, streams, or runs in the background. */
+/** POST /v1/responses: the model answers and runs code as needed. Waits, streams, or runs in the background. */
 export function createResponse(deps: AppDeps): Route {
   const parse = parser(deps);
   const handler = async (request: Request, response: Response) => {
     const wanted = parse(request.body);
-    // Without a model, sending it again changes nothing until an operator has acted.
+    // Without a model, retries are useless until an operator has acted.
     if (deps.assistant.models.length === 0) response.setHeader("x-should-retry", "false");
     const running = await deps.assistant.responses.create(callerOf(response).organization, wanted);
     if (wanted.stream === true) return stream(running, response);
@@ -22,7 +22,7 @@ export function createResponse(deps: AppDeps): Route {
       response.json(viewOfResponse(running.response));
       return;
     }
-    const gone = abortedWhenGone(running, response);
+    const gone = abortWhenGone(running, response);
     await running.done;
     if (!gone.aborted) response.json(viewOfResponse(running.response));
   };
@@ -46,12 +46,12 @@ function parser({ limits }: AppDeps): (body: unknown) => ResponseRequest {
 }
 
 async function stream(running: RunningResponse, response: Response): Promise<void> {
-  const signal = running.response.echo.background ? callerGone(response) : abortedWhenGone(running, response);
+  const signal = running.response.echo.background ? callerGone(response) : abortWhenGone(running, response);
   await streamResponse(response, running.events(-1, signal), signal);
 }
 
-/** Nobody else waits for a response that is not in the background. */
-function abortedWhenGone(running: RunningResponse, response: Response): AbortSignal {
+/** A response that is not in the background has no other reader, so it is cancelled. */
+function abortWhenGone(running: RunningResponse, response: Response): AbortSignal {
   const gone = callerGone(response);
   const abort = () => running.abort("cancelled");
   if (gone.aborted) abort();

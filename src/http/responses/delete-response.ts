@@ -3,7 +3,7 @@ import { callerOf } from "../core/auth.ts";
 import type { AppDeps, Route } from "../core/deps.ts";
 import { idOf } from "./response-param.ts";
 
-/** DELETE /v1/responses/:id: forgets the record and its events; executions, files and the container stay. */
+/** DELETE /v1/responses/:id: deletes the record and its events. Executions, files and the container are kept. */
 export function deleteResponse(deps: AppDeps): Route {
   return {
     method: "delete",

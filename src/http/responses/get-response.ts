@@ -18,7 +18,7 @@ const query = z.strictObject({
   include_obfuscation: z.string().optional(),
 });
 
-/** GET /v1/responses/:id: as it is now, or its events with `stream=true`, after `starting_after`. */
+/** GET /v1/responses/:id: the current state, or with `stream=true` the events after `starting_after`. */
 export function getResponse(deps: AppDeps): Route {
   return {
     method: "get",
@@ -40,7 +40,7 @@ export function getResponse(deps: AppDeps): Route {
   };
 }
 
-/** Clients write a list as `include=a`, `include=a&include=b` or `include[]=a`. */
+/** Clients send a list as `include=a`, `include=a&include=b` or `include[]=a`. */
 export function queryOf(request: Request): Record<string, unknown> {
   const { include, "include[]": includes, ...rest } = request.query;
   const list = [include, includes].flat().filter((value) => value !== undefined);

@@ -8,7 +8,7 @@ import { checked } from "../core/validate.ts";
 import { queryOf } from "./get-response.ts";
 import { responseOf } from "./response-param.ts";
 
-/** GET /v1/responses/:id/input_items: what the request sent, newest first unless asked otherwise. */
+/** GET /v1/responses/:id/input_items: a page of the input of the request, newest first by default. */
 export function listInputItems(deps: AppDeps): Route {
   const query = z.strictObject({ ...pageQuery(deps.limits, /^[a-z]+_[0-9a-z]{24}$/), include: z.array(z.string()).optional() });
   return {

@@ -1,6 +1,6 @@
 import type { AppDeps, Route } from "../core/deps.ts";
 
-/** GET /v1/models: the models a request may name. */
+/** GET /v1/models: the models that a request can use. */
 export function listModels(deps: AppDeps): Route {
   return {
     method: "get",

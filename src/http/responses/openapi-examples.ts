@@ -1,4 +1,4 @@
-/** What the document shows of the assistant; the test suite holds each one against its schema. */
+/** Examples of the OpenAPI document. A test validates each one against its schema. */
 const QUESTION = "What is the compound interest on $10,000 at 7% for 20 years?";
 
 export const responseRequestExample = {

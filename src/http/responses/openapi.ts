@@ -19,7 +19,7 @@ const codeCall = z.looseObject({
   outputs: z
     .array(z.looseObject({ type: z.string() }))
     .nullable()
-    .describe("ours: typed outputs; OpenAI's: logs and images, null unless included"),
+    .describe("with `inputs`: typed outputs; in OpenAI's format: logs and images, null unless included"),
 });
 const message = z.looseObject({
   type: z.literal("message"),
@@ -71,7 +71,7 @@ const streamed = {
   "text/event-stream": {
     schema: z
       .string()
-      .describe("`id`, `event` and `data` lines for each event; ends after response.completed, .failed, .incomplete or .cancelled"),
+      .describe("`id`, `event` and `data` lines for each event. Ends after response.completed, .failed, .incomplete or .cancelled"),
     example: responseStreamExample,
   },
 };
@@ -85,10 +85,10 @@ export function addAssistantPaths(context: PathContext): void {
     path: "/v1/models",
     tags,
     security,
-    summary: "List the models a request may name",
+    summary: "List the models that a request can use",
     responses: {
       200: jsonResponse(
-        "The models; none when no model is configured.",
+        "The models. Empty when none is configured.",
         z.object({ object: z.literal("list"), data: z.array(z.looseObject({ id: z.string() })) }).strict(),
       ),
       ...errorResponses([]),
@@ -107,18 +107,18 @@ function addResponsePaths({ registry, limits, security }: PathContext): void {
     path: "/v1/responses",
     tags,
     security,
-    summary: "Let the model answer, running code where it needs to",
+    summary: "Create a response with a model that runs code",
     description:
-      "Two dialects: `inputs` is ours, `input` is OpenAI's, and the answer speaks the one of the request. A message may leave out its `type`, and " +
-      "a string may stand for a list of parts or for a single message of the user. `mode` of the tool: `auto` (the model decides), `on` (code runs before any " +
-      "answer), `off` (never); `tool_choice` says the same and goes first. What the model or a sandbox failed at is a response with the status `failed`. " +
-      "Without `background` a caller that goes away cancels the response.",
+      "A request with `inputs` uses this service's own format, one with `input` OpenAI's; the reply has the format of the request. A message " +
+      "can omit its `type`, and a string can replace a list of parts or a single user message. `mode` of the tool: `auto` (the model decides), " +
+      "`on` (code runs before any answer), `off` (never); `tool_choice` takes precedence. If the model or a sandbox fails, the response has " +
+      "the status `failed`. Without `background`, a caller that disconnects cancels the response.",
     request: {
       body: { required: true, content: { "application/json": { schema: z.union([own, openai]), example: responseRequestExample } } },
     },
     responses: {
       200: {
-        description: "The response, ended unless it runs in the background; a stream with `stream`.",
+        description: "The response, ended unless it runs in the background. With `stream`, its events.",
         content: { "application/json": { schema: shown, example: responseExample }, ...streamed },
       },
       ...errorResponses([
@@ -155,13 +155,13 @@ function addResponsePaths({ registry, limits, security }: PathContext): void {
       ...byId,
       query: z.object({
         stream: z.enum(["true", "false"]).optional(),
-        starting_after: z.string().optional().describe("sequence number of the last event seen"),
+        starting_after: z.string().optional().describe("sequence number of the last received event"),
         include: z.array(z.string()).optional(),
       }),
     },
     responses: {
       200: {
-        description: "The response as it is now.",
+        description: "The current state of the response, or its events.",
         content: { "application/json": { schema: shown, example: responseExample }, ...streamed },
       },
       ...errorResponses(["response_not_found", "invalid_field", "unknown_field"]),
@@ -174,9 +174,9 @@ function addResponsePaths({ registry, limits, security }: PathContext): void {
     tags,
     security,
     summary: "Cancel a response",
-    description: "Code that runs is interrupted; the container stays. A response that has ended stays as it is.",
+    description: "Running code is interrupted; the container is kept. An ended response is unchanged.",
     request: byId,
-    responses: { 200: jsonResponse("The response, ended.", shown), ...errorResponses(["response_not_found"]) },
+    responses: { 200: jsonResponse("The ended response.", shown), ...errorResponses(["response_not_found"]) },
   });
 
   registry.registerPath({
@@ -184,8 +184,8 @@ function addResponsePaths({ registry, limits, security }: PathContext): void {
     path: "/v1/responses/{id}",
     tags,
     security,
-    summary: "Forget a response",
-    description: "Its executions, files and container stay.",
+    summary: "Delete a response",
+    description: "Its executions, files and container are kept.",
     request: byId,
     responses: {
       200: jsonResponse("Deleted.", z.object({ id: z.string(), object: z.literal("response"), deleted: z.literal(true) }).strict()),
@@ -228,7 +228,7 @@ function addAssistantObjectPaths({ registry, limits, security }: PathContext): v
     tags,
     security,
     summary: "Create an assistant",
-    description: "Defaults for responses that name it as `assistant_id`. Kept until it is deleted.",
+    description: "Stored defaults for responses that use it as `assistant_id`. Kept until it is deleted.",
     request: { body },
     responses: { 200: jsonResponse("The assistant.", shown, assistantExample), ...refusals },
   });
@@ -259,7 +259,7 @@ function addAssistantObjectPaths({ registry, limits, security }: PathContext): v
     tags,
     security,
     summary: "Change an assistant",
-    description: "Changes the fields that the body names.",
+    description: "Changes the fields in the body.",
     request: { ...byId, body },
     responses: { 200: jsonResponse("The assistant.", shown, assistantExample), ...refusals },
   });
