@@ -25,7 +25,7 @@ afterEach(async () => {
   await rig.close();
 });
 
-/** A log whose audit lines a test can read. */
+/** A log that collects its audit lines. */
 function logInto(lines: Array<Record<string, unknown>>, log: Api["deps"]["log"]): Api["deps"]["log"] {
   return Object.assign(Object.create(log) as typeof log, {
     child: (bindings: object) => ({ info: (fields: object) => lines.push({ ...bindings, ...fields }) }),
@@ -36,8 +36,8 @@ const basic = (key: string) => ({ authorization: `Basic ${Buffer.from(`me:${key}
 const open = (path: string, headers: Record<string, string>, method = "GET") =>
   call(api.url, `${method} /admin/queues${path}`, { headers, as: null });
 
-describe("the page of the queues", () => {
-  test("asks a browser for a key and takes it as the password of HTTP Basic", async () => {
+describe("the queue page", () => {
+  test("prompts browsers for a key and accepts it as the password of HTTP Basic", async () => {
     const asked = await open("/", {});
     expect(asked.status).toBe(401);
     expect(asked.headers.get("www-authenticate")).toMatch(/^Basic realm=/);
@@ -48,7 +48,7 @@ describe("the page of the queues", () => {
     expect((await open("/", { ...basic(admin), "x-api-key": admin })).status).toBe(400);
   });
 
-  test("is for administrators alone, every path of it", async () => {
+  test("requires the scope admin on every path", async () => {
     const key = await api.newKey("org_a", ["execute", "read"]);
     for (const path of ["", "/", "/api/queues", "/queue/executions", "/static/css/x.css"]) {
       expect({ path, status: (await open(path, basic(key))).status }).toEqual({ path, status: 403 });
@@ -58,7 +58,7 @@ describe("the page of the queues", () => {
     expect(written).toHaveLength(5);
   });
 
-  test("brings all that it loads itself, under a policy that lets nothing else in", async () => {
+  test("loads only its own resources, under a policy that allows no others", async () => {
     const page = await open("/", basic(admin));
     const policy = page.headers.get("content-security-policy") ?? "";
     expect(policy).toContain("default-src 'none'");
@@ -71,7 +71,7 @@ describe("the page of the queues", () => {
     expect(page.headers.get("x-powered-by")).toBeNull();
   });
 
-  test("shows that jobs wait and whose they are not: no code, no data of any job", async () => {
+  test("shows waiting jobs without their code or data", async () => {
     const { execution } = await rig.executionService.submit(
       newExecution({ organization: "org_canary", request: request({ code: "print('canary')" }) }),
     );
@@ -84,7 +84,7 @@ describe("the page of the queues", () => {
     for (const { body } of [list, job]) expect(JSON.stringify(body)).not.toContain("canary");
   });
 
-  test("shows what a worker's sessions are to do while it has some, to be looked at only", async () => {
+  test("shows the session queue of a worker, read-only, while it has sessions", async () => {
     const names = async () =>
       ((await open("/api/queues", basic(admin))).body as { queues: Array<{ name: string }> }).queues.map(({ name }) => name);
     const engine = new FakeSessionEngine();
@@ -114,7 +114,7 @@ describe("the page of the queues", () => {
     expect(await names()).toEqual(["executions", "webhooks"]);
   });
 
-  test("pauses and resumes for an administrator, and writes down who did", async () => {
+  test("pauses and resumes queues for an administrator and writes the audit log", async () => {
     expect((await open("/api/queues/executions/pause", basic(admin), "PUT")).status).toBe(200);
     expect(await rig.plain.hexists("{ci}:executions:meta", "paused")).toBe(1);
     expect((await open("/api/queues/executions/resume", basic(admin), "PUT")).status).toBe(200);
@@ -134,7 +134,7 @@ describe("the page of the queues", () => {
     ["PUT", "/api/queues/executions/%70ause"],
     ["PATCH", "/api/queues/executions/x/update-data"],
     ["DELETE", "/"],
-  ])("takes no %s %s, not even from an administrator", async (method, path) => {
+  ])("refuses %s %s, even from an administrator", async (method, path) => {
     const { execution } = await rig.executionService.submit(newExecution());
     expect((await open(path.replace("/x/", `/${execution.id}/`), basic(admin), method)).status).toBe(405);
     expect(await rig.executionService.depth()).toEqual({ waiting: 1, active: 0 });
@@ -145,9 +145,9 @@ describe("the page of the queues", () => {
     ["another site's page", { origin: "https://evil.example" }],
     ["a page without an origin", { origin: "null" }],
     ["another port of this machine", { origin: "http://127.0.0.1:1" }],
-    ["what a browser calls cross-site", { "sec-fetch-site": "cross-site" }],
-    ["what a browser calls same-site", { "sec-fetch-site": "same-site" }],
-  ])("refuses changes from %s, though the browser sends the password along", async (_, headers) => {
+    ["a cross-site page", { "sec-fetch-site": "cross-site" }],
+    ["a same-site page of another origin", { "sec-fetch-site": "same-site" }],
+  ])("refuses changes from %s, although the browser sends the password", async (_, headers) => {
     const refused = await open("/api/queues/executions/pause", { ...basic(admin), ...headers } as Record<string, string>, "PUT");
     expect([refused.status, refused.body.code]).toEqual([403, "origin_not_allowed"]);
     const own = { ...basic(admin), origin: api.url, "sec-fetch-site": "same-origin" };

@@ -33,7 +33,7 @@ afterAll(async () => {
 });
 
 describe("keys", () => {
-  test("are taken from Authorization and from X-API-Key", async () => {
+  test("are accepted in Authorization and in X-API-Key", async () => {
     const api = await start();
     const key = await api.newKey("org_a");
     expect((await call(api.url, "GET /v1/files", { headers: { authorization: `Bearer ${key}` } })).status).toBe(200);
@@ -42,11 +42,11 @@ describe("keys", () => {
   });
 
   test.each([
-    ["none", {}, "missing_key"],
-    ["an unknown one", { "x-api-key": `ci_sk_${"0".repeat(24)}_${"0".repeat(64)}` }, "invalid_key"],
-    ["no key at all", { authorization: "Bearer x" }, "invalid_key"],
+    ["no key", {}, "missing_key"],
+    ["an unknown key", { "x-api-key": `ci_sk_${"0".repeat(24)}_${"0".repeat(64)}` }, "invalid_key"],
+    ["a malformed key", { authorization: "Bearer x" }, "invalid_key"],
     ["another scheme", { authorization: "Basic eDp4" }, "invalid_key"],
-    ["an empty one", { authorization: "Bearer " }, "invalid_key"],
+    ["an empty key", { authorization: "Bearer " }, "invalid_key"],
   ])("%s is 401 and says how to authenticate", async (_, headers, code) => {
     const api = await start();
     const answer = await call(api.url, "GET /v1/files", { headers: headers as Record<string, string> });
@@ -54,14 +54,14 @@ describe("keys", () => {
     expect(answer.headers.get("www-authenticate")).toMatch(/^Bearer /);
   });
 
-  test("the right id with another secret is 401", async () => {
+  test("a known id with a wrong secret is 401", async () => {
     const api = await start();
     const key = await api.newKey("org_a");
     const wrong = key.slice(0, -1) + (key.endsWith("0") ? "1" : "0");
     expect((await call(api.url, "GET /v1/files", { key: wrong })).status).toBe(401);
   });
 
-  test("two keys in one request are refused, even when both are good", async () => {
+  test("two keys in one request are refused, even when both are valid", async () => {
     const api = await start();
     const key = await api.newKey("org_a");
     const answer = await call(api.url, "GET /v1/files", { key, headers: { "x-api-key": key } });
@@ -70,7 +70,7 @@ describe("keys", () => {
     expect(await callRaw(api.url, `GET /v1/files HTTP/1.1\r\nHost: x\r\n${lines}Connection: close\r\n\r\n`)).toMatch(/^HTTP\/1\.1 400 /);
   });
 
-  test("a revoked key is refused by the next request", async () => {
+  test("a revoked key is refused in the next request", async () => {
     const api = await start();
     const key = await api.newKey("org_a");
     expect((await call(api.url, "GET /v1/files", { key })).status).toBe(200);
@@ -102,8 +102,8 @@ describe("keys", () => {
   });
 });
 
-describe("every answer", () => {
-  test("carries a request id: the caller's own if it is sane", async () => {
+describe("every HTTP response", () => {
+  test("has a request id: the caller's if it is safe", async () => {
     const api = await start();
     const echoed = await call(api.url, "GET /v1/files", { headers: { "x-request-id": "trace-1.A_b" } });
     expect(echoed.headers.get("x-request-id")).toBe("trace-1.A_b");
@@ -114,7 +114,7 @@ describe("every answer", () => {
     }
   });
 
-  test("names no software and lets no browser sniff, frame or cache it", async () => {
+  test("names no software and forbids browsers to sniff, frame or cache it", async () => {
     const { headers } = await call((await start()).url, "GET /v1/files");
     expect(headers.get("x-powered-by")).toBeNull();
     expect(headers.get("server")).toBeNull();
@@ -124,12 +124,12 @@ describe("every answer", () => {
     expect(headers.get("content-security-policy")).toContain("default-src 'none'");
   });
 
-  test.each(["/", "/nowhere", "/v2/executions", "/.env"])("%s is not there", async (path) => {
+  test.each(["/", "/nowhere", "/v2/executions", "/.env"])("%s does not exist", async (path) => {
     const { status, body } = await call((await start()).url, `GET ${path}`);
     expect([status, body.code]).toEqual([404, "route_not_found"]);
   });
 
-  test("below /v1 a stranger does not learn which paths exist", async () => {
+  test("below /v1, requests without a key do not reveal which paths exist", async () => {
     const api = await start();
     expect((await call(api.url, "GET /v1/nowhere")).status).toBe(401);
     expect((await call(api.url, "GET /v1/nowhere", { key: await api.newKey("org_a") })).status).toBe(404);
@@ -141,7 +141,7 @@ describe("every answer", () => {
     ["DELETE /v1/executions", "POST, GET"],
     ["POST /v1/files/x", "GET, DELETE"],
     ["GET /v1/executions/x/cancel", "POST"],
-  ])("%s is 405 and names what the path takes: %s", async (line, allow) => {
+  ])("%s is 405 and lists the supported methods: %s", async (line, allow) => {
     const api = await start();
     const { status, body, headers } = await call(api.url, line, { key: await api.newKey("org_a"), as: null });
     expect([status, body.code, headers.get("allow")]).toEqual([405, "method_not_allowed", allow]);
@@ -149,7 +149,7 @@ describe("every answer", () => {
 });
 
 describe("failures", () => {
-  test("a bug is `internal`, and tells the caller nothing of itself", async () => {
+  test("a bug is `internal` and reveals nothing to the caller", async () => {
     const api = await start();
     const key = await api.newKey("org_a");
     api.executions.failNext = new TypeError("secret of /srv/path");
@@ -158,7 +158,7 @@ describe("failures", () => {
     expect(JSON.stringify(body)).not.toMatch(/secret|srv|TypeError| at /);
   });
 
-  test("Redis away is 503 within two seconds, and served again when it is back", async () => {
+  test("requests get 503 within two seconds while Redis is down, and are served again afterwards", async () => {
     const own = await startRedis();
     try {
       const api = await startApi({ redisUrl: own.url });
@@ -178,7 +178,7 @@ describe("failures", () => {
     }
   });
 
-  test("an upload that Redis can not record leaves no bytes behind", async () => {
+  test("an upload that Redis cannot record leaves no bytes behind", async () => {
     const own = await startRedis();
     try {
       const api = await startApi({ redisUrl: own.url });
@@ -198,7 +198,7 @@ describe("failures", () => {
 });
 
 describe("rate limit", () => {
-  test("a key over its limit is 429 with Retry-After; other keys go on", async () => {
+  test("a key over its limit gets 429 with Retry-After; other keys are not affected", async () => {
     const limits = makeLimits({ requestsPerMinutePerKeyMax: 10 });
     const api = await start({
       deps: ({ metrics }, client) => ({ rateLimit: makeRateLimit({ redis: client, prefix: "rl", limits, metrics }) }),
@@ -212,7 +212,7 @@ describe("rate limit", () => {
     expect((await call(api.url, "GET /v1/files", { key: other })).status).toBe(200);
   });
 
-  test("a burst of one moment gets no more than half beyond the limit", async () => {
+  test("a burst exceeds the limit by at most half", async () => {
     const limits = makeLimits({ requestsPerMinutePerKeyMax: 10 });
     const api = await start({
       deps: ({ metrics }, client) => ({ rateLimit: makeRateLimit({ redis: client, prefix: "rl", limits, metrics }) }),
@@ -227,7 +227,7 @@ describe("rate limit", () => {
     expect(await ask()).toBe(429);
   });
 
-  test("still holds, counted in the process, while Redis is away", async () => {
+  test("is counted in the process while Redis is down", async () => {
     const own = await startRedis();
     const client = new Redis(own.url, { maxRetriesPerRequest: 0, enableOfflineQueue: false });
     client.on("error", () => {});
@@ -247,7 +247,7 @@ describe("rate limit", () => {
 });
 
 describe("without a key", () => {
-  test.each(["", "/v1"])("%s/health/live and /health/ready answer", async (prefix) => {
+  test.each(["", "/v1"])("%s/health/live and /health/ready are served", async (prefix) => {
     let redisIsThere = true;
     const api = await start({ deps: () => ({ readiness: async () => ({ redis: redisIsThere }) }) });
     expect((await call(api.url, `GET ${prefix}/health/live`, { as: `${prefix}/health/live` })).body).toEqual({ status: "ok" });
@@ -258,7 +258,7 @@ describe("without a key", () => {
     expect([away.status, away.body.status, away.body.checks.redis]).toEqual([503, "not_ready", false]);
   });
 
-  test("/openapi.json is the document, and it names every route with its errors", async () => {
+  test("/openapi.json describes every route with its errors", async () => {
     const api = await start();
     const { body } = await call(api.url, "GET /openapi.json", { as: "/openapi.json" });
     expect(body.openapi).toBe("3.1.0");
@@ -271,7 +271,7 @@ describe("without a key", () => {
     }
   });
 
-  test("the document's examples are what its schemas describe", () => {
+  test("the examples of the document match its schemas", () => {
     expectMatchesOpenApi("get", "/v1/executions/{id}", 200, "application/json", executionExample);
     expectMatchesOpenApi("get", "/v1/files/{id}", 200, "application/json", fileExample);
     for (const operation of Object.values(openApi.paths ?? {}).flatMap((path) => Object.values(path))) {
@@ -279,7 +279,7 @@ describe("without a key", () => {
     }
   });
 
-  test("/docs loads nothing from elsewhere and runs no inline script", async () => {
+  test("/docs loads no external resources and runs no inline script", async () => {
     const api = await start();
     const page = await call(api.url, "GET /docs");
     expect(page.status).toBe(200);
@@ -296,8 +296,8 @@ describe("without a key", () => {
   });
 });
 
-describe("stopping", () => {
-  test("new work is 503, what is there can still be read, and connections close", async () => {
+describe("during shutdown", () => {
+  test("new work gets 503, existing objects can be read, and connections close", async () => {
     const api = await start();
     const key = await api.newKey("org_a");
     api.stop.abort();
@@ -314,7 +314,7 @@ describe("stopping", () => {
     expect((await call(api.url, "GET /health/live")).status).toBe(200);
   });
 
-  test("open event streams end, for their callers to resume at another process", async () => {
+  test("event streams end, so that callers can resume at another process", async () => {
     const api = await start();
     const key = await api.newKey("org_a");
     const accepted = new Promise<string>((resolve) => {
@@ -328,7 +328,7 @@ describe("stopping", () => {
 });
 
 describe("the operators' app", () => {
-  test("has metrics and health, and nothing else", async () => {
+  test("serves only metrics and health", async () => {
     const api = await start();
     await call(api.url, "GET /v1/files");
     await call(api.url, "GET /v1/executions/ci_secret%20id", { key: await api.newKey("org_a") });

@@ -20,7 +20,7 @@ let foreignKey: string;
 const engine = new FakeSessionEngine();
 const closers: Array<() => Promise<unknown>> = [];
 
-/** The real API over real sessions, whose sandboxes are fakes. */
+/** The real API with real sessions in fake sandboxes. */
 beforeAll(async () => {
   redis = await startRedis();
   const connection = connectFailFast(redis.url, log);
@@ -81,7 +81,7 @@ const upload = async (name = "a.csv", content = "a,b") => {
 };
 
 describe("POST /v1/containers", () => {
-  test("answers with the object that clients of the OpenAI API know, once it takes cells", async () => {
+  test("returns the container object of the OpenAI API once it accepts cells", async () => {
     const file = await upload();
     const { status, body, headers } = await call("POST /v1/containers", {
       name: "analysis",
@@ -115,12 +115,12 @@ describe("POST /v1/containers", () => {
     [{ network_policy: { type: "allowlist", allowed_domains: ["a.example"] } }, "unknown_field", "network_policy.allowed_domains"],
     [{ file_ids: [`file_${"0".repeat(24)}`] }, "invalid_field", "file_ids.0"],
     [{ restore_from: "cntr_1" }, "invalid_field", "restore_from"],
-  ])("refuses %j, naming the field", async (body, code, param) => {
+  ])("refuses %j and names the field", async (body, code, param) => {
     const answer = await call("POST /v1/containers", body);
     expect([answer.status, answer.body.code, answer.body.error.param]).toEqual([422, code, param]);
   });
 
-  test("restores only what has ended, and says that variables are gone", async () => {
+  test("restores only ended containers, and says that variables are not restored", async () => {
     const id = await make();
     expect((await call("POST /v1/containers", { restore_from: id })).body.code).toBe("invalid_field");
     engine.of(id).die();
@@ -131,7 +131,7 @@ describe("POST /v1/containers", () => {
 });
 
 describe("containers", () => {
-  test("are listed a page at a time, of one name if asked, also while others go", async () => {
+  test("are listed in pages, optionally of one name, even while others are deleted", async () => {
     const own = await api.newKey("org_list");
     const ids: string[] = [];
     for (const name of ["a", "b", "a", "b"]) ids.push((await call("POST /v1/containers", { name }, own)).body.id);
@@ -147,13 +147,13 @@ describe("containers", () => {
     expect((await call(`GET /v1/containers?after=cntr_${"0".repeat(24)}`, undefined, own)).body.code).toBe("container_not_found");
   });
 
-  test("are nothing but ids of their own form: anything else is not found", async () => {
+  test("are not found by malformed ids", async () => {
     for (const id of ["cntr_1", "..", "file_000000000000000000000000", "%00"]) {
       expect((await callApi(api.url, `GET /v1/containers/${id}`, { key, as: null })).status).toBeGreaterThanOrEqual(400);
     }
   });
 
-  test("of another organization are not there, and their files neither", async () => {
+  test("and their files do not exist for another organization", async () => {
     const id = await make();
     const file = await upload();
     await call(`POST /v1/containers/${id}/files`, { file_id: file });
@@ -178,7 +178,7 @@ describe("containers", () => {
 });
 
 describe("files of a container", () => {
-  test("come by upload and by id, and are listed, read, ranged and removed", async () => {
+  test("are added by upload and by id, listed, read whole and in ranges, and removed", async () => {
     const id = await make();
     const form = new FormData();
     form.append("file", new Blob(["hello"]), "up.txt");
@@ -201,12 +201,12 @@ describe("files of a container", () => {
       expect((await call(`DELETE /v1/containers/${id}/files/${file}`)).body.code).toBe("file_not_found");
     }
     await engine.until(() => engine.of(id).files.length === 0);
-    // What was uploaded into it went with it; what was stored by itself stays.
+    // The uploaded file was deleted. The file that was added by its id stays.
     expect(await api.files.get("org_a", uploaded.id)).toBeNull();
     expect(await api.files.get("org_a", stored)).not.toBeNull();
   });
 
-  test("go with their container, but not those that were stored by themselves", async () => {
+  test("are deleted with their container, except those that were added by id", async () => {
     const id = await make();
     const form = new FormData();
     form.append("file", new Blob(["hello"]), "up.txt");
@@ -217,7 +217,7 @@ describe("files of a container", () => {
     expect([await api.files.get("org_a", uploaded.id), (await api.files.get("org_a", stored))?.id]).toEqual([null, stored]);
   });
 
-  test("are refused where one would be a file and a folder", async () => {
+  test("are refused when one would be both a file and a folder", async () => {
     const save = async (name: string) => {
       const file = { name, purpose: "user_data", executionId: null, bytesMax: 1 };
       return (await api.files.save("org_a", file, (async function* () {})())).id;
@@ -232,7 +232,7 @@ describe("files of a container", () => {
     expect([added.status, added.body.code, added.body.detail]).toEqual([422, "invalid_field", expect.stringMatching(rule)]);
   });
 
-  test("are refused by a container that has ended, and nothing of the upload is left", async () => {
+  test("are refused by an ended container, and nothing of the upload is left", async () => {
     const id = await make();
     engine.of(id).die();
     await expect.poll(async () => (await call(`GET /v1/containers/${id}`)).body.status).toBe("lost");
@@ -248,7 +248,7 @@ describe("files of a container", () => {
 });
 
 describe("executions in a container", () => {
-  test("name it, and may not ask for other memory", async () => {
+  test("return its id, and must not set their own memory", async () => {
     const id = await make();
     const { status, body } = await callApi(api.url, "POST /v1/executions", { key, body: { code: "1", container: id } });
     expect([status, body.container_id, body.status]).toEqual([200, id, "completed"]);
@@ -256,7 +256,7 @@ describe("executions in a container", () => {
     expect([both.status, both.body.error.param]).toEqual([422, "memory_mb"]);
   });
 
-  test("of one that ended are answered with 410 and why", async () => {
+  test("get 410 and the reason when it has ended", async () => {
     const id = await make();
     engine.of(id).die();
     await expect.poll(async () => (await call(`GET /v1/containers/${id}`)).body.status).toBe("lost");

@@ -56,7 +56,7 @@ const openProducer = async () => {
 };
 const openFake = async () => ({ executions: new FakeExecutions(), close: async () => {} });
 
-// The tests of the API rest on the fake, so it has to behave as the queue does.
+// The tests of the API use the fake, so it must behave like the queue.
 describe.each<[string, () => Promise<{ executions: Executions; close(): Promise<void> }>]>([
   ["the queue", openProducer],
   ["the fake", openFake],
@@ -68,7 +68,7 @@ describe.each<[string, () => Promise<{ executions: Executions; close(): Promise<
   });
   afterEach(() => close());
 
-  test("shows a new execution as queued, to its organization alone", async () => {
+  test("shows a new execution as queued, only to its organization", async () => {
     const { execution, replayed } = await executions.submit(submission());
     expect(replayed).toBe(false);
     expect(execution).toMatchObject({
@@ -86,7 +86,7 @@ describe.each<[string, () => Promise<{ executions: Executions; close(): Promise<
     expect(await executions.get("org_a", newId("execution"))).toBeNull();
   });
 
-  test("gives one execution for one idempotency key and body, and refuses another body", async () => {
+  test("returns one execution for one idempotency key and body, and refuses another body", async () => {
     const idempotency = { key: "k", bodySha256: "0".repeat(64) };
     const other = { key: "k", bodySha256: "1".repeat(64) };
     expect(await executions.replay("org_a", idempotency)).toBeNull();
@@ -99,7 +99,7 @@ describe.each<[string, () => Promise<{ executions: Executions; close(): Promise<
     await expect(executions.submit(submission({ idempotency: other }))).rejects.toMatchObject({ code: "idempotency_mismatch" });
   });
 
-  test("lists by age in both orders, after an id, and says whether there are more", async () => {
+  test("lists by age in both orders, after an id, and reports whether there are more", async () => {
     const ids: string[] = [];
     for (let i = 0; i < 3; i += 1) ids.push((await executions.submit(submission())).execution.id);
     const up = await executions.list("org_a", { limit: 2, order: "asc" });
@@ -114,7 +114,7 @@ describe.each<[string, () => Promise<{ executions: Executions; close(): Promise<
     });
   });
 
-  test("waits no longer than it is told, and not at all for what is not there", async () => {
+  test("waits no longer than requested, and not at all for an unknown execution", async () => {
     const { execution } = await executions.submit(submission());
     expect((await executions.waitForEnd("org_a", execution.id, 20, never)).status).toBe("queued");
     await expect(executions.waitForEnd("org_b", execution.id, 20, never)).rejects.toMatchObject({ code: "execution_not_found" });
@@ -127,7 +127,7 @@ describe.each<[string, () => Promise<{ executions: Executions; close(): Promise<
     expect(await waiting).toMatchObject({ status: "cancelled", cause: "cancelled", outcome: "never_started" });
   });
 
-  test("streams to the end, or from after an event", async () => {
+  test("streams all events, or those after an event", async () => {
     const { execution } = await executions.submit(submission());
     await executions.cancel("org_a", execution.id);
     const all = await collect(executions.events("org_a", execution.id, null, never));
@@ -137,7 +137,7 @@ describe.each<[string, () => Promise<{ executions: Executions; close(): Promise<
     expect(await collect(executions.events("org_a", execution.id, last?.id ?? null, never))).toEqual([]);
   });
 
-  test("cancels once, and leaves foreign ones alone", async () => {
+  test("cancels once, and not for another organization", async () => {
     const { execution } = await executions.submit(submission());
     expect(await executions.cancel("org_b", execution.id)).toBeNull();
     expect((await executions.cancel("org_a", execution.id))?.status).toBe("cancelled");
@@ -145,7 +145,7 @@ describe.each<[string, () => Promise<{ executions: Executions; close(): Promise<
     expect(await executions.cancel("org_a", newId("execution"))).toBeNull();
   });
 
-  test("deletes what has ended, and only that", async () => {
+  test("deletes only ended executions", async () => {
     const { execution } = await executions.submit(submission());
     await expect(executions.delete("org_a", execution.id)).rejects.toMatchObject({ code: "execution_running" });
     await executions.cancel("org_a", execution.id);

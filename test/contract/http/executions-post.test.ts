@@ -47,7 +47,7 @@ const upload = async (organization: string, text: string) => {
 };
 
 describe("waiting", () => {
-  test("answers with the ended execution, and where it is", async () => {
+  test("returns the ended execution and its location", async () => {
     endAtOnce();
     const { status, body, headers } = await post({ code: "print('hi')", metadata: { a: "b" } });
     expect(status).toBe(200);
@@ -59,7 +59,7 @@ describe("waiting", () => {
     ["failed", "exception"],
     ["incomplete", "timeout"],
     ["cancelled", "cancelled"],
-  ] as const)("what the code did is a result: %s by %s is 200", async (status, cause) => {
+  ] as const)("a failure of the code is a result: %s by %s is 200", async (status, cause) => {
     endAtOnce({ status, cause });
     const answer = await post({ code: "1/0" });
     expect(answer.status).toBe(200);
@@ -70,7 +70,7 @@ describe("waiting", () => {
     ["sandbox_lost", { cause: "sandbox_lost" }],
     ["worker_lost", { cause: "worker_lost" }],
     ["queue_deadline_passed", { cause: null, evidence: { limit: "queueWaitMsMax", limit_value: 120_000 } }],
-  ] as const)("what we failed at is an error that carries the execution: %s", async (code, end) => {
+  ] as const)("a failure of the service is an error that contains the execution: %s", async (code, end) => {
     endAtOnce({ status: "errored", retry_safe: true, ...end });
     const { status, body, headers } = await post({ code: "1" });
     expect(status).toBe(503);
@@ -80,13 +80,13 @@ describe("waiting", () => {
     expect(headers.get("x-should-retry")).toBe("true");
   });
 
-  test("an error without a known cause is `internal`, and not worth a repeat when repeating is not safe", async () => {
+  test("an error without a known cause is `internal`, and no retry is advised when it is not safe", async () => {
     endAtOnce({ status: "errored", cause: null, retry_safe: false });
     const { status, body, headers } = await post({ code: "1" });
     expect([status, body.code, headers.get("x-should-retry")]).toEqual([500, "internal", "false"]);
   });
 
-  test("`Prefer: respond-async` answers 202 at once", async () => {
+  test("`Prefer: respond-async` returns 202 at once", async () => {
     stayQueued();
     const { status, body, headers } = await post({ code: "1" }, { prefer: "respond-async" });
     expect(status).toBe(202);
@@ -95,7 +95,7 @@ describe("waiting", () => {
     expect(headers.get("location")).toBe(`/v1/executions/${body.id}`);
   });
 
-  test("`Prefer: wait=1` answers 202 after a second for what has not ended", async () => {
+  test("`Prefer: wait=1` returns 202 after a second if it has not ended", async () => {
     stayQueued();
     const before = Date.now();
     const { status, headers } = await post({ code: "1" }, { prefer: "wait=1" });
@@ -104,14 +104,14 @@ describe("waiting", () => {
     expect(headers.get("preference-applied")).toBe("wait=1");
   });
 
-  test("`Prefer: wait=5` answers 200 as soon as it has ended", async () => {
+  test("`Prefer: wait=5` returns 200 as soon as it has ended", async () => {
     endAtOnce();
     expect((await post({ code: "1" }, { prefer: "wait=5" })).status).toBe(200);
   });
 });
 
 describe("streaming", () => {
-  test("`Accept: text/event-stream` gives every event with its id, and ends", async () => {
+  test("`Accept: text/event-stream` streams every event with its id, and ends", async () => {
     endAtOnce();
     const { status, body, headers } = await post({ code: "1" }, { accept: "text/event-stream" });
     expect(status).toBe(200);
@@ -128,7 +128,7 @@ describe("streaming", () => {
     expect((await post({ code: "1" }, { accept: "*/*" })).headers.get("content-type")).toMatch(/^application\/json/);
   });
 
-  test("a problem before the first event is an ordinary error", async () => {
+  test("a failure before the first event is an ordinary error", async () => {
     const { status, body } = await post({ code: "" }, { accept: "text/event-stream" });
     expect([status, body.code]).toEqual([422, "invalid_field"]);
   });
@@ -184,7 +184,7 @@ describe("the body", () => {
     expect(answer.body.detail).toMatch(detail);
   });
 
-  test.each([["[1]"], ['"x"'], ["null"], ["{"], [""]])("%j is no object", async (body) => {
+  test.each([["[1]"], ['"x"'], ["null"], ["{"], [""]])("%j is not an object", async (body) => {
     const answer = await call(api.url, "POST /v1/executions", { key, body, headers: { "content-type": "application/json" } });
     expect([400, 422]).toContain(answer.status);
     expect(["malformed_json", "invalid_field"]).toContain(answer.body.code);
@@ -198,7 +198,7 @@ describe("the body", () => {
     expect((await post({ code: "1" })).status).toBe(200);
   });
 
-  test("a million values are refused before anything is built of them, and the next request is served", async () => {
+  test("a million values are refused before they are parsed, and the next request is served", async () => {
     const headers = { "content-type": "application/json" };
     for (const wide of [`{"code":"1","args":[${"0,".repeat(1_000_000)}0]}`, `{"code":"1","env":{${'"a":0,'.repeat(1_000_000)}"b":0}}`]) {
       const answer = await call(api.url, "POST /v1/executions", { key, body: wide, headers });
@@ -212,13 +212,13 @@ describe("the body", () => {
     expect((await post({ code: "1" })).status).toBe(200);
   });
 
-  test("a byte order mark is no part of the JSON", async () => {
+  test("a byte order mark is ignored", async () => {
     endAtOnce();
     const headers = { "content-type": "application/json" };
     expect((await call(api.url, "POST /v1/executions", { key, body: '\ufeff{"code":"1"}', headers })).status).toBe(200);
   });
 
-  test("a body over the limit is 413, also when it is compressed to less", async () => {
+  test("a body over the limit is 413, even when it is compressed to less", async () => {
     const huge = JSON.stringify({ code: "1", stdin: "x".repeat(17 * 1024 * 1024) });
     const plain = await call(api.url, "POST /v1/executions", { key, body: huge, headers: { "content-type": "application/json" } });
     expect([plain.status, plain.body.code]).toEqual([413, "body_too_large"]);
@@ -237,7 +237,7 @@ describe("the body", () => {
     expect([answer.status, answer.body.code]).toEqual([415, "unsupported_media_type"]);
   });
 
-  test("keys that name a prototype change no prototype and reach no record", async () => {
+  test("keys like __proto__ change no prototype and reach no record", async () => {
     endAtOnce();
     const { body } = await post(JSON.parse('{"code":"1","metadata":{"__proto__":"x","a":"b"},"env":{"__proto__":"y"}}'));
     expect(body.metadata).toEqual({ a: "b" });
@@ -245,12 +245,12 @@ describe("the body", () => {
     expect(Object.getPrototypeOf(api.executions.stored.get(body.id)?.submission.request.env)).toBe(Object.prototype);
   });
 
-  test("`container` names no session: 404", async () => {
+  test("an unknown `container` is 404", async () => {
     const answer = await post({ code: "1", container: "cntr_1" });
     expect([answer.status, answer.body.code, answer.body.error.param]).toEqual([404, "container_not_found", "container"]);
   });
 
-  test("no error text repeats what was sent", async () => {
+  test("error texts do not repeat the input", async () => {
     const answer = await post({ code: 5, stdin: "hunter2", env: { "bad name": "hunter2" }, [`hunter2${"x".repeat(500)}`]: 1 });
     expect(answer.status).toBe(422);
     expect(answer.body.detail.length).toBeLessThan(200);
@@ -258,7 +258,7 @@ describe("the body", () => {
 });
 
 describe("files", () => {
-  test("inline text and base64 are stored, and the job carries references only", async () => {
+  test("inline text and base64 are stored, and the job contains only references", async () => {
     endAtOnce();
     const { body } = await post({
       code: "1",
@@ -286,7 +286,7 @@ describe("files", () => {
     expect(api.executions.stored.get(body.id)?.submission.files).toEqual([{ name: "in.csv", file_id: record.id }]);
   });
 
-  test("another organization's file is refused exactly as one that never was", async () => {
+  test("another organization's file is refused exactly like an unknown one", async () => {
     const record = await upload("org_b", "x");
     const foreign = await post({
       code: "1",
@@ -306,7 +306,7 @@ describe("files", () => {
     expect({ ...foreign.body, instance: "" }).toEqual({ ...unknown.body, instance: "" });
   });
 
-  test("files by reference count against the bound of all files together", async () => {
+  test("referenced files count toward the total size limit", async () => {
     const record = await upload("org_a", "x".repeat(999));
     const answer = await post({
       code: "1",
@@ -318,7 +318,7 @@ describe("files", () => {
     expect([answer.status, answer.body.error.param]).toEqual([422, "files"]);
   });
 
-  test("when the queue refuses, nothing that came inline is left", async () => {
+  test("no inline file is left when the queue refuses", async () => {
     const before = (await api.files.list("org_a", { limit: 100, order: "desc" }))?.data.length;
     api.executions.failNext = new ServiceError("queue_full", { retryAfterSeconds: 7 });
     const { status, body, headers } = await post({ code: "1", files: [{ name: "a", text: "x" }] });
@@ -328,7 +328,7 @@ describe("files", () => {
 });
 
 describe("Idempotency-Key", () => {
-  test("same key and same body give the stored execution, however the body was written", async () => {
+  test("the same key and body return the stored execution, whatever the order of members", async () => {
     endAtOnce();
     const first = await post({ code: "1", metadata: { a: "1", b: "2" } }, { "idempotency-key": "k1" });
     const again = await post({ metadata: { b: "2", a: "1" }, code: "1" }, { "idempotency-key": "k1" });
@@ -337,7 +337,7 @@ describe("Idempotency-Key", () => {
     expect(again.body).toEqual(first.body);
   });
 
-  test("a replay stores no inline file again", async () => {
+  test("a replay does not store inline files again", async () => {
     endAtOnce();
     const body = { code: "1", files: [{ name: "a", text: "x" }] };
     await post(body, { "idempotency-key": "k2" });
@@ -346,14 +346,14 @@ describe("Idempotency-Key", () => {
     expect((await api.files.list("org_a", { limit: 100, order: "desc" }))?.data.length).toBe(before);
   });
 
-  test("same key and another body is 422 and not worth a repeat", async () => {
+  test("the same key with another body is 422, and no retry is advised", async () => {
     endAtOnce();
     await post({ code: "1" }, { "idempotency-key": "k3" });
     const { status, body, headers } = await post({ code: "2" }, { "idempotency-key": "k3" });
     expect([status, body.code, headers.get("x-should-retry")]).toEqual([422, "idempotency_mismatch", "false"]);
   });
 
-  test("another organization's key is another key", async () => {
+  test("keys of different organizations are independent", async () => {
     endAtOnce();
     const mine = await post({ code: "1" }, { "idempotency-key": "k4" });
     const theirs = await call(api.url, "POST /v1/executions", {
@@ -365,19 +365,19 @@ describe("Idempotency-Key", () => {
     expect(theirs.body.id).not.toBe(mine.body.id);
   });
 
-  test("a stored failure of ours is replayed, so a repeat under its key is not advised", async () => {
+  test("a stored failure of the service is replayed, so no retry with its key is advised", async () => {
     endAtOnce({ status: "errored", cause: "worker_lost", retry_safe: true });
     const { status, headers } = await post({ code: "1" }, { "idempotency-key": "k5" });
     expect([status, headers.get("x-should-retry")]).toEqual([503, "false"]);
   });
 
-  test.each([["x".repeat(256)], ["ké"]])("%s is no key", async (sent) => {
+  test.each([["x".repeat(256)], ["ké"]])("%s is not a valid key", async (sent) => {
     const answer = await post({ code: "1" }, { "idempotency-key": sent });
     expect([answer.status, answer.body.code]).toEqual([400, "malformed_request"]);
   });
 });
 
-describe("a caller that goes away", () => {
+describe("a caller that disconnects", () => {
   const leave = async (headers: Record<string, string>) => {
     const accepted = new Promise<string>((resolve) => {
       api.executions.onSubmit = (id) => resolve(id);
@@ -389,28 +389,28 @@ describe("a caller that goes away", () => {
       body: JSON.stringify({ code: "1" }),
       signal: abort.signal,
     });
-    const left = expect(sent.then((response) => response.text())).rejects.toThrow();
+    const disconnected = expect(sent.then((response) => response.text())).rejects.toThrow();
     const id = await accepted;
     if (headers.accept !== undefined) await sent.catch(() => {});
     abort.abort();
-    await left;
+    await disconnected;
     return id;
   };
   const inFlightNone = () => expect.poll(async () => (await api.deps.metrics.httpInFlight.get()).values[0]?.value).toBe(0);
   const statusOf = (id: string) => api.executions.stored.get(id)?.execution.status;
 
-  test("while it waits, cancels the execution", async () => {
+  test("while waiting cancels the execution", async () => {
     const id = await leave({});
     await expect.poll(() => statusOf(id)).toBe("cancelled");
   });
 
-  test("with an Idempotency-Key, leaves it running: it can come back for the result", async () => {
+  test("with an Idempotency-Key does not cancel it, as it can get the result later", async () => {
     const id = await leave({ "idempotency-key": "gone" });
     await inFlightNone();
     expect(statusOf(id)).toBe("queued");
   });
 
-  test("from a stream, leaves it running: it can resume", async () => {
+  test("from a stream does not cancel it, as it can resume", async () => {
     const id = await leave({ accept: "text/event-stream" });
     await inFlightNone();
     expect(statusOf(id)).toBe("queued");

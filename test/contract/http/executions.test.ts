@@ -19,7 +19,7 @@ afterAll(async () => {
   await redis.stop();
 });
 
-/** An execution of org_a that stays queued until the test says otherwise. */
+/** An execution of org_a that stays queued until the test ends it. */
 const queued = async (body: object = { code: "1" }): Promise<string> => {
   api.executions.onSubmit = () => {};
   return (await call(api.url, "POST /v1/executions", { key, body, headers: { prefer: "respond-async" } })).body.id;
@@ -27,7 +27,7 @@ const queued = async (body: object = { code: "1" }): Promise<string> => {
 const outputOf = (text: string) => ({ type: "text", stream: "stdout", text }) as const;
 
 describe("GET /v1/executions/:id", () => {
-  test("shows the execution as it is now", async () => {
+  test("returns the current state of the execution", async () => {
     const id = await queued();
     expect((await call(api.url, `GET /v1/executions/${id}`, { key })).body).toMatchObject({ id, status: "queued", usage: null });
     api.executions.start(id);
@@ -38,7 +38,7 @@ describe("GET /v1/executions/:id", () => {
 
 describe("another organization's execution", () => {
   test.each(["GET /v1/executions/ID", "GET /v1/executions/ID/events", "POST /v1/executions/ID/cancel", "DELETE /v1/executions/ID"])(
-    "%s answers exactly as for an id that never was, and changes nothing",
+    "%s gets the same response as for an unknown id, and changes nothing",
     async (line) => {
       const id = await queued();
       const foreign = await call(api.url, line.replace("ID", id), { key: foreignKey });
@@ -49,7 +49,7 @@ describe("another organization's execution", () => {
     },
   );
 
-  test("is in no list of theirs", async () => {
+  test("is not in the caller's list", async () => {
     await queued();
     expect((await call(api.url, "GET /v1/executions", { key: foreignKey })).body).toEqual({
       object: "list",
@@ -61,14 +61,11 @@ describe("another organization's execution", () => {
   });
 });
 
-describe("ids that are none", () => {
-  test.each(["x", "ci_", "ci_UPPER", `ci_${"0".repeat(25)}`, "ci_%2e%2e%2fetc", "__proto__", "%00"])(
-    "%s names no execution",
-    async (id) => {
-      const { status, body } = await call(api.url, `GET /v1/executions/${id}`, { key });
-      expect([status, body.code]).toEqual([404, "execution_not_found"]);
-    },
-  );
+describe("malformed ids", () => {
+  test.each(["x", "ci_", "ci_UPPER", `ci_${"0".repeat(25)}`, "ci_%2e%2e%2fetc", "__proto__", "%00"])("%s is not found", async (id) => {
+    const { status, body } = await call(api.url, `GET /v1/executions/${id}`, { key });
+    expect([status, body.code]).toEqual([404, "execution_not_found"]);
+  });
 
   test("a path that is not UTF-8 is a malformed request", async () => {
     const { status, body } = await call(api.url, "GET /v1/executions/%E0%A4%A", { key });
@@ -77,7 +74,7 @@ describe("ids that are none", () => {
 });
 
 describe("GET /v1/executions", () => {
-  test("pages through all of them in both orders without losing or repeating one", async () => {
+  test("pages through all executions in both orders without gap or repeat", async () => {
     const made: string[] = [];
     for (let i = 0; i < 5; i += 1) made.push(await queued());
     for (const order of ["asc", "desc"]) {
@@ -105,12 +102,12 @@ describe("GET /v1/executions", () => {
     ["after=x", "after", "invalid_field"],
     ["before=x", "before", "unknown_field"],
     ["__proto__=x", "__proto__", "unknown_field"],
-  ])("?%s is refused naming %s", async (query, param, code) => {
+  ])("?%s is refused and the error names %s", async (query, param, code) => {
     const { status, body } = await call(api.url, `GET /v1/executions?${query}`, { key });
     expect([status, body.code, body.error.param]).toEqual([422, code, param]);
   });
 
-  test("`after` an execution that is not there is 404", async () => {
+  test("an unknown `after` is 404", async () => {
     const { status, body } = await call(api.url, `GET /v1/executions?after=ci_${"0".repeat(24)}`, { key });
     expect([status, body.code, body.error.param]).toEqual([404, "execution_not_found", "after"]);
   });
@@ -125,14 +122,14 @@ describe("GET /v1/executions/:id/events", () => {
     return id;
   };
 
-  test("from the start: everything, once, in order, and text can not break out of its line", async () => {
+  test("from the start: every event once, in order, and text cannot break out of its line", async () => {
     const { body } = await call(api.url, `GET /v1/executions/${await ended()}/events`, { key });
     const events = eventsOf(body);
     expect(events.map((one) => one.event)).toEqual(["execution.started", ...Array(3).fill("execution.output"), "execution.ended"]);
     expect(events[2]?.data).toMatchObject({ output: { text: "b\ndata: forged\n\n" } });
   });
 
-  test.each(["header", "query"])("after an event, named by %s: only what came later", async (way) => {
+  test.each(["header", "query"])("after an event given by %s: only later events", async (way) => {
     const id = await ended();
     const all = eventsOf((await call(api.url, `GET /v1/executions/${id}/events`, { key })).body);
     const last = all[1]?.id as string;
@@ -143,7 +140,7 @@ describe("GET /v1/executions/:id/events", () => {
     expect(eventsOf(answer.body)).toEqual(all.slice(2));
   });
 
-  test("a stream that broke off is resumed without a gap while the execution goes on", async () => {
+  test("a broken stream is resumed without a gap while the execution runs", async () => {
     const id = await queued();
     const abort = new AbortController();
     api.executions.start(id);
@@ -168,7 +165,7 @@ describe("GET /v1/executions/:id/events", () => {
   });
 });
 
-test("HEAD of an endless stream ends with its headers", async () => {
+test("HEAD of an endless stream returns only headers", async () => {
   const response = await fetch(`${api.url}/v1/executions/${await queued()}/events`, {
     method: "HEAD",
     headers: { authorization: `Bearer ${key}` },
@@ -183,13 +180,13 @@ describe("POST /v1/executions/:id/cancel", () => {
     expect([status, body.status, body.cause]).toEqual([200, "cancelled", "cancelled"]);
   });
 
-  test("leaves an ended one as it is", async () => {
+  test("does not change an ended execution", async () => {
     const id = await queued();
     api.executions.end(id);
     expect((await call(api.url, `POST /v1/executions/${id}/cancel`, { key })).body.status).toBe("completed");
   });
 
-  test("answers its waiting caller", async () => {
+  test("wakes its waiting caller", async () => {
     const id = new Promise<string>((resolve) => {
       api.executions.onSubmit = resolve;
     });
@@ -200,7 +197,7 @@ describe("POST /v1/executions/:id/cancel", () => {
 });
 
 describe("DELETE /v1/executions/:id", () => {
-  test("forgets the record, the files it produced and those sent with it, and no others", async () => {
+  test("deletes the record, its output files and its inline files, and no others", async () => {
     const id = await queued({ code: "1", files: [{ name: "in.txt", text: "x" }] });
     const ports = api.files.portsOf({ organization: "org_a", id });
     const produced = await ports.saveFile(
@@ -225,7 +222,7 @@ describe("DELETE /v1/executions/:id", () => {
     expect(await api.files.get("org_a", uploaded.id)).not.toBeNull();
   });
 
-  test("of one that has not ended is 409, not to be repeated by itself", async () => {
+  test("of a running execution is 409, and no retry is advised", async () => {
     const id = await queued();
     const { status, body, headers } = await call(api.url, `DELETE /v1/executions/${id}`, { key });
     expect([status, body.code, headers.get("x-should-retry")]).toEqual([409, "execution_running", "false"]);

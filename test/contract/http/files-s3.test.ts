@@ -30,8 +30,8 @@ afterAll(async () => {
   await redis.stop();
 });
 
-describe("files kept in S3", () => {
-  test("come back through the api, whole and in ranges, with the headers that keep a browser from running them", async () => {
+describe("files in S3", () => {
+  test("are served by the api, whole and in ranges, with headers that stop browsers from running them", async () => {
     const { api, key } = await apiWith({});
     const bytes = randomBytes(6_000_000);
     const { body } = await upload(api, key, bytes, "page.html");
@@ -46,7 +46,7 @@ describe("files kept in S3", () => {
     expect(Buffer.from(await part.arrayBuffer()).equals(bytes.subarray(-10))).toBe(true);
   });
 
-  test("are given out by S3 itself where links are turned on: as attachments, to who asked us first", async () => {
+  test("are served by S3 as attachments through signed links, when links are enabled", async () => {
     const { api, key } = await apiWith({ linkSeconds: 30 });
     const { body } = await upload(api, key, randomBytes(100), "page.html");
     const address = `${api.url}/v1/files/${body.id}/content`;
@@ -60,7 +60,7 @@ describe("files kept in S3", () => {
     expect((await fetch(address, { headers: { authorization: `Bearer ${foreign}` }, redirect: "manual" })).status).toBe(404);
   });
 
-  test("are unavailable with 503 and a time to come again while S3 is away", async () => {
+  test("are unavailable with 503 and Retry-After while S3 is down", async () => {
     const { api, key } = await apiWith({});
     const { body } = await upload(api, key, randomBytes(10), "a.csv");
     await s3.stop();

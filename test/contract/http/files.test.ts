@@ -20,7 +20,7 @@ let storeFails = false;
 class SometimesFull extends FolderStore {
   override async put(...args: Parameters<FolderStore["put"]>) {
     if (storeFails)
-      throw new BlobStoreFailed("the blob folder can not be used", { cause: Object.assign(new Error("ENOSPC"), { code: "ENOSPC" }) });
+      throw new BlobStoreFailed("the blob folder cannot be used", { cause: Object.assign(new Error("ENOSPC"), { code: "ENOSPC" }) });
     return super.put(...args);
   }
 }
@@ -44,7 +44,7 @@ const form = (content: string | Uint8Array<ArrayBuffer>, name = "a.csv", more: R
 };
 const upload = (content: string | Uint8Array<ArrayBuffer>, name?: string, more?: Record<string, string>) =>
   call(api.url, "POST /v1/files", { key, body: form(content, name, more) });
-/** Names of all blobs and of all that is still coming in. */
+/** Names of all blobs and of unfinished uploads. */
 const onDisk = async () =>
   (await readdir(api.blobs, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).map((entry) => entry.name);
 const multipart = (parts: string) => `--b\r\n${parts}\r\n--b--\r\n`;
@@ -52,7 +52,7 @@ const postRawForm = (body: string, headers: Record<string, string> = {}) =>
   call(api.url, "POST /v1/files", { key, body, headers: { "content-type": "multipart/form-data; boundary=b", ...headers } });
 
 describe("POST /v1/files", () => {
-  test("answers with the file object and the SHA-256 of the bytes", async () => {
+  test("returns the file object with the SHA-256 of the bytes", async () => {
     const bytes = randomBytes(1_500_000);
     const { status, body } = await upload(bytes, "data.bin");
     expect(status).toBe(200);
@@ -68,7 +68,7 @@ describe("POST /v1/files", () => {
     expect(body.expires_at - body.created_at).toBe(86_400);
   });
 
-  test("keeps a file as long as `expires_after` says, and no longer than the retention", async () => {
+  test("keeps a file for `expires_after`, but no longer than the retention", async () => {
     const keptFor = async (seconds: string) => {
       const { status, body } = await upload("x", "a", { "expires_after[anchor]": "created_at", "expires_after[seconds]": seconds });
       expect(status).toBe(200);
@@ -91,17 +91,17 @@ describe("POST /v1/files", () => {
     expect(await onDisk()).toEqual(before);
   });
 
-  test("keeps an empty file", async () => {
+  test("accepts an empty file", async () => {
     expect((await upload("", "empty.txt")).body).toMatchObject({ bytes: 0, mime_type: "text/plain" });
   });
 
-  test("takes the type from the name, not from the claim", async () => {
+  test("derives the type from the name, not from the content type of the upload", async () => {
     expect((await upload("x", "a.csv")).body.mime_type).toBe("text/csv");
     expect((await upload("x", "a.unheard")).body.mime_type).toBe("application/octet-stream");
     expect((await upload("x", "constructor")).body.mime_type).toBe("application/octet-stream");
   });
 
-  test("takes the purpose before or after the file", async () => {
+  test("accepts the purpose before or after the file", async () => {
     expect((await upload("x", "a", { purpose: "vision" })).body.purpose).toBe("vision");
     const after = new FormData();
     after.append("file", new Blob(["x"]), "a");
@@ -109,7 +109,7 @@ describe("POST /v1/files", () => {
     expect((await call(api.url, "POST /v1/files", { key, body: after })).body.purpose).toBe("assistants");
   });
 
-  test("a file at the limit is kept", async () => {
+  test("a file at the limit is accepted", async () => {
     expect((await upload(Buffer.alloc(BYTES_MAX))).body.bytes).toBe(BYTES_MAX);
   });
 
@@ -121,7 +121,7 @@ describe("POST /v1/files", () => {
     expect(await onDisk()).toEqual(before);
   });
 
-  test("a file of unannounced length over the limit is 413 as well", async () => {
+  test("a file over the limit without Content-Length is 413 too", async () => {
     const before = await onDisk();
     const body = new Blob([
       `--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n`,
@@ -144,7 +144,7 @@ describe("POST /v1/files", () => {
     ["an unknown field", multipart('Content-Disposition: form-data; name="mode"\r\n\r\nx'), 422, "unknown_field"],
     ["an unknown purpose", multipart('Content-Disposition: form-data; name="purpose"\r\n\r\nx'), 422, "invalid_field"],
     [
-      "the purpose of what executions produce",
+      "the purpose of output files",
       multipart('Content-Disposition: form-data; name="purpose"\r\n\r\nassistants_output'),
       422,
       "invalid_field",
@@ -202,7 +202,7 @@ describe("POST /v1/files", () => {
     expect(body.filename).toBe("passwd");
   });
 
-  test("a caller that goes away in the middle leaves nothing behind", async () => {
+  test("a caller that disconnects during an upload leaves nothing behind", async () => {
     const before = await onDisk();
     const { hostname, port } = new URL(api.url);
     const sending = httpRequest({
@@ -219,7 +219,7 @@ describe("POST /v1/files", () => {
     await expect.poll(onDisk).toEqual(before);
   });
 
-  test("a store that is full answers 503 and takes the next file when it has room", async () => {
+  test("a full store is 503, and the next file is accepted once it has room", async () => {
     storeFails = true;
     const { status, body, headers } = await upload("x");
     storeFails = false;
@@ -238,7 +238,7 @@ describe("GET /v1/files/:id/content", () => {
   });
   const get = (headers: Record<string, string> = {}, of = id) => call(api.url, `GET /v1/files/${of}/content`, { key, headers });
 
-  test("gives all bytes, as an attachment that no browser runs", async () => {
+  test("returns all bytes as an attachment that browsers do not run", async () => {
     const { status, body, headers } = await get();
     expect([status, body]).toEqual([200, content]);
     expect(headers.get("content-length")).toBe("10");
@@ -250,7 +250,7 @@ describe("GET /v1/files/:id/content", () => {
     expect(headers.get("accept-ranges")).toBe("bytes");
   });
 
-  test("gives back bytes that are no text as they are", async () => {
+  test("returns binary data unchanged", async () => {
     const bytes = randomBytes(700_001);
     const { id: of, sha256 } = (await upload(bytes, "r.bin")).body;
     const response = await fetch(`${api.url}/v1/files/${of}/content`, { headers: { authorization: `Bearer ${key}` } });
@@ -259,10 +259,10 @@ describe("GET /v1/files/:id/content", () => {
   });
 
   test.each<[string, (path: string) => Promise<void>]>([
-    ["is shorter than it was", (path) => truncate(path, 400_000)],
-    // A folder opens like a file, and fails at the first read.
-    ["can not be read", (path) => rm(path).then(() => mkdir(path))],
-  ])("a blob that %s cuts the connection, as its length was promised; others go on", async (_, harm) => {
+    ["became shorter", (path) => truncate(path, 400_000)],
+    // A folder opens like a file and fails at the first read.
+    ["cannot be read", (path) => rm(path).then(() => mkdir(path))],
+  ])("a blob that %s cuts the connection, because its length was sent; other requests are not affected", async (_, harm) => {
     const { id: of } = (await upload(randomBytes(700_001), "r.bin")).body;
     const path = `${api.blobs}/${of.slice(-2)}/${of}`;
     await harm(path);
@@ -282,17 +282,17 @@ describe("GET /v1/files/:id/content", () => {
     ["bytes=0-1,3-4", 200, content, null],
     ["bytes=4-2", 200, content, null],
     ["lines=1-2", 200, content, null],
-  ])("Range %s answers %i", async (range, status, body, contentRange) => {
+  ])("Range %s is %i", async (range, status, body, contentRange) => {
     const answer = await get({ range });
     expect([answer.status, answer.body, answer.headers.get("content-range")]).toEqual([status, body, contentRange]);
   });
 
-  test.each(["bytes=10-", "bytes=-0", "bytes=999-1000"])("Range %s lies outside: 416", async (range) => {
+  test.each(["bytes=10-", "bytes=-0", "bytes=999-1000"])("Range %s is outside the file: 416", async (range) => {
     const answer = await get({ range });
     expect([answer.status, answer.body.code, answer.headers.get("content-range")]).toEqual([416, "range_not_satisfiable", "bytes */10"]);
   });
 
-  test("a copy that is current is 304; a range of a changed file is the whole", async () => {
+  test("a current copy is 304, and a range of a changed file returns the whole file", async () => {
     const tag = (await get()).headers.get("etag") ?? "";
     for (const sent of [tag, `W/${tag}`, `"x", ${tag}`, "*"]) {
       const answer = await get({ "if-none-match": sent });
@@ -303,13 +303,13 @@ describe("GET /v1/files/:id/content", () => {
     expect((await get({ range: "bytes=0-0", "if-range": '"other"' })).status).toBe(200);
   });
 
-  test("HEAD gives the headers alone", async () => {
+  test("HEAD returns only headers", async () => {
     const response = await fetch(`${api.url}/v1/files/${id}/content`, { method: "HEAD", headers: { authorization: `Bearer ${key}` } });
     expect([response.status, response.headers.get("content-length"), await response.text()]).toEqual([200, "10", ""]);
   });
 
   test.each(['q"uote.txt', "semi;colon.txt", "ünïcode-日本.csv", "per%cent.txt", "apo'strophe*.txt"])(
-    "the name %s survives, and ends no header",
+    "the name %s is preserved and breaks no header",
     async (name) => {
       const record = await api.files.save(
         "org_a",
@@ -324,7 +324,7 @@ describe("GET /v1/files/:id/content", () => {
     },
   );
 
-  test("a caller that goes away in the middle holds nothing open", async () => {
+  test("a caller that disconnects during a download leaves nothing open", async () => {
     const { id: of } = (await upload(Buffer.alloc(BYTES_MAX), "big.bin")).body;
     const { hostname, port } = new URL(api.url);
     const reading = httpRequest({ host: hostname, port, path: `/v1/files/${of}/content`, headers: { authorization: `Bearer ${key}` } });
@@ -339,7 +339,7 @@ describe("GET /v1/files/:id/content", () => {
 });
 
 describe("records", () => {
-  test("one, the list of a purpose in pages, and a delete that takes the bytes with it", async () => {
+  test("can be read, listed by purpose in pages, and deleted with their bytes", async () => {
     const own = await api.newKey("org_list");
     const made = [];
     for (let i = 0; i < 5; i += 1) {
@@ -370,7 +370,7 @@ describe("records", () => {
   });
 
   test.each(["GET /v1/files/ID", "GET /v1/files/ID/content", "DELETE /v1/files/ID"])(
-    "%s of another organization's file is as if it never was",
+    "%s of another organization's file gets the same response as for an unknown id",
     async (line) => {
       const { id } = (await upload("secret")).body;
       const foreign = await call(api.url, line.replace("ID", id), { key: foreignKey });
@@ -381,23 +381,23 @@ describe("records", () => {
     },
   );
 
-  test("another organization's files are in no list", async () => {
+  test("another organization's files are not listed", async () => {
     await upload("x");
     expect((await call(api.url, "GET /v1/files", { key: foreignKey })).body.data).toEqual([]);
   });
 
-  test.each(["..%2f..%2fetc%2fpasswd", "file_", "FILE_x", "%00"])("%s names no file", async (id) => {
+  test.each(["..%2f..%2fetc%2fpasswd", "file_", "FILE_x", "%00"])("the malformed id %s is not found", async (id) => {
     const { status, body } = await call(api.url, `GET /v1/files/${id}/content`, { key });
     expect([status, body.code]).toEqual([404, "file_not_found"]);
   });
 
-  test("a list after a file that never was is 404", async () => {
+  test("a list with an unknown `after` is 404", async () => {
     const { status, body } = await call(api.url, `GET /v1/files?after=file_${"0".repeat(24)}`, { key });
     expect([status, body.error.param]).toEqual([404, "after"]);
   });
 });
 
-test("a raw request with a header of two lines gives no second header", async () => {
+test("a folded request header does not inject a response header", async () => {
   const answer = await callRaw(
     api.url,
     `GET /v1/files HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\r\n Set-Cookie: b\r\nConnection: close\r\n\r\n`,

@@ -4,10 +4,10 @@ import { jsonText, multipart, type Random, randomFrom, type Schema, valueFor, we
 import { expectMatchesOpenApi, openApi } from "../../support/openapi.ts";
 import { startRedis, type TestRedis } from "../../support/redis.ts";
 
-/** Of each operation in the document. */
+/** Requests per operation. */
 const REQUESTS = 60;
 const AT_ONCE = 8;
-/** No answer by then is a hang; what waits for its execution is ended at once here. */
+/** A request without a response by then hangs. Executions end at once here. */
 const ANSWER_MS_MAX = 30_000;
 /** `FUZZ_SEED=… npm test -- contract -t fuzz` sends the same requests again. */
 const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 31);
@@ -57,7 +57,7 @@ afterAll(async () => {
   await redis.stop();
 });
 
-test(`fuzz: ${REQUESTS} requests to each call that the document describes get an answer that it describes, never a 500 (FUZZ_SEED=${seed})`, {
+test(`fuzz: ${REQUESTS} requests to each documented operation get a documented response, never a 500 (FUZZ_SEED=${seed})`, {
   timeout: 180_000,
 }, async () => {
   const failures: string[] = [];
@@ -82,7 +82,7 @@ test(`fuzz: ${REQUESTS} requests to each call that the document describes get an
   await Promise.all(Array.from({ length: AT_ONCE }, sendAll));
   expect(failures.slice(0, 20)).toEqual([]);
   expect((await fetch(`${api.url}/health/live`)).status).toBe(200);
-  // A generator that only ever makes nonsense would test nothing but the first check.
+  // A generator of pure nonsense would test only the first check.
   expect(statuses.get(200) ?? 0).toBeGreaterThan(all.length / 20);
   expect([...statuses.keys()].filter((status) => status >= 500 && status !== 503)).toEqual([]);
 });
@@ -132,7 +132,7 @@ function pathValue(template: string, name: string, random: Random): string {
   return wellFormedId(prefix, random);
 }
 
-/** What a client can put into a header at all. */
+/** Restricts a value to what a client can send in a header. */
 function headerValue(name: string, value: unknown, random: Random): string {
   const usual: Record<string, string[]> = {
     Prefer: ["respond-async", "wait=0", "wait=1", "wait=-1", "x"],
@@ -145,19 +145,19 @@ function headerValue(name: string, value: unknown, random: Random): string {
     .trim();
 }
 
-/** As a client can encode it, and short of the 16 KiB of request head past which Node answers by itself, 431 and no body. */
+/** Well-formed text, short enough for the request head: beyond 16 KiB, Node responds with 431 and no body. */
 function wellFormed(text: string): string {
   return Buffer.from(text.slice(0, 1_000), "utf8").toString("utf8");
 }
 
-/** Resolves with the status; rejects when the document does not know the answer, or there is none. */
+/** Resolves with the status. Rejects when there is no response or the document does not describe it. */
 async function sendAndCheck({ template }: Operation, { method, path, headers, body }: Sent): Promise<number> {
   const response = await fetch(api.url + path, { method, headers, body, signal: AbortSignal.timeout(ANSWER_MS_MAX), redirect: "manual" });
   const contentType = response.headers.get("content-type");
   const text = await response.text();
   const parsed: unknown = /json/.test(contentType ?? "") ? JSON.parse(text) : text;
   if (response.status === 500) throw new Error(`500: ${text}`);
-  // Such a path may be that of another call, or of none.
+  // Such a path may belong to another operation or to none.
   const isOther = /%2E|\/\.\.|%2F/i.test(path.split("?")[0] ?? "") || new URL(api.url + path).pathname !== path.split("?")[0];
   if (!isOther) expectMatchesOpenApi(method, template, response.status, contentType, parsed);
   return response.status;

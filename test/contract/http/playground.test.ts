@@ -15,7 +15,7 @@ afterAll(async () => {
   await redis.stop();
 });
 
-test("the page forbids inline scripts and styles, frames around it and calls to elsewhere", async () => {
+test("the page forbids inline scripts and styles, framing and external connections", async () => {
   const response = await fetch(`${api.url}/playground`);
   expect([response.status, response.headers.get("content-type")]).toEqual([200, "text/html; charset=utf-8"]);
   const policy = response.headers.get("content-security-policy");
@@ -25,7 +25,7 @@ test("the page forbids inline scripts and styles, frames around it and calls to 
   expect(page).not.toMatch(/ style=| on\w+=|<style|<script(?![^>]*src=)|https?:\/\//);
 });
 
-test("every file of the folder is served with its type and nothing else is", async () => {
+test("exactly the files of the folder are served, each with its type", async () => {
   const folder = await readdir(new URL("../../../playground/", import.meta.url));
   expect([...playgroundFiles, "index.html"].sort()).toEqual(folder.sort());
   const types = { js: "text/javascript", css: "text/css", svg: "image/svg+xml" };
@@ -40,7 +40,7 @@ test("every file of the folder is served with its type and nothing else is", asy
   }
 });
 
-test("no file of the page names another host", async () => {
+test("no file of the page refers to another host", async () => {
   for (const name of playgroundFiles) {
     const text = await (await fetch(`${api.url}/playground/${name}`)).text();
     expect(text.replaceAll("http://www.w3.org/2000/svg", "")).not.toMatch(/https?:\/\//);

@@ -5,7 +5,7 @@ import { type Api, startApi } from "../../support/api.ts";
 import { startRedis, type TestRedis } from "../../support/redis.ts";
 
 const BYTES_MAX = 100_000;
-/** Far more than an answer takes, far less than a test may. */
+/** Much longer than a response takes, much shorter than the test timeout. */
 const ANSWER_MS_MAX = 10_000;
 let redis: TestRedis;
 let api: Api;
@@ -42,13 +42,15 @@ const part = fc.oneof(
 );
 const form = fc.record({
   parts: fc.array(part, { maxLength: 12 }),
-  /** How much of the form is sent, and in pieces of what size. */
+  /** The fraction of the form that is sent, in pieces of `chunk` bytes. */
   share: fc.oneof({ weight: 3, arbitrary: fc.constant(1) }, fc.double({ min: 0, max: 1, noNaN: true })),
   chunk: fc.constantFrom(1_000, 16_384, 70_001, 1_000_000),
   announced: fc.boolean(),
 });
 
-/** Sends a form over a connection of its own; resolves with the status, or null where the server only closed. */
+/**
+ * Sends a form over its own connection. Resolves with the status, or null when the server closed without a response.
+ */
 function send({ parts, share, chunk, announced }: typeof form extends fc.Arbitrary<infer T> ? T : never): Promise<number | null> {
   const whole = `${parts.map(({ disposition, body }) => `--b\r\nContent-Disposition: ${disposition}\r\n\r\n${body}\r\n`).join("")}--b--\r\n`;
   const sent = whole.slice(0, Math.floor(whole.length * share));
@@ -85,7 +87,7 @@ function send({ parts, share, chunk, announced }: typeof form extends fc.Arbitra
   });
 }
 
-test("no order, size or cut of a form leaves its caller without an answer", { timeout: 120_000 }, async () => {
+test("every form gets a response, for any order, size or truncation", { timeout: 120_000 }, async () => {
   await fc.assert(
     fc.asyncProperty(form, async (sent) => {
       expect([200, 400, 413, 422]).toContain(await send(sent));

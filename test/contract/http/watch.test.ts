@@ -38,7 +38,7 @@ describe("usage", () => {
   });
   const usageAs = { as: "/v1/usage" };
 
-  test("is the caller's organization's, an administrator's too, by day with the sum", async () => {
+  test("is that of the caller's organization, also for administrators, by day with the total", async () => {
     const asked: Array<[string, DayRange]> = [];
     const api = await start(withUsage(asked));
     for (const scope of ["read", "admin"] as const) {
@@ -52,7 +52,7 @@ describe("usage", () => {
     expect(asked.map(([organization]) => organization)).toEqual(["org_read", "org_admin"]);
   });
 
-  test("is of the last 30 days when nothing else is asked for", async () => {
+  test("covers the last 30 days by default", async () => {
     const asked: Array<[string, DayRange]> = [];
     const api = await start(withUsage(asked));
     await call(api.url, "GET /v1/usage", { key: await api.newKey("org_a"), ...usageAs });
@@ -66,7 +66,7 @@ describe("usage", () => {
     ["from=yesterday", "from", /date/i],
     ["to=2026-02-30", "to", /date/i],
     ["organization=org_b", "organization", /no field/],
-  ])("refuses %s naming the field", async (query, param, words) => {
+  ])("refuses %s and names the field", async (query, param, words) => {
     const api = await start();
     const { status, body } = await call(api.url, `GET /v1/usage?${query}`, { key: await api.newKey("org_a"), ...usageAs });
     expect([status, body.error.param]).toEqual([422, param]);
@@ -85,7 +85,7 @@ describe("a receipt", () => {
   const id = executionExample.id;
   const receiptAs = { as: "/v1/executions/{id}/receipt" };
 
-  test("is verified with nothing but the published keys, which need no key of ours", async () => {
+  test("can be verified with the published keys alone, which need no API key", async () => {
     const api = await start({ deps: (deps) => ({ receipts: { ...deps.receipts, source: async (org) => source(org) } }) });
     const answer = await call(api.url, `GET /v1/executions/${id}/receipt`, { key: await api.newKey("org_a"), ...receiptAs });
     expect([answer.status, answer.headers.get("content-type")]).toEqual([200, "application/jose"]);
@@ -94,7 +94,7 @@ describe("a receipt", () => {
     expect(await verifyReceipt(answer.body, keys.body)).toMatchObject({ execution: id, organization: "org_a", sandbox: null, inputs: [] });
   });
 
-  test("of what has not ended is 409, of what is not there 404, without the scope 403", async () => {
+  test("is 409 before the end, 404 for an unknown execution, 403 without the scope", async () => {
     const running = { status: "in_progress" } as const;
     const api = await start({
       deps: (deps) => ({ receipts: { ...deps.receipts, source: async (org) => (org === "org_a" ? source(org, running) : null) } }),

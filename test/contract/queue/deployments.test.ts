@@ -14,7 +14,10 @@ const shared = { stop: async () => undefined };
 const rigAt = (redis: Deployment, prefix: string) => makeRigAt({ url: redis.url, ...shared }, {}, prefix);
 let rigs = 0;
 
-/** The main job and every other way the service uses Redis; the rest of the queue's tests are about what scripts do, which is the same everywhere. */
+/**
+ * The main job and every other way the service uses Redis; the rest of the queue's tests are about what scripts do,
+ * which is the same everywhere.
+ */
 function serves(name: string, redis: () => Deployment): void {
   describe(`on ${name}`, () => {
     let rig: Awaited<ReturnType<typeof rigAt>>;

@@ -10,7 +10,7 @@ afterEach(() => {
   for (const close of closers.splice(0)) close();
 });
 
-/** Serves one stream and returns the client's side of it, unread, with the promise of the server's side. */
+/** Serves one stream. Returns the unread client side and the promise of the server side. */
 async function serve(events: AsyncIterable<{ id: string; event: { type: string } }>, options: { signal: AbortSignal; pingMs?: number }) {
   let served: Promise<void> = Promise.resolve();
   const server = createServer((_request, response) => {
@@ -31,7 +31,7 @@ async function serve(events: AsyncIterable<{ id: string; event: { type: string }
   return { response, served };
 }
 
-test("a reader that stalls stops the source, and gets everything once it reads", async () => {
+test("a stalled reader stops the source, and receives everything once it reads", async () => {
   const total = 400;
   let asked = 0;
   async function* events() {
@@ -59,7 +59,7 @@ test("a reader that stalls stops the source, and gets everything once it reads",
   expect(text.match(/^id: /gm)).toHaveLength(total);
 });
 
-test("comments keep a silent stream alive, and an abort ends it cleanly", async () => {
+test("comments keep an idle stream alive, and an abort ends it cleanly", async () => {
   const stop = new AbortController();
   async function* silence() {
     await once(stop.signal, "abort");
@@ -72,7 +72,7 @@ test("comments keep a silent stream alive, and an abort ends it cleanly", async 
   await served;
 });
 
-test("blank lines end events and nothing else, however long the stream is silent", async () => {
+test("blank lines only end events, even on an idle stream", async () => {
   const stop = new AbortController();
   const pinged = new AbortController();
   async function* slow() {
@@ -94,7 +94,7 @@ test("blank lines end events and nothing else, however long the stream is silent
   for (const block of blocks) expect(block).toMatch(/^data: /m);
 });
 
-test("a source that fails is not passed off as the end", async () => {
+test("a failing source does not look like a normal end", async () => {
   const error = new Error("Redis is gone");
   async function* failing() {
     yield { id: "1", event: { type: "t" } };

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { fileNameProblem } from "../../../../src/domain/request.ts";
 import { attachment } from "../../../../src/http/files/content-disposition.ts";
 
-test("any name that a file may have gives one valid header from which the exact name can be read", () => {
+test("every valid file name gives a valid header that contains the exact name", () => {
   fc.assert(
     fc.property(fc.string({ unit: "binary", minLength: 1, maxLength: 60 }), (name) => {
       fc.pre(fileNameProblem(name) === null);
@@ -17,6 +17,6 @@ test("any name that a file may have gives one valid header from which the exact 
   );
 });
 
-test("a path is cut to its last part", () => {
+test("only the last part of a path is used", () => {
   expect(attachment("out/plots/a.png")).toBe("attachment; filename=a.png");
 });
