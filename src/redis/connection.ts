@@ -16,7 +16,7 @@ const PING = { failFast: { everyMs: 2_000, withinMs: FAIL_FAST_MS }, patient: { 
 const CLUSTER_RETRY_MS = 100;
 
 /** How long a command waits and is retried. */
-interface Patience {
+interface RetryPolicy {
   options: RedisOptions;
   /** Tries while a node of a cluster is down or no longer owns the slot. */
   clusterTries: number;
@@ -40,13 +40,13 @@ export function connectWithRetry(url: string, log: Log): RedisClient {
 }
 
 /** `url` as in address.ts. Throws when it is invalid or names a file that cannot be read. */
-function connect(url: string, log: Log, patience: Patience): RedisClient {
+function connect(url: string, log: Log, retry: RetryPolicy): RedisClient {
   const address = parseRedisUrl(url);
   const open = { server: openServer, sentinel: openServer, cluster: openCluster }[address.kind];
-  return withErrorHandler(open(address, patience), log);
+  return withErrorHandler(open(address, retry), log);
 }
 
-function openServer(address: RedisAddress, { options }: Patience): Redis {
+function openServer(address: RedisAddress, { options }: RetryPolicy): Redis {
   const [node] = address.nodes;
   const { username, password, db, path, master, sentinelPassword } = address;
   const tls = readTls(address);
@@ -63,7 +63,7 @@ function openServer(address: RedisAddress, { options }: Patience): Redis {
   });
 }
 
-function openCluster(address: RedisAddress, { options, clusterTries }: Patience): Cluster {
+function openCluster(address: RedisAddress, { options, clusterTries }: RetryPolicy): Cluster {
   const { enableOfflineQueue = true, ...redisOptions } = options;
   const { username, password } = address;
   const tls = readTls(address);
@@ -142,7 +142,7 @@ export function replyWithin<T>(reply: Promise<T>, ms: number): Promise<T> {
 }
 
 /** Rejects unless Redis answers on this connection within `timeoutMs`. */
-export async function untilAnswers(redis: RedisClient, timeoutMs: number): Promise<void> {
+export async function ensureResponsive(redis: RedisClient, timeoutMs: number): Promise<void> {
   await untilReady(redis, timeoutMs);
   await replyWithin(redis.ping(), timeoutMs);
 }

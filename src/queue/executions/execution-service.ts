@@ -110,7 +110,7 @@ export class ExecutionService {
   }
 
   async get(organization: string, id: string): Promise<Execution | null> {
-    const stored = await this.#stored(organization, id);
+    const stored = await this.#readRecord(organization, id);
     return stored === null ? null : toExecution(stored);
   }
 
@@ -136,7 +136,7 @@ export class ExecutionService {
     const data: Execution[] = [];
     let bytes = 0;
     for (const [index, id] of ids.slice(0, page.limit).entries()) {
-      const stored = await this.#stored(organization, id);
+      const stored = await this.#readRecord(organization, id);
       if (stored === null) continue;
       data.push(toExecution(stored));
       bytes += stored.bytes;
@@ -203,7 +203,7 @@ export class ExecutionService {
     const state = await callRedis(() => cancelScript.run(redis, this.#keys.base, { organization, id, endJson: JSON.stringify(end) }));
     if (state === "unknown") return null;
     if (state === "running") return this.waitForEnd(organization, id, limits.runKillGraceMs + CANCEL_WAIT_MS);
-    if (state === "waiting") await this.#afterCancelled(organization, id);
+    if (state === "waiting") await this.#reportCancelled(organization, id);
     return this.get(organization, id);
   }
 
@@ -229,7 +229,7 @@ export class ExecutionService {
 
   /** The source of a receipt. Null for an unknown execution. */
   async receiptSource(organization: string, id: string): Promise<ReceiptSource | null> {
-    const stored = await this.#stored(organization, id);
+    const stored = await this.#readRecord(organization, id);
     if (stored === null) return null;
     return {
       organization,
@@ -278,7 +278,7 @@ export class ExecutionService {
     ]);
   }
 
-  async #stored(organization: string, id: string): Promise<DecodedExecution | null> {
+  async #readRecord(organization: string, id: string): Promise<DecodedExecution | null> {
     if (!executionIdPattern.test(id)) return null;
     return decodeRecord(organization, await callRedis(() => this.#deps.redis.callBuffer("HGETALL", this.#keys.record(organization, id))));
   }
@@ -296,11 +296,11 @@ export class ExecutionService {
     return queue;
   }
 
-  async #afterCancelled(organization: string, id: string): Promise<void> {
+  async #reportCancelled(organization: string, id: string): Promise<void> {
     // A failure here is harmless: a worker that takes the job sees that the execution has ended.
     await this.#queue.remove(id).catch(() => 0);
     this.#deps.metrics.dropped.inc({ reason: "cancelled" });
-    const stored = await this.#stored(organization, id);
+    const stored = await this.#readRecord(organization, id);
     if (stored !== null) reportEnd(this.#deps, stored);
   }
 }

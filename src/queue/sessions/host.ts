@@ -30,15 +30,15 @@ export interface SessionHostDeps {
   /** Called when a cell failed on a bug of the service. Ends it, so that its caller gets an error. */
   cellFailed(job: JobData): void;
   /** Called when the number of slots that sessions occupy has changed. */
-  onHeld(count: number): void;
+  onSlotsChanged(count: number): void;
 }
 
-interface Live {
+interface LiveSession {
   organization: string;
   id: string;
   session: EngineSession;
   /** Slots that it occupies. */
-  units: number;
+  slots: number;
   givesWay: boolean;
   openedAt: number;
   usedAt: number;
@@ -54,7 +54,7 @@ const IDLE_CHECK_MS = 1_000;
 /** The sessions of this worker. Each has one sandbox and does one thing at a time; sessions run in parallel. */
 export class SessionHost {
   readonly #deps: SessionHostDeps;
-  readonly #live = new Map<string, Live>();
+  readonly #live = new Map<string, LiveSession>();
   readonly #cellPermits: Semaphore;
   readonly #worker: Worker<SessionJob>;
   readonly #queues: SessionQueues;
@@ -69,13 +69,13 @@ export class SessionHost {
     this.#queues = new SessionQueues({ redis: context.redis, base: context.keys.base, log: context.log });
     this.#opening = new SessionOpening({
       ...{ context, workerId, engine: deps.engine, queues: this.#queues },
-      room: () => deps.sessionsMax - this.#held(),
+      room: () => deps.sessionsMax - this.#slotsInUse(),
       makeRoom: () => this.#makeRoom(),
-      opened: (record, session) => this.#keep(record, session),
+      opened: (record, session) => this.#addSession(record, session),
     });
     this.#worker = new Worker<SessionJob>(
       sessionQueueName(workerId),
-      (job, token) => (isNewer(job.data, context.readsUpTo) ? requeueLater(job, token) : this.#take(job.data)),
+      (job, token) => (isNewer(job.data, context.readsUpTo) ? requeueLater(job, token) : this.#handleJob(job.data)),
       {
         connection: redis,
         prefix: context.keys.base,
@@ -100,7 +100,7 @@ export class SessionHost {
     const { log } = this.#deps.context;
     this.#worker.run().catch((error: unknown) => log.error({ err: error }, "the session queue loop failed"));
     this.#stopSweep = repeat(IDLE_CHECK_MS, log, () => this.#closeIdle());
-    this.#report();
+    this.#reportSlots();
     await this.#worker.waitUntilReady();
   }
 
@@ -127,38 +127,48 @@ export class SessionHost {
     await this.#queues.close();
   }
 
-  #keep({ organization, id, memoryMb, givesWay }: Session, session: EngineSession): void {
+  #addSession({ organization, id, memoryMb, givesWay }: Session, session: EngineSession): void {
     const { log, limits } = this.#deps.context;
-    const units = memoryUnits(memoryMb, limits.memoryMbMax);
+    const slots = memoryUnits(memoryMb, limits.memoryMbMax);
     const now = Date.now();
-    const live: Live = { organization, id, session, units, givesWay, openedAt: now, usedAt: now, tail: Promise.resolve(), waiting: 0 };
+    const live: LiveSession = {
+      organization,
+      id,
+      session,
+      slots,
+      givesWay,
+      openedAt: now,
+      usedAt: now,
+      tail: Promise.resolve(),
+      waiting: 0,
+    };
     this.#live.set(id, live);
     const onEnded = () =>
-      void this.#drop(live).catch((error: unknown) => log.warn({ err: error }, "a session could not be marked as lost"));
+      void this.#loseSession(live).catch((error: unknown) => log.warn({ err: error }, "a session could not be marked as lost"));
     if (session.ended.aborted) onEnded();
     else session.ended.addEventListener("abort", onEnded, { once: true });
-    this.#report();
+    this.#reportSlots();
   }
 
-  async #take(job: SessionJob): Promise<void> {
-    if (job.op === "open") return this.#opening.openInTime(job.organization, job.session);
+  async #handleJob(job: SessionJob): Promise<void> {
+    if (job.op === "open") return this.#opening.openWhenRoom(job.organization, job.session);
     const live = this.#live.get(job.session);
     const found = live?.organization === job.organization ? live : undefined;
     if (job.op === "cell") {
-      await (found === undefined ? this.#deps.runCell(job, lostSession) : this.#inTurn(found, () => this.#runCell(found, job)));
+      await (found === undefined ? this.#deps.runCell(job, lostSession) : this.#runInOrder(found, () => this.#runCell(found, job)));
       return;
     }
     if (found === undefined) return;
     if (job.op === "close") {
-      this.#forget(found, "deleted");
+      this.#removeSession(found, "deleted");
       await found.session.close();
       return;
     }
-    await this.#inTurn(found, () => this.#changeFile(found, job));
+    await this.#runInOrder(found, () => this.#changeFile(found, job));
   }
 
   /** A session does one thing at a time, in the order of the requests. */
-  #inTurn(live: Live, work: () => Promise<void>): Promise<void> {
+  #runInOrder(live: LiveSession, work: () => Promise<void>): Promise<void> {
     live.waiting += 1;
     const done = live.tail.then(work).finally(() => {
       live.waiting -= 1;
@@ -168,23 +178,23 @@ export class SessionHost {
     return done;
   }
 
-  #runCell(live: Live, job: JobData): Promise<void> {
+  #runCell(live: LiveSession, job: JobData): Promise<void> {
     const { context, runCell } = this.#deps;
     return this.#cellPermits.use(() => {
-      if (this.#closing || !this.#has(live)) return runCell(job, lostSession);
+      if (this.#closing || !this.#isLive(live)) return runCell(job, lostSession);
       return runCell(job, {
         run: async (input, ports, stop) => {
           const { removedFiles, ...end } = await live.session.run(input, ports, stop);
           await keepCheckpoint(context, live, { input, end, removedFiles });
-          if (end.evidence.session_alive === false) await this.#drop(live);
+          if (end.evidence.session_alive === false) await this.#loseSession(live);
           return end;
         },
       });
     });
   }
 
-  async #changeFile(live: Live, job: SessionJob & { op: "put" | "remove" }): Promise<void> {
-    if (!this.#has(live)) return;
+  async #changeFile(live: LiveSession, job: SessionJob & { op: "put" | "remove" }): Promise<void> {
+    if (!this.#isLive(live)) return;
     const { context } = this.#deps;
     try {
       if (job.op === "remove") await live.session.removeFile(job.name);
@@ -202,8 +212,8 @@ export class SessionHost {
       const { organization, id } = live;
       if (old) await sessionEndScript.run(redis, keys.base, { organization, id, finalStatus: "expired" });
       const verdict = old ? "expired" : await sessionIdleScript.run(redis, keys.base, { organization, id });
-      if (verdict === "keep" || !this.#has(live)) continue;
-      this.#forget(live, verdict === "expired" ? "expired" : "lost");
+      if (verdict === "keep" || !this.#isLive(live)) continue;
+      this.#removeSession(live, verdict === "expired" ? "expired" : "lost");
       await live.session.close();
     }
   }
@@ -217,39 +227,39 @@ export class SessionHost {
     const idle = [...this.#live.values()].filter((live) => live.givesWay && live.waiting === 0).sort((a, b) => a.usedAt - b.usedAt);
     for (const live of idle) {
       const args = { organization: live.organization, id: live.id, idleMs: limits.sessionGivesWayAfterMs };
-      if (!(await sessionGiveWayScript.run(redis, keys.base, args)) || !this.#has(live)) continue;
-      this.#forget(live, "expired");
+      if (!(await sessionGiveWayScript.run(redis, keys.base, args)) || !this.#isLive(live)) continue;
+      this.#removeSession(live, "expired");
       await live.session.close();
       return;
     }
   }
 
-  async #drop(live: Live): Promise<void> {
-    if (!this.#has(live)) return;
+  async #loseSession(live: LiveSession): Promise<void> {
+    if (!this.#isLive(live)) return;
     const { redis, keys } = this.#deps.context;
-    this.#forget(live, "lost");
+    this.#removeSession(live, "lost");
     await live.session.close();
     await sessionEndScript.run(redis, keys.base, { organization: live.organization, id: live.id, finalStatus: "lost" });
   }
 
-  #forget(live: Live, reason: "lost" | "expired" | "deleted"): void {
+  #removeSession(live: LiveSession, reason: "lost" | "expired" | "deleted"): void {
     this.#live.delete(live.id);
     this.#deps.context.metrics.sessionsEnded.inc({ reason });
-    this.#report();
+    this.#reportSlots();
   }
 
-  #held(): number {
-    return [...this.#live.values()].reduce((sum, { units }) => sum + units, 0);
+  #slotsInUse(): number {
+    return [...this.#live.values()].reduce((sum, { slots }) => sum + slots, 0);
   }
 
-  #has(live: Live): boolean {
+  #isLive(live: LiveSession): boolean {
     return this.#live.get(live.id) === live;
   }
 
-  #report(): void {
-    const { context, onHeld } = this.#deps;
+  #reportSlots(): void {
+    const { context, onSlotsChanged } = this.#deps;
     context.metrics.sessionsLive.set(this.#live.size);
-    onHeld(this.#held());
+    onSlotsChanged(this.#slotsInUse());
     this.#opening.announceRoom();
   }
 }

@@ -6,7 +6,7 @@ import { VERSION } from "../core/version.ts";
 import type { JobData, RunContext } from "../worker/run-job.ts";
 import type { SessionQueues } from "./jobs.ts";
 import { decodeIndex, decodeSession } from "./record.ts";
-import { roomiestWorkerScript, sessionActivateScript, sessionEndScript, sessionRoomScript, sessionStartScript } from "./scripts.ts";
+import { sessionActivateScript, sessionEndScript, sessionRoomScript, sessionStartScript, workerWithMostRoomScript } from "./scripts.ts";
 
 export interface SessionOpeningDeps {
   context: RunContext;
@@ -21,7 +21,7 @@ export interface SessionOpeningDeps {
   opened(record: Session, session: EngineSession): void;
 }
 
-const NO_ROOM_MS = 200;
+const ROOM_POLL_MS = 200;
 
 /** Opens sessions: from the shared queue to a worker with room, to a sandbox, to the status active. */
 export class SessionOpening {
@@ -40,19 +40,19 @@ export class SessionOpening {
     if (await this.#openWithRoom(organization, id)) return;
     const { queues, workerId } = this.#deps;
     // In the queue of a worker: in the shared queue it would block executions.
-    await queues.add((await this.#roomiest()) ?? workerId, { v: VERSION, op: "open", organization, session: id });
+    await queues.add((await this.#workerWithMostRoom()) ?? workerId, { v: VERSION, op: "open", organization, session: id });
   }
 
   /** Waits until this or another worker has room, or until the session is no longer wanted. */
-  async openInTime(organization: string, id: string): Promise<void> {
+  async openWhenRoom(organization: string, id: string): Promise<void> {
     const { context, workerId, queues } = this.#deps;
     while ((await context.redis.hget(context.keys.session(organization, id), "status")) === "starting") {
       if (await this.#openWithRoom(organization, id)) return;
-      const other = await this.#roomiest();
+      const other = await this.#workerWithMostRoom();
       if (other !== null && other !== workerId) return queues.add(other, { v: VERSION, op: "open", organization, session: id });
       if (this.#stopped) return;
       await this.#deps.makeRoom();
-      await sleep(NO_ROOM_MS);
+      await sleep(ROOM_POLL_MS);
     }
   }
 
@@ -73,24 +73,24 @@ export class SessionOpening {
     return this.#stopped ? 0 : this.#deps.room() - this.#opening;
   }
 
-  async #roomiest(): Promise<string | null> {
+  async #workerWithMostRoom(): Promise<string | null> {
     const { redis, keys } = this.#deps.context;
-    return roomiestWorkerScript.run(redis, keys.base, {});
+    return workerWithMostRoomScript.run(redis, keys.base, {});
   }
 
   /** False when there is no room for the session's memory. */
   async #openWithRoom(organization: string, id: string): Promise<boolean> {
     const { redis, keys, limits } = this.#deps.context;
     const memoryMb = Number(await redis.hget(keys.session(organization, id), "memory_mb"));
-    const units = memoryUnits(memoryMb, limits.memoryMbMax);
-    if (this.#room() < units) return false;
-    this.#opening += units;
+    const slots = memoryUnits(memoryMb, limits.memoryMbMax);
+    if (this.#room() < slots) return false;
+    this.#opening += slots;
     this.announceRoom();
     try {
       const record = decodeSession(organization, await sessionStartScript.run(redis, keys.base, { organization, id }));
       if (record !== null) await this.#open(record);
     } finally {
-      this.#opening -= units;
+      this.#opening -= slots;
       this.announceRoom();
     }
     return true;

@@ -220,7 +220,7 @@ redis.call('PEXPIRE', rooms, day)
 });
 
 /** The live worker with the most room for sessions, or null. Dead workers are removed from the list. */
-export const roomiestWorkerScript = queueScript({
+export const workerWithMostRoomScript = queueScript({
   args: [],
   lua: `
 local room = base .. ':session-room'

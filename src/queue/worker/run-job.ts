@@ -78,11 +78,11 @@ async function runPrepared(context: RunContext, job: JobData, stop: AbortSignal)
   let end: ExecutionEnd | null = null;
   try {
     const ran = await runEngine(context, stored, stop, trace);
-    end = withFacts(ran.end, context);
+    end = withSandboxFacts(ran.end, context);
     if (stop.reason === "lock_lost") return "done";
     // A cell cannot be retried, because it has changed its session.
     if (stop.reason === "shutdown" && wasStopped(end) && job.session === undefined) return "give_back";
-    if (isUnrun(end) && job.session === undefined && (await backInQueue(context, stored))) return "no_sandbox";
+    if (neverStarted(end) && job.session === undefined && (await backInQueue(context, stored))) return "no_sandbox";
     trace.phase("store");
     await finish(context, stored, { ...ran, end }, stop);
     return stored.webhookId === null ? "done" : "webhook_due";
@@ -91,7 +91,7 @@ async function runPrepared(context: RunContext, job: JobData, stop: AbortSignal)
   }
 }
 
-function withFacts(end: ExecutionEnd, { sandboxFacts }: RunContext): ExecutionEnd {
+function withSandboxFacts(end: ExecutionEnd, { sandboxFacts }: RunContext): ExecutionEnd {
   if (end.provenance === undefined) return end;
   return { ...end, provenance: { ...end.provenance, sandbox: sandboxFacts?.() ?? null } };
 }
@@ -132,12 +132,12 @@ export function endOfLostWorker(retrySafe = true): ExecutionEnd {
 }
 
 /** The end of a run, and its outputs that are not in the event stream yet. */
-interface Ran {
+interface EndedRun {
   end: ExecutionEnd;
   lastOutputs: string[];
 }
 
-async function runEngine(context: RunContext, stored: StoredExecution, stop: AbortSignal, trace: RunTrace): Promise<Ran> {
+async function runEngine(context: RunContext, stored: StoredExecution, stop: AbortSignal, trace: RunTrace): Promise<EndedRun> {
   const { keys, log, redis, limits } = context;
   const { id } = stored;
   // A cancelled run still sends its output. A run that another worker repeats does not.
@@ -168,7 +168,7 @@ function wasStopped(end: ExecutionEnd): boolean {
  * The engine was unreachable or too slow. It may recover before the queue deadline, or another worker's engine may
  * work.
  */
-function isUnrun(end: ExecutionEnd): boolean {
+function neverStarted(end: ExecutionEnd): boolean {
   return end.cause === "sandbox_lost" && end.outcome === "never_started";
 }
 
@@ -180,12 +180,12 @@ async function backInQueue({ redis, keys }: RunContext, { organization, id, atte
  * Stores the end. Repeating the run would be expensive, so writes that Redis refuses (full or read-only) are retried
  * for a while, as long as this worker holds the lock.
  */
-async function finish(context: RunContext, stored: StoredExecution, { end, lastOutputs }: Ran, stop: AbortSignal): Promise<void> {
+async function finish(context: RunContext, stored: StoredExecution, { end, lastOutputs }: EndedRun, stop: AbortSignal): Promise<void> {
   const { redis, keys, log, metrics } = context;
   const { body, zipped } = await encodeEnd(end);
   const { organization, id, attempt } = stored;
   const outcome = { finalStatus: end.status, cause: end.cause ?? "", endJson: body, zipped };
-  const args = { organization, id, attempt, ...outcome, call: randomUUID(), ...spentOf(stored, end) };
+  const args = { organization, id, attempt, ...outcome, call: randomUUID(), ...usageOf(stored, end) };
   for (let turn = 0; ; turn++) {
     try {
       const completedAt = await finishScript.run(redis, keys.base, args, lastOutputs);
@@ -202,7 +202,7 @@ async function finish(context: RunContext, stored: StoredExecution, { end, lastO
 }
 
 /** The organization's usage: CPU milliseconds, bytes sent into the sandbox, and bytes written or stored from it. */
-function spentOf(
+function usageOf(
   { request }: StoredExecution,
   { usage, outcome, provenance }: ExecutionEnd,
 ): { cpuMs: number; bytesIn: number; bytesOut: number } {

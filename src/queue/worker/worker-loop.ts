@@ -1,7 +1,7 @@
 import { type Job, Queue, WaitingError, Worker } from "bullmq";
 import type { Engine, SessionEngine, StopReason } from "../../domain/run.ts";
 import type { RedisClient } from "../../redis/address.ts";
-import { connectWithRetry, disconnect, untilAnswers } from "../../redis/connection.ts";
+import { connectWithRetry, disconnect, ensureResponsive } from "../../redis/connection.ts";
 import { within } from "../../util/race.ts";
 import { makeKeys, queueNames } from "../core/keys.ts";
 import { requeueLater } from "../core/requeue.ts";
@@ -75,9 +75,9 @@ export class WorkerLoop {
   readonly #timing: ConsumerTiming;
   readonly #sessions: SessionHost | null;
   readonly #runs = new Set<{ id: string; organization: string; stop: AbortController }>();
-  #idle: (() => void) | null = null;
+  #onIdle: (() => void) | null = null;
   #stopSweep: () => void = () => {};
-  #left: Promise<{ closed: Promise<unknown> }> | null = null;
+  #leaving: Promise<{ closed: Promise<unknown> }> | null = null;
 
   constructor(deps: WorkerLoopDeps) {
     this.#deps = deps;
@@ -121,7 +121,7 @@ export class WorkerLoop {
       backoffMs: timing.webhookBackoffMs,
     });
     collectDepth(deps.metrics, { queue: this.#queue, redis: this.#redis, base: this.#context.keys.base });
-    this.#sessions = deps.sessions === undefined ? null : this.#makeHost(deps.sessions);
+    this.#sessions = deps.sessions === undefined ? null : this.#makeSessionHost(deps.sessions);
   }
 
   async start(): Promise<void> {
@@ -146,8 +146,8 @@ export class WorkerLoop {
    * delivered, and overdue executions still ended. `closed` settles once BullMQ's worker has closed.
    */
   leave(hardDeadlineMs: number): Promise<{ closed: Promise<unknown> }> {
-    this.#left ??= this.#endWork(hardDeadlineMs);
-    return this.#left;
+    this.#leaving ??= this.#endWork(hardDeadlineMs);
+    return this.#leaving;
   }
 
   async #endWork(hardDeadlineMs: number): Promise<{ closed: Promise<unknown> }> {
@@ -162,7 +162,7 @@ export class WorkerLoop {
 
   /** Rejects when Redis is unusable or does not reply. */
   async ready(): Promise<void> {
-    await Promise.all([untilAnswers(this.#redis, READY_TIMEOUT_MS), untilAnswers(this.#control, READY_TIMEOUT_MS)]);
+    await Promise.all([ensureResponsive(this.#redis, READY_TIMEOUT_MS), ensureResponsive(this.#control, READY_TIMEOUT_MS)]);
   }
 
   /** Whether no execution waits for a worker. */
@@ -197,11 +197,11 @@ export class WorkerLoop {
     } finally {
       this.#runs.delete(run);
       this.#deps.metrics.executionsRunning.set(this.#runs.size);
-      if (this.#runs.size === 0) this.#idle?.();
+      if (this.#runs.size === 0) this.#onIdle?.();
     }
   }
 
-  #makeHost({ engine, sessionsMax, sandboxesMax }: SessionCapacity): SessionHost {
+  #makeSessionHost({ engine, sessionsMax, sandboxesMax }: SessionCapacity): SessionHost {
     const { concurrency, workerId } = this.#deps;
     return new SessionHost({
       context: this.#context,
@@ -212,7 +212,7 @@ export class WorkerLoop {
       concurrency,
       runCell: async (job, cells) => void (await this.#run(job, cells)),
       cellFailed: (job) => this.#endFailed(job),
-      onHeld: (count) => {
+      onSlotsChanged: (count) => {
         this.#worker.concurrency = Math.max(1, Math.min(concurrency, sandboxesMax - count));
       },
     });
@@ -255,7 +255,7 @@ export class WorkerLoop {
   #untilIdle(): Promise<void> {
     if (this.#runs.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
-      this.#idle = resolve;
+      this.#onIdle = resolve;
     });
   }
 }

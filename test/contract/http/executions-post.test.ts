@@ -328,7 +328,7 @@ describe("files", () => {
 });
 
 describe("Idempotency-Key", () => {
-  test("the same key and body return the stored execution, whatever the order of members", async () => {
+  test("the same key and body return the stored execution, for any order of members", async () => {
     endAtOnce();
     const first = await post({ code: "1", metadata: { a: "1", b: "2" } }, { "idempotency-key": "k1" });
     const again = await post({ metadata: { b: "2", a: "1" }, code: "1" }, { "idempotency-key": "k1" });

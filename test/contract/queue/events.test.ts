@@ -98,7 +98,7 @@ describe("the events of an execution", () => {
     for (let at = 0; at < events.length; at++) expect(await all(execution.id, events[at]?.id)).toEqual(events.slice(at + 1));
   });
 
-  test("tell the end alone when the stream has expired before the record", async () => {
+  test("contain only the end when the stream has expired before the record", async () => {
     await rig.worker(new FakeEngine({ immediate: true }));
     const { execution } = await rig.executionService.submit(newExecution());
     await rig.executionService.waitForEnd("org_a", execution.id, 5_000);

@@ -258,7 +258,7 @@ describe("room for sessions", () => {
 
   test("is free again after a sandbox failed to start", async () => {
     const { sessions, engine } = await prepare();
-    engine.failNext = new Error("the engine is away");
+    engine.failNext = new Error("the engine is down");
     expect(await codeOf(sessions.create(ORG))).toBe("container_unavailable");
     expect((await sessions.create(ORG)).status).toBe("active");
   });
