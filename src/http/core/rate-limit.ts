@@ -14,7 +14,7 @@ interface Remaining {
 
 /**
  * Counts the requests of each key across all api processes. While Redis is down, each process counts alone. A key with
- * more than half of its requests left does not wait for the count, so a burst may exceed the limit slightly.
+ * more than half of its requests left does not wait for the count, so a burst may exceed the limit by up to half.
  */
 export function makeRateLimit(options: { redis: RedisClient; prefix: string; limits: Limits; metrics: Metrics }): {
   take(keyId: string): Promise<void>;
