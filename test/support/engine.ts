@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { connectEngine } from "../../src/docker/engine-client.ts";
 import { Pool } from "../../src/engine/pool.ts";
 import { makeEngine } from "../../src/engine/run.ts";
@@ -16,7 +17,7 @@ import { ociBehind } from "./oci-behind.ts";
 /** The engine, image and runtimes under test, as the test command names them. */
 export const engineName = process.env.ENGINE ?? "docker";
 const underOci = engineName === "oci";
-export const sandboxImage = process.env.SANDBOX_IMAGE ?? "code-interpreter-sandbox:dev";
+export const sandboxImage = process.env.SANDBOX_IMAGE ?? "code-interpreter-sandbox:latest";
 export const runtimesWanted = ((underOci ? process.env.OCI_RUNTIMES : process.env.SANDBOX_RUNTIMES) || (underOci ? "crun" : "runc"))
   .split(",")
   .map((name) => name.trim());
@@ -99,6 +100,7 @@ export async function startEngine(options: EngineUnderTestOptions = {}): Promise
   const { runtime = runtimesWanted[0] ?? "runc", limits = makeLimits(), poolSize = 1, away = false, seccomp } = options;
   const metrics = makeMetrics();
   const log = makeLog(process.env.TEST_LOG_LEVEL ?? "silent");
+  if (!away) await requireSandbox();
   const behind: Behind = underOci
     ? await ociBehind({
         rootfs: sandboxRootfs,
@@ -151,6 +153,29 @@ export async function startEngine(options: EngineUnderTestOptions = {}): Promise
       await behind.close();
     },
   };
+}
+
+let required: Promise<void> | null = null;
+
+/** Fails at once, and names the command that helps, if there is nothing to make sandboxes of. */
+function requireSandbox(): Promise<void> {
+  required ??= underOci ? requireRootfs() : requireImage();
+  return required;
+}
+
+async function requireRootfs(): Promise<void> {
+  if (!existsSync(sandboxRootfs)) throw new Error(`SANDBOX_ROOTFS=${sandboxRootfs} is not a folder. Run: npm test -- oci`);
+}
+
+async function requireImage(): Promise<void> {
+  const { control, close } = connectEngine({ host: dockerHost }, makeMetrics());
+  try {
+    await control.getImage(sandboxImage).inspect();
+  } catch (error) {
+    throw new Error(`The engine at ${dockerHost} has no image ${sandboxImage}. Run: npm run image`, { cause: error });
+  } finally {
+    close();
+  }
 }
 
 /** Names of the runtimes the engine under test has. */

@@ -73,7 +73,6 @@ async function launch(command: Command, env: Record<string, string>): Promise<Se
   const ociState = (env.ENGINE ?? process.env.ENGINE) === "oci" ? `/run/code-interpreter-test-${randomUUID()}` : null;
   const child = spawn(process.execPath, [(command === "cheap-worker" ? CHEAP_WORKER : new URL(`${command}.js`, BUILT)).pathname], {
     env: {
-      SANDBOX_IMAGE: "code-interpreter-sandbox:dev",
       ...process.env,
       HOST: "127.0.0.1",
       PORT: "0",

@@ -9,7 +9,7 @@ const REQUESTS = 60;
 const AT_ONCE = 8;
 /** No answer by then is a hang; what waits for its execution is ended at once here. */
 const ANSWER_MS_MAX = 30_000;
-/** `FUZZ_SEED=… npm test -- contract -t fuzz` sends the same requests again. */
+/** `FUZZ_SEED=… npm test -- api -t fuzz` sends the same requests again. */
 const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 31);
 
 interface Operation {
