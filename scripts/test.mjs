@@ -6,7 +6,7 @@ import { ensureBuilt, ensureNodeModules } from "./setup/node-modules.mjs";
 import { ensureOwnLinux, ensureRootlessTools } from "./setup/oci.mjs";
 import { giveUp, SetupError, say, seconds, step } from "./setup/say.mjs";
 import { chooseSuites, suites } from "./setup/suites.mjs";
-import { dataFolderOf, root, setup, setupOci } from "./setup.mjs";
+import { dataFolderOf, root, setupImage, setupOci } from "./setup.mjs";
 
 const onRequest = suites.filter((suite) => suite.onRequest !== undefined);
 const SLOWEST_SHOWN = 10;
@@ -57,15 +57,17 @@ async function main() {
     runnable = chosen.filter((suite) => !suite.needsEngine && !suite.needsOci);
   }
 
-  const light = runnable.filter((suite) => suite.light);
-  if (light.length > 1) {
-    say(`\ntwo at a time, each shown at its end: ${light.map((suite) => suite.title).join(", ")}`);
-    results.push(...(await runSideBySide(light, context)));
-    runnable = runnable.filter((suite) => !suite.light);
-  }
-  for (const suite of runnable) {
-    sayHeader(suite);
-    results.push(await runSuite(suite, context));
+  while (runnable.length > 0) {
+    const [suite] = runnable;
+    const group = runnable.filter((other) => other === suite || (suite.beside !== undefined && other.beside === suite.beside));
+    runnable = runnable.filter((other) => !group.includes(other));
+    if (group.length > 1) {
+      say(`\ntwo at a time, each shown at its end: ${group.map((one) => one.title).join(", ")}`);
+      results.push(...(await runSideBySide(group, context)));
+    } else {
+      sayHeader(suite);
+      results.push(await runSuite(suite, context));
+    }
   }
   if (made?.startedBySetup) say(`\n${howToStop(dataFolderOf(process.env))}`);
   if (names.length === 0) for (const { name, onRequest: why } of onRequest) say(`\nNot run, as ${why}: npm test -- ${name}`);
@@ -122,7 +124,7 @@ async function prepare(chosen, context) {
   if (needs("needsOwnLinux")) await ensureOwnLinux();
   if (needs("needsBrowser")) await ensureBrowser();
   if (!needs("needsEngine")) return null;
-  const made = await setup({ dataFolder: dataFolderOf(process.env) });
+  const made = await setupImage({ dataFolder: dataFolderOf(process.env) });
   const { runtimes } = await ensureRuntimes(made);
   Object.assign(context, { engine: made.engine, image: made.image });
   Object.assign(context.env, { SANDBOX_IMAGE: made.image, DOCKER_HOST: made.host, SANDBOX_RUNTIMES: runtimes.join(",") });

@@ -11,7 +11,8 @@ import { step } from "./say.mjs";
  * { passed, failed, skipped, failures, files }: counts, one line for each failure, and the time that each file took.
  *
  * - `inCheck`: part of `npm run check`, as a "static" check or as "tests". Needs no engine, no Redis and no Debian package.
- * - `light`: keeps one processor busy at most, so two such suites run at a time. `long` ones start first.
+ * - `beside`: suites of one group run two at a time, `long` ones first. Only suites that mostly wait, or keep one
+ *   processor busy, share a group: tests on a loaded machine fail for no reason.
  * - `needsEngine`, `needsOci`, `needsBuild`: what the suite needs prepared: a Docker engine with the sandbox image, an OCI
  *   runtime with a root file system, the compiled service.
  * - `tools`: commands that the suite calls, to be installed as Debian packages.
@@ -23,30 +24,30 @@ export const suites = [
     name: "types",
     title: "types",
     inCheck: "static",
-    light: true,
+    beside: "checks",
     run: check("typescript/bin/tsc", ["--noEmit", "--incremental", "--tsBuildInfoFile", "node_modules/.cache/types.tsbuildinfo"]),
   },
   {
     name: "lint",
     title: "lint",
     inCheck: "static",
-    light: true,
+    beside: "checks",
     run: check("@biomejs/biome/bin/biome", ["check", "--max-diagnostics=100"]),
   },
-  { name: "promises", title: "unhandled promises", inCheck: "static", light: true, long: true, run: checkPromises },
+  { name: "promises", title: "unhandled promises", inCheck: "static", beside: "checks", long: true, run: checkPromises },
   {
     name: "imports",
     title: "import rules",
     inCheck: "static",
-    light: true,
+    beside: "checks",
     run: check("dependency-cruiser/bin/dependency-cruise.mjs", ["src", "--config", ".dependency-cruiser.cjs"]),
   },
-  { name: "unused", title: "unused code", inCheck: "static", light: true, run: check("knip/bin/knip.js", ["--cache"]) },
-  { name: "unit", title: "unit tests", inCheck: "tests", light: true, long: true, run: vitest("unit") },
+  { name: "unused", title: "unused code", inCheck: "static", beside: "checks", run: check("knip/bin/knip.js", ["--cache"]) },
+  { name: "unit", title: "unit tests", inCheck: "tests", beside: "checks", long: true, run: vitest("unit") },
   { name: "api", title: "HTTP, queue, files and assistant on a real Redis", run: vitest("api"), tools: ["redis-server"] },
-  { name: "node-22", title: "unit and api on Node 22", run: onNode("22.23.3"), tools: ["redis-server"] },
-  { name: "node-24", title: "unit and api on Node 24", run: onNode("24.22.3"), tools: ["redis-server"] },
-  { name: "image", title: "sandbox image", light: true, long: true, run: imageTests, needsEngine: true },
+  { name: "node-22", title: "unit and api on Node 22", beside: "node", run: onNode("22.23.3"), tools: ["redis-server"] },
+  { name: "node-24", title: "unit and api on Node 24", beside: "node", run: onNode("24.22.3"), tools: ["redis-server"] },
+  { name: "image", title: "sandbox image", beside: "checks", long: true, run: imageTests, needsEngine: true },
   { name: "contract", title: "sandbox contract", run: vitest("contract"), needsEngine: true, tools: ["redis-server"] },
   { name: "attacks", title: "hostile programs", run: vitest("attacks"), needsEngine: true },
   {

@@ -76,8 +76,11 @@ async function answer(turn, body, response) {
   }
   let sent = 0;
   for (const delta of deltasOf(turn, calls)) {
-    // What was written still arrives; the end of the stream does not.
-    if (turn.cutAfter === sent) return response.socket.end();
+    // What was written still arrives; the end of the stream does not. Node hands it to the socket one turn later.
+    if (turn.cutAfter === sent) {
+      await new Promise(setImmediate);
+      return response.socket.end();
+    }
     if (turn.slowMs) await delay(turn.slowMs);
     send(response, { choices: [{ index: 0, delta, finish_reason: null }] });
     sent += 1;
