@@ -14,7 +14,7 @@ beforeEach(async () => {
 });
 afterEach(() => world.close());
 
-test("10,000 executions queued, then every process replaced one after the other: each runs once; nothing is lost", {
+test("10,000 executions queued, then every process replaced in turn: each runs once; nothing is lost", {
   timeout: 240_000,
 }, async () => {
   const { ledger } = world;
@@ -55,7 +55,7 @@ test("10,000 executions queued, then every process replaced one after the other:
 });
 
 describe("an old and a new worker on one queue", () => {
-  test("each runs what it can read, and what only the new one can read waits for it; nothing is lost", async () => {
+  test("each runs the jobs it can read, and newer jobs wait for the new one; nothing is lost", async () => {
     const { ledger } = world;
     const caller = await world.caller(await world.start("api"));
     const redis = new Redis({ path: world.redis.url });

@@ -19,7 +19,7 @@ const one =
 const two = "29 24 0:25 / /sys/fs/cgroup rw,nosuid,nodev,noexec,relatime shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
 const mixed = `${one}32 24 0:28 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n`;
 
-test("the groups of a process are found with version 1, 2 and both", () => {
+test("the cgroups of a process are found with version 1, 2 and both", () => {
   const folders = "cgroups.group_folders(cgroups.mount_points(a[0]), a[1])";
   expect(ask(folders, two, "0::/code-interpreter/ab\n")).toEqual({ "": "/sys/fs/cgroup/code-interpreter/ab" });
   expect(ask(folders, one, "5:memory:/c/ab\n4:cpu,cpuacct:/c/ab\n0::/\n")).toEqual({
@@ -32,14 +32,14 @@ test("the groups of a process are found with version 1, 2 and both", () => {
   });
 });
 
-test("in a container the groups are looked for below the container's own, which is what is mounted there", () => {
+test("in a container the cgroups are searched below the container's own, which is mounted there", () => {
   const own = "30 24 0:26 /pods/7 /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n";
   expect(ask("cgroups.group_folders(cgroups.mount_points(a[0]), a[1])", own, "5:memory:/pods/7/c/ab\n")).toEqual({
     memory: "/sys/fs/cgroup/memory/c/ab",
   });
 });
 
-test("with version 2 a container's own group hands its controllers on, and the machine's root is left alone", () => {
+test("with version 2 a container's own cgroup delegates its controllers, and the machine's root is unchanged", () => {
   const top = join(folder, "top");
   mkdirSync(top);
   for (const [name, text] of [
@@ -56,14 +56,14 @@ test("with version 2 a container's own group hands its controllers on, and the m
   expect(existsSync(join(top, "service"))).toBe(true);
 });
 
-test("what is mounted over another hierarchy at the same place is what is seen there", () => {
+test("of two hierarchies mounted at one place the upper one is used", () => {
   const delegated = `${two}40 29 0:25 /user.slice/ci /sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate\n`;
   expect(ask("cgroups.group_folders(cgroups.mount_points(a[0]), a[1])", delegated, "0::/user.slice/ci/c/ab\n")).toEqual({
     "": "/sys/fs/cgroup/c/ab",
   });
 });
 
-test("with version 2 a keeper ends where a controller is missing that a limit needs", () => {
+test("with version 2 a keeper ends if a controller for a limit is missing", () => {
   const top = join(folder, "poor");
   mkdirSync(top);
   for (const [name, text] of [
@@ -75,7 +75,7 @@ test("with version 2 a keeper ends where a controller is missing that a limit ne
   expect(() => ask("cgroups.make_room(a[0])", top)).toThrow("the group that this keeper is in has no cpu, pids");
 });
 
-test("limits that a group does not have are named; a kernel without swap needs no bound of it", () => {
+test("missing limits of a cgroup are named; a kernel without swap needs no swap limit", () => {
   const group = join(folder, "limits");
   mkdirSync(group);
   const write = (name: string, text: string) => writeFileSync(join(group, name), text);
@@ -93,7 +93,7 @@ test("limits that a group does not have are named; a kernel without swap needs n
 const folder = mkdtempSync(join(tmpdir(), "ci-groups-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-test("kills for memory are counted with either version, and a group that has gone counts none", () => {
+test("OOM kills are counted with either version, and a removed cgroup counts none", () => {
   for (const name of ["v1", "v2"]) mkdirSync(join(folder, name));
   writeFileSync(join(folder, "v1/memory.oom_control"), "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n");
   writeFileSync(join(folder, "v2/memory.events"), "low 0\nhigh 0\nmax 9\noom 2\noom_kill 2\n");

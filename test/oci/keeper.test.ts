@@ -41,7 +41,7 @@ async function take(memoryMb = 128): Promise<Sandbox> {
 }
 
 describe("a container", () => {
-  test("that waits holds one process of less than two MiB, and no interpreter", async () => {
+  test("that waits has one process of less than two MiB, and no interpreter", async () => {
     const sandbox = await take();
     const [pid, ...others] = processesOf(sandbox.id);
     expect(others).toEqual([]);
@@ -49,7 +49,7 @@ describe("a container", () => {
     expect(Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1])).toBeLessThan(2_048);
   });
 
-  test("is joined once", async () => {
+  test("can be joined only once", async () => {
     const sandbox = await take();
     expect(await run(sandbox, "print(1)")).toBe("1");
     const again = connect(behind.keeper.socket);
@@ -59,7 +59,7 @@ describe("a container", () => {
     expect(again.bytesRead).toBe(0);
   });
 
-  test("is joined once, whoever asks at the same moment", async () => {
+  test("can be joined only once, also by concurrent requests", async () => {
     const sandbox = await take();
     const asked = Array.from({ length: 12 }, () => {
       const connection = connect(behind.keeper.socket);
@@ -75,7 +75,7 @@ describe("a container", () => {
     served?.destroy();
   });
 
-  test("that is given back while a runner is on its way in is not mixed up with another", async () => {
+  test("that is returned while a runner enters is not confused with another", async () => {
     const stayed = await take();
     for (let round = 0; round < 20; round++) {
       const leaving = await behind.factory.create({ memoryMb: 128 }, never);
@@ -86,7 +86,7 @@ describe("a container", () => {
     expect(await run(stayed, "import os; print(len([name for name in os.listdir('/proc') if name.isdigit()]))")).toBe("2");
   });
 
-  test("of an id that was never given is not joined", async () => {
+  test("of an unknown id is not joined", async () => {
     const guess = connect(behind.keeper.socket);
     guess.write(`A${"0".repeat(32)}`);
     guess.resume();
@@ -94,7 +94,7 @@ describe("a container", () => {
     expect(guess.bytesRead).toBe(0);
   });
 
-  test("has ids of the host that no other has", async () => {
+  test("has host ids that no other container has", async () => {
     const sandboxes = [await take(), await take(), await take()];
     const first = sandboxes.map(
       ({ id }) =>
@@ -106,7 +106,7 @@ describe("a container", () => {
     for (const id of first) expect(Number(id)).toBeGreaterThanOrEqual(0x2000_0000);
   });
 
-  test("leaves no folder, no group and no process", async () => {
+  test("leaves no folder, cgroup or process", async () => {
     const sandbox = await take();
     expect(await run(sandbox, "import subprocess; subprocess.Popen(['sleep', '100']); print(1)")).toBe("1");
     await sandbox.destroy();
@@ -115,7 +115,7 @@ describe("a container", () => {
 });
 
 describe("the keeper", () => {
-  test("refuses memory beyond its bounds, and closes on what it does not understand", async () => {
+  test("refuses memory beyond its limits, and closes the connection on an invalid request", async () => {
     await expect(behind.factory.create({ memoryMb: limits.sessionMemoryMbMax + 1 }, never)).rejects.toThrow("memory");
     await expect(behind.factory.create({ memoryMb: limits.memoryMbMin - 1 }, never)).rejects.toThrow("memory");
     const unknown = connect(behind.keeper.socket);
@@ -127,7 +127,7 @@ describe("the keeper", () => {
     expect(unknown.bytesRead).toBe(0);
   });
 
-  test("listens to its owner alone", () => {
+  test("accepts only its owner", () => {
     const { mode, uid } = statSync(behind.keeper.socket);
     expect(mode & 0o777).toBe(0o600);
     expect(uid).toBe(process.getuid?.());
@@ -142,7 +142,7 @@ describe("the zygote", () => {
     expect(answers).toEqual(["0", "1", "2", "3", "4", "5"]);
   });
 
-  test("that dies takes none of its executions along", async () => {
+  test("that dies ends none of its executions", async () => {
     const sandbox = await take();
     const answer = run(sandbox, "import time; time.sleep(1); print('still here')");
     await expect.poll(() => processesOf(sandbox.id).length, { timeout: 10_000 }).toBeGreaterThan(2);
@@ -150,7 +150,7 @@ describe("the zygote", () => {
     expect(await answer).toBe("still here");
   });
 
-  test("is renewed, so that a hash seed does not live for ever", async () => {
+  test("is renewed, so that a hash seed does not live forever", async () => {
     const seen = new Set<string | null>();
     for (let execution = 0; execution < 6 * ZYGOTE_FORKS_MAX && seen.size < 2; execution++) {
       const sandbox = await take();
@@ -167,7 +167,7 @@ describe("the zygote", () => {
   });
 });
 
-test("a keeper that ends leaves nothing, and its sandboxes are lost", async () => {
+test("a keeper that ends leaves nothing and loses its sandboxes", async () => {
   const other = await ociBehind({ rootfs, runtime, limits, metrics: makeMetrics(), log: makeLog("silent") });
   const sandbox = await other.factory.create({ memoryMb: 128 }, never);
   const { state } = other;
@@ -179,7 +179,7 @@ test("a keeper that ends leaves nothing, and its sandboxes are lost", async () =
   await other.close();
 });
 
-test("a container that is being made while its keeper is killed is removed by the one that comes next", async () => {
+test("a container in creation when its keeper is killed is removed by the next keeper", async () => {
   const options = { rootfs, runtime, limits, metrics: makeMetrics(), log: makeLog("silent") };
   const killed = await ociBehind(options);
   const asked: Promise<unknown>[] = [];
@@ -209,7 +209,7 @@ test("a container that is being made while its keeper is killed is removed by th
   await next.close();
 });
 
-test("a keeper ends with its starter, also where its folder has gone before it", async () => {
+test("a keeper ends with its parent, even if its folder is already gone", async () => {
   const state = `/run/code-interpreter-test-${randomUUID()}`;
   const program = fileURLToPath(new URL("../../dist/bin/keeper.js", import.meta.url));
   const env = { ...process.env, ENGINE: "oci", OCI_STATE_DIR: state };

@@ -24,7 +24,7 @@ import { FakeExecutions } from "./fake-executions.ts";
 export interface ApiOptions {
   redisUrl: string;
   limits?: Partial<Record<LimitName, number>>;
-  /** Changes what the app is made with. */
+  /** Replaces dependencies of the app. */
   deps?(deps: AppDeps, redis: Redis): Partial<AppDeps>;
   store?(folder: string): BlobStore;
 }
@@ -100,7 +100,7 @@ export async function startApi(options: ApiOptions) {
   };
 }
 
-/** Stands for sessions where a test is not about them: there are none. */
+/** No sessions, for tests that do not concern them. */
 const none = async () => {
   throw new ServiceError("container_not_found");
 };

@@ -3,10 +3,10 @@ import type { Limits } from "../../src/limits.ts";
 import type { Attack } from "./attack-header.ts";
 import type { Ran } from "./engine.ts";
 
-/** Above what all limits together let through, as JSON. */
+/** Above the size as JSON that all limits together allow. */
 const RESULT_BYTES_MAX = 64 * 1024 * 1024;
 
-/** What is wrong with how an attack ended, in words; empty when everything its header says holds. */
+/** Describes how an attack's end differs from its header; empty if it does not. */
 export function attackProblems(attack: Attack, ran: Ran, limits: Limits, runtime: string): string[] {
   const { end } = ran;
   const problems: string[] = [];
@@ -32,7 +32,7 @@ export function attackProblems(attack: Attack, ran: Ran, limits: Limits, runtime
   return [...problems, ...boundProblems(ran, limits)];
 }
 
-/** What holds of every result, whatever made it. */
+/** Bounds that hold for every result. */
 function boundProblems({ end }: Ran, limits: Limits): string[] {
   const problems: string[] = [];
   const checked = executionEnd.safeParse(end);

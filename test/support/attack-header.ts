@@ -1,22 +1,22 @@
 import { causes, statuses } from "../../src/execution/status.ts";
 
 /**
- * What a hostile program says of itself in its first comments, one `# key: value` a line:
+ * The header of a hostile program: its first comments, one `# key: value` per line.
  *
  *     # attack: what it tries                                  required
- *     # verdict: completed | failed exit | incomplete timeout  required; status and cause, any of which may come
+ *     # verdict: completed | failed exit | incomplete timeout  required; allowed ends, as status and cause
  *     # prints: text                                           its stdout must contain it; repeatable
- *     # never prints: text                                     nothing that comes out may contain it; repeatable
- *     # files: ["name"]                                        exactly the files kept, JSON; none when absent; "*" for any
- *     # input: name kind                                       a file made by attack-inputs.ts; repeatable
+ *     # never prints: text                                     no output may contain it; repeatable
+ *     # files: ["name"]                                        exactly the stored files, JSON; default none; "*" for any
+ *     # input: name kind                                       a file made by inputs.ts; repeatable
  *     # timeout_ms: 3000
  *     # memory_mb: 256
- *     # twice: every line differs                              run two times, no line may be printed by both
- *     # runtime: runc (reason)                                 holds there only
- *     # engine: docker (reason)                               holds under that engine only
- *     # ends the sandbox: runsc (reason)                       may lose the whole sandbox there, and what it printed with it
+ *     # twice: every line differs                              runs twice, and no line may be printed by both
+ *     # runtime: runc (reason)                                 runs only under this runtime
+ *     # engine: docker (reason)                                runs only under this engine
+ *     # ends the sandbox: runsc (reason)                       may lose the whole sandbox there, with its output
  *
- * Every program prints `breached: …` when it succeeds, and that is never allowed.
+ * A program prints `breached: …` if it succeeds, which always fails the test.
  */
 export interface Attack {
   file: string;
@@ -25,7 +25,7 @@ export interface Attack {
   verdicts: string[];
   prints: string[];
   neverPrints: string[];
-  /** null: any. */
+  /** null means any. */
   files: string[] | null;
   inputs: Array<{ name: string; kind: string }>;
   timeoutMs: number;
@@ -37,14 +37,14 @@ export interface Attack {
 }
 
 interface ThereOnly {
-  /** Of a runtime, or an engine. */
+  /** Name of a runtime or engine. */
   runtime: string;
   reason: string;
 }
 
 const DEFAULT_TIMEOUT_MS = 15_000;
 
-/** Reads the header of one program. Throws, naming file and line, on anything it does not know. */
+/** Reads the header of one program. Throws an error with file and line on an unknown entry. */
 export function parseAttack(file: string, code: string): Attack {
   const attack: Attack = {
     file,

@@ -1,6 +1,6 @@
 import { crc32, deflateRawSync, deflateSync } from "node:zlib";
 
-/** Input files that are attacks themselves, made when a program asks for one. */
+/** Hostile input files, created on first use. */
 const makers: Record<string, () => Buffer> = {
   text: () => Buffer.from("text\n"),
   "zip-bomb": zipBomb,
@@ -17,7 +17,7 @@ export function attackInput(kind: string): Buffer {
   return bytes;
 }
 
-/** Sixty-four files of 64 MiB in 4 MiB. */
+/** 64 files of 64 MiB in 4 MiB. */
 function zipBomb(): Buffer {
   const zeros = Buffer.alloc(64 << 20);
   const packed = deflateRawSync(zeros);

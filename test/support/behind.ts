@@ -1,16 +1,16 @@
 import type { SandboxFactory } from "../../src/engine/sandbox.ts";
 
-/** What tests know of an engine behind the `SandboxFactory` that a worker has: a look from outside, and a hard hand. */
+/** A worker's `SandboxFactory` with access to the engine behind it, to inspect sandboxes and to disturb them. */
 export interface Behind {
   factory: SandboxFactory;
   /** Ids of all sandboxes that this engine has made and not removed. */
   containers(): Promise<string[]>;
   exists(id: string): Promise<boolean>;
-  /** Ends every process of a sandbox, as an operator or a short memory would. */
+  /** Kills every process of a sandbox, like an operator or the OOM killer. */
   kill(id: string): Promise<void>;
-  /** Stops all of its processes where they are. */
+  /** Freezes all processes of a sandbox. */
   pause(id: string): Promise<void>;
-  /** What an end from outside leaves as evidence. */
+  /** Evidence of a sandbox that was killed from outside. */
   killedEvidence: object;
   close(): Promise<void>;
 }

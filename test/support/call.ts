@@ -4,10 +4,10 @@ import { expectMatchesOpenApi } from "./openapi.ts";
 
 export interface CallOptions {
   key?: string | undefined;
-  /** An object is sent as JSON, anything else as it is. */
+  /** An object is sent as JSON, anything else unchanged. */
   body?: unknown;
   headers?: Record<string, string>;
-  /** The path as the document writes it, where it is not plain from the path; null for calls the document lacks. */
+  /** The path as in the document, if it cannot be derived; null for calls that the document lacks. */
   as?: string | null;
 }
 
@@ -18,7 +18,7 @@ export interface Answer {
   body: any;
 }
 
-/** One HTTP call; the answer is held against the OpenAPI document. */
+/** One HTTP call. Its response is checked against the OpenAPI document. */
 export async function call(base: string, line: string, options: CallOptions = {}): Promise<Answer> {
   const [method = "", path = ""] = line.split(" ");
   const { body, key } = options;
@@ -40,7 +40,7 @@ export async function call(base: string, line: string, options: CallOptions = {}
   return { status: response.status, headers: response.headers, body: parsed };
 }
 
-/** Sends bytes as they are and returns all that comes back until the server closes. */
+/** Sends raw bytes and returns the response up to the server's close. */
 export async function callRaw(base: string, request: string): Promise<string> {
   const { hostname, port } = new URL(base);
   const socket = connect(Number(port), hostname);

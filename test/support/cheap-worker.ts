@@ -10,8 +10,8 @@ import { completedEnd } from "./fake-engine.ts";
 const DRAIN_MS = 10_000;
 
 /**
- * Everything of a worker but its sandboxes, for questions about thousands of jobs, or about a version that is not written
- * yet: READS_UP_TO. Each run takes RUN_MS and answers with the worker's name.
+ * A worker without sandboxes, for tests with thousands of jobs or with a future job version (READS_UP_TO). Each run takes
+ * RUN_MS and returns the worker's name.
  */
 export async function work(): Promise<void> {
   const { REDIS_URL = "", READS_UP_TO, RUN_MS = "0", WORKER_CONCURRENCY = "8" } = process.env;

@@ -5,7 +5,7 @@ export const testEngineHost = process.env.DOCKER_HOST ?? "unix:///var/run/docker
 
 const PAUSE_ATTEMPTS = 10;
 
-/** The engine that the tests' sandboxes run on, or another one. */
+/** A client of the engine under test, or of another one. */
 export function testEngine(host = testEngineHost): Docker {
   if (host.startsWith("unix://")) return new Docker({ socketPath: host.slice("unix://".length) });
   const url = new URL(host.replace(/^tcp:/, "http:"));
@@ -13,8 +13,8 @@ export function testEngine(host = testEngineHost): Docker {
 }
 
 /**
- * Freezes a container. The engine looks only so often whether all of its processes stand, too seldom where one of them waits for a
- * processor; it lets them go on then, and is asked again.
+ * Freezes a container. On a busy machine the engine may give up before all processes have stopped and thaws them, so this
+ * retries.
  */
 export async function pauseContainer(id: string, host = testEngineHost): Promise<void> {
   for (let left = PAUSE_ATTEMPTS; left > 0; left--) {
@@ -32,7 +32,7 @@ export function sandboxesOf(workerId: string, host = testEngineHost): Promise<Do
   return testEngine(host).listContainers({ all: true, filters: { label: [`${WORKER_LABEL}=${workerId}`] } });
 }
 
-/** The worker id that a process of the service said in its log. */
+/** The worker id in the log of a process of the service. */
 export function workerIdIn(log: readonly string[]): string {
   const line = log.find((text) => text.includes('"workerId"'));
   if (line === undefined) throw new Error("the log names no worker");

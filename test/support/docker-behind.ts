@@ -17,7 +17,7 @@ export interface DockerBehindOptions {
   limits: Limits;
   metrics: Metrics;
   log: Log;
-  /** Another list of system calls than the image's. */
+  /** Replaces the image's seccomp profile. */
   seccomp?: object | undefined;
 }
 

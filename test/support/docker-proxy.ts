@@ -6,11 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ContainerCreateOptions } from "dockerode";
 
-/** A Docker engine's socket with somebody in between, who can change what containers are made like. */
+/** A proxy of a Docker engine's socket that can change how containers are created. */
 export interface DockerProxy {
-  /** Goes wherever a DOCKER_HOST goes. */
+  /** Value for DOCKER_HOST. */
   readonly host: string;
-  /** From now on, every container is made like this. */
+  /** Changes every container created from now on. */
   weaken(change: (options: ContainerCreateOptions) => void): void;
   stop(): Promise<void>;
 }
@@ -42,7 +42,7 @@ export async function startDockerProxy(engineHost: string): Promise<DockerProxy>
     forwarded.on("error", () => response.destroy());
     forwarded.end(body);
   });
-  // A hijacked stream is passed on as it is.
+  // A hijacked stream is passed through.
   server.on("upgrade", (request, caller, head) => {
     const engineSide = connect(engine, () => {
       const lines = [`${request.method} ${request.url} HTTP/1.1`];

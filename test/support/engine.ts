@@ -14,7 +14,7 @@ import type { Behind } from "./behind.ts";
 import { dockerBehind } from "./docker-behind.ts";
 import { ociBehind } from "./oci-behind.ts";
 
-/** The engine, image and runtimes under test, as the test command names them. */
+/** The engine, image and runtimes under test, as set by `npm test`. */
 export const engineName = process.env.ENGINE ?? "docker";
 const underOci = engineName === "oci";
 export const sandboxImage = process.env.SANDBOX_IMAGE ?? "code-interpreter-sandbox:latest";
@@ -28,9 +28,9 @@ export interface EngineUnderTestOptions {
   runtime?: string;
   limits?: Limits;
   poolSize?: number;
-  /** An engine that nobody answers for. */
+  /** Uses an address where no engine answers. */
   away?: boolean;
-  /** Another list of system calls than the image's. */
+  /** Replaces the image's seccomp profile. */
   seccomp?: object;
 }
 
@@ -48,32 +48,32 @@ export interface RunOptions {
 
 export interface Ran {
   end: ExecutionEnd;
-  /** Bytes of the files that were kept, images among them, by name. */
+  /** Bytes of stored files, including images, by name. */
   files: Map<string, Buffer>;
   emitted: Output[];
-  /** All text of one stream that is in the result. */
+  /** The text of one stream in the result. */
   text(stream?: "stdout" | "stderr"): string;
 }
 
-/** Real sandboxes of the real image on a real engine, without a queue: what a worker has, and a look behind it. */
+/** Real sandboxes on a real engine, without a queue, with access to the containers behind them. */
 export interface EngineUnderTest {
   engine: Engine & SessionEngine;
   pool: RecordingPool;
   metrics: Metrics;
   limits: Limits;
   run(code: string, options?: RunOptions): Promise<Ran>;
-  /** Ids of all containers that it has made and not removed. */
+  /** Ids of all containers that it has created and not removed. */
   containers(): Promise<string[]>;
   exists(containerId: string): Promise<boolean>;
-  /** Ends, or stops, every process of a container from outside. */
+  /** Kills every process of a container from outside; `pause` freezes them. */
   kill(containerId: string): Promise<void>;
   pause(containerId: string): Promise<void>;
-  /** What an end from outside leaves as evidence. */
+  /** Evidence of a sandbox that was killed from outside. */
   killedEvidence: object;
   close(): Promise<void>;
 }
 
-/** A pool that remembers what it gave out, so that a test can ask what became of it. */
+/** A pool that records the sandboxes it hands out. */
 export class RecordingPool extends Pool {
   readonly taken: Sandbox[] = [];
   readonly #gone = new Map<string, Promise<void>>();
@@ -90,7 +90,7 @@ export class RecordingPool extends Pool {
     return gone;
   }
 
-  /** Resolves when everything that was given out so far has been destroyed. */
+  /** Resolves when every discarded sandbox is destroyed. */
   async settled(): Promise<void> {
     await Promise.all(this.#gone.values());
   }
@@ -157,7 +157,7 @@ export async function startEngine(options: EngineUnderTestOptions = {}): Promise
 
 let required: Promise<void> | null = null;
 
-/** Fails at once, and names the command that helps, if there is nothing to make sandboxes of. */
+/** Fails at once if the image or root file system is missing, and names the command that makes it. */
 function requireSandbox(): Promise<void> {
   required ??= underOci ? requireRootfs() : requireImage();
   return required;

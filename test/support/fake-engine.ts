@@ -10,7 +10,7 @@ export interface FakeRun {
   fail(error: Error): void;
 }
 
-/** An engine whose runs end when the test says so; a stopped run ends at once, as the real one's do after their kill. */
+/** An engine whose runs end on the test's request. A stopped run ends at once, like a killed one of the real engine. */
 export class FakeEngine implements Engine {
   readonly runs: FakeRun[] = [];
   #arrived: Array<() => void> = [];

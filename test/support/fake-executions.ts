@@ -12,7 +12,7 @@ interface Stored {
   events: Array<{ id: string; event: ExecutionEvent }>;
 }
 
-/** The queue as the API sees it, in memory: a test ends executions itself with `end`. */
+/** The queue's API side in memory. A test ends executions itself with `end`. */
 export class FakeExecutions implements Executions {
   readonly stored = new Map<string, Stored>();
   readonly #idempotent = new Map<string, { bodySha256: string; id: string }>();

@@ -3,8 +3,7 @@ import { countJsonValues } from "../../src/json-shape.ts";
 import { type InFrame, type OutFrame, type OutKind, WireError } from "../../src/wire/frames.ts";
 
 /**
- * A sandbox that does what its script says, for faults that a real one can not be made to have. It passes the same
- * contract tests as the real one (test/contract/engine/sandbox.test.ts).
+ * A scripted sandbox, for faults that a real one cannot be made to have.
  */
 export type Script = (frame: InFrame, sandbox: FakeSandbox) => unknown;
 
@@ -65,7 +64,7 @@ export class FakeSandbox implements Sandbox {
     this.die();
   }
 
-  /** Says something, as the runner would. */
+  /** Sends a frame, like the runner. */
   says(kind: OutKind, head: Record<string, unknown> = {}, body: Buffer = Buffer.alloc(0)): void {
     const text = Buffer.from(JSON.stringify(head));
     const values = countJsonValues(text, { valuesMax: Number.POSITIVE_INFINITY, depthMax: Number.POSITIVE_INFINITY }) as number;
@@ -73,14 +72,14 @@ export class FakeSandbox implements Sandbox {
     this.#notify();
   }
 
-  /** The stream ends without another word. */
+  /** Ends the stream without another frame. */
   die(ending?: SandboxEnd): void {
     if (ending !== undefined) this.ending = ending;
     this.#lost.abort();
     this.#notify();
   }
 
-  /** Bytes arrive that are no frames. */
+  /** Sends bytes that are not frames. */
   babble(): void {
     this.#failure = new WireError("unknown frame kind 0");
     this.#notify();
@@ -133,13 +132,13 @@ export class FakeFactory implements SandboxFactory {
   }
 }
 
-/** A runner that answers preloads and ends every run well. */
+/** A runner that acknowledges preloads and completes every run. */
 export const wellBehaved: Script = (frame, sandbox) => {
   if (frame.kind === "preload") sandbox.says("preloaded", { ...frame.head, ok: true });
   if (frame.kind === "run") sandbox.says("done", doneHead());
 };
 
-/** A done head with everything a runner reports, some of it replaced. */
+/** The head of a done frame with all fields that a runner reports, and changes to it. */
 export function doneHead(changes: Record<string, unknown> = {}): Record<string, unknown> {
   return {
     end: "ok",
@@ -163,7 +162,7 @@ export function doneHead(changes: Record<string, unknown> = {}): Record<string, 
   };
 }
 
-/** Its sandboxes have their process made when they are opened. */
+/** Its sandboxes get their process when they are opened. */
 export class OpeningFactory extends FakeFactory {
   readonly opened: Array<{ id: string; wantsPreloaded: boolean }> = [];
 

@@ -4,11 +4,11 @@ import { completedEnd } from "./fake-engine.ts";
 export interface FakeCell {
   input: RunInput;
   stop: AbortSignal;
-  /** Ends the cell; the session lives on unless the end says otherwise. */
+  /** Ends the cell. The session stays alive unless the end says otherwise. */
   finish(end?: Partial<CellEnd>): void;
 }
 
-/** A session whose cells end when the test says so, or at once. */
+/** A session whose cells end on the test's request, or at once. */
 export class FakeSession implements EngineSession {
   readonly id: string;
   readonly memoryMb: number;
@@ -86,7 +86,7 @@ export class FakeSessionEngine implements SessionEngine {
     return found;
   }
 
-  /** Resolves once `holds` does, looked at whenever something happens. */
+  /** Resolves once `holds` returns true; checked at each event. */
   async until(holds: () => boolean): Promise<void> {
     while (!holds()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }

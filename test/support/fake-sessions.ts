@@ -8,15 +8,15 @@ interface Kept {
   fileIds: string[];
 }
 
-/** Sessions in memory, as the assistant sees them; a test ends them itself. */
+/** The assistant's sessions in memory. A test ends them itself. */
 export class FakeSessions implements Sessions {
   readonly kept = new Map<string, Kept>();
-  /** What `create` was called with. */
+  /** Arguments of `create`. */
   readonly created: NewSession[] = [];
   readonly released: string[] = [];
   /** Thrown by the next create, once. */
   failNext: Error | null = null;
-  /** What happens to a session while it is looked at. */
+  /** Called when a session is read, to change it meanwhile. */
   beforeList: (id: string) => void = () => {};
 
   async create(organization: string, wanted: NewSession): Promise<Session> {

@@ -6,20 +6,20 @@ import type { TestRedisOptions } from "./redis.ts";
 import { client, prepareService, type ServiceProcess, type TestService } from "./service.ts";
 import { startProxy, type TcpProxy } from "./tcp-proxy.ts";
 
-/** A service, what was asked of it, and proxies on the way to what it needs. */
+/** A service, a ledger of the requests to it, and proxies to its dependencies. */
 export interface FaultWorld extends TestService {
   readonly ledger: Ledger;
   /** The engine its workers use. */
   readonly engineHost: string;
-  /** A way to Redis that the test can disturb, as a variable for `start`. */
+  /** A proxy to Redis that the test can disturb, with the variable for `start`. */
   proxiedRedis(): Promise<{ proxy: TcpProxy; env: { REDIS_URL: string } }>;
-  /** The same to the engine. */
+  /** The same for the engine. */
   proxiedEngine(): Promise<{ proxy: TcpProxy; env: { DOCKER_HOST: string } }>;
   /** A caller of one organization. */
   caller(service: ServiceProcess, organization?: string): Promise<Caller>;
-  /** Ends everything in order and asserts that nothing was lost and nothing is left; says what became of it all. */
+  /** Stops everything gracefully and asserts that nothing was lost and nothing is left; returns the counts. */
   settle(): Promise<Checked>;
-  /** For `afterEach`: ends what a failed test has left. */
+  /** For `afterEach`: stops what a failed test has left. */
   close(): Promise<void>;
 }
 
@@ -29,7 +29,7 @@ export interface Caller extends ReturnType<typeof client> {
 
 export async function prepareFaults(options: TestRedisOptions & { engineHost?: string } = {}): Promise<FaultWorld> {
   const { engineHost = testEngineHost, ...redisOptions } = options;
-  // As the README asks for, so that a Redis that is killed comes back with what it knew.
+  // Persistent as the README requires, so that a killed Redis comes back with its data.
   const service = await prepareService({ persistent: true, ...redisOptions });
   const ledger = new Ledger();
   const proxies: TcpProxy[] = [];
@@ -67,7 +67,7 @@ export async function prepareFaults(options: TestRedisOptions & { engineHost?: s
   return world;
 }
 
-/** Asks until the answer is what is waited for; for what no event tells of. */
+/** Polls until the condition holds, for states without an event. */
 export async function until<T>(
   what: string,
   ask: () => Promise<T | undefined | null | false> | T | undefined | null | false,

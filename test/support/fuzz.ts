@@ -1,10 +1,10 @@
 import { newId } from "../../src/execution/ids.ts";
 
-/** A JSON Schema as the OpenAPI document has them. */
+/** A JSON Schema of the OpenAPI document. */
 // biome-ignore lint/suspicious/noExplicitAny: schemas are walked, whatever their shape
 export type Schema = any;
 
-/** Numbers from 0 up to 1, the same for the same seed (mulberry32). */
+/** Random numbers from 0 up to 1, reproducible by seed (mulberry32). */
 export function randomFrom(seed: number): Random {
   let state = seed >>> 0;
   const next = () => {
@@ -56,7 +56,7 @@ const oddValues: unknown[] = [
   ...oddStrings,
 ];
 
-/** A value for a schema: most often one that fits, else one that is wrong in one place or another. */
+/** A value for a schema: mostly a valid one, otherwise one with an error somewhere. */
 export function valueFor(schema: Schema, components: Record<string, Schema>, random: Random, depth = 0): unknown {
   if (random.chance(depth === 0 ? 0.04 : 0.07)) return random.pick(oddValues);
   if (schema === undefined || depth > 8) return random.pick(oddValues);
@@ -110,7 +110,7 @@ export function wellFormedId(prefix: string, random: Random): string {
   return `${prefix}_${Array.from({ length: 24 }, () => random.pick([..."0123456789abcdef"])).join("")}`;
 }
 
-/** The text of a JSON body, now and then one that is none. */
+/** The text of a JSON body, sometimes an invalid one. */
 export function jsonText(value: unknown, random: Random): string {
   const text = JSON.stringify(value) ?? "";
   if (!random.chance(0.08)) return text;
@@ -126,7 +126,7 @@ export function jsonText(value: unknown, random: Random): string {
   ]);
 }
 
-/** A multipart body and its content type, as they come or damaged. */
+/** A multipart body and its content type, intact or damaged. */
 export function multipart(random: Random): { contentType: string; body: string } {
   const boundary = random.pick(["b", "x".repeat(70), "a b", "ü"]);
   const name = random.pick([

@@ -1,4 +1,4 @@
-/** All bytes of what is lent chunk by chunk. */
+/** Copies all chunks of a stream; borrowed chunks are valid only until the next read. */
 export async function gather(lent: AsyncIterable<Uint8Array> | null): Promise<Buffer> {
   const copies: Buffer[] = [];
   for await (const chunk of lent ?? []) copies.push(Buffer.from(chunk));

@@ -1,40 +1,40 @@
 import type { Caller } from "./fault-world.ts";
 import type { Json } from "./service.ts";
 
-/** What one execution may end as, as status or status/cause. */
+/** Allowed ends of an execution, as status or status/cause. */
 export type Ending = string;
 
 export interface Entry {
   readonly organization: string;
   readonly id: string;
   readonly endings: readonly Ending[];
-  /** A cell of a session: its effects stay, so it is never run twice. */
+  /** A cell of a session: its effects persist, so it never runs twice. */
   readonly once: boolean;
 }
 
 export interface Asked {
-  /** Any of these is a true word about it; `completed` alone when not given. */
+  /** Allowed ends; default `completed`. */
   endings?: readonly Ending[];
   headers?: Record<string, string>;
 }
 
-/** What was asked of a service and accepted by it: the side of the caller, kept apart from what the service says. */
+/** The caller's record of requests and accepted executions, independent of the service's. */
 export class Ledger {
   /** By id. */
   readonly accepted = new Map<string, Entry>();
-  /** Answers that accepted nothing, by code, and requests that got no answer. */
+  /** Counts of refused requests by code, and of requests without a response. */
   readonly refused = new Map<string, number>();
 
-  /** Posts an execution that is not waited for; returns its id, or null when it was refused or nobody answered. */
+  /** Posts an execution without waiting; returns its id, or null if it was refused or got no response. */
   async submit(caller: Caller, body: Record<string, unknown>, asked: Asked = {}): Promise<string | null> {
     const json = await this.post(caller, body, { ...asked, headers: { prefer: "respond-async", ...asked.headers } });
     return json?.id ?? null;
   }
 
-  /** Posts an execution and waits for its end; returns the answer's body, or null as `submit`. */
+  /** Posts an execution and waits for its end; returns the response body, or null as `submit`. */
   async post(caller: Caller, body: Record<string, unknown>, { endings = ["completed"], headers = {} }: Asked = {}): Promise<Json> {
     const answer = await caller.run(body, headers).catch(() => null);
-    // One that ended by a fault of ours is answered as an error, with the execution in it.
+    // An execution that failed in the service is returned as an error that contains the execution.
     const execution = answer?.json?.execution ?? answer?.json;
     if (answer === null || typeof execution?.id !== "string") {
       const code: string = answer === null ? "no answer" : (answer.json?.code ?? answer.json?.error?.code ?? `${answer.status}`);

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse, parseAllDocuments } from "yaml";
 
-/** A Kubernetes object as it stands in a file; what it may hold is for the published schemas to say. */
+/** A Kubernetes object as in its file. The published schemas validate its fields. */
 export interface Manifest {
   apiVersion: string;
   kind: string;
@@ -35,7 +35,7 @@ export function kustomizations(): string[] {
     .sort();
 }
 
-/** The objects of one YAML text. Throws what YAML says of it, duplicate keys among them. */
+/** The objects of one YAML text. Throws YAML errors, including duplicate keys. */
 export function parseManifests(text: string): Manifest[] {
   return parseAllDocuments(text).map((document) => {
     if (document.errors[0] !== undefined) throw document.errors[0];
@@ -43,7 +43,7 @@ export function parseManifests(text: string): Manifest[] {
   });
 }
 
-/** Throws when the published schema of its kind does not allow the object, or does not know one of its fields. */
+/** Throws if the published schema of its kind rejects the object or lacks one of its fields. */
 export async function validateManifest(manifest: Manifest): Promise<void> {
   const [group = "", version] = manifest.apiVersion.includes("/") ? manifest.apiVersion.split("/") : ["", manifest.apiVersion];
   const path = [packages[group] ?? "kubernetes-models", group, version, manifest.kind].filter((part) => part !== "").join("/");
@@ -59,7 +59,7 @@ const packages: Record<string, string> = {
   "monitoring.coreos.com": "@kubernetes-models/prometheus-operator",
 };
 
-/** Notes which fields a validator looks at: the schemas allow fields that they do not know, and a misspelt one is such a field. */
+/** Records the fields that a validator reads: the schemas allow unknown fields, which would hide a misspelling. */
 class WatchedObject {
   readonly proxy: object;
   readonly #read = new Set<string>();
@@ -70,7 +70,7 @@ class WatchedObject {
     this.#target = target as Record<string, unknown>;
     this.proxy = new Proxy(target, {
       get: (_, key) => (typeof key === "symbol" ? Reflect.get(target, key) : this.#get(key)),
-      // Maps of any keys, as labels are, are gone through key by key.
+      // A map with free keys, such as labels, is read key by key.
       ownKeys: () => {
         for (const key of Object.keys(target)) this.#read.add(key);
         return Reflect.ownKeys(target);

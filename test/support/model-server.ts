@@ -9,7 +9,7 @@ export interface AskedOfModel {
   body: any;
 }
 
-/** The scripted model (model-server.mjs) as a process of its own. */
+/** The scripted model (model-server.mjs) in its own process. */
 export async function startModelServer() {
   const child = spawn(process.execPath, [new URL("./model-server.mjs", import.meta.url).pathname], {
     stdio: ["ignore", "pipe", "inherit"],
@@ -18,7 +18,7 @@ export async function startModelServer() {
   const url = `http://127.0.0.1:${port}`;
   return {
     baseUrl: `${url}/v1`,
-    /** What it was asked since the last call of this. */
+    /** Requests since the last call. */
     async asked(): Promise<AskedOfModel[]> {
       return (await fetch(`${url}/requests`, { method: "DELETE" })).json() as Promise<AskedOfModel[]>;
     },
@@ -34,7 +34,7 @@ export type ModelServer = Awaited<ReturnType<typeof startModelServer>>;
 
 let scripts = 0;
 
-/** A user's text that makes the model take these turns; no two are alike, so that each conversation begins at its first turn. */
+/** A user message that makes the model take these turns. Each is unique, so that each conversation begins at its first turn. */
 export function script(...turns: object[]): string {
   scripts += 1;
   return `(${process.pid}.${scripts}) #script ${JSON.stringify(turns)}`;

@@ -20,16 +20,16 @@ export interface OciBehindOptions {
   limits: Limits;
   metrics: Metrics;
   log: Log;
-  /** Another list of system calls than the image's. */
+  /** Replaces the image's seccomp profile. */
   seccomp?: object | undefined;
-  /** Another socket than the keeper's own stands for a keeper that is away. */
+  /** A socket other than the keeper's stands for an absent keeper. */
   socket?: string;
   zygoteForksMax?: number;
-  /** A folder that another keeper had before. */
+  /** A folder that an earlier keeper used. */
   state?: string;
 }
 
-/** A keeper of its own, so that it can be asked what is left. */
+/** Starts a private keeper, so that the test can ask what is left. */
 export async function ociBehind(options: OciBehindOptions): Promise<Behind & { keeper: Keeper; state: string }> {
   const { rootfs, runtime, limits, metrics, log } = options;
   const { state = `/run/code-interpreter-test-${randomUUID()}` } = options;
@@ -37,7 +37,7 @@ export async function ociBehind(options: OciBehindOptions): Promise<Behind & { k
     options.seccomp ?? (JSON.parse(readFileSync(new URL("../../sandbox-image/seccomp.json", import.meta.url), "utf8")) as object);
   const worn = options.zygoteForksMax === undefined ? {} : { zygoteForksMax: options.zygoteForksMax };
   const ownerUid = process.getuid?.() ?? 0;
-  // What it says is the only word on a container that it can not remove, so a test that runs without a log shows it all the same.
+  // Only the keeper's log names a container that it cannot remove, so it is shown even in tests without a log.
   const keeperLog = log.isLevelEnabled("warn") ? log : makeLog("warn");
   const keeper = await startKeeper({
     rootfs,
@@ -69,13 +69,13 @@ export async function ociBehind(options: OciBehindOptions): Promise<Behind & { k
     exists: async (id) => containers().includes(id) || cgroupFolders(id).length > 0,
     kill: async (id) => {
       const lost = made.get(id)?.lost;
-      // With it the others end by themselves, in whatever order.
+      // The other processes end with it, in any order.
       process.kill(Number(readFileSync(`${state}/bundles/${id}/pid`, "utf8")), "SIGKILL");
-      // The other engine's call, too, returns once its client can know.
+      // Like Docker's call, this returns once the client can observe the end.
       if (lost !== undefined && !lost.aborted) await once(lost, "abort");
     },
     pause: async (id) => pauseMembers(id),
-    // Kernels before 6.15 do not tell how a process ended that is no child.
+    // Kernels before 6.15 do not report the exit status of a process that is not a child.
     killedEvidence: kernelTells ? { exit_code: 137 } : {},
     close: async () => {
       await keeper.stop();
@@ -87,7 +87,7 @@ export async function ociBehind(options: OciBehindOptions): Promise<Behind & { k
 const [major = 0, minor = 0] = release().split(".").map(Number.parseFloat);
 const kernelTells = major > 6 || (major === 6 && minor >= 15);
 
-/** What the runtime itself still knows of. */
+/** Containers that the runtime still lists. */
 function groupsIn(state: string): string[] {
   if (!existsSync(`${state}/runtime`)) return [];
   return readdirSync(`${state}/runtime`).flatMap((name) => /^[0-9a-f]{32}/.exec(name)?.[0] ?? []);

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import type { Sandbox } from "../../src/engine/sandbox.ts";
 import type { RunHead } from "../../src/wire/frames.ts";
 
-/** Runs code and returns what it printed; null when the sandbox was lost. */
+/** Runs code and returns its output; null if the sandbox was lost. */
 export async function runIn(sandbox: Sandbox, code: string): Promise<string | null> {
   await sandbox.send({ kind: "run", head: runHead, body: Buffer.from(code) });
   let text = "";
@@ -13,7 +13,7 @@ export async function runIn(sandbox: Sandbox, code: string): Promise<string | nu
   return null;
 }
 
-/** Folders of its cgroups, one for each hierarchy. */
+/** Its cgroup folders, one for each hierarchy. */
 export function groupsOf(id: string): string[] {
   const roots = ["", ...readdirSync("/sys/fs/cgroup")].map((name) => `/sys/fs/cgroup/${name}/code-interpreter/${id}`);
   return roots.filter((folder) => existsSync(folder));

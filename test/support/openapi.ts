@@ -16,8 +16,8 @@ ajv.addSchema({ $id: "openapi", components: openApi.components });
 const validators = new Map<string, ValidateFunction>();
 
 /**
- * Fails unless the document describes this answer: the call, the status, the content type, and for JSON the body.
- * `pathTemplate` is written as in the document, `/v1/files/{id}`.
+ * Fails unless the document describes this response: call, status, content type and JSON body. `pathTemplate` is as in the
+ * document: `/v1/files/{id}`.
  */
 export function expectMatchesOpenApi(
   method: string,

@@ -2,7 +2,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 
-/** A span as OTLP/JSON has it, with its resource's name. */
+/** A span of OTLP/JSON with its resource's name. */
 export interface ReceivedSpan {
   traceId: string;
   spanId: string;
@@ -15,7 +15,7 @@ export interface ReceivedSpan {
   status?: { code?: number };
 }
 
-/** A collector: takes traces over OTLP/HTTP and keeps what it was sent, word for word too. */
+/** A collector for OTLP/HTTP that keeps traces, parsed and as raw text. */
 export async function startCollector() {
   const spans: ReceivedSpan[] = [];
   const bodies: string[] = [];
@@ -40,7 +40,7 @@ export async function startCollector() {
   };
 }
 
-/** The tree of one trace by names, children in the order in which they began: `[name, [children]]`. */
+/** The tree of one trace by names, children by start time: `[name, [children]]`. */
 export type SpanTree = [name: string, children: SpanTree[]];
 
 export function treeOf(spans: readonly ReceivedSpan[], parent: string): SpanTree[] {

@@ -7,26 +7,26 @@ import { join, resolve } from "node:path";
 import { testEngine } from "./containers.ts";
 import { until } from "./fault-world.ts";
 
-/** Room for the sandbox image and a little more; the file behind it takes only what is used. */
+/** Room for the sandbox image and a little more. The file is sparse. */
 const DISK_BYTES = 4 * 2 ** 30;
 const START_MS = 60_000;
 
-/** A Docker engine of a test's own, on a disk of its own, which may be killed and filled. */
+/** A private Docker engine on its own disk. A test can kill the engine and fill the disk. */
 export interface PrivateEngine {
   readonly host: string;
-  /** SIGKILL of dockerd, with which its containerd ends; the shims and their containers go on. */
+  /** Sends SIGKILL to dockerd, which ends its containerd. Shims and containers keep running. */
   kill(): Promise<void>;
   start(): Promise<void>;
-  /** SIGKILL of the process that stands between containerd and a container. */
+  /** Sends SIGKILL to a container's shim. */
   killShim(containerId: string): void;
-  /** Takes every free byte of the engine's disk; the returned function gives them back. */
+  /** Fills the engine's disk; the returned function frees it. */
   fillDisk(): () => void;
   stop(): Promise<void>;
 }
 
 /**
- * The image is copied from the engine that `npm test` uses, once: the disk is kept in `cacheFolder`, under the image's
- * name. Needs root, as every dockerd does.
+ * The image is copied once from the engine of `npm test`: the disk stays in `cacheFolder` under the image's name. dockerd
+ * needs root.
  */
 export async function startPrivateEngine(image: string, cacheFolder: string): Promise<PrivateEngine> {
   const folder = await mkdtemp(join(tmpdir(), "ci-engine-"));
@@ -118,17 +118,17 @@ function launch(folder: string, root: string, host: string): ChildProcess {
     ...["--bridge=none", "--iptables=false", "--ip-masq=false", "--storage-driver=overlay2"],
   ];
   const log = openSync(join(folder, "log"), "a");
-  // In a network of its own: an engine without a bridge removes docker0, which may be another engine's.
+  // In its own network namespace: an engine without a bridge removes docker0, which may belong to another engine.
   return spawn("unshare", ["--net", "dockerd", ...options], { stdio: ["ignore", log, log] });
 }
 
-/** Where nobody reaps orphans, dockerd takes the dead containerd that its file names for one that lives, and waits for it. */
+/** Without a reaper of orphans, dockerd takes the zombie containerd of its pid file for a running one and waits for it. */
 function forgetContainerd(folder: string): void {
   const file = join(folder, "exec", "containerd", "containerd.pid");
   if (existsSync(file) && !commandOf(Number(readFileSync(file, "utf8"))).includes(folder)) rmSync(file);
 }
 
-/** Whatever runs with this folder in its command: containerd and its shims, which a killed dockerd leaves. */
+/** Processes with this folder in their command line: containerd and shims that a killed dockerd left. */
 function processesIn(folder: string): number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))

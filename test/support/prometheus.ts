@@ -7,9 +7,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parse, stringify } from "yaml";
 
-/** A Prometheus of a test's own, with the rules and the configuration of `ops/`. */
+/** A private Prometheus with the rules and configuration of `ops/`. */
 export interface TestPrometheus {
-  /** What an instant query returns now. Rejects, in Prometheus' words, for one that it can not run. */
+  /** The result of an instant query. Rejects with Prometheus' message if the query is invalid. */
   query(expr: string): Promise<unknown[]>;
   stop(): Promise<void>;
 }
@@ -18,7 +18,7 @@ const OPS = new URL("../../ops/prometheus/", import.meta.url);
 const START_TIMEOUT_MS = 60_000;
 const ASK_AGAIN_MS = 100;
 
-/** `targets`: operations URLs. The service's names are replaced by them, and time runs faster; all else is as it is delivered. */
+/** `targets` are operations URLs. They replace the service's names, and intervals are shorter; the rest is as shipped. */
 export async function startPrometheus(targets: readonly string[]): Promise<TestPrometheus> {
   const folder = await mkdtemp(join(tmpdir(), "ci-prometheus-"));
   const config = parse(await readFile(new URL("prometheus.yml", OPS), "utf8"));

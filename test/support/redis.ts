@@ -5,23 +5,23 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 
-/** A redis-server of a test's own, on a socket in a folder of its own. */
+/** A private redis-server on a socket in its own folder. */
 export interface TestRedis {
-  /** Path of the socket; goes wherever a Redis URL goes. */
+  /** Path of the socket, valid as a Redis URL. */
   readonly url: string;
   readonly pid: number;
-  /** Ends it and removes its folder. */
+  /** Stops it and removes its folder. */
   stop(): Promise<void>;
-  /** Ends the server but keeps folder and socket path, so that `restart` brings it back: empty, unless it is persistent. */
+  /** Kills the server but keeps its folder and socket path for `restart`. Without `persistent` it comes back empty. */
   kill(): Promise<void>;
   restart(): Promise<void>;
 }
 
-/** It reads what it has written before it answers, beside whatever else the machine does. */
+/** The server loads its data before it answers, on a machine that may be busy. */
 const START_TIMEOUT_MS = 30_000;
 
 export interface TestRedisOptions {
-  /** Keeps an append-only file, as the README asks for, so that it comes back with what it knew. */
+  /** Keeps an append-only file, as the README requires, so that a restart restores the data. */
   persistent?: boolean;
 }
 

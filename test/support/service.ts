@@ -8,13 +8,13 @@ import { createInterface } from "node:readline";
 import { createKey } from "../../src/keys.ts";
 import { startRedis, type TestRedis, type TestRedisOptions } from "./redis.ts";
 
-/** What the service itself runs from; `npm test` builds it first. */
+/** The compiled service. `npm test` builds it first. */
 const BUILT = new URL("../../dist/bin/", import.meta.url);
 const START_TIMEOUT_MS = 60_000;
 
 const CHEAP_WORKER = new URL("cheap-worker.mjs", import.meta.url);
 
-/** What a process is started as: the service's own commands, and a worker without sandboxes. */
+/** The service's commands, and a worker without sandboxes. */
 export type Command = "api" | "worker" | "all" | "cheap-worker";
 
 export interface ServiceProcess {
@@ -23,9 +23,9 @@ export interface ServiceProcess {
   /** Base URL of the API; empty for a worker. */
   readonly url: string;
   readonly operationsUrl: string;
-  /** With ENGINE=oci the folder of its keeper, one a process; null with the other engine. */
+  /** With ENGINE=oci the state folder of this process's keeper; otherwise null. */
   readonly ociState: string | null;
-  /** Everything it wrote to its log so far. */
+  /** Its log so far. */
   readonly log: string[];
   /** SIGTERM, then the exit code. */
   stop(): Promise<number | null>;
@@ -36,16 +36,16 @@ export interface ServiceProcess {
 export interface TestService {
   readonly redis: TestRedis;
   readonly dataFolder: string;
-  /** All that were started here, in that order, the ended ones too. */
+  /** All processes in order of their start, including ended ones. */
   readonly processes: readonly ServiceProcess[];
   start(command: Command, env?: Record<string, string>): Promise<ServiceProcess>;
   /** A key with all scopes. */
   key(organization: string): Promise<string>;
-  /** Ends every process that was started here. */
+  /** Stops every process. */
   stop(): Promise<void>;
 }
 
-/** Real processes of the service with a Redis and a data folder of their own, on ports the kernel chooses. */
+/** Real processes of the service with their own Redis and data folder, on free ports. */
 export async function prepareService(options: TestRedisOptions = {}): Promise<TestService> {
   const redis = await startRedis(options);
   const dataFolder = await mkdtemp(join(tmpdir(), "ci-data-"));
@@ -136,7 +136,7 @@ function parseLine(line: string): { msg?: string; url?: string } {
 // biome-ignore lint/suspicious/noExplicitAny: answers are read freely, and each is checked against the API document or by assertions
 export type Json = any;
 
-/** Calls the API as a backend service would. */
+/** Calls the API like a backend service. */
 export function client(url: string, key: string) {
   const call = async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) => {
     const response = await fetch(url + path, {
@@ -152,7 +152,7 @@ export function client(url: string, key: string) {
     call,
     run: (body: Record<string, unknown>, headers?: Record<string, string>) => call("POST", "/v1/executions", body, headers),
     get: (path: string) => call("GET", path),
-    /** An answer that comes bit by bit. */
+    /** A streamed response. */
     stream: (path: string, headers: Record<string, string>) =>
       fetch(url + path, { headers: { authorization: `Bearer ${key}`, ...headers } }),
   };

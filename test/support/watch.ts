@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { parse } from "yaml";
 
-/** What `ops/` holds, as tests ask it. */
+/** The contents of `ops/`. */
 const read = (path: string) => readFileSync(new URL(`../../ops/${path}`, import.meta.url), "utf8");
 
 interface Rule {
@@ -31,7 +31,7 @@ export const runbooks = new Map(
   readdirSync(new URL("../../ops/runbooks/", import.meta.url)).map((file) => [file.replace(/\.md$/, ""), read(`runbooks/${file}`)]),
 );
 
-/** Command lines of a runbook, without the remarks behind them. */
+/** Command lines of a runbook without their comments. */
 export function commandsOf(runbook: string): string[] {
   const blocks = [...runbook.matchAll(/^```\n(.*?)^```$/gms)].map(([, block]) => block as string);
   return blocks.flatMap((block) => block.trim().split("\n")).map((line) => line.replace(/ {3}# .*$/, ""));
@@ -45,15 +45,15 @@ export const ruleTests = (
 export const queries = [...panels.flatMap((panel) => panel.targets ?? []), ...rules].map(({ expr }) => expr);
 
 /**
- * The vectors that an alert looks at, without the comparisons that keep it silent: those must have data while all is well.
- * It is cut at the words between vectors; `absent(…)` is silent because its inside has data.
+ * The vectors of an alert without its comparisons: these must have data in normal operation. The expression is split at the
+ * operators between vectors; `absent(…)` stays silent because its argument has data.
  */
 export function inputsOf(expr: string): string[] {
   const inside = /^absent\((.*)\)$/s.exec(expr)?.[1] ?? expr;
   return inside.split(/ and on \(instance\) | and /).map((part) => part.replace(/\s(==|!=|<|>|<=|>=)\s[^<>=!(){}]+$/, "").trim());
 }
 
-/** Names of metrics in a query: what is followed by a selector, a range, or nothing that makes it a function or label. */
+/** Names of metrics in a query, without functions and labels. */
 export function metricsIn(expr: string): string[] {
   const bare = expr
     .replace(/"[^"]*"/g, '""')

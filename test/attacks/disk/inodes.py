@@ -1,4 +1,4 @@
-# attack: makes empty files until the folder can hold no more
+# attack: creates empty files until the folder is full
 # verdict: incomplete disk
 # prints: before
 # files: *

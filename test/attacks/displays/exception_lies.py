@@ -1,4 +1,4 @@
-# attack: raises exceptions that hang together in circles, with texts that raise and lines by the million
+# attack: raises circular exception chains, with messages that raise and millions of lines
 # verdict: failed exception
 # prints: before
 print("before")

@@ -1,8 +1,8 @@
-# attack: ends with a value whose text has a gigabyte
+# attack: ends with a value whose repr is a gigabyte
 # verdict: completed | incomplete memory
 # timeout_ms: 15000
 # prints: before
-# ends the sandbox: runsc (memory is the whole sandbox's: the kernel inside it dies with the program)
+# ends the sandbox: runsc (memory belongs to the whole sandbox: gVisor's kernel dies with the program)
 
 
 class Giant:

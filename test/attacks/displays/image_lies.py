@@ -1,4 +1,4 @@
-# attack: shows images that are none, whose header claims a size beyond all bounds, or that carry a script
+# attack: shows invalid images, images with a huge size in the header, and images with a script
 # verdict: completed
 # prints: before
 import struct

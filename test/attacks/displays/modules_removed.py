@@ -1,4 +1,4 @@
-# attack: removes all modules from under the service, and the main one with its name
+# attack: removes all modules that the runner uses, including the main module
 # verdict: completed | failed exception | failed exit
 # prints: before
 import sys

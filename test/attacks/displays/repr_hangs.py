@@ -1,4 +1,4 @@
-# attack: ends with a value whose text never comes
+# attack: ends with a value whose repr never returns
 # verdict: incomplete timeout
 # prints: before
 # timeout_ms: 2000

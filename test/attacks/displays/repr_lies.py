@@ -1,4 +1,4 @@
-# attack: shows values whose methods lie, raise, recurse and return what they should not
+# attack: shows values whose methods lie, raise, recurse and return wrong types
 # verdict: completed
 # prints: blocked
 class Liar:

@@ -1,4 +1,4 @@
-# attack: changes the service's own modules inside its process to claim that all went well
+# attack: patches the runner's modules in its process to report success
 # verdict: failed exception | failed exit
 # prints: before
 import os

@@ -2,7 +2,7 @@
 # verdict: completed | incomplete memory
 # prints: before
 # timeout_ms: 20000
-# ends the sandbox: runsc (memory is the whole sandbox's: the kernel inside it dies with the program)
+# ends the sandbox: runsc (memory belongs to the whole sandbox: gVisor's kernel dies with the program)
 import numpy
 import pandas
 

@@ -1,4 +1,4 @@
-# attack: aborts
+# attack: aborts the interpreter
 # verdict: failed signal
 # prints: before
 import os

@@ -1,4 +1,4 @@
-# attack: leaves without cleaning up, with success
+# attack: exits without cleanup, with success
 # verdict: completed
 # prints: before
 import os

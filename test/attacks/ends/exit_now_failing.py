@@ -1,4 +1,4 @@
-# attack: leaves without cleaning up, with an exit code
+# attack: exits without cleanup, with an exit code
 # verdict: failed exit
 # prints: before
 import os

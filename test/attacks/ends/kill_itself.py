@@ -1,4 +1,4 @@
-# attack: ends itself the way the kernel ends those who use too much memory
+# attack: ends itself with SIGKILL, like the OOM killer
 # verdict: failed signal
 # prints: before
 import os

@@ -1,4 +1,4 @@
-# attack: catches every exception there is, for ever
+# attack: catches every exception, forever
 # verdict: incomplete timeout
 # prints: before
 # timeout_ms: 2000

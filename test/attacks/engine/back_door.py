@@ -1,4 +1,4 @@
-# attack: forks and runs programs through every door back to where it came from: the interpreter's file, roots, working folders, mappings
+# attack: forks and runs programs through every way back to its origin: the interpreter's file, roots, working folders, mappings
 # verdict: completed
 # prints: blocked
 # prints: sub False [] 65532 1

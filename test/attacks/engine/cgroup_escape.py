@@ -1,4 +1,4 @@
-# attack: has the kernel run a program outside by release files, moves itself into other groups, raises its own limits
+# attack: makes the kernel run a program outside through cgroup release files, joins other cgroups, raises its limits
 # verdict: completed
 # prints: blocked
 import glob

@@ -1,4 +1,4 @@
-# attack: looks for what a forked interpreter may have inherited: descriptors, another working folder, environment, argument words
+# attack: looks for what a forked interpreter may inherit: file descriptors, working folder, environment, arguments
 # verdict: completed
 # prints: blocked
 import gc

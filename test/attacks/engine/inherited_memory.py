@@ -1,4 +1,4 @@
-# attack: searches its own memory for what the process it was forked from knew of the host: paths, sockets, other programs' words
+# attack: searches its memory for data of the process it was forked from: paths, sockets, other programs' text
 # verdict: completed
 # prints: searched
 # prints: blocked

@@ -1,7 +1,7 @@
-# attack: ends, stops or resurrects the container's first process, and waits to see whether anything outlives its end
+# attack: kills, stops or resumes the container's first process, and checks whether anything survives its end
 # verdict: completed
 # prints: blocked
-# ends the sandbox: runsc (its kernel hands signals to the first process, which ends the run that sent them)
+# ends the sandbox: runsc (gVisor's kernel delivers signals to process 1, which ends the sender's run)
 import os
 import signal
 

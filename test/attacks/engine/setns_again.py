@@ -1,7 +1,7 @@
-# attack: leaves the container by the door through which a process of the host may have come in
+# attack: leaves the container through what a process of the host left open when it entered
 # verdict: completed
 # prints: blocked
-# runtime: runc (a kernel of its own may let it make and enter namespaces, which are not the host's)
+# runtime: runc (gVisor's kernel may let it create and enter namespaces, which are not the host's)
 import ctypes
 import os
 

@@ -1,4 +1,4 @@
-# attack: reads what the kernel tells about itself and about others: kcore, kmsg, keys, timers, firmware, addresses
+# attack: reads kernel information about itself and others: kcore, kmsg, keys, timers, firmware, addresses
 # verdict: completed
 # prints: blocked
 import os

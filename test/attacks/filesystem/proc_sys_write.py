@@ -1,4 +1,4 @@
-# attack: writes to the kernel's knobs: core_pattern, sysrq, cgroup files, its own limits
+# attack: writes kernel settings: core_pattern, sysrq, cgroup files, its own limits
 # verdict: completed
 # prints: blocked
 import glob

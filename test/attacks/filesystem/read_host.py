@@ -1,4 +1,4 @@
-# attack: reads the host's files and other sandboxes' folders through every door it can think of
+# attack: reads the host's files and other sandboxes' folders by every known way
 # verdict: completed
 # prints: blocked
 # never prints: root:$

@@ -1,4 +1,4 @@
-# attack: pushes key strokes into a terminal
+# attack: injects keystrokes into a terminal
 # verdict: completed
 # prints: blocked
 import fcntl

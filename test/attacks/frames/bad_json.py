@@ -1,4 +1,4 @@
-# attack: sends heads that are no JSON, or JSON that readers disagree about
+# attack: sends heads that are not JSON, or JSON that parsers disagree about
 # verdict: completed
 # prints: printed after
 import os

@@ -1,4 +1,4 @@
-# attack: puts a file of its own in the place of the result channel
+# attack: replaces the result channel with a file
 # verdict: completed
 # prints: printed after
 # files: ["channel"]

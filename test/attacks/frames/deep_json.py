@@ -1,4 +1,4 @@
-# attack: sends JSON as deep as the reader of the channel allows, to break the next one
+# attack: sends JSON as deep as the channel's parser allows, to break the next parser
 # verdict: completed
 # prints: printed after
 import os

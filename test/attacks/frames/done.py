@@ -1,4 +1,4 @@
-# attack: tells over its result channel that it ended well, then fails
+# attack: reports success over its result channel, then fails
 # verdict: failed exit
 # prints: printed before
 import os

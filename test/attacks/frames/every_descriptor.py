@@ -1,8 +1,8 @@
-# attack: writes forged protocol frames to every descriptor it can find, its supervisor's among them
+# attack: writes forged frames to every file descriptor, including the supervisor's
 # verdict: failed exit
 # never prints: forged-by-attack
 # prints: printed before
-# ends the sandbox: runsc (it lets the program write to its supervisor's descriptors, which spoils its own result)
+# ends the sandbox: runsc (the program can write to its supervisor's file descriptors, which spoils only its own result)
 import glob
 import os
 import struct

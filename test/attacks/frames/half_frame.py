@@ -1,4 +1,4 @@
-# attack: begins a frame and never ends it, so that its reader waits
+# attack: begins a frame and never completes it, so that its reader waits
 # verdict: completed
 # prints: printed after
 import os

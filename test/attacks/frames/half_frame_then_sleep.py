@@ -1,4 +1,4 @@
-# attack: begins a frame and sleeps beyond its time
+# attack: begins a frame and sleeps past its time limit
 # verdict: incomplete timeout
 # prints: printed before
 # timeout_ms: 2000

@@ -1,4 +1,4 @@
-# attack: announces frames of four gigabytes and sends none of them
+# attack: announces frames of four gigabytes and sends no bytes
 # verdict: completed
 # prints: printed after
 import os

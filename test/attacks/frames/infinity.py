@@ -1,4 +1,4 @@
-# attack: sends a number that JSON can spell and no reader can hold
+# attack: sends a number that JSON can express and no parser can represent
 # verdict: completed
 # prints: printed after
 import os

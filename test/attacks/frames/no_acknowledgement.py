@@ -1,4 +1,4 @@
-# attack: displays a hundred thousand times without ever reading the answers
+# attack: displays a hundred thousand values without reading the acknowledgements
 # verdict: completed | incomplete timeout
 # prints: printed before
 # timeout_ms: 5000

@@ -1,4 +1,4 @@
-# attack: sends eight megabytes of brackets, which swell in the memory of whoever reads them
+# attack: sends eight megabytes of brackets, which use far more memory in a parser
 # verdict: completed
 # timeout_ms: 15000
 # prints: printed before

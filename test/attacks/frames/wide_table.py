@@ -1,4 +1,4 @@
-# attack: sends a table of a million cells that are all wrong, so that whoever says what is wrong with it says it a million times
+# attack: sends a table of a million invalid cells, to cause a million error messages
 # verdict: completed
 # prints: printed after
 # timeout_ms: 15000

@@ -1,4 +1,4 @@
-# attack: a caller gives an input file an absolute name
+# attack: an input file has an absolute name
 # verdict: errored | errored sandbox_lost
 # input: /tmp/escaped text
 import os

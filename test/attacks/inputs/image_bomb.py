@@ -3,7 +3,7 @@
 # prints: before
 # input: bomb.png image-bomb
 # timeout_ms: 15000
-# ends the sandbox: runsc (memory is the whole sandbox's: the kernel inside it dies with the program)
+# ends the sandbox: runsc (memory belongs to the whole sandbox: gVisor's kernel dies with the program)
 from PIL import Image
 
 print("before")

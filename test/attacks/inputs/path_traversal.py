@@ -1,4 +1,4 @@
-# attack: a caller names an input file so that it lies outside the working folder
+# attack: an input file's name points outside the working folder
 # verdict: errored | errored sandbox_lost
 # input: ../../../tmp/escaped text
 import os

@@ -1,4 +1,4 @@
-# attack: makes system calls through the 32-bit and x32 gates, which a 64-bit filter may not know
+# attack: makes 32-bit and x32 system calls, which a 64-bit filter may miss
 # verdict: completed
 # prints: blocked
 import ctypes

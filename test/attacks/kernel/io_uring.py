@@ -1,7 +1,7 @@
-# attack: sets up io_uring, whose requests no syscall filter sees
+# attack: sets up io_uring, whose requests bypass syscall filters
 # verdict: completed
 # prints: blocked
-# runtime: runc (gVisor's own kernel answers; the host's never sees the call)
+# runtime: runc (gVisor's kernel handles the call; the host's never sees it)
 import ctypes
 import errno
 

@@ -1,7 +1,7 @@
 # attack: plants a key in the kernel's keyrings, which belong to a uid and not to a container
 # verdict: completed
 # prints: blocked
-# runtime: runc (gVisor's own kernel answers; the host's never sees the call)
+# runtime: runc (gVisor's kernel handles the call; the host's never sees it)
 import ctypes
 import errno
 

@@ -1,7 +1,7 @@
 # attack: raises its own limits and lowers its supervisor's
 # verdict: completed
 # prints: blocked
-# runtime: runc (gVisor lets a process lower the limits of its supervisor, which ends nothing but its own run)
+# runtime: runc (gVisor lets a process lower its supervisor's limits, which ends only its own run)
 import resource
 
 done = []

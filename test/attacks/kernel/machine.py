@@ -1,7 +1,7 @@
 # attack: loads kernel modules, another kernel, swaps, reboots, opens i/o ports, accounts, quotas, watches all files
 # verdict: completed
 # prints: blocked
-# runtime: runc (a kernel of its own answers some of these calls, and they end there)
+# runtime: runc (gVisor's kernel handles some of these calls, without effect outside)
 import ctypes
 import errno
 import os

@@ -1,7 +1,7 @@
-# attack: makes somebody else die when memory ends
+# attack: makes another process the victim of the OOM killer
 # verdict: completed
 # prints: blocked
-# runtime: runc (a kernel of its own keeps the number to itself)
+# runtime: runc (gVisor's kernel keeps the value inside the sandbox)
 import os
 
 done = []

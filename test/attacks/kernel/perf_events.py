@@ -1,4 +1,4 @@
-# attack: counts cpu events, a way to watch the neighbours
+# attack: counts CPU events, which can reveal other processes
 # verdict: completed
 # prints: blocked
 import ctypes

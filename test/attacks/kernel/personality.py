@@ -1,7 +1,7 @@
-# attack: turns address randomisation off and reading into executing, for an exploit's convenience
+# attack: turns off address randomisation and makes readable memory executable
 # verdict: completed
 # prints: blocked
-# runtime: runc (a kernel of its own takes the number and does nothing with it)
+# runtime: runc (gVisor's kernel accepts the value and ignores it)
 import ctypes
 
 libc = ctypes.CDLL(None, use_errno=True)

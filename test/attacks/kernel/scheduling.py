@@ -1,7 +1,7 @@
 # attack: takes the processor from others: real time, higher priority, locked memory, real-time i/o
 # verdict: completed
 # prints: blocked
-# runtime: runc (a kernel of its own keeps these numbers to itself)
+# runtime: runc (gVisor's kernel keeps these values inside the sandbox)
 import ctypes
 import os
 

@@ -1,4 +1,4 @@
-# attack: takes page faults into its own hands with userfaultfd
+# attack: handles page faults itself with userfaultfd
 # verdict: completed
 # prints: blocked
 import ctypes

@@ -4,7 +4,7 @@
 # files: *
 # memory_mb: 320
 # timeout_ms: 15000
-# ends the sandbox: runsc (memory is the whole sandbox's: the kernel inside it dies with the program)
+# ends the sandbox: runsc (memory belongs to the whole sandbox: gVisor's kernel dies with the program)
 print("before")
 for path in ("/tmp/filler", "/dev/shm/filler", "/mnt/data/filler"):
     try:

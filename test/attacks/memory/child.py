@@ -1,8 +1,8 @@
-# attack: a child takes the memory, its parent looks innocent
+# attack: a child allocates the memory, not the parent
 # verdict: incomplete memory
 # prints: parent lives
 # timeout_ms: 15000
-# ends the sandbox: runsc (memory is the whole sandbox's: the kernel inside it dies with the program)
+# ends the sandbox: runsc (memory belongs to the whole sandbox: gVisor's kernel dies with the program)
 import os
 
 child = os.fork()

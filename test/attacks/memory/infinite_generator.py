@@ -1,8 +1,8 @@
-# attack: makes a list of a generator without end
+# attack: makes a list of an infinite generator
 # verdict: incomplete memory
 # prints: before
 # timeout_ms: 20000
-# ends the sandbox: runsc (memory is the whole sandbox's: the kernel inside it dies with the program)
+# ends the sandbox: runsc (memory belongs to the whole sandbox: gVisor's kernel dies with the program)
 import itertools
 
 print("before")

@@ -2,7 +2,7 @@
 # verdict: incomplete memory
 # timeout_ms: 15000
 # prints: before
-# ends the sandbox: runsc (memory is the whole sandbox's: the kernel inside it dies with the program)
+# ends the sandbox: runsc (memory belongs to the whole sandbox: gVisor's kernel dies with the program)
 import mmap
 
 print("before")

@@ -1,8 +1,8 @@
-# attack: makes the compiler recurse and swell
+# attack: makes the compiler recurse and use much memory
 # verdict: completed | failed exception | failed signal | incomplete memory
 # prints: before
 # timeout_ms: 15000
-# ends the sandbox: runsc (memory is the whole sandbox's: the kernel inside it dies with the program)
+# ends the sandbox: runsc (memory belongs to the whole sandbox: gVisor's kernel dies with the program)
 print("before")
 for source in ("(" * 100_000, "-" * 1_000_000 + "1", "a" + ".b" * 500_000, "[" * 150 + "]" * 150, "lambda: " * 50_000 + "1", "f'{" * 500, "x = " * 100_000 + "1"):
     try:

@@ -1,4 +1,4 @@
-# attack: recurses for ever
+# attack: recurses forever
 # verdict: failed exception
 # prints: before
 print("before")

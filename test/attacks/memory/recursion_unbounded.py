@@ -1,8 +1,8 @@
-# attack: recurses for ever after lifting Python's own bound, through C
+# attack: recurses forever through C after lifting Python's recursion limit
 # verdict: failed signal | failed exception | incomplete memory | incomplete timeout
 # timeout_ms: 5000
 # prints: before
-# ends the sandbox: runsc (memory is the whole sandbox's: the kernel inside it dies with the program)
+# ends the sandbox: runsc (memory belongs to the whole sandbox: gVisor's kernel dies with the program)
 import sys
 
 sys.setrecursionlimit(2**31 - 1)

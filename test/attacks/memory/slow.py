@@ -1,9 +1,9 @@
-# attack: takes memory piece by piece and keeps every piece
+# attack: allocates memory in small pieces and keeps all
 # verdict: incomplete memory
 # timeout_ms: 15000
 # prints: before
 # memory_mb: 384
-# ends the sandbox: runsc (memory is the whole sandbox's: the kernel inside it dies with the program)
+# ends the sandbox: runsc (memory belongs to the whole sandbox: gVisor's kernel dies with the program)
 print("before")
 pieces = []
 while True:

@@ -1,8 +1,8 @@
-# attack: forty processes share the taking
+# attack: forty processes allocate memory together
 # verdict: incomplete memory | incomplete timeout
 # prints: before
 # timeout_ms: 8000
-# ends the sandbox: runsc (memory is the whole sandbox's: the kernel inside it dies with the program)
+# ends the sandbox: runsc (memory belongs to the whole sandbox: gVisor's kernel dies with the program)
 import os
 import time
 

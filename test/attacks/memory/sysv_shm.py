@@ -1,8 +1,8 @@
-# attack: takes memory as System V segments, which outlive the processes that made them
+# attack: allocates System V segments, which outlive their processes
 # verdict: incomplete memory | completed
 # prints: before
 # timeout_ms: 15000
-# ends the sandbox: runsc (memory is the whole sandbox's: the kernel inside it dies with the program)
+# ends the sandbox: runsc (memory belongs to the whole sandbox: gVisor's kernel dies with the program)
 import ctypes
 
 libc = ctypes.CDLL(None, use_errno=True)

@@ -1,4 +1,4 @@
-# attack: makes itself a network: interfaces over netlink, addresses and routes over ioctl, tun devices
+# attack: configures a network: interfaces over netlink, addresses and routes over ioctl, tun devices
 # verdict: completed
 # prints: blocked
 # runtime: runc (gVisor's own kernel has a tun device, and no network behind it)

@@ -1,4 +1,4 @@
-# attack: resolves names, by the resolver and by asking name servers itself
+# attack: resolves names, with the resolver and by querying name servers itself
 # verdict: completed
 # prints: blocked
 # timeout_ms: 20000

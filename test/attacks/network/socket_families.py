@@ -1,4 +1,4 @@
-# attack: opens sockets of every family the kernel may know, as each is its own attack surface
+# attack: opens sockets of every family, as each is an attack surface of the kernel
 # verdict: completed
 # prints: blocked
 # runtime: runc (gVisor's own kernel answers netlink, and has no network behind it)

@@ -1,4 +1,4 @@
-# attack: talks to the hypervisor over a vsock, which no network namespace holds back
+# attack: connects to the hypervisor over vsock, which network namespaces do not isolate
 # verdict: completed
 # prints: blocked
 import socket

@@ -1,6 +1,6 @@
-# attack: learns from one execution where another one's objects lie and how its hashes fall
+# attack: learns from one execution the memory layout and hash seed of another
 # verdict: completed
 # twice: every line differs
-# engine: docker (the forked ones of one zygote share its layout and hash seed until it is renewed, as SECURITY.md says)
+# engine: docker (forks of one zygote share its layout and hash seed until it is renewed, see SECURITY.md)
 print("hash", hash("a text"))
 print("address", hex(id(object())))

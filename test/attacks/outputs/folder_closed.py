@@ -1,4 +1,4 @@
-# attack: takes the working folder's own permissions away
+# attack: removes all permissions of the working folder
 # verdict: completed
 # prints: made
 import os

@@ -1,4 +1,4 @@
-# attack: leaves names as long as they can be, and paths longer than a path may be
+# attack: leaves names of maximum length, and paths that exceed the maximum
 # verdict: completed
 # prints: made
 # files: *

@@ -1,4 +1,4 @@
-# attack: gives itself capabilities, in its process and on files, and takes no_new_privs back
+# attack: gives itself capabilities, in its process and on files, and clears no_new_privs
 # verdict: completed
 # prints: blocked
 import ctypes

@@ -1,7 +1,7 @@
-# attack: makes new namespaces by clone and clone3, which unshare's filter may forget
+# attack: creates namespaces with clone and clone3, which a filter of unshare may miss
 # verdict: completed
 # prints: blocked
-# runtime: runc (a kernel of its own may answer: its namespaces are not the host's)
+# runtime: runc (gVisor's kernel may allow it: its namespaces are not the host's)
 import ctypes
 import os
 import signal

@@ -1,7 +1,7 @@
 # attack: enters namespaces of other processes, by file and by pidfd
 # verdict: completed
 # prints: blocked
-# runtime: runc (a kernel of its own may let it enter the namespaces it is in, which are not the host's)
+# runtime: runc (gVisor's kernel may let it enter its own namespaces, which are not the host's)
 import ctypes
 import glob
 import os

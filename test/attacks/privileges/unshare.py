@@ -1,7 +1,7 @@
-# attack: makes new namespaces, the usual first step of a kernel exploit
+# attack: creates namespaces, the usual first step of a kernel exploit
 # verdict: completed
 # prints: blocked
-# runtime: runc (a kernel of its own may answer: its namespaces are not the host's)
+# runtime: runc (gVisor's kernel may allow it: its namespaces are not the host's)
 import ctypes
 import os
 

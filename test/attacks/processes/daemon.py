@@ -1,4 +1,4 @@
-# attack: leaves a grandchild in a session of its own that holds stdout for ever
+# attack: leaves a grandchild in its own process session that holds stdout forever
 # verdict: completed
 # prints: parent has ended
 import os

@@ -1,6 +1,6 @@
-# attack: forks without end, every child as well
+# attack: forks forever, and so does every child
 # verdict: incomplete timeout | incomplete processes | failed exception
-# ends the sandbox: runsc (its kernel takes threads of the host for each fork, and dies where it is refused one)
+# ends the sandbox: runsc (gVisor's kernel uses host threads for each fork and dies when it is refused one)
 # prints: before
 # timeout_ms: 3000
 import os

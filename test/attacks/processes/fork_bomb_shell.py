@@ -1,4 +1,4 @@
-# attack: the classic one, in a shell, detached from its parent
+# attack: the classic fork bomb, in a shell, detached from its parent
 # verdict: completed | incomplete processes | incomplete timeout
 # timeout_ms: 5000
 # prints: parent has ended

@@ -1,7 +1,7 @@
-# attack: leaves the limit of its account behind in a user namespace of its own, and forks there
+# attack: escapes its account's process limit in a user namespace, and forks there
 # verdict: completed | incomplete memory | incomplete processes | incomplete timeout
 # prints: begun
-# ends the sandbox: runsc (its kernel lets the owner of a namespace pass its limits; the host's end it then)
+# ends the sandbox: runsc (gVisor's kernel lets the owner of a namespace exceed its limits; the host's limits then end it)
 # timeout_ms: 8000
 import os
 import time

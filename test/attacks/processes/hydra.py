@@ -1,4 +1,4 @@
-# attack: two processes that fork each other anew as soon as one dies
+# attack: two processes that fork each other again as soon as one dies
 # verdict: completed
 # prints: parent has ended
 import os

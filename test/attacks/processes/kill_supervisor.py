@@ -1,7 +1,7 @@
 # attack: sends every signal to its supervisor, by every call there is
 # verdict: completed
 # prints: still here
-# ends the sandbox: runsc (its first process dies of signals that no handler takes)
+# ends the sandbox: runsc (process 1 dies of unhandled signals)
 import ctypes
 import os
 import signal

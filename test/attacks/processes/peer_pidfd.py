@@ -1,7 +1,7 @@
-# attack: has the kernel name its supervisor through the socket that both hold, then signals it, takes its descriptors and namespaces
+# attack: gets a pidfd of its supervisor from their shared socket, then signals it and takes its descriptors and namespaces
 # verdict: completed
 # prints: still here
-# runtime: runc (another kernel need not know this option, and has nothing behind it that is not the program's own)
+# runtime: runc (gVisor may lack this option, and it would expose only the program's own processes)
 import ctypes
 import fcntl
 import os

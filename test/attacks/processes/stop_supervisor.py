@@ -2,7 +2,7 @@
 # verdict: incomplete timeout
 # prints: before
 # timeout_ms: 2000
-# ends the sandbox: runsc (its first process can be stopped)
+# ends the sandbox: runsc (process 1 can be stopped)
 import os
 import signal
 

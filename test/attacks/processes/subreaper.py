@@ -1,4 +1,4 @@
-# attack: becomes the reaper of its orphans, so that they never come to the supervisor
+# attack: becomes the subreaper of its orphans, so that the supervisor never gets them
 # verdict: completed
 # prints: parent has ended
 import ctypes

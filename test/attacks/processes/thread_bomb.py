@@ -1,4 +1,4 @@
-# attack: starts threads until none is left
+# attack: starts threads until no more can start
 # verdict: incomplete processes
 # prints: before
 # runtime: runc (gVisor's threads are not the host's; memory and time bound them)

@@ -1,7 +1,7 @@
 # attack: traces its supervisor, reads and writes its memory, takes its descriptors
 # verdict: completed
 # prints: blocked
-# runtime: runc (gVisor shows a process to others of its user; there is nothing in it that is not the program's own)
+# runtime: runc (gVisor shows processes of the same user; they hold only the program's own data)
 import ctypes
 import os
 

@@ -1,4 +1,4 @@
-# attack: prints to stdout and stderr by turns, so that nothing can be joined and the result becomes a list of millions
+# attack: prints to stdout and stderr alternately, so that the result becomes a list of millions of texts
 # verdict: completed | incomplete timeout
 # timeout_ms: 5000
 import os

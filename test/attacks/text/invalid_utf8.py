@@ -1,4 +1,4 @@
-# attack: prints every byte there is, in every cut
+# attack: prints every byte value, cut at every position
 # verdict: completed
 # prints: blocked
 import os

@@ -1,4 +1,4 @@
-# attack: prints one byte at a time, without end
+# attack: prints one byte at a time, forever
 # verdict: incomplete timeout | incomplete output
 # timeout_ms: 3000
 import os

@@ -1,4 +1,4 @@
-# attack: sums a generator without end, inside C
+# attack: sums an infinite generator, inside C
 # verdict: incomplete timeout
 # prints: before
 # timeout_ms: 2000
