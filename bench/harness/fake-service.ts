@@ -5,7 +5,7 @@ import { Pool } from "../../src/engine/pool.ts";
 import { makeEngine } from "../../src/engine/run.ts";
 import { failFast } from "../../src/queue/connection.ts";
 import { Consumer } from "../../src/queue/consumer.ts";
-import { doneHead, FakeFactory, type Script } from "../../test/support/fake-sandbox.ts";
+import { doneHead, FakeFactory, type Script } from "../../test/support/fakes/fake-sandbox.ts";
 
 /** The whole service in one process but for the containers: sandboxes that answer at once. */
 const SANDBOXES = 512;

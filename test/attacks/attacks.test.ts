@@ -2,10 +2,17 @@ import { readdirSync, readFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hasOwnKernel } from "../../src/engine/own-kernel.ts";
-import { attackProblems } from "../support/attack-check.ts";
-import { type Attack, parseAttack } from "../support/attack-header.ts";
-import { attackInput } from "../support/attack-inputs.ts";
-import { type EngineUnderTest, engineName, type Ran, runtimesRegistered, runtimesWanted, startEngine } from "../support/engine.ts";
+import { attackProblems } from "../support/attacks/check.ts";
+import { type Attack, parseAttack } from "../support/attacks/header.ts";
+import { attackInput } from "../support/attacks/inputs.ts";
+import {
+  type EngineUnderTest,
+  engineName,
+  type Ran,
+  runtimesRegistered,
+  runtimesWanted,
+  startEngine,
+} from "../support/sandboxes/engine.ts";
 
 const ATTACKS_MIN = 60;
 /** Programs that run at one time, each on its own pool. */
@@ -19,7 +26,7 @@ const attacks = readdirSync(folder, { recursive: true, encoding: "utf8" })
   .filter((name) => name.endsWith(".py"))
   .sort()
   .map((name) => parseAttack(name, readFileSync(new URL(name, folder), "utf8")));
-const canary = readFileSync(new URL("../support/attack-canary.py", import.meta.url), "utf8");
+const canary = readFileSync(new URL("../support/attacks/canary.py", import.meta.url), "utf8");
 const registered = await runtimesRegistered();
 
 test(`there are at least ${ATTACKS_MIN} hostile programs`, () => {

@@ -4,7 +4,7 @@ import { promisify } from "node:util";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { prepareService, client as restClient, type ServiceProcess, type TestService } from "../support/service.ts";
+import { prepareService, client as restClient, type ServiceProcess, type TestService } from "../support/servers/service.ts";
 
 const launcher = fileURLToPath(new URL("../../bin/code-interpreter.mjs", import.meta.url));
 const example = fileURLToPath(new URL("../../examples/mcp-client/client.mjs", import.meta.url));

@@ -4,8 +4,8 @@ import { promisify } from "node:util";
 import OpenAI, { toFile } from "openai";
 import type { Responses } from "openai/resources/responses/responses";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type ModelServer, script, startModelServer } from "../support/model-server.ts";
-import { prepareService, type ServiceProcess, type TestService } from "../support/service.ts";
+import { type ModelServer, script, startModelServer } from "../support/servers/model-server.ts";
+import { prepareService, type ServiceProcess, type TestService } from "../support/servers/service.ts";
 
 const example = fileURLToPath(new URL("../../examples/openai-client/client.mjs", import.meta.url));
 

@@ -2,7 +2,7 @@ import { getEventListeners } from "node:events";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { StopReason } from "../../src/execution/run.ts";
 import { makeLimits } from "../../src/limits.ts";
-import { type EngineUnderTest, startEngine } from "../support/engine.ts";
+import { type EngineUnderTest, startEngine } from "../support/sandboxes/engine.ts";
 
 const EXECUTIONS = 100;
 const WARM_UP = 20;

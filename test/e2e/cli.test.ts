@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { prepareService, type ServiceProcess, type TestService } from "../support/service.ts";
+import { prepareService, type ServiceProcess, type TestService } from "../support/servers/service.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const launcher = join(root, "bin/code-interpreter.mjs");

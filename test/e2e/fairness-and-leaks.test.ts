@@ -1,8 +1,8 @@
 import { readdir } from "node:fs/promises";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { madeBy } from "../support/made-by.ts";
-import { client, prepareService, type ServiceProcess, type TestService } from "../support/service.ts";
+import { madeBy } from "../support/sandboxes/made-by.ts";
+import { client, prepareService, type ServiceProcess, type TestService } from "../support/servers/service.ts";
 
 let world: TestService;
 let service: ServiceProcess;

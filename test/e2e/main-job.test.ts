@@ -2,9 +2,9 @@ import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { get, type IncomingMessage } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { engineName } from "../support/engine.ts";
-import { expectMatchesOpenApi } from "../support/openapi.ts";
-import { client, type Json, prepareService, type ServiceProcess, type TestService } from "../support/service.ts";
+import { expectMatchesOpenApi } from "../support/checks/openapi.ts";
+import { engineName } from "../support/sandboxes/engine.ts";
+import { client, type Json, prepareService, type ServiceProcess, type TestService } from "../support/servers/service.ts";
 
 let world: TestService;
 let service: ServiceProcess;

@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { client, prepareService, type ServiceProcess, type TestService } from "../support/service.ts";
+import { client, prepareService, type ServiceProcess, type TestService } from "../support/servers/service.ts";
 
 let world: TestService;
 let service: ServiceProcess;

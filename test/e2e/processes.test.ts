@@ -1,8 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { engineName } from "../support/engine.ts";
-import { aliveOf, madeBy } from "../support/made-by.ts";
-import { client, type Json, prepareService, type TestService } from "../support/service.ts";
+import { engineName } from "../support/sandboxes/engine.ts";
+import { aliveOf, madeBy } from "../support/sandboxes/made-by.ts";
+import { client, type Json, prepareService, type TestService } from "../support/servers/service.ts";
 
 let world: TestService;
 beforeEach(async () => {

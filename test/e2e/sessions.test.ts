@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { removeLeftBy } from "../support/made-by.ts";
-import { expectMatchesOpenApi } from "../support/openapi.ts";
-import { client, type Json, prepareService, type ServiceProcess, type TestService } from "../support/service.ts";
+import { expectMatchesOpenApi } from "../support/checks/openapi.ts";
+import { removeLeftBy } from "../support/sandboxes/made-by.ts";
+import { client, type Json, prepareService, type ServiceProcess, type TestService } from "../support/servers/service.ts";
 
 /** Two api processes before two workers: whoever is asked finds the session. */
 const env = { POOL_SIZE_MIN: "1", POOL_SIZE_MAX: "1", WORKER_MEMORY_MB: "4096", LIMIT_SESSIONS_PER_ORGANIZATION_MAX: "3" };

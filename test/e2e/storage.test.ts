@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Replicated, startRedisCluster } from "../support/redis-deployments.ts";
-import { startS3, type TestS3 } from "../support/s3.ts";
-import { client, type Json, prepareService, type TestService } from "../support/service.ts";
+import { type Replicated, startRedisCluster } from "../support/redis/redis-deployments.ts";
+import { startS3, type TestS3 } from "../support/servers/s3.ts";
+import { client, type Json, prepareService, type TestService } from "../support/servers/service.ts";
 
 let world: TestService;
 let redis: Replicated;

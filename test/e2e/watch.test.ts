@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startCollector, treeOf } from "../support/otlp.ts";
-import { client, prepareService, type ServiceProcess, type TestService } from "../support/service.ts";
+import { startCollector, treeOf } from "../support/servers/otlp.ts";
+import { client, prepareService, type ServiceProcess, type TestService } from "../support/servers/service.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const sha256 = (data: string | Uint8Array) => createHash("sha256").update(data).digest("hex");

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type Caller, type FaultWorld, prepareFaults, until } from "../support/fault-world.ts";
+import { type Caller, type FaultWorld, prepareFaults, until } from "../support/faults/fault-world.ts";
 
 const second = "import time\nprint('began', flush=True)\ntime.sleep(1)\nprint('ended')";
 

@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { pauseContainer, sandboxesOf, testEngine, workerIdIn } from "../support/containers.ts";
-import { sandboxImage } from "../support/engine.ts";
-import { type Caller, type FaultWorld, prepareFaults, until } from "../support/fault-world.ts";
-import { type PrivateEngine, startPrivateEngine } from "../support/private-engine.ts";
-import type { ServiceProcess } from "../support/service.ts";
+import { type Caller, type FaultWorld, prepareFaults, until } from "../support/faults/fault-world.ts";
+import { pauseContainer, sandboxesOf, testEngine, workerIdIn } from "../support/sandboxes/containers.ts";
+import { sandboxImage } from "../support/sandboxes/engine.ts";
+import { type PrivateEngine, startPrivateEngine } from "../support/sandboxes/private-engine.ts";
+import type { ServiceProcess } from "../support/servers/service.ts";
 
 const PREPARE_MS = 300_000;
 const lost = ["completed", "errored/sandbox_lost"];

@@ -2,8 +2,8 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type FaultWorld, prepareFaults, until } from "../support/fault-world.ts";
-import { childrenOf, commandOf, parentOf } from "../support/processes.ts";
+import { type FaultWorld, prepareFaults, until } from "../support/faults/fault-world.ts";
+import { childrenOf, commandOf, parentOf } from "../support/sandboxes/processes.ts";
 
 const second = "import time\nprint('began', flush=True)\ntime.sleep(1)\nprint('ended')";
 const FAKETIME = ["x86_64-linux-gnu", "aarch64-linux-gnu"].map((machine) => `/usr/lib/${machine}/faketime/libfaketimeMT.so.1`);

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type FaultWorld, prepareFaults, until } from "../support/fault-world.ts";
+import { type FaultWorld, prepareFaults, until } from "../support/faults/fault-world.ts";
 
 let world: FaultWorld;
 beforeEach(async () => {

@@ -1,8 +1,8 @@
 import { Redis } from "ioredis";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { VERSION } from "../../src/queue/version.ts";
-import { type Caller, type FaultWorld, prepareFaults, until } from "../support/fault-world.ts";
-import type { Json } from "../support/service.ts";
+import { type Caller, type FaultWorld, prepareFaults, until } from "../support/faults/fault-world.ts";
+import type { Json } from "../support/servers/service.ts";
 
 const JOBS = 10_000;
 const ORGANIZATIONS = 4;

@@ -1,9 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { renameSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { sandboxesOf, workerIdIn } from "../support/containers.ts";
-import { type Caller, type FaultWorld, prepareFaults, until } from "../support/fault-world.ts";
-import type { Json, ServiceProcess } from "../support/service.ts";
+import { type Caller, type FaultWorld, prepareFaults, until } from "../support/faults/fault-world.ts";
+import { sandboxesOf, workerIdIn } from "../support/sandboxes/containers.ts";
+import type { Json, ServiceProcess } from "../support/servers/service.ts";
 
 const sleeping = (seconds: number, text = "ended") => `import time\nprint('began', flush=True)\ntime.sleep(${seconds})\nprint('${text}')`;
 

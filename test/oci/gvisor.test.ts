@@ -9,10 +9,10 @@ import { makeLimits } from "../../src/limits.ts";
 import { makeLog } from "../../src/observe/log.ts";
 import { makeMetrics } from "../../src/observe/metrics.ts";
 import { OciSandboxFactory } from "../../src/oci/factory.ts";
-import { runtimesWanted } from "../support/engine.ts";
-import { ociBehind } from "../support/oci-behind.ts";
-import { groupsOf, processesOf, runIn } from "../support/oci-sandbox.ts";
-import { childrenOf, parentOf } from "../support/processes.ts";
+import { runtimesWanted } from "../support/sandboxes/engine.ts";
+import { ociBackend } from "../support/sandboxes/oci-backend.ts";
+import { groupsOf, processesOf, runIn } from "../support/sandboxes/oci-sandbox.ts";
+import { childrenOf, parentOf } from "../support/sandboxes/processes.ts";
 
 const limits = makeLimits();
 const never = new AbortController().signal;
@@ -21,18 +21,18 @@ const here = runtimesWanted.includes("runsc");
 if (!here) console.info(`gVisor as OCI runtime is not tested: the runtimes of this machine are ${runtimesWanted.join(", ")}`);
 
 describe.skipIf(!here)("a container with its own kernel", () => {
-  let behind: Awaited<ReturnType<typeof ociBehind>>;
+  let backend: Awaited<ReturnType<typeof ociBackend>>;
   beforeAll(async () => {
-    behind = await ociBehind({ rootfs, runtime: "runsc", limits, metrics: makeMetrics(), log: makeLog("silent") });
+    backend = await ociBackend({ rootfs, runtime: "runsc", limits, metrics: makeMetrics(), log: makeLog("silent") });
   });
-  afterAll(() => behind?.close());
+  afterAll(() => backend?.close());
 
   const taken: Sandbox[] = [];
   afterEach(async () => {
     for (const sandbox of taken.splice(0)) await sandbox.destroy();
   });
   async function take(memoryMb = 256): Promise<Sandbox> {
-    const sandbox = await behind.factory.create({ memoryMb }, never);
+    const sandbox = await backend.factory.create({ memoryMb }, never);
     taken.push(sandbox);
     return sandbox;
   }
@@ -54,7 +54,7 @@ describe.skipIf(!here)("a container with its own kernel", () => {
   test("can be joined only once", async () => {
     const sandbox = await take();
     for (const kind of ["A", "P"]) {
-      const again = connect(behind.keeper.socket);
+      const again = connect(backend.keeper.socket);
       again.write(`${kind}${sandbox.id}`);
       again.resume();
       await once(again, "close");
@@ -94,55 +94,55 @@ describe.skipIf(!here)("a container with its own kernel", () => {
     const pids = processesOf(sandbox.id);
     expect(await runIn(sandbox, "import subprocess; subprocess.Popen(['sleep', '100']); print(1)")).toBe("1");
     await sandbox.destroy();
-    expect(await behind.exists(sandbox.id)).toBe(false);
+    expect(await backend.exists(sandbox.id)).toBe(false);
     expect(readdirSync("/proc").filter((name) => pids.includes(Number(name)))).toEqual([]);
   });
 
   test("leaves nothing when it is killed from outside, and no zombie at the keeper after many processes inside", async () => {
     const sandbox = await take();
-    const inside = processesOf(sandbox.id).filter((pid) => parentOf(pid) !== behind.keeper.pid);
+    const inside = processesOf(sandbox.id).filter((pid) => parentOf(pid) !== backend.keeper.pid);
     expect(inside.length).toBeGreaterThan(0);
     for (const pid of inside) process.kill(pid, "SIGKILL");
     await sandbox.destroy();
-    expect(await behind.exists(sandbox.id)).toBe(false);
+    expect(await backend.exists(sandbox.id)).toBe(false);
 
     const busy = await take();
     const code = "import os, time\nfor _ in range(20):\n    if os.fork() == 0: os._exit(time.sleep(60))\nprint(1)";
     expect(await runIn(busy, code)).toBe("1");
     await busy.destroy();
-    expect(await behind.exists(busy.id)).toBe(false);
+    expect(await backend.exists(busy.id)).toBe(false);
     // What ends a moment after its group is gone goes with the next.
     await expect
       .poll(async () => {
         await (await take()).destroy();
-        return childrenOf(behind.keeper.pid).length;
+        return childrenOf(backend.keeper.pid).length;
       })
       .toBeLessThan(5);
   });
 
   test("whose kernel is killed is lost, and the cause is reported", async () => {
     const sandbox = await take();
-    await behind.kill(sandbox.id);
+    await backend.kill(sandbox.id);
     expect(await sandbox.receive()).toBeNull();
-    expect(await sandbox.end()).toMatchObject({ oomKilled: false, ...("exit_code" in behind.killedEvidence ? { exitCode: 137 } : {}) });
+    expect(await sandbox.end()).toMatchObject({ oomKilled: false, ...("exit_code" in backend.killedEvidence ? { exitCode: 137 } : {}) });
   });
 
   test("is refused by a worker configured for another runtime", async () => {
-    const factory = new OciSandboxFactory({ socket: behind.keeper.socket, ownKernel: false, limits, metrics: makeMetrics() });
+    const factory = new OciSandboxFactory({ socket: backend.keeper.socket, ownKernel: false, limits, metrics: makeMetrics() });
     await expect(factory.create({ memoryMb: 128 }, never)).rejects.toThrow("OCI_RUNTIME: only the keeper's is runsc");
     await factory.settled();
-    expect(await behind.containers()).toEqual([]);
+    expect(await backend.containers()).toEqual([]);
   });
 });
 
 test.skipIf(!here)("the next keeper removes what a killed one left, including a gVisor kernel", async () => {
   const options = { rootfs, runtime: "runsc", limits, metrics: makeMetrics(), log: makeLog("silent") };
-  const killed = await ociBehind(options);
+  const killed = await ociBackend(options);
   const sandbox = await killed.factory.create({ memoryMb: 128 }, never);
   const pids = processesOf(sandbox.id);
   process.kill(killed.keeper.pid, "SIGKILL");
   await expect.poll(() => sandbox.lost.aborted).toBe(true);
-  const next = await ociBehind({ ...options, state: killed.state });
+  const next = await ociBackend({ ...options, state: killed.state });
   expect(await next.exists(sandbox.id)).toBe(false);
   expect(readdirSync("/proc").filter((name) => pids.includes(Number(name)))).toEqual([]);
   await next.close();
@@ -151,7 +151,7 @@ test.skipIf(!here)("the next keeper removes what a killed one left, including a 
 test.skipIf(!here)("a keeper with gVisor logs its cost in one line", async () => {
   const lines: string[] = [];
   const log = pino({ level: "info" }, { write: (line: string) => void lines.push(line) });
-  const other = await ociBehind({ rootfs, runtime: "runsc", limits, metrics: makeMetrics(), log });
+  const other = await ociBackend({ rootfs, runtime: "runsc", limits, metrics: makeMetrics(), log });
   await other.close();
   expect(lines.filter((line) => line.includes("each waiting sandbox holds an interpreter and a kernel of its own"))).toHaveLength(1);
 });

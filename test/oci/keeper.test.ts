@@ -8,10 +8,10 @@ import type { Sandbox } from "../../src/engine/sandbox.ts";
 import { makeLimits } from "../../src/limits.ts";
 import { makeLog } from "../../src/observe/log.ts";
 import { makeMetrics } from "../../src/observe/metrics.ts";
-import { ociBehind } from "../support/oci-behind.ts";
-import { groupsOf, processesOf, runIn as run, runHead } from "../support/oci-sandbox.ts";
-import { childrenOf, commandOf, parentOf, procText } from "../support/processes.ts";
-import { startProgram } from "../support/start-program.ts";
+import { ociBackend } from "../support/sandboxes/oci-backend.ts";
+import { groupsOf, processesOf, runIn as run, runHead } from "../support/sandboxes/oci-sandbox.ts";
+import { childrenOf, commandOf, parentOf, procText } from "../support/sandboxes/processes.ts";
+import { startProgram } from "../support/servers/start-program.ts";
 
 const limits = makeLimits();
 const never = new AbortController().signal;
@@ -21,13 +21,13 @@ const ZYGOTE_FORKS_MAX = 5;
 /** Until a runtime is met at work. */
 const CONTAINERS_ASKED_MAX = 40;
 const LOOKS_EACH = 20;
-type Behind = Awaited<ReturnType<typeof ociBehind>>;
+type Backend = Awaited<ReturnType<typeof ociBackend>>;
 
-let behind: Behind;
+let backend: Backend;
 beforeAll(async () => {
-  behind = await ociBehind({ rootfs, runtime, limits, metrics: makeMetrics(), log: makeLog("silent"), zygoteForksMax: ZYGOTE_FORKS_MAX });
+  backend = await ociBackend({ rootfs, runtime, limits, metrics: makeMetrics(), log: makeLog("silent"), zygoteForksMax: ZYGOTE_FORKS_MAX });
 });
-afterAll(() => behind.close());
+afterAll(() => backend.close());
 
 const taken: Sandbox[] = [];
 afterEach(async () => {
@@ -35,7 +35,7 @@ afterEach(async () => {
 });
 
 async function take(memoryMb = 128): Promise<Sandbox> {
-  const sandbox = await behind.factory.create({ memoryMb }, never);
+  const sandbox = await backend.factory.create({ memoryMb }, never);
   taken.push(sandbox);
   return sandbox;
 }
@@ -52,7 +52,7 @@ describe("a container", () => {
   test("can be joined only once", async () => {
     const sandbox = await take();
     expect(await run(sandbox, "print(1)")).toBe("1");
-    const again = connect(behind.keeper.socket);
+    const again = connect(backend.keeper.socket);
     again.write(`A${sandbox.id}`);
     again.resume();
     await once(again, "close");
@@ -62,7 +62,7 @@ describe("a container", () => {
   test("can be joined only once, also by concurrent requests", async () => {
     const sandbox = await take();
     const asked = Array.from({ length: 12 }, () => {
-      const connection = connect(behind.keeper.socket);
+      const connection = connect(backend.keeper.socket);
       connection.on("error", () => {});
       connection.write(`P${sandbox.id}`);
       connection.resume();
@@ -78,16 +78,16 @@ describe("a container", () => {
   test("that is returned while a runner enters is not confused with another", async () => {
     const stayed = await take();
     for (let round = 0; round < 20; round++) {
-      const leaving = await behind.factory.create({ memoryMb: 128 }, never);
+      const leaving = await backend.factory.create({ memoryMb: 128 }, never);
       void leaving.send({ kind: "run", head: runHead, body: Buffer.from("print('lost')") }).catch(() => {});
-      await Promise.all([leaving.destroy(), behind.factory.create({ memoryMb: 128 }, never).then((next) => next.destroy())]);
+      await Promise.all([leaving.destroy(), backend.factory.create({ memoryMb: 128 }, never).then((next) => next.destroy())]);
     }
     expect(processesOf(stayed.id)).toHaveLength(1);
     expect(await run(stayed, "import os; print(len([name for name in os.listdir('/proc') if name.isdigit()]))")).toBe("2");
   });
 
   test("of an unknown id is not joined", async () => {
-    const guess = connect(behind.keeper.socket);
+    const guess = connect(backend.keeper.socket);
     guess.write(`A${"0".repeat(32)}`);
     guess.resume();
     await once(guess, "close");
@@ -110,15 +110,15 @@ describe("a container", () => {
     const sandbox = await take();
     expect(await run(sandbox, "import subprocess; subprocess.Popen(['sleep', '100']); print(1)")).toBe("1");
     await sandbox.destroy();
-    expect(await behind.exists(sandbox.id)).toBe(false);
+    expect(await backend.exists(sandbox.id)).toBe(false);
   });
 });
 
 describe("the keeper", () => {
   test("refuses memory beyond its limits, and closes the connection on an invalid request", async () => {
-    await expect(behind.factory.create({ memoryMb: limits.sessionMemoryMbMax + 1 }, never)).rejects.toThrow("memory");
-    await expect(behind.factory.create({ memoryMb: limits.memoryMbMin - 1 }, never)).rejects.toThrow("memory");
-    const unknown = connect(behind.keeper.socket);
+    await expect(backend.factory.create({ memoryMb: limits.sessionMemoryMbMax + 1 }, never)).rejects.toThrow("memory");
+    await expect(backend.factory.create({ memoryMb: limits.memoryMbMin - 1 }, never)).rejects.toThrow("memory");
+    const unknown = connect(backend.keeper.socket);
     // It closes with bytes unread, which is a reset.
     unknown.on("error", () => {});
     unknown.write("Xrm -rf /");
@@ -128,7 +128,7 @@ describe("the keeper", () => {
   });
 
   test("accepts only its owner", () => {
-    const { mode, uid } = statSync(behind.keeper.socket);
+    const { mode, uid } = statSync(backend.keeper.socket);
     expect(mode & 0o777).toBe(0o600);
     expect(uid).toBe(process.getuid?.());
   });
@@ -168,7 +168,7 @@ describe("the zygote", () => {
 });
 
 test("a keeper that ends leaves nothing and loses its sandboxes", async () => {
-  const other = await ociBehind({ rootfs, runtime, limits, metrics: makeMetrics(), log: makeLog("silent") });
+  const other = await ociBackend({ rootfs, runtime, limits, metrics: makeMetrics(), log: makeLog("silent") });
   const sandbox = await other.factory.create({ memoryMb: 128 }, never);
   const { state } = other;
   await other.keeper.stop();
@@ -181,7 +181,7 @@ test("a keeper that ends leaves nothing and loses its sandboxes", async () => {
 
 test("a container in creation when its keeper is killed is removed by the next keeper", async () => {
   const options = { rootfs, runtime, limits, metrics: makeMetrics(), log: makeLog("silent") };
-  const killed = await ociBehind(options);
+  const killed = await ociBackend(options);
   const asked: Promise<unknown>[] = [];
   let making: number | undefined;
   while (making === undefined && asked.length < CONTAINERS_ASKED_MAX) {
@@ -195,7 +195,7 @@ test("a container in creation when its keeper is killed is removed by the next k
   await Promise.allSettled(asked);
   const left = await killed.containers();
   let ready = false;
-  const coming = ociBehind({ ...options, state: killed.state }).finally(() => {
+  const coming = ociBackend({ ...options, state: killed.state }).finally(() => {
     ready = true;
   });
   // It waits for the runtime, or else it does not and is there before that.
@@ -246,5 +246,5 @@ function waitsForLock(file: string): boolean {
 
 /** Of this keeper: children of its process. */
 function zygotes(): number[] {
-  return childrenOf(behind.keeper.pid).filter((pid) => commandOf(pid).includes("runner.zygote"));
+  return childrenOf(backend.keeper.pid).filter((pid) => commandOf(pid).includes("runner.zygote"));
 }

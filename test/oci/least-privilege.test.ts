@@ -5,9 +5,9 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createKey } from "../../src/keys.ts";
-import { startRedis, type TestRedis } from "../support/redis.ts";
-import { client } from "../support/service.ts";
-import { endPrograms, type Started, startProgram } from "../support/start-program.ts";
+import { startRedis, type TestRedis } from "../support/redis/redis.ts";
+import { client } from "../support/servers/service.ts";
+import { endPrograms, type Started, startProgram } from "../support/servers/start-program.ts";
 
 /** Accounts without a name, a home or a file: the service's, and one that has nothing to do with it. */
 const SERVICE_UID = 64_001;

@@ -6,9 +6,9 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { createKey } from "../../src/keys.ts";
-import { startRedis, type TestRedis } from "../support/redis.ts";
-import { client } from "../support/service.ts";
-import { endPrograms, type Started, startProgram } from "../support/start-program.ts";
+import { startRedis, type TestRedis } from "../support/redis/redis.ts";
+import { client } from "../support/servers/service.ts";
+import { endPrograms, type Started, startProgram } from "../support/servers/start-program.ts";
 
 /** An account that has nothing but a delegated group, and ids in /etc/subuid. */
 const ACCOUNT = { name: "ci-rootless", uid: 64_010, firstId: 1_000_000, ids: 65_536 };

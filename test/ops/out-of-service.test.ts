@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { type DockerProxy, startDockerProxy } from "../support/docker-proxy.ts";
-import { client, prepareService, type ServiceProcess, type TestService } from "../support/service.ts";
+import { type DockerProxy, startDockerProxy } from "../support/servers/docker-proxy.ts";
+import { client, prepareService, type ServiceProcess, type TestService } from "../support/servers/service.ts";
 
 /** An engine whose containers lose a wall while a worker serves, as by a change of its settings or of its runtime. */
 let engine: DockerProxy;

@@ -2,10 +2,10 @@ import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import http from "node:http";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { type ModelServer, startModelServer } from "../support/model-server.ts";
-import { startPrometheus, type TestPrometheus } from "../support/prometheus.ts";
-import { client, prepareService, type ServiceProcess, type TestService } from "../support/service.ts";
-import { alerts, commandsOf, inputsOf, panels, records, runbooks } from "../support/watch.ts";
+import { alerts, commandsOf, inputsOf, panels, records, runbooks } from "../support/checks/ops-files.ts";
+import { type ModelServer, startModelServer } from "../support/servers/model-server.ts";
+import { startPrometheus, type TestPrometheus } from "../support/servers/prometheus.ts";
+import { client, prepareService, type ServiceProcess, type TestService } from "../support/servers/service.ts";
 
 /** An api and a worker under a mixed load that goes on, and a real Prometheus that scrapes them. */
 let world: TestService;

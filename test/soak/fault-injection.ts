@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { FaultWorld } from "../support/fault-world.ts";
-import type { ServiceProcess } from "../support/service.ts";
-import type { TcpProxy } from "../support/tcp-proxy.ts";
+import type { FaultWorld } from "../support/faults/fault-world.ts";
+import type { ServiceProcess } from "../support/servers/service.ts";
+import type { TcpProxy } from "../support/servers/tcp-proxy.ts";
 import type { Random } from "./random.ts";
 
 const REDIS_AWAY_MS = 2_000;

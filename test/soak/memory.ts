@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ServiceProcess } from "../support/service.ts";
+import type { ServiceProcess } from "../support/servers/service.ts";
 
 const SAMPLE_MS = 2_000;
 const MIB = 2 ** 20;

@@ -1,4 +1,4 @@
-import type { Ending } from "../support/ledger.ts";
+import type { Ending } from "../support/faults/ledger.ts";
 
 export interface Program {
   readonly name: string;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Caller, type FaultWorld, prepareFaults } from "../support/fault-world.ts";
-import type { Ending } from "../support/ledger.ts";
+import { type Caller, type FaultWorld, prepareFaults } from "../support/faults/fault-world.ts";
+import type { Ending } from "../support/faults/ledger.ts";
 import { injectFaults, type Victims } from "./fault-injection.ts";
 import { watchMemory } from "./memory.ts";
 import { honest, hostile } from "./programs.ts";

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { newId } from "../../../src/execution/ids.ts";
-import { call } from "../../support/call.ts";
-import { script } from "../../support/model-server.ts";
+import { call } from "../../support/checks/call.ts";
+import { script } from "../../support/servers/model-server.ts";
 import { type Body, type Rig, respond, startRig, TOOL, text } from "./rig.ts";
 
 let rig: Rig;

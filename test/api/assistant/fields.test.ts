@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { call } from "../../support/call.ts";
-import { script } from "../../support/model-server.ts";
+import { call } from "../../support/checks/call.ts";
+import { script } from "../../support/servers/model-server.ts";
 import { type Rig, respond, startRig, TOOL } from "./rig.ts";
 
 let rig: Rig;

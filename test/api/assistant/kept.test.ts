@@ -1,8 +1,8 @@
 import { request } from "node:http";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { Api } from "../../support/api.ts";
-import { call, eventsOf } from "../../support/call.ts";
-import { script } from "../../support/model-server.ts";
+import { call, eventsOf } from "../../support/checks/call.ts";
+import type { Api } from "../../support/servers/api.ts";
+import { script } from "../../support/servers/model-server.ts";
 import { type Body, names, type Rig, respond, startRig, TOOL, text } from "./rig.ts";
 
 let rig: Rig;

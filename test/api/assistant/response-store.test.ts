@@ -2,7 +2,7 @@ import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { RedisResponseStore } from "../../../src/assistant/response-store.ts";
 import { makeLimits } from "../../../src/limits.ts";
-import { startRedis, type TestRedis } from "../../support/redis.ts";
+import { startRedis, type TestRedis } from "../../support/redis/redis.ts";
 
 let server: TestRedis;
 let redis: Redis;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { script } from "../../support/model-server.ts";
+import { script } from "../../support/servers/model-server.ts";
 import { MODEL_KEY, names, type Rig, respond, startRig, streamOf, TOOL, text } from "./rig.ts";
 
 let rig: Rig;

@@ -3,12 +3,12 @@ import { makeAssistant } from "../../../src/bin/assistant-part.ts";
 import type { Output } from "../../../src/execution/outputs.ts";
 import type { ExecutionEnd } from "../../../src/execution/result.ts";
 import type { LimitName } from "../../../src/limits.ts";
-import { type Api, startApi } from "../../support/api.ts";
-import { call, eventsOf } from "../../support/call.ts";
-import type { FakeExecutions } from "../../support/fake-executions.ts";
-import { FakeSessions } from "../../support/fake-sessions.ts";
-import { type ModelServer, startModelServer } from "../../support/model-server.ts";
-import { startRedis, type TestRedis } from "../../support/redis.ts";
+import { call, eventsOf } from "../../support/checks/call.ts";
+import type { FakeExecutions } from "../../support/fakes/fake-executions.ts";
+import { FakeSessions } from "../../support/fakes/fake-sessions.ts";
+import { startRedis, type TestRedis } from "../../support/redis/redis.ts";
+import { type Api, startApi } from "../../support/servers/api.ts";
+import { type ModelServer, startModelServer } from "../../support/servers/model-server.ts";
 
 export const MODEL_KEY = "sk-the-key-of-the-model";
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { ServiceError } from "../../../src/errors.ts";
 import { newId } from "../../../src/execution/ids.ts";
-import { script } from "../../support/model-server.ts";
+import { script } from "../../support/servers/model-server.ts";
 import { type Body, type Rig, respond, startRig, TOOL, text } from "./rig.ts";
 
 let rig: Rig;

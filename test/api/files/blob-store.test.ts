@@ -10,8 +10,8 @@ import { newId } from "../../../src/execution/ids.ts";
 import { FolderStore } from "../../../src/files/folder-store.ts";
 import { openS3Store } from "../../../src/files/s3-store.ts";
 import { type BlobStore, BlobStoreFailed, BlobTooLarge, type LentChunks } from "../../../src/files/store.ts";
-import { gather } from "../../support/gather.ts";
-import { startS3, type TestS3 } from "../../support/s3.ts";
+import { gather } from "../../support/checks/gather.ts";
+import { startS3, type TestS3 } from "../../support/servers/s3.ts";
 
 async function* chunks(...parts: Array<string | Uint8Array | Error>): AsyncGenerator<Uint8Array> {
   for (const part of parts) {

@@ -9,8 +9,8 @@ import { Files } from "../../../src/files/files.ts";
 import { FolderStore } from "../../../src/files/folder-store.ts";
 import type { FileRecord } from "../../../src/files/store.ts";
 import { makeLimits } from "../../../src/limits.ts";
-import { gather } from "../../support/gather.ts";
-import { startRedis, type TestRedis } from "../../support/redis.ts";
+import { gather } from "../../support/checks/gather.ts";
+import { startRedis, type TestRedis } from "../../support/redis/redis.ts";
 
 let server: TestRedis;
 let redis: Redis;

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Heartbeat } from "../../../src/queue/heartbeat.ts";
-import { type Api, startApi } from "../../support/api.ts";
-import { call } from "../../support/call.ts";
-import { FakeEngine } from "../../support/fake-engine.ts";
-import { FakeSessionEngine } from "../../support/fake-session-engine.ts";
+import { call } from "../../support/checks/call.ts";
+import { FakeEngine } from "../../support/fakes/fake-engine.ts";
+import { FakeSessionEngine } from "../../support/fakes/fake-session-engine.ts";
+import { type Api, startApi } from "../../support/servers/api.ts";
 import { log, makeRig, newExecution, type Rig, request } from "../queue/rig.ts";
 
 let rig: Rig;

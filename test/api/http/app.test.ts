@@ -9,10 +9,10 @@ import { makeOperationsApp } from "../../../src/http/operations.ts";
 import { makeRateLimit } from "../../../src/http/rate-limit.ts";
 import { revokeKey } from "../../../src/keys.ts";
 import { makeLimits } from "../../../src/limits.ts";
-import { type Api, type ApiOptions, startApi } from "../../support/api.ts";
-import { call, callRaw } from "../../support/call.ts";
-import { expectMatchesOpenApi, openApi } from "../../support/openapi.ts";
-import { startRedis, type TestRedis } from "../../support/redis.ts";
+import { call, callRaw } from "../../support/checks/call.ts";
+import { expectMatchesOpenApi, openApi } from "../../support/checks/openapi.ts";
+import { startRedis, type TestRedis } from "../../support/redis/redis.ts";
+import { type Api, type ApiOptions, startApi } from "../../support/servers/api.ts";
 
 let redis: TestRedis;
 const opened: Api[] = [];

@@ -5,11 +5,11 @@ import { failFast, untilReady } from "../../../src/queue/connection.ts";
 import { Consumer } from "../../../src/queue/consumer.ts";
 import { Heartbeat } from "../../../src/queue/heartbeat.ts";
 import { Producer } from "../../../src/queue/producer.ts";
-import { type Api, startApi } from "../../support/api.ts";
-import { call as callApi } from "../../support/call.ts";
-import { FakeEngine } from "../../support/fake-engine.ts";
-import { FakeSessionEngine } from "../../support/fake-session-engine.ts";
-import { startRedis, type TestRedis } from "../../support/redis.ts";
+import { call as callApi } from "../../support/checks/call.ts";
+import { FakeEngine } from "../../support/fakes/fake-engine.ts";
+import { FakeSessionEngine } from "../../support/fakes/fake-session-engine.ts";
+import { startRedis, type TestRedis } from "../../support/redis/redis.ts";
+import { type Api, startApi } from "../../support/servers/api.ts";
 
 const PREFIX = "containers";
 const log = makeLog("silent");

@@ -7,8 +7,8 @@ import { makeLog } from "../../../src/observe/log.ts";
 import { makeMetrics } from "../../../src/observe/metrics.ts";
 import { failFast, untilReady } from "../../../src/queue/connection.ts";
 import { Producer } from "../../../src/queue/producer.ts";
-import { FakeExecutions } from "../../support/fake-executions.ts";
-import { startRedis, type TestRedis } from "../../support/redis.ts";
+import { FakeExecutions } from "../../support/fakes/fake-executions.ts";
+import { startRedis, type TestRedis } from "../../support/redis/redis.ts";
 
 const limits = makeLimits();
 const schema = executionRequestSchema(limits);

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Api, startApi } from "../../support/api.ts";
-import { call, eventsOf } from "../../support/call.ts";
-import { startRedis, type TestRedis } from "../../support/redis.ts";
+import { call, eventsOf } from "../../support/checks/call.ts";
+import { startRedis, type TestRedis } from "../../support/redis/redis.ts";
+import { type Api, startApi } from "../../support/servers/api.ts";
 
 let redis: TestRedis;
 let api: Api;

@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openS3Store } from "../../../src/files/s3-store.ts";
-import { type Api, startApi } from "../../support/api.ts";
-import { call } from "../../support/call.ts";
-import { startRedis, type TestRedis } from "../../support/redis.ts";
-import { startS3, type TestS3 } from "../../support/s3.ts";
+import { call } from "../../support/checks/call.ts";
+import { startRedis, type TestRedis } from "../../support/redis/redis.ts";
+import { type Api, startApi } from "../../support/servers/api.ts";
+import { startS3, type TestS3 } from "../../support/servers/s3.ts";
 
 let redis: TestRedis;
 let s3: TestS3;

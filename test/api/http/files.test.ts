@@ -5,9 +5,9 @@ import { request as httpRequest } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { FolderStore } from "../../../src/files/folder-store.ts";
 import { BlobStoreFailed } from "../../../src/files/store.ts";
-import { type Api, startApi } from "../../support/api.ts";
-import { call, callRaw } from "../../support/call.ts";
-import { startRedis, type TestRedis } from "../../support/redis.ts";
+import { call, callRaw } from "../../support/checks/call.ts";
+import { startRedis, type TestRedis } from "../../support/redis/redis.ts";
+import { type Api, startApi } from "../../support/servers/api.ts";
 
 const BYTES_MAX = 2 * 1024 * 1024;
 let redis: TestRedis;

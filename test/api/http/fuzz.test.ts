@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Api, startApi } from "../../support/api.ts";
-import { jsonText, multipart, type Random, randomFrom, type Schema, valueFor, wellFormedId } from "../../support/fuzz.ts";
-import { expectMatchesOpenApi, openApi } from "../../support/openapi.ts";
-import { startRedis, type TestRedis } from "../../support/redis.ts";
+import { jsonText, multipart, type Random, randomFrom, type Schema, valueFor, wellFormedId } from "../../support/checks/fuzz.ts";
+import { expectMatchesOpenApi, openApi } from "../../support/checks/openapi.ts";
+import { startRedis, type TestRedis } from "../../support/redis/redis.ts";
+import { type Api, startApi } from "../../support/servers/api.ts";
 
 /** Of each operation in the document. */
 const REQUESTS = 60;

@@ -1,8 +1,8 @@
 import { readdir } from "node:fs/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { playgroundFiles } from "../../../src/http/playground.ts";
-import { type Api, startApi } from "../../support/api.ts";
-import { startRedis, type TestRedis } from "../../support/redis.ts";
+import { startRedis, type TestRedis } from "../../support/redis/redis.ts";
+import { type Api, startApi } from "../../support/servers/api.ts";
 
 let redis: TestRedis;
 let api: Api;

@@ -3,9 +3,9 @@ import type { ReceiptSource } from "../../../src/execution/receipt-source.ts";
 import { type DayRange, dateOfDay, dayNumber } from "../../../src/execution/usage.ts";
 import { executionExample } from "../../../src/http/openapi-examples.ts";
 import { verifyReceipt } from "../../../src/receipts/verify.ts";
-import { type Api, type ApiOptions, startApi } from "../../support/api.ts";
-import { call } from "../../support/call.ts";
-import { startRedis, type TestRedis } from "../../support/redis.ts";
+import { call } from "../../support/checks/call.ts";
+import { startRedis, type TestRedis } from "../../support/redis/redis.ts";
+import { type Api, type ApiOptions, startApi } from "../../support/servers/api.ts";
 
 let redis: TestRedis;
 const opened: Api[] = [];

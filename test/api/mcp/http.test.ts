@@ -3,8 +3,8 @@ import net from "node:net";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Output } from "../../../src/execution/outputs.ts";
-import { type Api, type ApiOptions, startApi } from "../../support/api.ts";
-import { startRedis, type TestRedis } from "../../support/redis.ts";
+import { startRedis, type TestRedis } from "../../support/redis/redis.ts";
+import { type Api, type ApiOptions, startApi } from "../../support/servers/api.ts";
 
 let redis: TestRedis;
 const opened: Array<{ close(): Promise<unknown> }> = [];

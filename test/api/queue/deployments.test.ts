@@ -5,8 +5,14 @@ import { FileCatalog } from "../../../src/files/catalog.ts";
 import { makeRateLimit } from "../../../src/http/rate-limit.ts";
 import { failFast, untilReady } from "../../../src/queue/connection.ts";
 import { Heartbeat } from "../../../src/queue/heartbeat.ts";
-import { FakeEngine } from "../../support/fake-engine.ts";
-import { type Deployment, type Replicated, startRedisCluster, startRedisSentinel, startRedisTls } from "../../support/redis-deployments.ts";
+import { FakeEngine } from "../../support/fakes/fake-engine.ts";
+import {
+  type Deployment,
+  type Replicated,
+  startRedisCluster,
+  startRedisSentinel,
+  startRedisTls,
+} from "../../support/redis/redis-deployments.ts";
 import { log, makeRigAt, newExecution, request } from "./rig.ts";
 
 const AFTER_FAILOVER_MS = 30_000;

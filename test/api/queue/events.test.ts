@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ExecutionEvent } from "../../../src/execution/result.ts";
 import { outputScript } from "../../../src/queue/scripts.ts";
-import { FakeEngine } from "../../support/fake-engine.ts";
+import { FakeEngine } from "../../support/fakes/fake-engine.ts";
 import { makeRig, newExecution, type Rig } from "./rig.ts";
 
 let rig: Rig;

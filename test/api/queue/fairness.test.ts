@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { FakeEngine } from "../../support/fake-engine.ts";
+import { FakeEngine } from "../../support/fakes/fake-engine.ts";
 import { makeRig, newExecution, type Rig, request } from "./rig.ts";
 
 let rig: Rig;

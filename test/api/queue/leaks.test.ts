@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { FakeEngine } from "../../support/fake-engine.ts";
+import { FakeEngine } from "../../support/fakes/fake-engine.ts";
 import { makeRig, newExecution, type Rig, request } from "./rig.ts";
 
 /** BullMQ's own: what a queue is called, its counter, the marker of its workers, its bounded stream of events. */

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "vitest";
 import { makeMetrics } from "../../../src/observe/metrics.ts";
-import { FakeEngine } from "../../support/fake-engine.ts";
+import { FakeEngine } from "../../support/fakes/fake-engine.ts";
 import { makeRig, newExecution, type Rig } from "./rig.ts";
 
 let rig: Rig;

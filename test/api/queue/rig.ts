@@ -7,7 +7,7 @@ import { failFast, patient, untilReady } from "../../../src/queue/connection.ts"
 import { Consumer, type ConsumerTiming } from "../../../src/queue/consumer.ts";
 import { Producer } from "../../../src/queue/producer.ts";
 import type { NewExecution } from "../../../src/queue/submission.ts";
-import { startRedis, type TestRedis } from "../../support/redis.ts";
+import { startRedis, type TestRedis } from "../../support/redis/redis.ts";
 
 export const log = makeLog("silent");
 

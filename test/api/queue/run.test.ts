@@ -1,7 +1,7 @@
 import { Writable } from "node:stream";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { completedEnd, FakeEngine } from "../../support/fake-engine.ts";
+import { completedEnd, FakeEngine } from "../../support/fakes/fake-engine.ts";
 import { makeRig, newExecution, type Rig, request } from "./rig.ts";
 
 let rig: Rig;

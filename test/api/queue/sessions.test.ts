@@ -4,8 +4,8 @@ import type { LimitName } from "../../../src/limits.ts";
 import { Heartbeat } from "../../../src/queue/heartbeat.ts";
 import { makeKeys } from "../../../src/queue/keys.ts";
 import type { StoredFiles } from "../../../src/queue/session-files.ts";
-import { FakeEngine } from "../../support/fake-engine.ts";
-import { FakeSessionEngine } from "../../support/fake-session-engine.ts";
+import { FakeEngine } from "../../support/fakes/fake-engine.ts";
+import { FakeSessionEngine } from "../../support/fakes/fake-session-engine.ts";
 import { log, makeRig, newExecution, type Rig, request } from "./rig.ts";
 
 const rigs: Rig[] = [];

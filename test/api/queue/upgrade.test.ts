@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { VERSION } from "../../../src/queue/version.ts";
-import { FakeEngine } from "../../support/fake-engine.ts";
+import { FakeEngine } from "../../support/fakes/fake-engine.ts";
 import { makeRig, newExecution, type Rig } from "./rig.ts";
 
 const newer = VERSION + 1;

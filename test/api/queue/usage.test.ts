@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { dayNumber } from "../../../src/execution/usage.ts";
-import { completedEnd, FakeEngine } from "../../support/fake-engine.ts";
+import { completedEnd, FakeEngine } from "../../support/fakes/fake-engine.ts";
 import { makeRig, newExecution, type Rig, request } from "./rig.ts";
 
 let rig: Rig;

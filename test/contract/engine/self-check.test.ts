@@ -3,7 +3,7 @@ import { startSelfChecks } from "../../../src/engine/self-check.ts";
 import { proveLockdown } from "../../../src/engine/self-proof.ts";
 import { makeLimits } from "../../../src/limits.ts";
 import { makeLog } from "../../../src/observe/log.ts";
-import { type EngineUnderTest, startEngine } from "../../support/engine.ts";
+import { type EngineUnderTest, startEngine } from "../../support/sandboxes/engine.ts";
 
 /** Programs are tried one after another without a pause. */
 const limits = makeLimits({ selfCheckIntervalMs: 1 });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { StopReason } from "../../../src/execution/run.ts";
 import { makeLimits } from "../../../src/limits.ts";
-import { type EngineUnderTest, startEngine } from "../../support/engine.ts";
+import { type EngineUnderTest, startEngine } from "../../support/sandboxes/engine.ts";
 
 let under: EngineUnderTest;
 beforeAll(async () => {

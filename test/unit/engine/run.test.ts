@@ -9,7 +9,7 @@ import { makeLimits } from "../../../src/limits.ts";
 import { makeLog } from "../../../src/observe/log.ts";
 import { makeMetrics } from "../../../src/observe/metrics.ts";
 import { WireError } from "../../../src/wire/frames.ts";
-import { doneHead, FakeFactory, type FakeSandbox, OpeningFactory, type Script } from "../../support/fake-sandbox.ts";
+import { doneHead, FakeFactory, type FakeSandbox, OpeningFactory, type Script } from "../../support/fakes/fake-sandbox.ts";
 
 const limits = makeLimits({
   sandboxStartTimeoutMsMax: 500,

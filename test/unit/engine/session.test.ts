@@ -6,7 +6,7 @@ import type { RunInput, RunPorts } from "../../../src/execution/run.ts";
 import { makeLimits } from "../../../src/limits.ts";
 import { makeLog } from "../../../src/observe/log.ts";
 import { makeMetrics } from "../../../src/observe/metrics.ts";
-import { doneHead, FakeFactory, type FakeSandbox, type Script } from "../../support/fake-sandbox.ts";
+import { doneHead, FakeFactory, type FakeSandbox, type Script } from "../../support/fakes/fake-sandbox.ts";
 
 const limits = makeLimits({ inputTimeoutMsMax: 300, runKillGraceMs: 100, runTimeoutMsMax: 1_000 });
 const pools: Pool[] = [];

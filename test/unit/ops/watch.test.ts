@@ -4,7 +4,7 @@ import { parse } from "yaml";
 import { describeVariables } from "../../../src/config.ts";
 import { limitDefaults } from "../../../src/limits.ts";
 import { makeMetrics } from "../../../src/observe/metrics.ts";
-import { alerts, commandsOf, inputsOf, metricsIn, panels, queries, records, ruleTests, runbooks } from "../../support/watch.ts";
+import { alerts, commandsOf, inputsOf, metricsIn, panels, queries, records, ruleTests, runbooks } from "../../support/checks/ops-files.ts";
 
 const ours = makeMetrics().registry.getMetricsAsArray() as unknown as Array<{ name: string; help: string; type: string }>;
 const namesOf = ({ name, type }: { name: string; type: string }) =>

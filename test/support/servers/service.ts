@@ -5,14 +5,14 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { createKey } from "../../src/keys.ts";
-import { startRedis, type TestRedis, type TestRedisOptions } from "./redis.ts";
+import { createKey } from "../../../src/keys.ts";
+import { startRedis, type TestRedis, type TestRedisOptions } from "../redis/redis.ts";
 
 /** The compiled service. `npm test` builds it first. */
-const BUILT = new URL("../../dist/bin/", import.meta.url);
+const BUILT = new URL("../../../dist/bin/", import.meta.url);
 const START_TIMEOUT_MS = 60_000;
 
-const CHEAP_WORKER = new URL("cheap-worker.mjs", import.meta.url);
+const CHEAP_WORKER = new URL("./cheap-worker.mjs", import.meta.url);
 
 /** The service's commands, and a worker without sandboxes. */
 export type Command = "api" | "worker" | "all" | "cheap-worker";

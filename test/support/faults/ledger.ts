@@ -1,5 +1,5 @@
+import type { Json } from "../servers/service.ts";
 import type { Caller } from "./fault-world.ts";
-import type { Json } from "./service.ts";
 
 /** Allowed ends of an execution, as status or status/cause. */
 export type Ending = string;

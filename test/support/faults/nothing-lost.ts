@@ -1,16 +1,16 @@
 import { readdir } from "node:fs/promises";
 import { Redis } from "ioredis";
 import { expect } from "vitest";
-import { connectEngine } from "../../src/docker/engine-client.ts";
-import { reapSandboxes } from "../../src/docker/reaper.ts";
-import { FolderStore } from "../../src/files/folder-store.ts";
-import { makeLog } from "../../src/observe/log.ts";
-import { makeMetrics } from "../../src/observe/metrics.ts";
-import { decodeRecord, type StoredExecution } from "../../src/queue/record.ts";
-import { sandboxesOf } from "./containers.ts";
+import { connectEngine } from "../../../src/docker/engine-client.ts";
+import { reapSandboxes } from "../../../src/docker/reaper.ts";
+import { FolderStore } from "../../../src/files/folder-store.ts";
+import { makeLog } from "../../../src/observe/log.ts";
+import { makeMetrics } from "../../../src/observe/metrics.ts";
+import { decodeRecord, type StoredExecution } from "../../../src/queue/record.ts";
+import { sandboxesOf } from "../sandboxes/containers.ts";
+import type { ServiceProcess } from "../servers/service.ts";
 import { type FaultWorld, until } from "./fault-world.ts";
 import type { Entry } from "./ledger.ts";
-import type { ServiceProcess } from "./service.ts";
 
 const PREFIX = "{ci}";
 /** BullMQ's own keys: one record for each queue, and a bounded stream of events. */

@@ -1,7 +1,7 @@
-import type { SandboxFactory } from "../../src/engine/sandbox.ts";
+import type { SandboxFactory } from "../../../src/engine/sandbox.ts";
 
 /** A worker's `SandboxFactory` with access to the engine behind it, to inspect sandboxes and to disturb them. */
-export interface Behind {
+export interface Backend {
   factory: SandboxFactory;
   /** Ids of all sandboxes that this engine has made and not removed. */
   containers(): Promise<string[]>;

@@ -2,19 +2,19 @@ import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { release } from "node:os";
-import { hasOwnKernel } from "../../src/engine/own-kernel.ts";
-import type { Sandbox } from "../../src/engine/sandbox.ts";
-import type { Limits } from "../../src/limits.ts";
-import { type Log, makeLog } from "../../src/observe/log.ts";
-import type { Metrics } from "../../src/observe/metrics.ts";
-import { OciSandboxFactory } from "../../src/oci/factory.ts";
-import { type Keeper, startKeeper } from "../../src/oci/keeper.ts";
-import type { Behind } from "./behind.ts";
+import { hasOwnKernel } from "../../../src/engine/own-kernel.ts";
+import type { Sandbox } from "../../../src/engine/sandbox.ts";
+import type { Limits } from "../../../src/limits.ts";
+import { type Log, makeLog } from "../../../src/observe/log.ts";
+import type { Metrics } from "../../../src/observe/metrics.ts";
+import { OciSandboxFactory } from "../../../src/oci/factory.ts";
+import { type Keeper, startKeeper } from "../../../src/oci/keeper.ts";
+import type { Backend } from "./backend.ts";
 
 const CGROUPS = "/sys/fs/cgroup";
 const CONTAINERS_MAX = 64;
 
-export interface OciBehindOptions {
+export interface OciBackendOptions {
   rootfs: string;
   runtime: string;
   limits: Limits;
@@ -30,11 +30,11 @@ export interface OciBehindOptions {
 }
 
 /** Starts a private keeper, so that the test can ask what is left. */
-export async function ociBehind(options: OciBehindOptions): Promise<Behind & { keeper: Keeper; state: string }> {
+export async function ociBackend(options: OciBackendOptions): Promise<Backend & { keeper: Keeper; state: string }> {
   const { rootfs, runtime, limits, metrics, log } = options;
   const { state = `/run/code-interpreter-test-${randomUUID()}` } = options;
   const seccomp =
-    options.seccomp ?? (JSON.parse(readFileSync(new URL("../../sandbox-image/seccomp.json", import.meta.url), "utf8")) as object);
+    options.seccomp ?? (JSON.parse(readFileSync(new URL("../../../sandbox-image/seccomp.json", import.meta.url), "utf8")) as object);
   const worn = options.zygoteForksMax === undefined ? {} : { zygoteForksMax: options.zygoteForksMax };
   const ownerUid = process.getuid?.() ?? 0;
   // Only the keeper's log names a container that it cannot remove, so it is shown even in tests without a log.

@@ -14,7 +14,7 @@ export interface TestPrometheus {
   stop(): Promise<void>;
 }
 
-const OPS = new URL("../../ops/prometheus/", import.meta.url);
+const OPS = new URL("../../../ops/prometheus/", import.meta.url);
 const START_TIMEOUT_MS = 60_000;
 const ASK_AGAIN_MS = 100;
 

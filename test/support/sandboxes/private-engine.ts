@@ -4,8 +4,8 @@ import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSyn
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { until } from "../faults/fault-world.ts";
 import { testEngine } from "./containers.ts";
-import { until } from "./fault-world.ts";
 
 /** Room for the sandbox image and a little more. The file is sparse. */
 const DISK_BYTES = 4 * 2 ** 30;

@@ -1,7 +1,7 @@
-import { executionEnd } from "../../src/execution/result.ts";
-import type { Limits } from "../../src/limits.ts";
-import type { Attack } from "./attack-header.ts";
-import type { Ran } from "./engine.ts";
+import { executionEnd } from "../../../src/execution/result.ts";
+import type { Limits } from "../../../src/limits.ts";
+import type { Ran } from "../sandboxes/engine.ts";
+import type { Attack } from "./header.ts";
 
 /** Above the size as JSON that all limits together allow. */
 const RESULT_BYTES_MAX = 64 * 1024 * 1024;

@@ -1,11 +1,11 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { makeLimits } from "../../src/limits.ts";
-import { makeLog } from "../../src/observe/log.ts";
-import { makeMetrics } from "../../src/observe/metrics.ts";
-import { Consumer } from "../../src/queue/consumer.ts";
-import { completedEnd } from "./fake-engine.ts";
+import { makeLimits } from "../../../src/limits.ts";
+import { makeLog } from "../../../src/observe/log.ts";
+import { makeMetrics } from "../../../src/observe/metrics.ts";
+import { Consumer } from "../../../src/queue/consumer.ts";
+import { completedEnd } from "../fakes/fake-engine.ts";
 
 const DRAIN_MS = 10_000;
 

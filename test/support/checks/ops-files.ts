@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { parse } from "yaml";
 
 /** The contents of `ops/`. */
-const read = (path: string) => readFileSync(new URL(`../../ops/${path}`, import.meta.url), "utf8");
+const read = (path: string) => readFileSync(new URL(`../../../ops/${path}`, import.meta.url), "utf8");
 
 interface Rule {
   alert?: string;
@@ -23,12 +23,12 @@ const rules = (parse(read("prometheus/rules.yml")) as { groups: Array<{ rules: R
 export const alerts = rules.filter((rule): rule is Rule & { alert: string } => rule.alert !== undefined);
 export const records = rules.filter((rule): rule is Rule & { record: string } => rule.record !== undefined);
 
-export const panels = readdirSync(new URL("../../ops/grafana/dashboards/", import.meta.url)).flatMap(
+export const panels = readdirSync(new URL("../../../ops/grafana/dashboards/", import.meta.url)).flatMap(
   (file) => (JSON.parse(read(`grafana/dashboards/${file}`)) as { panels: Panel[] }).panels,
 );
 
 export const runbooks = new Map(
-  readdirSync(new URL("../../ops/runbooks/", import.meta.url)).map((file) => [file.replace(/\.md$/, ""), read(`runbooks/${file}`)]),
+  readdirSync(new URL("../../../ops/runbooks/", import.meta.url)).map((file) => [file.replace(/\.md$/, ""), read(`runbooks/${file}`)]),
 );
 
 /** Command lines of a runbook without their comments. */

@@ -1,18 +1,18 @@
 import { existsSync } from "node:fs";
-import { connectEngine } from "../../src/docker/engine-client.ts";
-import { Pool } from "../../src/engine/pool.ts";
-import { makeEngine } from "../../src/engine/run.ts";
-import type { Sandbox, Taken } from "../../src/engine/sandbox.ts";
-import { newId } from "../../src/execution/ids.ts";
-import type { Output } from "../../src/execution/outputs.ts";
-import type { ExecutionEnd } from "../../src/execution/result.ts";
-import type { Engine, RunPorts, SessionEngine } from "../../src/execution/run.ts";
-import { type Limits, makeLimits } from "../../src/limits.ts";
-import { makeLog } from "../../src/observe/log.ts";
-import { type Metrics, makeMetrics } from "../../src/observe/metrics.ts";
-import type { Behind } from "./behind.ts";
-import { dockerBehind } from "./docker-behind.ts";
-import { ociBehind } from "./oci-behind.ts";
+import { connectEngine } from "../../../src/docker/engine-client.ts";
+import { Pool } from "../../../src/engine/pool.ts";
+import { makeEngine } from "../../../src/engine/run.ts";
+import type { Sandbox, Taken } from "../../../src/engine/sandbox.ts";
+import { newId } from "../../../src/execution/ids.ts";
+import type { Output } from "../../../src/execution/outputs.ts";
+import type { ExecutionEnd } from "../../../src/execution/result.ts";
+import type { Engine, RunPorts, SessionEngine } from "../../../src/execution/run.ts";
+import { type Limits, makeLimits } from "../../../src/limits.ts";
+import { makeLog } from "../../../src/observe/log.ts";
+import { type Metrics, makeMetrics } from "../../../src/observe/metrics.ts";
+import type { Backend } from "./backend.ts";
+import { dockerBackend } from "./docker-backend.ts";
+import { ociBackend } from "./oci-backend.ts";
 
 /** The engine, image and runtimes under test, as set by `npm test`. */
 export const engineName = process.env.ENGINE ?? "docker";
@@ -101,8 +101,8 @@ export async function startEngine(options: EngineUnderTestOptions = {}): Promise
   const metrics = makeMetrics();
   const log = makeLog(process.env.TEST_LOG_LEVEL ?? "silent");
   if (!away) await requireSandbox();
-  const behind: Behind = underOci
-    ? await ociBehind({
+  const backend: Backend = underOci
+    ? await ociBackend({
         rootfs: sandboxRootfs,
         runtime,
         limits,
@@ -111,7 +111,7 @@ export async function startEngine(options: EngineUnderTestOptions = {}): Promise
         seccomp,
         ...(away ? { socket: "/nowhere/keeper.sock" } : {}),
       })
-    : dockerBehind({
+    : dockerBackend({
         host: away ? "unix:///nowhere/docker.sock" : dockerHost,
         image: sandboxImage,
         runtime,
@@ -120,7 +120,7 @@ export async function startEngine(options: EngineUnderTestOptions = {}): Promise
         log,
         seccomp,
       });
-  const { factory, containers, exists, kill, pause, killedEvidence } = behind;
+  const { factory, containers, exists, kill, pause, killedEvidence } = backend;
   const spec = { memoryMb: limits.memoryMbMax };
   const pool = new RecordingPool({
     factory,
@@ -150,7 +150,7 @@ export async function startEngine(options: EngineUnderTestOptions = {}): Promise
     async close() {
       await pool.settled();
       await pool.close();
-      await behind.close();
+      await backend.close();
     },
   };
 }

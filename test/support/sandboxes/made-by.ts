@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from "node:fs";
+import type { ServiceProcess } from "../servers/service.ts";
 import { sandboxesOf, testEngine, workerIdIn } from "./containers.ts";
-import type { ServiceProcess } from "./service.ts";
 
 /** Sandboxes made by one process of the service, seen from outside, on either engine. */
 

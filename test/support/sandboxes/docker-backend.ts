@@ -1,16 +1,16 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { connectEngine, hasStatus } from "../../src/docker/engine-client.ts";
-import { DockerSandboxFactory } from "../../src/docker/factory.ts";
-import { WORKER_LABEL } from "../../src/docker/profile.ts";
-import { hasOwnKernel } from "../../src/engine/own-kernel.ts";
-import type { Limits } from "../../src/limits.ts";
-import type { Log } from "../../src/observe/log.ts";
-import type { Metrics } from "../../src/observe/metrics.ts";
-import type { Behind } from "./behind.ts";
+import { connectEngine, hasStatus } from "../../../src/docker/engine-client.ts";
+import { DockerSandboxFactory } from "../../../src/docker/factory.ts";
+import { WORKER_LABEL } from "../../../src/docker/profile.ts";
+import { hasOwnKernel } from "../../../src/engine/own-kernel.ts";
+import type { Limits } from "../../../src/limits.ts";
+import type { Log } from "../../../src/observe/log.ts";
+import type { Metrics } from "../../../src/observe/metrics.ts";
+import type { Backend } from "./backend.ts";
 import { pauseContainer } from "./containers.ts";
 
-export interface DockerBehindOptions {
+export interface DockerBackendOptions {
   host: string;
   image: string;
   runtime: string;
@@ -21,13 +21,13 @@ export interface DockerBehindOptions {
   seccomp?: object | undefined;
 }
 
-export function dockerBehind(options: DockerBehindOptions): Behind {
+export function dockerBackend(options: DockerBackendOptions): Backend {
   const { host, image, runtime, limits, metrics, log } = options;
   const docker = connectEngine({ host }, metrics);
   const workerId = `test-${randomUUID()}`;
   const list =
     options.seccomp === undefined
-      ? readFileSync(new URL("../../sandbox-image/seccomp.json", import.meta.url), "utf8")
+      ? readFileSync(new URL("../../../sandbox-image/seccomp.json", import.meta.url), "utf8")
       : JSON.stringify(options.seccomp);
   const seccomp = hasOwnKernel(runtime) ? null : list;
   return {

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import S3rver from "@20minutes/s3rver";
 import { ListObjectsV2Command, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
-import type { S3Settings } from "../../src/files/s3-store.ts";
+import type { S3Settings } from "../../../src/files/s3-store.ts";
 
 /** An S3 server of a test's own, on a port the kernel chooses, with one bucket. */
 export interface TestS3 {

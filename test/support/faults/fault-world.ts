@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { testEngineHost } from "./containers.ts";
+import type { TestRedisOptions } from "../redis/redis.ts";
+import { testEngineHost } from "../sandboxes/containers.ts";
+import { client, prepareService, type ServiceProcess, type TestService } from "../servers/service.ts";
+import { startProxy, type TcpProxy } from "../servers/tcp-proxy.ts";
 import { Ledger } from "./ledger.ts";
 import { type Checked, expectNothingLost } from "./nothing-lost.ts";
-import type { TestRedisOptions } from "./redis.ts";
-import { client, prepareService, type ServiceProcess, type TestService } from "./service.ts";
-import { startProxy, type TcpProxy } from "./tcp-proxy.ts";
 
 /** A service, a ledger of the requests to it, and proxies to its dependencies. */
 export interface FaultWorld extends TestService {

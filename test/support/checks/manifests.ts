@@ -12,7 +12,7 @@ export interface Manifest {
   data?: Record<string, string>;
 }
 
-const folder = join(import.meta.dirname, "../../k8s");
+const folder = join(import.meta.dirname, "../../../k8s");
 
 /** Every whole object under k8s/ with its file; patches and kustomizations are not objects. */
 export function readManifests(): Array<{ file: string; manifest: Manifest }> {
