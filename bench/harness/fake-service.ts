@@ -7,7 +7,7 @@ import { failFast } from "../../src/queue/connection.ts";
 import { Consumer } from "../../src/queue/consumer.ts";
 import { doneHead, FakeFactory, type Script } from "../../test/support/fakes/fake-sandbox.ts";
 
-/** The whole service in one process but for the containers: sandboxes that answer at once. */
+/** The whole service in one process with fake sandboxes that complete at once. */
 const SANDBOXES = 512;
 const CONCURRENCY = 32;
 const answersAtOnce: Script = (frame, sandbox) => {
