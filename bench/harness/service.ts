@@ -25,7 +25,7 @@ export interface Service {
   redisUrl: string;
   dataFolder: string;
   workerId: string;
-  /** State folder of the OCI engine's containers; empty with Docker. */
+  /** State folder of the OCI engine's containers; holds none with Docker. */
   ociState: string;
   pids: { service: number; redis: number };
   /** Runs a full garbage collection in the service. */
