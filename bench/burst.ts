@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { EngineName } from "../src/execution/status.ts";
+import type { EngineName } from "../src/domain/status.ts";
 import { count, join, type Outcome } from "./harness/load.ts";
 import { round, summarize } from "./harness/numbers.ts";
 import { print } from "./harness/programs.ts";

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { makeMetrics } from "../src/observe/metrics.ts";
-import { OciSandboxFactory } from "../src/oci/factory.ts";
+import { OciSandboxFactory } from "../src/sandbox/oci/factory.ts";
 import { percentile, round } from "./harness/numbers.ts";
 import { keeperOf, listProcesses, readOrNothing } from "./harness/processes.ts";
 import { type Service, startService } from "./harness/service.ts";

@@ -2,7 +2,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
-import { WORKER_LABEL } from "../src/docker/profile.ts";
+import { WORKER_LABEL } from "../src/sandbox/docker/profile.ts";
 import { count } from "./harness/load.ts";
 import { round } from "./harness/numbers.ts";
 import { print } from "./harness/programs.ts";

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-const built = new URL("../dist/bin/cli.js", import.meta.url);
+const built = new URL("../dist/cli/main.js", import.meta.url);
 if (existsSync(built)) await import(built.href);
 else {
   const folder = fileURLToPath(new URL("..", import.meta.url));

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { EngineName } from "../../src/execution/status.ts";
+import type { EngineName } from "../../src/domain/status.ts";
 import { atTimes, join, type Outcome, type Work } from "./load.ts";
 import { round, summarize } from "./numbers.ts";
 import { startService } from "./service.ts";

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { containerOptions } from "../../src/docker/profile.ts";
+import { containerOptions } from "../../src/sandbox/docker/profile.ts";
 import type { World } from "./world.ts";
 
 const CYCLE_MS_MAX = 60_000;

@@ -1,5 +1,5 @@
 import http from "node:http";
-import type { Execution } from "../../src/execution/result.ts";
+import type { Execution } from "../../src/domain/result.ts";
 
 /** A response after this time counts as failed. */
 const ANSWER_MS_MAX = 120_000;

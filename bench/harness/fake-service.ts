@@ -1,10 +1,10 @@
-import { startApi, startOperations } from "../../src/bin/api-part.ts";
-import { openFiles } from "../../src/bin/files-part.ts";
-import { runProcess } from "../../src/bin/process.ts";
-import { Pool } from "../../src/engine/pool.ts";
-import { makeEngine } from "../../src/engine/run.ts";
-import { failFast } from "../../src/queue/connection.ts";
-import { Consumer } from "../../src/queue/consumer.ts";
+import { startApi, startOperations } from "../../src/main/api-part.ts";
+import { openFiles } from "../../src/main/files-part.ts";
+import { runProcess } from "../../src/main/process.ts";
+import { WorkerLoop } from "../../src/queue/worker/worker-loop.ts";
+import { connectFailFast } from "../../src/redis/connection.ts";
+import { Pool } from "../../src/sandbox/pool/pool.ts";
+import { makeEngine } from "../../src/sandbox/run/engine.ts";
 import { doneHead, FakeFactory, type Script } from "../../test/support/fakes/fake-sandbox.ts";
 
 /** The whole service in one process with fake sandboxes that complete at once. */
@@ -20,7 +20,7 @@ const answersAtOnce: Script = (frame, sandbox) => {
 await runProcess("fake", async (world) => {
   const { config, log, metrics } = world;
   const { limits } = config;
-  const redis = failFast(config.REDIS_URL, log);
+  const redis = connectFailFast(config.REDIS_URL, log);
   const files = await openFiles(world, redis);
   const pool = new Pool({
     factory: new FakeFactory(answersAtOnce),
@@ -35,7 +35,7 @@ await runProcess("fake", async (world) => {
     log,
   });
   pool.open();
-  const consumer = new Consumer({
+  const workerLoop = new WorkerLoop({
     redisUrl: config.REDIS_URL,
     prefix: config.REDIS_PREFIX,
     limits,
@@ -46,12 +46,12 @@ await runProcess("fake", async (world) => {
     concurrency: CONCURRENCY,
     workerId: "fake",
   });
-  await consumer.start();
+  await workerLoop.start();
   const api = await startApi(world, files);
   const operations = await startOperations(world, api.readiness);
   return {
     stop: async () => {
-      await Promise.all([api.stop(), consumer.drain(5_000)]);
+      await Promise.all([api.stop(), workerLoop.drain(5_000)]);
       await pool.close();
       await operations.stop();
       redis.disconnect();

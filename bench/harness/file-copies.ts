@@ -2,7 +2,7 @@ import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { EngineName } from "../../src/execution/status.ts";
+import type { EngineName } from "../../src/domain/status.ts";
 import { call } from "./command.ts";
 import { bytesOf, copyIn, copyOut, ordinaryContainer } from "./copy.ts";
 import { percentile, round } from "./numbers.ts";

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { EngineName } from "../../src/execution/status.ts";
+import type { EngineName } from "../../src/domain/status.ts";
 import { backToBack, type Rate, type Work } from "./load.ts";
 import { mean, round, summarize } from "./numbers.ts";
 import { type Service, startService } from "./service.ts";

@@ -3,9 +3,9 @@ import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { EngineName } from "../../src/execution/status.ts";
-import { createKey } from "../../src/keys.ts";
-import { parentOfStates } from "../../src/oci/state-folder.ts";
+import type { EngineName } from "../../src/domain/status.ts";
+import { createKey } from "../../src/keys/keys.ts";
+import { parentOfStates } from "../../src/sandbox/oci/state-folder.ts";
 import { Client } from "./client.ts";
 import type { World } from "./world.ts";
 

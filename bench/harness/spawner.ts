@@ -3,10 +3,10 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
-import { interpreterOf } from "../../src/oci/keeper.ts";
-import { containerConfig, IDS_PER_SANDBOX, SANDBOX_UID } from "../../src/oci/profile.ts";
-import { findRuntime } from "../../src/oci/programs.ts";
-import { parentOfStates } from "../../src/oci/state-folder.ts";
+import { interpreterOf } from "../../src/sandbox/oci/keeper.ts";
+import { containerConfig, IDS_PER_SANDBOX, SANDBOX_UID } from "../../src/sandbox/oci/profile.ts";
+import { findRuntime } from "../../src/sandbox/oci/programs.ts";
+import { parentOfStates } from "../../src/sandbox/oci/state-folder.ts";
 import { seccompOf } from "./bare.ts";
 import type { World } from "./world.ts";
 

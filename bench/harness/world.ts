@@ -1,7 +1,7 @@
 import type { ChildProcess } from "node:child_process";
-import { connectEngine, type EngineClient } from "../../src/docker/engine-client.ts";
-import { type Limits, makeLimits } from "../../src/limits.ts";
+import { type Limits, makeLimits } from "../../src/domain/limits.ts";
 import { makeMetrics } from "../../src/observe/metrics.ts";
+import { connectEngine, type EngineClient } from "../../src/sandbox/docker/engine-client.ts";
 
 /** The parts of `npm start`, passed in by scripts/bench.mjs, so that the measured service is the one that users start. */
 export interface Launcher {

@@ -66,7 +66,7 @@ async function lackOfRunsc(progress) {
 /** Resolves with null if a keeper starts, otherwise with the reason on one line. */
 async function tryKeeper(root, env) {
   const state = mkdtempSync(path.join(os.tmpdir(), "code-interpreter-try-"));
-  const child = spawn(process.execPath, [path.join(root, "dist/bin/keeper.js")], {
+  const child = spawn(process.execPath, [path.join(root, "dist/main/keeper.js")], {
     env: { ...env, OCI_STATE_DIR: state },
     stdio: ["ignore", "ignore", "pipe"],
   });

@@ -15,7 +15,7 @@ const SEMI_SPACE = "--max-semi-space-size=4";
 export function launchService({ root, env, logFile }) {
   rmSync(logFile, { force: true });
   const log = openSync(logFile, "a", 0o600);
-  const command = [SEMI_SPACE, path.join(root, "dist/bin/all.js")];
+  const command = [SEMI_SPACE, path.join(root, "dist/main/all.js")];
   const child = spawnTied(process.execPath, command, { stdio: ["ignore", log, log], env, cwd: root });
   closeSync(log);
   return { child, url: `http://${reachable(env.HOST)}:${env.PORT}` };

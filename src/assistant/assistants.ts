@@ -1,8 +1,8 @@
-import { ServiceError } from "../errors.ts";
-import { assistantIdPattern, newId } from "../execution/ids.ts";
-import type { Limits } from "../limits.ts";
-import { type AssistantRequest, changed, type StoredAssistant } from "./assistant.ts";
+import { ServiceError } from "../domain/errors.ts";
+import { assistantIdPattern, newId } from "../domain/ids.ts";
+import type { Limits } from "../domain/limits.ts";
 import type { AssistantStore, Files } from "./ports.ts";
+import { type AssistantRequest, changed, type StoredAssistant } from "./views/assistant.ts";
 
 export interface AssistantsDeps {
   store: AssistantStore;

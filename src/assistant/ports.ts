@@ -1,9 +1,9 @@
-import type { ExecutionRequest } from "../execution/request.ts";
-import type { Execution, ExecutionEvent } from "../execution/result.ts";
-import type { NewSession, Session, SessionFile } from "../execution/session.ts";
-import type { StoredAssistant } from "./assistant.ts";
-import type { StoredResponse } from "./response.ts";
-import type { ResponseEvent } from "./views.ts";
+import type { ExecutionRequest } from "../domain/request.ts";
+import type { Execution, ExecutionEvent } from "../domain/result.ts";
+import type { NewSession, Session, SessionFile } from "../domain/session.ts";
+import type { StoredAssistant } from "./views/assistant.ts";
+import type { StoredResponse } from "./views/response.ts";
+import type { ResponseEvent } from "./views/views.ts";
 
 /** What the assistant needs of the queue. Calls reject with ServiceError for what a caller has to be told. */
 export interface Executions {

@@ -1,17 +1,17 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { ServiceError } from "../errors.ts";
-import { responseIdPattern } from "../execution/ids.ts";
+import { ServiceError } from "../domain/errors.ts";
+import { responseIdPattern } from "../domain/ids.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
-import type { LoopWorld } from "./loop.ts";
-import type { Model } from "./model.ts";
+import type { LoopWorld } from "./loop/loop.ts";
+import { prepareResponse } from "./loop/prepare-response.ts";
+import { endEventOf, RunningResponse } from "./loop/running.ts";
+import type { Model } from "./model/model.ts";
 import type { AssistantStore, ResponseStore } from "./ports.ts";
-import { prepareResponse } from "./prepare-response.ts";
-import type { ResponseRequest } from "./request.ts";
-import { isEnded, type StoredResponse } from "./response.ts";
-import { endEventOf, RunningResponse } from "./running.ts";
-import type { ModelChoice } from "./settings.ts";
-import { type ResponseEvent, viewOfResponse } from "./views.ts";
+import type { ResponseRequest } from "./views/request.ts";
+import { isEnded, type StoredResponse } from "./views/response.ts";
+import type { ModelChoice } from "./views/settings.ts";
+import { type ResponseEvent, viewOfResponse } from "./views/views.ts";
 
 export interface ResponsesDeps extends Omit<LoopWorld, "model"> {
   /** Null when none is configured: then everything but new responses works. */

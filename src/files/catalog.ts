@@ -1,5 +1,5 @@
-import { HOUR_MS, hourOf, keptBytes } from "../kept-bytes.ts";
-import type { RedisClient } from "../redis-address.ts";
+import type { RedisClient } from "../redis/address.ts";
+import { HOUR_MS, hourOf, keptBytes } from "../redis/kept-bytes.ts";
 import type { FileRecord } from "./store.ts";
 
 export interface FileFilter {

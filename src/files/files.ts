@@ -1,7 +1,7 @@
-import { ServiceError } from "../errors.ts";
-import { newId } from "../execution/ids.ts";
-import type { RunPorts } from "../execution/run.ts";
-import type { Limits } from "../limits.ts";
+import { ServiceError } from "../domain/errors.ts";
+import { newId } from "../domain/ids.ts";
+import type { Limits } from "../domain/limits.ts";
+import type { RunPorts } from "../domain/run.ts";
 import type { FileCatalog, FileFilter } from "./catalog.ts";
 import { mimeTypeOf } from "./mime.ts";
 import type { BlobStore, FileRecord, LentChunks, LinkHeaders } from "./store.ts";

@@ -1,14 +1,14 @@
 import { OpenAPIRegistry, OpenApiGeneratorV31 } from "@asteasolutions/zod-to-openapi";
 import { z } from "zod";
-import { containerIdPattern, executionIdPattern, fileIdPattern } from "../execution/ids.ts";
-import type { Limits } from "../limits.ts";
-import { addAssistantPaths } from "./openapi-assistant.ts";
-import { addContainerPaths } from "./openapi-containers.ts";
-import { addExecutionPaths } from "./openapi-executions.ts";
-import { addFilePaths } from "./openapi-files.ts";
-import { addOpenPaths } from "./openapi-open.ts";
-import type { PathContext } from "./openapi-parts.ts";
-import { addWatchPaths } from "./openapi-watch.ts";
+import { containerIdPattern, executionIdPattern, fileIdPattern } from "../domain/ids.ts";
+import type { Limits } from "../domain/limits.ts";
+import { addOpenPaths } from "./admin/openapi-open.ts";
+import { addWatchPaths } from "./admin/openapi-watch.ts";
+import { addContainerPaths } from "./containers/openapi.ts";
+import type { PathContext } from "./core/openapi-parts.ts";
+import { addExecutionPaths } from "./executions/openapi.ts";
+import { addFilePaths } from "./files/openapi.ts";
+import { addAssistantPaths } from "./responses/openapi.ts";
 
 /** The OpenAPI 3.1 document, made of the very schemas that check requests. Built once, at start. */
 export function makeOpenApi(options: { limits: Limits; publicUrl: string | undefined }) {

@@ -1,6 +1,6 @@
 import type { ContentBlock } from "@modelcontextprotocol/server";
-import type { Execution } from "../execution/result.ts";
-import type { Limits } from "../limits.ts";
+import type { Limits } from "../domain/limits.ts";
+import type { Execution } from "../domain/result.ts";
 import { cutText } from "./cut-text.ts";
 import { fileUri } from "./file-resource.ts";
 import type { Interpreter } from "./interpreter.ts";

@@ -1,5 +1,5 @@
-import { importableNames } from "../execution/packages.ts";
-import type { Limits } from "../limits.ts";
+import type { Limits } from "../domain/limits.ts";
+import { importableNames } from "../domain/packages.ts";
 
 const MIB = 1024 * 1024;
 

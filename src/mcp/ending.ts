@@ -1,4 +1,4 @@
-import type { Execution } from "../execution/result.ts";
+import type { Execution } from "../domain/result.ts";
 
 type Ended = Pick<Execution, "status" | "cause" | "evidence" | "outcome" | "retry_safe" | "container_id">;
 

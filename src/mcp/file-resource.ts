@@ -1,7 +1,7 @@
 import { type McpServer, ProtocolError, ProtocolErrorCode, ResourceNotFoundError, ResourceTemplate } from "@modelcontextprotocol/server";
-import { ServiceError } from "../errors.ts";
-import { fileIdPattern } from "../execution/ids.ts";
-import type { Limits } from "../limits.ts";
+import { ServiceError } from "../domain/errors.ts";
+import { fileIdPattern } from "../domain/ids.ts";
+import type { Limits } from "../domain/limits.ts";
 import type { Log } from "../observe/log.ts";
 import type { Interpreter } from "./interpreter.ts";
 import { bytesOf, textOf } from "./read-bytes.ts";

@@ -1,5 +1,5 @@
-import type { ExecutionRequest } from "../execution/request.ts";
-import type { Execution, ExecutionEvent } from "../execution/result.ts";
+import type { ExecutionRequest } from "../domain/request.ts";
+import type { Execution, ExecutionEvent } from "../domain/result.ts";
 
 /** A file as the tools tell of it. */
 export interface StoredFile {

@@ -1,4 +1,4 @@
-import type { Output } from "../execution/outputs.ts";
+import type { Output } from "../domain/outputs.ts";
 
 type Table = Extract<Output, { type: "table" }>;
 

@@ -1,5 +1,5 @@
 import type { Notification, ProgressToken } from "@modelcontextprotocol/server";
-import type { ExecutionEvent } from "../execution/result.ts";
+import type { ExecutionEvent } from "../domain/result.ts";
 
 const INTERVAL_MS = 100;
 const MESSAGE_CHARS_MAX = 2_000;

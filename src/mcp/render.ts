@@ -1,6 +1,6 @@
-import type { Output } from "../execution/outputs.ts";
-import type { Execution } from "../execution/result.ts";
-import type { Limits } from "../limits.ts";
+import type { Limits } from "../domain/limits.ts";
+import type { Output } from "../domain/outputs.ts";
+import type { Execution } from "../domain/result.ts";
 import { cutText } from "./cut-text.ts";
 import { endingText } from "./ending.ts";
 import { markdownTable } from "./markdown-table.ts";

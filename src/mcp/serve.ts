@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { createMcpHandler, isInitializeRequest } from "@modelcontextprotocol/server";
 import { z } from "zod";
-import type { Limits } from "../limits.ts";
+import type { Limits } from "../domain/limits.ts";
 import type { Log } from "../observe/log.ts";
 import type { Interpreter } from "./interpreter.ts";
 import { type CallName, labelOf, RunningCalls } from "./running-calls.ts";

@@ -1,4 +1,4 @@
-import type { Limits } from "../limits.ts";
+import type { Limits } from "../domain/limits.ts";
 import type { Log } from "../observe/log.ts";
 import type { Interpreter } from "./interpreter.ts";
 import type { RunningCalls } from "./running-calls.ts";

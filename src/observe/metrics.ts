@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
-import { type Cause, type FinalStatus, isolationChecks } from "../execution/status.ts";
+import { type Cause, type FinalStatus, isolationChecks } from "../domain/status.ts";
 
 /**
  * Every metric of the service, made once per process and passed down. Labels come from closed sets only:

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { CompactSign, importJWK } from "jose";
 import { z } from "zod";
-import { fileHash, runLimits, sandboxFacts } from "../execution/provenance.ts";
-import type { ReceiptSource } from "../execution/receipt-source.ts";
-import { usage } from "../execution/result.ts";
-import { causes, outcomes, statuses } from "../execution/status.ts";
+import { fileHash, runLimits, sandboxFacts } from "../domain/provenance.ts";
+import type { ReceiptSource } from "../domain/receipt-source.ts";
+import { usage } from "../domain/result.ts";
+import { causes, outcomes, statuses } from "../domain/status.ts";
 import type { SigningKeys } from "./signing-keys.ts";
 
 export const RECEIPT_TYPE = "code-interpreter-receipt+jws";

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { hasOwnKernel } from "../../src/engine/own-kernel.ts";
+import { hasOwnKernel } from "../../src/sandbox/own-kernel.ts";
 import { attackProblems } from "../support/attacks/check.ts";
 import { type Attack, parseAttack } from "../support/attacks/header.ts";
 import { attackInput } from "../support/attacks/inputs.ts";

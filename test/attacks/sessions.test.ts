@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { makeLimits } from "../../src/limits.ts";
+import { makeLimits } from "../../src/domain/limits.ts";
 import { filesOf, prepareSessions, type SessionsUnderTest, textOf } from "../support/sandboxes/session.ts";
 
 /** Hostile cells: what one leaves for the next can affect only its own session. */

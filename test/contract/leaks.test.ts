@@ -1,7 +1,7 @@
 import { getEventListeners } from "node:events";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { StopReason } from "../../src/execution/run.ts";
-import { makeLimits } from "../../src/limits.ts";
+import { makeLimits } from "../../src/domain/limits.ts";
+import type { StopReason } from "../../src/domain/run.ts";
 import { type EngineUnderTest, startEngine } from "../support/sandboxes/engine.ts";
 
 const EXECUTIONS = 100;

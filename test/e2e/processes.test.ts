@@ -72,7 +72,7 @@ describe("a wrong configuration", () => {
     [{ LIMIT_MEMORY_MB_MAX: "200" }, /tmpfs counts as memory/],
     [{ LIMIT_NO_SUCH: "1" }, /LIMIT_NO_SUCH: there is no such limit/],
   ])("%j stops the start, naming variable, rule and value", (env, message) => {
-    const { status, stderr } = spawnSync(process.execPath, ["dist/bin/api.js"], {
+    const { status, stderr } = spawnSync(process.execPath, ["dist/main/api.js"], {
       env: { ...process.env, ...env },
       encoding: "utf8",
       timeout: 20_000,

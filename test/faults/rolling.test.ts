@@ -1,6 +1,6 @@
 import { Redis } from "ioredis";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { VERSION } from "../../src/queue/version.ts";
+import { VERSION } from "../../src/queue/core/version.ts";
 import { type Caller, type FaultWorld, prepareFaults, until } from "../support/faults/fault-world.ts";
 import type { Json } from "../support/servers/service.ts";
 

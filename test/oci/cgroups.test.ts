@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
-import { interpreterOf } from "../../src/oci/keeper.ts";
+import { interpreterOf } from "../../src/sandbox/oci/keeper.ts";
 
 /** A machine has one version of control groups, or both; what is read of them is asked here about all three. */
 const keeper = fileURLToPath(new URL("../../keeper", import.meta.url));

@@ -4,10 +4,10 @@ import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs
 import { connect } from "node:net";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import type { Sandbox } from "../../src/engine/sandbox.ts";
-import { makeLimits } from "../../src/limits.ts";
+import { makeLimits } from "../../src/domain/limits.ts";
 import { makeLog } from "../../src/observe/log.ts";
 import { makeMetrics } from "../../src/observe/metrics.ts";
+import type { Sandbox } from "../../src/sandbox/sandbox.ts";
 import { ociBackend } from "../support/sandboxes/oci-backend.ts";
 import { groupsOf, processesOf, runIn as run, runHead } from "../support/sandboxes/oci-sandbox.ts";
 import { childrenOf, commandOf, parentOf, procText } from "../support/sandboxes/processes.ts";
@@ -211,7 +211,7 @@ test("a container in creation when its keeper is killed is removed by the next k
 
 test("a keeper ends with its parent, even if its folder is already gone", async () => {
   const state = `/run/code-interpreter-test-${randomUUID()}`;
-  const program = fileURLToPath(new URL("../../dist/bin/keeper.js", import.meta.url));
+  const program = fileURLToPath(new URL("../../dist/main/keeper.js", import.meta.url));
   const env = { ...process.env, ENGINE: "oci", OCI_STATE_DIR: state };
   const { child } = await startProgram([process.execPath, program], env, "the keeper makes sandboxes");
   const [keeper] = childrenOf(child.pid as number);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createKey } from "../../src/keys.ts";
+import { createKey } from "../../src/keys/keys.ts";
 import { startRedis, type TestRedis } from "../support/redis/redis.ts";
 import { client } from "../support/servers/service.ts";
 import { endPrograms, type Started, startProgram } from "../support/servers/start-program.ts";
@@ -67,7 +67,7 @@ test("a keeper does not start in a folder that others can write", async () => {
   const foreign = await mkdtemp(join(tmpdir(), "ci-foreign-"));
   await chown(foreign, STRANGER_UID, STRANGER_UID);
   const env = { ...process.env, ENGINE: "oci", METRICS_PORT: "0", OCI_STATE_DIR: foreign };
-  const { status, stderr } = spawnSync(process.execPath, [join(root, "dist/bin/keeper.js")], { env, encoding: "utf8", timeout: 60_000 });
+  const { status, stderr } = spawnSync(process.execPath, [join(root, "dist/main/keeper.js")], { env, encoding: "utf8", timeout: 60_000 });
   expect(status).not.toBe(0);
   expect(stderr).toContain("must be a folder of the keeper's own account");
   await rm(foreign, { recursive: true });
@@ -77,10 +77,10 @@ test("a keeper does not start in a folder that others can write", async () => {
 async function start(command: string, env: NodeJS.ProcessEnv, uid: number | null, message: string): Promise<Started> {
   const asAccount = [
     ["unshare", "--mount", "sh", "-ec"],
-    `mount --bind "$1" /mnt; exec setpriv --reuid "$2" --regid "$2" --clear-groups "$3" "/mnt/dist/bin/$4.js"`,
+    `mount --bind "$1" /mnt; exec setpriv --reuid "$2" --regid "$2" --clear-groups "$3" "/mnt/dist/main/$4.js"`,
     ["sh", root, String(uid), process.execPath, command],
   ].flat();
-  const one = await startProgram(uid === null ? [process.execPath, join(root, `dist/bin/${command}.js`)] : asAccount, env, message);
+  const one = await startProgram(uid === null ? [process.execPath, join(root, `dist/main/${command}.js`)] : asAccount, env, message);
   started.push(one);
   return one;
 }

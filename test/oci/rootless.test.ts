@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { createKey } from "../../src/keys.ts";
+import { createKey } from "../../src/keys/keys.ts";
 import { startRedis, type TestRedis } from "../support/redis/redis.ts";
 import { client } from "../support/servers/service.ts";
 import { endPrograms, type Started, startProgram } from "../support/servers/start-program.ts";
@@ -131,7 +131,7 @@ function asAccount(command: string, delegated: string | null): string[] {
     for list in passwd group subuid subgid; do
       mount --bind "$3/$list" /etc/$list
     done
-    exec setpriv --reuid "$4" --regid "$4" --clear-groups "$6" "/mnt/project/dist/bin/$7.js"`;
+    exec setpriv --reuid "$4" --regid "$4" --clear-groups "$6" "/mnt/project/dist/main/$7.js"`;
   const given = [root, process.env.SANDBOX_ROOTFS ?? "", folder, String(ACCOUNT.uid), delegated ?? "", process.execPath, command];
   return ["unshare", "--mount", "sh", "-ec", script, "sh", ...given];
 }

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { interpreterOf } from "../../src/oci/keeper.ts";
+import { interpreterOf } from "../../src/sandbox/oci/keeper.ts";
 
 /** A Linux kernel as a process with cgroup version 2 alone. It mounts the machine's files read-only. */
 const OWN_LINUX = "/usr/bin/linux.uml";

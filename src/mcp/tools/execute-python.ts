@@ -1,8 +1,8 @@
 import type { McpServer, ServerContext } from "@modelcontextprotocol/server";
 import { z } from "zod";
-import { containerIdPattern } from "../../execution/ids.ts";
-import { executionRequestSchema } from "../../execution/request.ts";
-import type { Limits } from "../../limits.ts";
+import { containerIdPattern } from "../../domain/ids.ts";
+import type { Limits } from "../../domain/limits.ts";
+import { executionRequestSchema } from "../../domain/request.ts";
 import { answered } from "../answer.ts";
 import { contentOf } from "../content.ts";
 import { CALL_LABEL } from "../interpreter.ts";

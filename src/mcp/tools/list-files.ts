@@ -1,6 +1,6 @@
 import type { McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
-import { containerIdPattern, fileIdPattern } from "../../execution/ids.ts";
+import { containerIdPattern, fileIdPattern } from "../../domain/ids.ts";
 import { answer, answered } from "../answer.ts";
 import type { FilesPage, StoredFile } from "../interpreter.ts";
 import { markdownRows } from "../markdown-table.ts";

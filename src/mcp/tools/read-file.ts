@@ -1,8 +1,8 @@
 import type { CallToolResult, McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
-import { ServiceError } from "../../errors.ts";
-import { containerIdPattern, fileIdPattern } from "../../execution/ids.ts";
-import { fileName } from "../../execution/request.ts";
+import { ServiceError } from "../../domain/errors.ts";
+import { containerIdPattern, fileIdPattern } from "../../domain/ids.ts";
+import { fileName } from "../../domain/request.ts";
 import { answer, answered } from "../answer.ts";
 import { linkOf } from "../content.ts";
 import type { StoredFile } from "../interpreter.ts";

@@ -1,6 +1,6 @@
 import type { McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
-import { fileName } from "../../execution/request.ts";
+import { fileName } from "../../domain/request.ts";
 import { answer, answered } from "../answer.ts";
 import { linkOf } from "../content.ts";
 import type { ToolDeps } from "../tool-deps.ts";

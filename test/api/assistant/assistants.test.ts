@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { newId } from "../../../src/execution/ids.ts";
+import { newId } from "../../../src/domain/ids.ts";
 import { call } from "../../support/checks/call.ts";
 import { script } from "../../support/servers/model-server.ts";
 import { type Body, type Rig, respond, startRig, TOOL, text } from "./rig.ts";

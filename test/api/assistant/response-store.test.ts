@@ -1,7 +1,7 @@
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { RedisResponseStore } from "../../../src/assistant/response-store.ts";
-import { makeLimits } from "../../../src/limits.ts";
+import { RedisResponseStore } from "../../../src/assistant/store/response-store.ts";
+import { makeLimits } from "../../../src/domain/limits.ts";
 import { startRedis, type TestRedis } from "../../support/redis/redis.ts";
 
 let server: TestRedis;

@@ -1,8 +1,8 @@
 import { expect } from "vitest";
-import { makeAssistant } from "../../../src/bin/assistant-part.ts";
-import type { Output } from "../../../src/execution/outputs.ts";
-import type { ExecutionEnd } from "../../../src/execution/result.ts";
-import type { LimitName } from "../../../src/limits.ts";
+import type { LimitName } from "../../../src/domain/limits.ts";
+import type { Output } from "../../../src/domain/outputs.ts";
+import type { ExecutionEnd } from "../../../src/domain/result.ts";
+import { makeAssistant } from "../../../src/main/assistant-part.ts";
 import { call, eventsOf } from "../../support/checks/call.ts";
 import type { FakeExecutions } from "../../support/fakes/fake-executions.ts";
 import { FakeSessions } from "../../support/fakes/fake-sessions.ts";

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { ServiceError } from "../../../src/errors.ts";
-import { newId } from "../../../src/execution/ids.ts";
+import { ServiceError } from "../../../src/domain/errors.ts";
+import { newId } from "../../../src/domain/ids.ts";
 import { script } from "../../support/servers/model-server.ts";
 import { type Body, type Rig, respond, startRig, TOOL, text } from "./rig.ts";
 

@@ -6,10 +6,10 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { newId } from "../../../src/execution/ids.ts";
+import { newId } from "../../../src/domain/ids.ts";
 import { FolderStore } from "../../../src/files/folder-store.ts";
 import { openS3Store } from "../../../src/files/s3-store.ts";
-import { type BlobStore, BlobStoreFailed, BlobTooLarge, type LentChunks } from "../../../src/files/store.ts";
+import { type BlobStore, BlobStoreFailed, BlobTooLarge, type BorrowedChunks } from "../../../src/files/store.ts";
 import { gather } from "../../support/checks/gather.ts";
 import { startS3, type TestS3 } from "../../support/servers/s3.ts";
 
@@ -142,7 +142,7 @@ describe("FolderStore", () => {
     await close();
   });
 
-  test.each<[string, (lent: LentChunks) => Promise<void>]>([
+  test.each<[string, (lent: BorrowedChunks) => Promise<void>]>([
     ["read to its end", async (lent) => void (await gather(lent))],
     [
       "read in part",

@@ -3,12 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { newId } from "../../../src/execution/ids.ts";
+import { newId } from "../../../src/domain/ids.ts";
+import { makeLimits } from "../../../src/domain/limits.ts";
 import { FileCatalog } from "../../../src/files/catalog.ts";
 import { Files } from "../../../src/files/files.ts";
 import { FolderStore } from "../../../src/files/folder-store.ts";
 import type { FileRecord } from "../../../src/files/store.ts";
-import { makeLimits } from "../../../src/limits.ts";
 import { gather } from "../../support/checks/gather.ts";
 import { startRedis, type TestRedis } from "../../support/redis/redis.ts";
 

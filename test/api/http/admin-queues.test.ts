@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { Heartbeat } from "../../../src/queue/heartbeat.ts";
+import { Heartbeat } from "../../../src/queue/worker/heartbeat.ts";
 import { call } from "../../support/checks/call.ts";
 import { FakeEngine } from "../../support/fakes/fake-engine.ts";
 import { FakeSessionEngine } from "../../support/fakes/fake-session-engine.ts";
@@ -16,7 +16,7 @@ beforeEach(async () => {
   written = [];
   api = await startApi({
     redisUrl: rig.server.url,
-    deps: (deps) => ({ boardQueues: () => rig.producer.boardQueues(), log: logInto(written, deps.log) }),
+    deps: (deps) => ({ boardQueues: () => rig.executionService.boardQueues(), log: logInto(written, deps.log) }),
   });
   admin = await api.newKey("org_ops", ["admin"]);
 });
@@ -72,7 +72,7 @@ describe("the page of the queues", () => {
   });
 
   test("shows that jobs wait and whose they are not: no code, no data of any job", async () => {
-    const { execution } = await rig.producer.submit(
+    const { execution } = await rig.executionService.submit(
       newExecution({ organization: "org_canary", request: request({ code: "print('canary')" }) }),
     );
     const list = await open("/api/queues?activeQueue=executions&status=latest", basic(admin));
@@ -94,8 +94,8 @@ describe("the page of the queues", () => {
     const worker = await rig.worker(new FakeEngine({ immediate: true }), { sessions: { engine, sessionsMax: 4, sandboxesMax: 4 } });
     expect(await names()).toEqual(["executions", "webhooks"]);
     const files = { getMany: async () => [], deleteOwnedBy: async () => undefined, handOver: async () => undefined };
-    const { id } = await rig.producer.sessionsWith(files).create("org_canary");
-    const { execution } = await rig.producer.submit(
+    const { id } = await rig.executionService.sessionsWith(files).create("org_canary");
+    const { execution } = await rig.executionService.submit(
       newExecution({ organization: "org_canary", request: request({ code: "print('canary')", container: id }) }),
     );
     await engine.until(() => engine.of(id).cells.length === 1);
@@ -135,9 +135,9 @@ describe("the page of the queues", () => {
     ["PATCH", "/api/queues/executions/x/update-data"],
     ["DELETE", "/"],
   ])("takes no %s %s, not even from an administrator", async (method, path) => {
-    const { execution } = await rig.producer.submit(newExecution());
+    const { execution } = await rig.executionService.submit(newExecution());
     expect((await open(path.replace("/x/", `/${execution.id}/`), basic(admin), method)).status).toBe(405);
-    expect(await rig.producer.depth()).toEqual({ waiting: 1, active: 0 });
+    expect(await rig.executionService.depth()).toEqual({ waiting: 1, active: 0 });
     expect(written).toMatchObject([{ action: "queues.changed", outcome: "refused" }]);
   });
 

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeLog } from "../../../src/observe/log.ts";
 import { makeMetrics } from "../../../src/observe/metrics.ts";
-import { failFast, untilReady } from "../../../src/queue/connection.ts";
-import { Consumer } from "../../../src/queue/consumer.ts";
-import { Heartbeat } from "../../../src/queue/heartbeat.ts";
-import { Producer } from "../../../src/queue/producer.ts";
+import { ExecutionService } from "../../../src/queue/executions/execution-service.ts";
+import { Heartbeat } from "../../../src/queue/worker/heartbeat.ts";
+import { WorkerLoop } from "../../../src/queue/worker/worker-loop.ts";
+import { connectFailFast, untilReady } from "../../../src/redis/connection.ts";
 import { call as callApi } from "../../support/checks/call.ts";
 import { FakeEngine } from "../../support/fakes/fake-engine.ts";
 import { FakeSessionEngine } from "../../support/fakes/fake-session-engine.ts";
@@ -23,21 +23,21 @@ const closers: Array<() => Promise<unknown>> = [];
 /** The real API over real sessions, whose sandboxes are fakes. */
 beforeAll(async () => {
   redis = await startRedis();
-  const connection = failFast(redis.url, log);
+  const connection = connectFailFast(redis.url, log);
   await untilReady(connection, 5_000);
   const limits = { sessionsPerOrganizationMax: 50, sessionStartTimeoutMsMax: 5_000 };
   api = await startApi({
     redisUrl: redis.url,
     limits,
     deps: ({ limits, files }) => {
-      const producer = new Producer({ redis: connection, prefix: PREFIX, limits, metrics: makeMetrics(), log });
-      closers.push(() => producer.close());
-      return { executions: producer, containers: producer.sessionsWith(files) };
+      const executionService = new ExecutionService({ redis: connection, prefix: PREFIX, limits, metrics: makeMetrics(), log });
+      closers.push(() => executionService.close());
+      return { executions: executionService, containers: executionService.sessionsWith(files) };
     },
   });
   const heartbeat = new Heartbeat({ redis: connection, prefix: PREFIX, log });
   await heartbeat.start("w1");
-  const consumer = new Consumer({
+  const workerLoop = new WorkerLoop({
     redisUrl: redis.url,
     prefix: PREFIX,
     limits: api.deps.limits,
@@ -49,9 +49,9 @@ beforeAll(async () => {
     workerId: "w1",
     sessions: { engine, sessionsMax: 50, sandboxesMax: 60 },
   });
-  await consumer.start();
+  await workerLoop.start();
   closers.push(
-    () => consumer.drain(0),
+    () => workerLoop.drain(0),
     () => heartbeat.stop("w1"),
     async () => connection.disconnect(),
   );

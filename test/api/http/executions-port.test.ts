@@ -1,12 +1,12 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { newId } from "../../../src/execution/ids.ts";
-import { executionRequestSchema } from "../../../src/execution/request.ts";
-import type { Executions, Submission } from "../../../src/http/ports.ts";
-import { makeLimits } from "../../../src/limits.ts";
+import type { Executions, Submission } from "../../../src/app/ports.ts";
+import { newId } from "../../../src/domain/ids.ts";
+import { makeLimits } from "../../../src/domain/limits.ts";
+import { executionRequestSchema } from "../../../src/domain/request.ts";
 import { makeLog } from "../../../src/observe/log.ts";
 import { makeMetrics } from "../../../src/observe/metrics.ts";
-import { failFast, untilReady } from "../../../src/queue/connection.ts";
-import { Producer } from "../../../src/queue/producer.ts";
+import { ExecutionService } from "../../../src/queue/executions/execution-service.ts";
+import { connectFailFast, untilReady } from "../../../src/redis/connection.ts";
 import { FakeExecutions } from "../../support/fakes/fake-executions.ts";
 import { startRedis, type TestRedis } from "../../support/redis/redis.ts";
 
@@ -34,22 +34,22 @@ afterAll(() => redis.stop());
 
 const openProducer = async () => {
   const log = makeLog("silent");
-  const connection = failFast(redis.url, log);
+  const connection = connectFailFast(redis.url, log);
   await untilReady(connection, 5_000);
   await connection.flushall();
-  const producer = new Producer({ redis: connection, prefix: "t", limits, metrics: makeMetrics(), log });
+  const executionService = new ExecutionService({ redis: connection, prefix: "t", limits, metrics: makeMetrics(), log });
   await expect
     .poll(() =>
-      producer.ready().then(
+      executionService.ready().then(
         () => true,
         () => false,
       ),
     )
     .toBe(true);
   return {
-    executions: producer,
+    executions: executionService,
     close: async () => {
-      await producer.close();
+      await executionService.close();
       connection.disconnect();
     },
   };

@@ -1,7 +1,7 @@
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ServiceError } from "../../../src/errors.ts";
-import { fileIdPattern } from "../../../src/execution/ids.ts";
+import { ServiceError } from "../../../src/domain/errors.ts";
+import { fileIdPattern } from "../../../src/domain/ids.ts";
 import { call, eventsOf } from "../../support/checks/call.ts";
 import { startRedis, type TestRedis } from "../../support/redis/redis.ts";
 import { type Api, startApi } from "../../support/servers/api.ts";

@@ -1,6 +1,6 @@
 import { readdir } from "node:fs/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { playgroundFiles } from "../../../src/http/playground.ts";
+import { playgroundFiles } from "../../../src/http/pages/playground.ts";
 import { startRedis, type TestRedis } from "../../support/redis/redis.ts";
 import { type Api, startApi } from "../../support/servers/api.ts";
 

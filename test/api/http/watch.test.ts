@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import type { ReceiptSource } from "../../../src/execution/receipt-source.ts";
-import { type DayRange, dateOfDay, dayNumber } from "../../../src/execution/usage.ts";
-import { executionExample } from "../../../src/http/openapi-examples.ts";
+import type { ReceiptSource } from "../../../src/domain/receipt-source.ts";
+import { type DayRange, dateOfDay, dayNumber } from "../../../src/domain/usage.ts";
+import { executionExample } from "../../../src/http/executions/openapi-examples.ts";
 import { verifyReceipt } from "../../../src/receipts/verify.ts";
 import { call } from "../../support/checks/call.ts";
 import { startRedis, type TestRedis } from "../../support/redis/redis.ts";

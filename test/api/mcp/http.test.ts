@@ -2,7 +2,7 @@ import { once } from "node:events";
 import net from "node:net";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import type { Output } from "../../../src/execution/outputs.ts";
+import type { Output } from "../../../src/domain/outputs.ts";
 import { startRedis, type TestRedis } from "../../support/redis/redis.ts";
 import { type Api, type ApiOptions, startApi } from "../../support/servers/api.ts";
 

@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { RedisAssistantStore } from "../../../src/assistant/assistant-store.ts";
-import { RedisResponseStore } from "../../../src/assistant/response-store.ts";
+import { RedisAssistantStore } from "../../../src/assistant/store/assistant-store.ts";
+import { RedisResponseStore } from "../../../src/assistant/store/response-store.ts";
 import { FileCatalog } from "../../../src/files/catalog.ts";
-import { makeRateLimit } from "../../../src/http/rate-limit.ts";
-import { failFast, untilReady } from "../../../src/queue/connection.ts";
-import { Heartbeat } from "../../../src/queue/heartbeat.ts";
+import { makeRateLimit } from "../../../src/http/core/rate-limit.ts";
+import { Heartbeat } from "../../../src/queue/worker/heartbeat.ts";
+import { connectFailFast, untilReady } from "../../../src/redis/connection.ts";
 import { FakeEngine } from "../../support/fakes/fake-engine.ts";
 import {
   type Deployment,
@@ -32,43 +32,50 @@ function serves(name: string, redis: () => Deployment): void {
     test("an execution runs, its events and its end reach whoever waits", async () => {
       const engine = new FakeEngine();
       await rig.worker(engine);
-      const { execution } = await rig.producer.submit(newExecution());
-      const waiting = rig.producer.waitForEnd("org_a", execution.id, 10_000);
+      const { execution } = await rig.executionService.submit(newExecution());
+      const waiting = rig.executionService.waitForEnd("org_a", execution.id, 10_000);
       const run = await engine.started(0);
       await run.ports.emit({ type: "text", stream: "stdout", text: "hel" });
       run.finish();
       expect(await waiting).toMatchObject({ status: "completed", outputs: [{ text: "hello" }], attempt: 1 });
       const events = [];
-      for await (const { event } of rig.producer.events("org_a", execution.id, null, AbortSignal.timeout(5_000))) events.push(event.type);
+      for await (const { event } of rig.executionService.events("org_a", execution.id, null, AbortSignal.timeout(5_000)))
+        events.push(event.type);
       expect(events).toEqual(["execution.started", "execution.output", "execution.ended"]);
-      expect((await rig.producer.list("org_a", { limit: 5, order: "desc" })).data.map(({ id }) => id)).toEqual([execution.id]);
-      expect(await rig.producer.delete("org_a", execution.id)).toMatchObject({ id: execution.id });
-      expect(await rig.producer.get("org_a", execution.id)).toBeNull();
+      expect((await rig.executionService.list("org_a", { limit: 5, order: "desc" })).data.map(({ id }) => id)).toEqual([execution.id]);
+      expect(await rig.executionService.delete("org_a", execution.id)).toMatchObject({ id: execution.id });
+      expect(await rig.executionService.get("org_a", execution.id)).toBeNull();
     });
 
     test("a running execution is cancelled, a waiting one never starts, and a repeated key runs once", async () => {
       const engine = new FakeEngine();
       await rig.worker(engine, { concurrency: 1 });
-      const [running, waiting] = [await rig.producer.submit(newExecution()), await rig.producer.submit(newExecution())];
+      const [running, waiting] = [await rig.executionService.submit(newExecution()), await rig.executionService.submit(newExecution())];
       await engine.started(0);
-      expect(await rig.producer.cancel("org_a", waiting.execution.id)).toMatchObject({ status: "cancelled", outcome: "never_started" });
-      expect(await rig.producer.cancel("org_a", running.execution.id)).toMatchObject({ status: "cancelled", outcome: "ran_partly" });
+      expect(await rig.executionService.cancel("org_a", waiting.execution.id)).toMatchObject({
+        status: "cancelled",
+        outcome: "never_started",
+      });
+      expect(await rig.executionService.cancel("org_a", running.execution.id)).toMatchObject({
+        status: "cancelled",
+        outcome: "ran_partly",
+      });
       engine.immediate = true;
       const keyed = newExecution({ idempotency: { key: "k", bodySha256: "a".repeat(64) } });
-      const [once, again] = [await rig.producer.submit(keyed), await rig.producer.submit(keyed)];
+      const [once, again] = [await rig.executionService.submit(keyed), await rig.executionService.submit(keyed)];
       expect(again).toMatchObject({ replayed: true, execution: { id: once.execution.id } });
-      expect(await rig.producer.waitForEnd("org_a", once.execution.id, 10_000)).toMatchObject({ status: "completed" });
+      expect(await rig.executionService.waitForEnd("org_a", once.execution.id, 10_000)).toMatchObject({ status: "completed" });
       expect(engine.runs).toHaveLength(2);
-      await expect.poll(() => rig.producer.depth()).toEqual({ waiting: 0, active: 0 });
+      await expect.poll(() => rig.executionService.depth()).toEqual({ waiting: 0, active: 0 });
     });
 
     test("waiting executions keep their order when the base of priorities moves", async () => {
       const ids: string[] = [];
       for (let at = 0; at < 12; at++)
-        ids.push((await rig.producer.submit(newExecution({ request: request({ code: String(at) }) }))).execution.id);
+        ids.push((await rig.executionService.submit(newExecution({ request: request({ code: String(at) }) }))).execution.id);
       const engine = new FakeEngine({ immediate: true });
       await rig.worker(engine, { concurrency: 1, timing: { rebaseAt: 3, sweepMs: 50 } });
-      await Promise.all(ids.map((id) => rig.producer.waitForEnd("org_a", id, 10_000)));
+      await Promise.all(ids.map((id) => rig.executionService.waitForEnd("org_a", id, 10_000)));
       expect(engine.runs.map((run) => run.input.code)).toEqual(ids.map((_, at) => String(at)));
     });
 
@@ -122,7 +129,7 @@ function survives(name: string, redis: () => Replicated): void {
     const engine = new FakeEngine();
     const timing = { lockMs: 30_000, lockRenewMs: 3_000, stalledCheckMs: 2_000 };
     for (const workerId of ["one", "two"]) await rig.worker(engine, { workerId, concurrency: 3, timing });
-    const submit = async () => (await rig.producer.submit(newExecution())).execution.id;
+    const submit = async () => (await rig.executionService.submit(newExecution())).execution.id;
     const before = await Promise.all(Array.from({ length: 40 }, submit));
     for (let at = 0; at < 6; at++) await engine.started(at);
     const failingOver = redis().failOver(`{${prefix}}`);
@@ -134,7 +141,7 @@ function survives(name: string, redis: () => Replicated): void {
     await expect
       .poll(
         () =>
-          rig.producer.ready().then(
+          rig.executionService.ready().then(
             () => true,
             () => false,
           ),
@@ -144,13 +151,13 @@ function survives(name: string, redis: () => Replicated): void {
     const after = [await submit(), await submit()];
     const acknowledged = [...before, ...refused.acknowledged, ...after];
     for (const id of acknowledged) {
-      const ended = await rig.producer.waitForEnd("org_a", id, AFTER_FAILOVER_MS);
+      const ended = await rig.executionService.waitForEnd("org_a", id, AFTER_FAILOVER_MS);
       expect(ended).toMatchObject({ status: "completed", outputs: [{ text: "hello" }] });
     }
     expect(refused.error).toMatchObject({ code: "queue_unavailable", status: 503 });
     const runs = engine.runs.map(({ input }) => input.id).filter((id) => acknowledged.includes(id));
     expect(runs).toHaveLength(new Set(runs).size);
-    await expect.poll(() => rig.producer.depth(), { timeout: AFTER_FAILOVER_MS }).toEqual({ waiting: 0, active: 0 });
+    await expect.poll(() => rig.executionService.depth(), { timeout: AFTER_FAILOVER_MS }).toEqual({ waiting: 0, active: 0 });
     await rig.close();
   });
 }
@@ -196,7 +203,7 @@ describe("Redis with TLS and users", () => {
 
   test("a server whose authority is unknown, and a caller without its password, are refused", async () => {
     for (const url of [redis.withoutAuthority, redis.withoutPassword]) {
-      const client = failFast(url, log);
+      const client = connectFailFast(url, log);
       await expect(untilReady(client, 1_000)).rejects.toThrow("did not answer");
       client.disconnect();
     }

@@ -1,11 +1,11 @@
-import { makeLimits } from "../../../src/limits.ts";
+import { makeLimits } from "../../../src/domain/limits.ts";
 import { makeLog } from "../../../src/observe/log.ts";
 import { makeMetrics } from "../../../src/observe/metrics.ts";
-import { Consumer } from "../../../src/queue/consumer.ts";
+import { WorkerLoop } from "../../../src/queue/worker/worker-loop.ts";
 
 /** Says on its standard output when it has begun to run, after which nothing happens. */
 export async function hang(redisUrl: string): Promise<void> {
-  const consumer = new Consumer({
+  const workerLoop = new WorkerLoop({
     redisUrl,
     prefix: "ci",
     limits: makeLimits(),
@@ -27,5 +27,5 @@ export async function hang(redisUrl: string): Promise<void> {
     workerId: "doomed",
     timing: { lockMs: 1_000, lockRenewMs: 400, stalledCheckMs: 300 },
   });
-  await consumer.start();
+  await workerLoop.start();
 }

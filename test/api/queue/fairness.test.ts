@@ -21,18 +21,19 @@ describe("between organizations", () => {
     rig = await makeRig({ queuePerOrganizationMax: 600 });
     const engine = new FakeEngine();
     await rig.worker(engine, { concurrency: 2 });
-    for (let batch = 0; batch < 10; batch++) await Promise.all(Array.from({ length: 50 }, () => rig.producer.submit(newExecution())));
+    for (let batch = 0; batch < 10; batch++)
+      await Promise.all(Array.from({ length: 50 }, () => rig.executionService.submit(newExecution())));
     for (let at = 0; at < 20; at++) (await engine.started(at)).finish();
     await engine.started(21);
-    const { execution } = await rig.producer.submit(newExecution({ organization: "org_b" }));
+    const { execution } = await rig.executionService.submit(newExecution({ organization: "org_b" }));
     expect(await startsBefore(engine, execution.id, 20)).toBeLessThanOrEqual(5);
   });
 
   test("two that both keep the queue full take turns", async () => {
     rig = await makeRig();
     const engine = new FakeEngine();
-    for (let at = 0; at < 30; at++) await rig.producer.submit(newExecution());
-    for (let at = 0; at < 30; at++) await rig.producer.submit(newExecution({ organization: "org_b" }));
+    for (let at = 0; at < 30; at++) await rig.executionService.submit(newExecution());
+    for (let at = 0; at < 30; at++) await rig.executionService.submit(newExecution({ organization: "org_b" }));
     await rig.worker(engine, { concurrency: 1 });
     const order: string[] = [];
     for (let at = 0; at < 20; at++) {
@@ -49,9 +50,9 @@ describe("priority high", () => {
     rig = await makeRig();
     const engine = new FakeEngine();
     await rig.worker(engine, { concurrency: 1 });
-    for (let at = 0; at < 20; at++) await rig.producer.submit(newExecution());
+    for (let at = 0; at < 20; at++) await rig.executionService.submit(newExecution());
     await engine.started(0);
-    const { execution } = await rig.producer.submit(newExecution({ request: request({ priority: "high" }) }));
+    const { execution } = await rig.executionService.submit(newExecution({ request: request({ priority: "high" }) }));
     expect(await startsBefore(engine, execution.id, 0)).toBeLessThanOrEqual(3);
   });
 
@@ -59,8 +60,8 @@ describe("priority high", () => {
     rig = await makeRig();
     const engine = new FakeEngine();
     const high = request({ priority: "high" });
-    for (let at = 0; at < 20; at++) await rig.producer.submit(newExecution({ request: high }));
-    for (let at = 0; at < 20; at++) await rig.producer.submit(newExecution({ organization: "org_b" }));
+    for (let at = 0; at < 20; at++) await rig.executionService.submit(newExecution({ request: high }));
+    for (let at = 0; at < 20; at++) await rig.executionService.submit(newExecution({ organization: "org_b" }));
     await rig.worker(engine, { concurrency: 1 });
     const order: string[] = [];
     for (let at = 0; at < 20; at++) {
@@ -79,7 +80,7 @@ describe("the base of the priorities", () => {
     const timing = { rebaseAt: 10, sweepMs: 20 };
     await rig.worker(engine, { concurrency: 1, timing });
     const ids: string[] = [];
-    for (let at = 0; at < 40; at++) ids.push((await rig.producer.submit(newExecution())).execution.id);
+    for (let at = 0; at < 40; at++) ids.push((await rig.executionService.submit(newExecution())).execution.id);
     for (let at = 0; at < 15; at++) (await engine.started(at)).finish();
     await engine.started(15);
     await expect.poll(() => rig.plain.hget("{ci}:fair", "base")).not.toBeNull();
@@ -89,7 +90,7 @@ describe("the base of the priorities", () => {
     };
     await expect.poll(highest).toBeLessThanOrEqual(30);
     // One that comes after the base moved stands behind those before it.
-    ids.push((await rig.producer.submit(newExecution())).execution.id);
+    ids.push((await rig.executionService.submit(newExecution())).execution.id);
     for (let at = 15; at < 41; at++) (await engine.started(at)).finish();
     expect(engine.runs.map((run) => run.input.id)).toEqual(ids);
   });
@@ -98,10 +99,10 @@ describe("the base of the priorities", () => {
     rig = await makeRig();
     await rig.worker(new FakeEngine({ immediate: true }));
     for (let at = 0; at < 5; at++) {
-      const { execution } = await rig.producer.submit(newExecution());
-      await rig.producer.waitForEnd("org_a", execution.id, 5_000);
+      const { execution } = await rig.executionService.submit(newExecution());
+      await rig.executionService.waitForEnd("org_a", execution.id, 5_000);
     }
-    await rig.producer.submit(newExecution());
+    await rig.executionService.submit(newExecution());
     expect(await rig.plain.hget("{ci}:fair", "n:org_a")).toBe("1");
   });
 });

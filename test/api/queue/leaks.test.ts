@@ -17,24 +17,24 @@ test("after every kind of end, each key of ours expires and shares one hash tag,
   const engine = new FakeEngine();
   await rig.worker(engine, { timing: { sweepMs: 20, webhookBackoffMs: 5 } });
   const webhook = { url: "http://127.0.0.1:1/", secret: "0123456789abcdef" };
-  const { producer } = rig;
+  const { executionService } = rig;
   const idempotency = { key: "k", bodySha256: "a".repeat(64) };
-  const done = (await producer.submit(newExecution({ idempotency, request: request({ webhook, priority: "high" }) }))).execution;
+  const done = (await executionService.submit(newExecution({ idempotency, request: request({ webhook, priority: "high" }) }))).execution;
   const run = await engine.started(0);
   await run.ports.emit({ type: "result", text: "1" });
   run.finish();
-  await producer.waitForEnd("org_a", done.id, 5_000);
-  const cancelled = (await producer.submit(newExecution({ organization: "org_b" }))).execution;
+  await executionService.waitForEnd("org_a", done.id, 5_000);
+  const cancelled = (await executionService.submit(newExecution({ organization: "org_b" }))).execution;
   await engine.started(1);
-  await producer.cancel("org_b", cancelled.id);
-  const failed = (await producer.submit(newExecution())).execution;
+  await executionService.cancel("org_b", cancelled.id);
+  const failed = (await executionService.submit(newExecution())).execution;
   (await engine.started(2)).fail(new Error("a bug"));
-  await producer.waitForEnd("org_a", failed.id, 5_000);
-  const deleted = (await producer.submit(newExecution())).execution;
+  await executionService.waitForEnd("org_a", failed.id, 5_000);
+  const deleted = (await executionService.submit(newExecution())).execution;
   (await engine.started(3)).finish();
-  await producer.waitForEnd("org_a", deleted.id, 5_000);
-  await producer.delete("org_a", deleted.id);
-  const running = (await producer.submit(newExecution())).execution;
+  await executionService.waitForEnd("org_a", deleted.id, 5_000);
+  await executionService.delete("org_a", deleted.id);
+  const running = (await executionService.submit(newExecution())).execution;
   await engine.started(4);
   for (const key of await rig.plain.keys("*")) {
     expect(key.startsWith("{ci}:"), key).toBe(true);
@@ -42,7 +42,7 @@ test("after every kind of end, each key of ours expires and shares one hash tag,
     expect(await rig.plain.pttl(key), key).toBeGreaterThan(0);
   }
   engine.runs[4]?.finish();
-  await producer.waitForEnd("org_a", running.id, 5_000);
+  await executionService.waitForEnd("org_a", running.id, 5_000);
   const left = async () => {
     const keys = await rig.plain.keys("*");
     const lasting = [];
@@ -54,7 +54,7 @@ test("after every kind of end, each key of ours expires and shares one hash tag,
 
 test("waiters leave no subscription behind", async () => {
   await rig.worker(new FakeEngine({ immediate: true }));
-  const ids = await Promise.all(Array.from({ length: 20 }, async () => (await rig.producer.submit(newExecution())).execution.id));
-  await Promise.all(ids.flatMap((id) => [1, 2, 3].map(() => rig.producer.waitForEnd("org_a", id, 5_000))));
+  const ids = await Promise.all(Array.from({ length: 20 }, async () => (await rig.executionService.submit(newExecution())).execution.id));
+  await Promise.all(ids.flatMap((id) => [1, 2, 3].map(() => rig.executionService.waitForEnd("org_a", id, 5_000))));
   await expect.poll(async () => (await rig.plain.pubsub("CHANNELS", "*wake*")).length).toBe(0);
 });

@@ -18,9 +18,9 @@ test("with three workers and callers that cancel at random, each of 400 executio
   const statuses = await Promise.all(
     Array.from({ length: 400 }, async (_, at) => {
       const organization = `org_${at % 5}`;
-      const { execution } = await rig.producer.submit(newExecution({ organization }));
-      if (at % 3 === 0) await rig.producer.cancel(organization, execution.id);
-      return (await rig.producer.waitForEnd(organization, execution.id, 30_000)).status;
+      const { execution } = await rig.executionService.submit(newExecution({ organization }));
+      if (at % 3 === 0) await rig.executionService.cancel(organization, execution.id);
+      return (await rig.executionService.waitForEnd(organization, execution.id, 30_000)).status;
     }),
   );
   const ended = (status: string) => statuses.filter((one) => one === status).length;
@@ -36,6 +36,6 @@ test("with three workers and callers that cancel at random, each of 400 executio
     return { completed: sum("completed"), cancelled: sum("cancelled") };
   };
   await expect.poll(counted).toEqual({ completed: ended("completed"), cancelled: ended("cancelled") });
-  await expect.poll(() => rig.producer.depth()).toEqual({ waiting: 0, active: 0 });
+  await expect.poll(() => rig.executionService.depth()).toEqual({ waiting: 0, active: 0 });
   expect(await rig.plain.zcard("{ci}:waiting")).toBe(0);
 });

@@ -1,12 +1,12 @@
-import type { ExecutionRequest } from "../../../src/execution/request.ts";
-import type { Engine } from "../../../src/execution/run.ts";
-import { type LimitName, makeLimits } from "../../../src/limits.ts";
+import { type LimitName, makeLimits } from "../../../src/domain/limits.ts";
+import type { ExecutionRequest } from "../../../src/domain/request.ts";
+import type { Engine } from "../../../src/domain/run.ts";
 import { makeLog } from "../../../src/observe/log.ts";
 import { makeMetrics } from "../../../src/observe/metrics.ts";
-import { failFast, patient, untilReady } from "../../../src/queue/connection.ts";
-import { Consumer, type ConsumerTiming } from "../../../src/queue/consumer.ts";
-import { Producer } from "../../../src/queue/producer.ts";
-import type { NewExecution } from "../../../src/queue/submission.ts";
+import { ExecutionService } from "../../../src/queue/executions/execution-service.ts";
+import type { NewExecution } from "../../../src/queue/executions/submission.ts";
+import { type ConsumerTiming, WorkerLoop } from "../../../src/queue/worker/worker-loop.ts";
+import { connectFailFast, connectWithRetry, untilReady } from "../../../src/redis/connection.ts";
 import { startRedis, type TestRedis } from "../../support/redis/redis.ts";
 
 export const log = makeLog("silent");
@@ -45,25 +45,25 @@ export async function makeRigAt<Server extends Pick<TestRedis, "url" | "stop">>(
 ) {
   const limits = makeLimits(overrides);
   const metrics = makeMetrics();
-  const redis = failFast(server.url, log);
+  const redis = connectFailFast(server.url, log);
   await untilReady(redis, 5_000);
-  const producer = new Producer({ redis, prefix, limits, metrics, log });
-  await producer.ready();
-  const consumers: Consumer[] = [];
-  const plain = patient(server.url, log);
+  const executionService = new ExecutionService({ redis, prefix, limits, metrics, log });
+  await executionService.ready();
+  const consumers: WorkerLoop[] = [];
+  const plain = connectWithRetry(server.url, log);
   return {
     server,
     limits,
     metrics,
     redis,
-    producer,
+    executionService,
     /** A connection for the test's own questions. */
     plain,
     async worker(
       engine: Engine,
-      options: { concurrency?: number; timing?: Partial<ConsumerTiming> } & Partial<ConstructorParameters<typeof Consumer>[0]> = {},
+      options: { concurrency?: number; timing?: Partial<ConsumerTiming> } & Partial<ConstructorParameters<typeof WorkerLoop>[0]> = {},
     ) {
-      const consumer = new Consumer({
+      const workerLoop = new WorkerLoop({
         redisUrl: server.url,
         prefix,
         limits,
@@ -79,9 +79,9 @@ export async function makeRigAt<Server extends Pick<TestRedis, "url" | "stop">>(
         workerId: `worker_${consumers.length + 1}`,
         ...options,
       });
-      consumers.push(consumer);
-      await consumer.start();
-      return consumer;
+      consumers.push(workerLoop);
+      await workerLoop.start();
+      return workerLoop;
     },
     async metric(name: string, from = metrics): Promise<Array<{ labels: object; value: number }>> {
       const all = await from.registry.getMetricsAsJSON();
@@ -93,8 +93,8 @@ export async function makeRigAt<Server extends Pick<TestRedis, "url" | "stop">>(
       return (await this.metric(name, from)).filter(({ value }) => value > 0);
     },
     async close() {
-      for (const consumer of consumers) await consumer.drain(0);
-      await producer.close();
+      for (const workerLoop of consumers) await workerLoop.drain(0);
+      await executionService.close();
       redis.disconnect();
       plain.disconnect();
       await server.stop();

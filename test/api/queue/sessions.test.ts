@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, test } from "vitest";
-import type { ServiceError } from "../../../src/errors.ts";
-import type { LimitName } from "../../../src/limits.ts";
-import { Heartbeat } from "../../../src/queue/heartbeat.ts";
-import { makeKeys } from "../../../src/queue/keys.ts";
-import type { StoredFiles } from "../../../src/queue/session-files.ts";
+import type { ServiceError } from "../../../src/domain/errors.ts";
+import type { LimitName } from "../../../src/domain/limits.ts";
+import { makeKeys } from "../../../src/queue/core/keys.ts";
+import type { StoredFiles } from "../../../src/queue/sessions/files.ts";
+import { Heartbeat } from "../../../src/queue/worker/heartbeat.ts";
 import { FakeEngine } from "../../support/fakes/fake-engine.ts";
 import { FakeSessionEngine } from "../../support/fakes/fake-session-engine.ts";
 import { log, makeRig, newExecution, type Rig, request } from "./rig.ts";
@@ -31,23 +31,23 @@ async function prepare(
     deleteOwnedBy: async (_organization, id, fileId) => void deleted.push(fileId ?? id),
     handOver: async () => undefined,
   };
-  const sessions = rig.producer.sessionsWith(files);
+  const sessions = rig.executionService.sessionsWith(files);
   const engine = new FakeSessionEngine();
   const addWorker = async (name: string, own = engine) => {
     const heartbeat = new Heartbeat({ redis: rig.plain, prefix: "ci", log });
     if (options.beat !== false) await heartbeat.start(name);
     beats.push(() => heartbeat.stop(name));
     const capacity = { engine: own, sessionsMax: options.sessionsMax ?? 4, sandboxesMax: 4 };
-    const consumer = await rig.worker(new FakeEngine({ immediate: true }), { workerId: name, sessions: capacity });
-    return { consumer, heartbeat };
+    const workerLoop = await rig.worker(new FakeEngine({ immediate: true }), { workerId: name, sessions: capacity });
+    return { workerLoop, heartbeat };
   };
   const workers = [];
   for (let n = 1; n <= (options.workers ?? 1); n++) workers.push(await addWorker(`w${n}`));
   const cell = async (container: string, code: string, organization = ORG) => {
-    const { execution } = await rig.producer.submit(newExecution({ organization, request: request({ code, container }) }));
+    const { execution } = await rig.executionService.submit(newExecution({ organization, request: request({ code, container }) }));
     return execution.id;
   };
-  const run = async (container: string, code: string) => rig.producer.waitForEnd(ORG, await cell(container, code), 10_000);
+  const run = async (container: string, code: string) => rig.executionService.waitForEnd(ORG, await cell(container, code), 10_000);
   return { rig, sessions, engine, known, deleted, workers, addWorker, cell, run };
 }
 
@@ -75,13 +75,13 @@ describe("a session", () => {
     const ids = [await cell(a.id, "1"), await cell(a.id, "2"), await cell(b.id, "3")];
     const [of, other] = [engine.of(a.id), engine.of(b.id)];
     await engine.until(() => of.cells.length === 1 && other.cells.length === 1);
-    expect((await rig.producer.get(ORG, ids[1] as string))?.status).toBe("queued");
+    expect((await rig.executionService.get(ORG, ids[1] as string))?.status).toBe("queued");
     expect(await rig.counted("queue_depth")).toMatchObject([{ labels: { state: "waiting_for_session" }, value: 1 }]);
     of.cells[0]?.finish();
     await engine.until(() => of.cells.length === 2);
     expect(of.cells.map((one) => one.input.code)).toEqual(["1", "2"]);
     for (const one of [...of.cells, ...other.cells]) one.finish();
-    for (const id of ids) expect(await rig.producer.waitForEnd(ORG, id, 10_000)).toMatchObject({ status: "completed", attempt: 1 });
+    for (const id of ids) expect(await rig.executionService.waitForEnd(ORG, id, 10_000)).toMatchObject({ status: "completed", attempt: 1 });
   });
 
   test("is not there for another organization", async () => {
@@ -124,7 +124,7 @@ describe("a session", () => {
     const id = await cell(second.id, "1");
     await engine.until(() => engine.of(second.id).cells.length === 1);
     engine.of(second.id).cells[0]?.finish({ status: "incomplete", cause: "timeout", evidence: { session_alive: false } });
-    expect(await rig.producer.waitForEnd(ORG, id, 10_000)).toMatchObject({ status: "incomplete" });
+    expect(await rig.executionService.waitForEnd(ORG, id, 10_000)).toMatchObject({ status: "incomplete" });
     for (const session of [first, second]) expect(await codeOf(run(session.id, "1"))).toBe("container_lost");
     expect(engine.of(second.id).closed).toBe(1);
   });
@@ -152,7 +152,7 @@ describe("a session", () => {
     await engine.until(() => engine.of(id).cells.length === 2);
     expect((await sessions.listFiles(ORG, id)).map((file) => file.name)).toEqual(["a", "b"]);
     engine.of(id).cells[1]?.finish({ outputs: [output("c"), output("d")], removedFiles: ["a"] });
-    const end = await rig.producer.waitForEnd(ORG, ids[1] as string, 10_000);
+    const end = await rig.executionService.waitForEnd(ORG, ids[1] as string, 10_000);
     expect(end.skipped_files).toEqual([{ name: "d", reason: expect.stringContaining("2 files") }]);
     expect((await sessions.listFiles(ORG, id)).map((file) => file.name).sort()).toEqual(["b", "c"]);
   });
@@ -196,10 +196,10 @@ describe("a session", () => {
     const { id } = await sessions.create(ORG);
     const [first, second] = [await cell(id, "1"), await cell(id, "2")];
     await engine.until(() => engine.of(id).cells.length === 1);
-    expect(await rig.producer.cancel(ORG, second)).toMatchObject({ status: "cancelled", outcome: "never_started" });
-    expect(await rig.producer.cancel(ORG, first)).toMatchObject({ status: "cancelled", evidence: { session_alive: true } });
+    expect(await rig.executionService.cancel(ORG, second)).toMatchObject({ status: "cancelled", outcome: "never_started" });
+    expect(await rig.executionService.cancel(ORG, first)).toMatchObject({ status: "cancelled", evidence: { session_alive: true } });
     engine.immediate = true;
-    expect(await rig.producer.waitForEnd(ORG, await cell(id, "3"), 10_000)).toMatchObject({ status: "completed" });
+    expect(await rig.executionService.waitForEnd(ORG, await cell(id, "3"), 10_000)).toMatchObject({ status: "completed" });
     expect(engine.of(id).cells.map((one) => one.input.code)).toEqual(["1", "3"]);
   });
 });
@@ -304,8 +304,8 @@ describe("a worker that goes", () => {
     const drained = workers[0]?.consumer.drain(5_000);
     engine.of(id).cells[0]?.finish();
     await drained;
-    expect(await rig.producer.get(ORG, running)).toMatchObject({ status: "completed" });
-    expect(await rig.producer.get(ORG, waiting)).toMatchObject({ status: "errored", outcome: "never_started", retry_safe: true });
+    expect(await rig.executionService.get(ORG, running)).toMatchObject({ status: "completed" });
+    expect(await rig.executionService.get(ORG, waiting)).toMatchObject({ status: "errored", outcome: "never_started", retry_safe: true });
     expect(engine.of(id).closed).toBe(1);
     expect(await codeOf(run(id, "3"))).toBe("container_lost");
   });
@@ -318,7 +318,11 @@ describe("a worker that goes", () => {
     await engine.until(() => engine.of(id).cells.length === 1);
     await addWorker("w2");
     await workers[0]?.consumer.drain(0);
-    expect(await rig.producer.waitForEnd(ORG, running, 10_000)).toMatchObject({ status: "errored", cause: "worker_lost", attempt: 1 });
+    expect(await rig.executionService.waitForEnd(ORG, running, 10_000)).toMatchObject({
+      status: "errored",
+      cause: "worker_lost",
+      attempt: 1,
+    });
     expect(engine.of(id).cells).toHaveLength(1);
   });
 
@@ -329,7 +333,7 @@ describe("a worker that goes", () => {
     const running = await cell(id, "1");
     await engine.until(() => engine.of(id).cells.length === 1);
     await workers[0]?.heartbeat.stop("w1");
-    const end = await rig.producer.waitForEnd(ORG, running, 10_000);
+    const end = await rig.executionService.waitForEnd(ORG, running, 10_000);
     expect(end).toMatchObject({ status: "errored", cause: "worker_lost", retry_safe: false, evidence: { session_alive: false } });
     expect((await sessions.get(ORG, id))?.status).toBe("lost");
     await expect.poll(() => rig.plain.keys("*sessions-w1:ci_*")).toEqual([]);

@@ -47,8 +47,8 @@ async function runOne(options: { allow?: boolean; to?: string } = {}) {
   const metrics = makeMetrics();
   await rig.worker(new FakeEngine({ immediate: true }), { timing: fast, webhookAllowPrivate: options.allow ?? true, metrics });
   const asked = request({ webhook: { url: options.to ?? url, secret } });
-  const { execution } = await rig.producer.submit(newExecution({ request: asked }));
-  await rig.producer.waitForEnd("org_a", execution.id, 5_000);
+  const { execution } = await rig.executionService.submit(newExecution({ request: asked }));
+  await rig.executionService.waitForEnd("org_a", execution.id, 5_000);
   const results = async () => {
     const values = await rig.metric("webhook_deliveries_total", metrics);
     return Object.fromEntries(values.map(({ labels, value }) => [(labels as { result: string }).result, value]));
@@ -72,7 +72,7 @@ describe("a webhook", { timeout: 30_000 }, () => {
       id: headers["webhook-id"],
       type: "execution.ended",
       created_at: expect.any(Number),
-      execution: await rig.producer.get("org_a", execution.id),
+      execution: await rig.executionService.get("org_a", execution.id),
     });
     expect(await results()).toEqual({ delivered: 1 });
   });
@@ -126,8 +126,8 @@ describe("a webhook", { timeout: 30_000 }, () => {
 
   test("tells of a cancelled execution too", async () => {
     const asked = request({ webhook: { url, secret } });
-    const { execution } = await rig.producer.submit(newExecution({ request: asked }));
-    await rig.producer.cancel("org_a", execution.id);
+    const { execution } = await rig.executionService.submit(newExecution({ request: asked }));
+    await rig.executionService.cancel("org_a", execution.id);
     await rig.worker(new FakeEngine(), { timing: fast, webhookAllowPrivate: true });
     await expect.poll(() => received.length, { timeout: 15_000 }).toBe(1);
     expect(JSON.parse(received[0]?.body ?? "")).toMatchObject({ execution: { status: "cancelled" } });

@@ -1,8 +1,8 @@
 import { afterEach, expect, test, vi } from "vitest";
-import { startSelfChecks } from "../../../src/engine/self-check.ts";
-import { proveLockdown } from "../../../src/engine/self-proof.ts";
-import { makeLimits } from "../../../src/limits.ts";
+import { makeLimits } from "../../../src/domain/limits.ts";
 import { makeLog } from "../../../src/observe/log.ts";
+import { startSelfChecks } from "../../../src/sandbox/selfcheck/self-check.ts";
+import { proveLockdown } from "../../../src/sandbox/selfcheck/self-proof.ts";
 import { type EngineUnderTest, startEngine } from "../../support/sandboxes/engine.ts";
 
 /** Programs are tried one after another without a pause. */

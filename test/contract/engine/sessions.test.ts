@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import type { CellEnd } from "../../../src/execution/run.ts";
-import { makeLimits } from "../../../src/limits.ts";
+import { makeLimits } from "../../../src/domain/limits.ts";
+import type { CellEnd } from "../../../src/domain/run.ts";
 import { errorOf, filesOf, prepareSessions, type SessionsUnderTest, textOf } from "../../support/sandboxes/session.ts";
 
 const limits = makeLimits({ outputStopBytesMax: 4 * 1024 * 1024, sharedMemoryMbMax: 32, workingFolderMbMax: 100 });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { StopReason } from "../../../src/execution/run.ts";
-import { makeLimits } from "../../../src/limits.ts";
+import { makeLimits } from "../../../src/domain/limits.ts";
+import type { StopReason } from "../../../src/domain/run.ts";
 import { type EngineUnderTest, startEngine } from "../../support/sandboxes/engine.ts";
 
 let under: EngineUnderTest;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { limitDefaults, makeLimits } from "../../../src/limits.ts";
+import { limitDefaults, makeLimits } from "../../../src/domain/limits.ts";
 import { type EngineUnderTest, startEngine } from "../../support/sandboxes/engine.ts";
 
 const COUNT = 3;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Output } from "../../../src/execution/outputs.ts";
-import { makeLimits } from "../../../src/limits.ts";
+import { makeLimits } from "../../../src/domain/limits.ts";
+import type { Output } from "../../../src/domain/outputs.ts";
 import { type EngineUnderTest, type Ran, startEngine } from "../../support/sandboxes/engine.ts";
 
 const OUTPUTS = 5;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { makeLimits } from "../../../src/limits.ts";
+import { makeLimits } from "../../../src/domain/limits.ts";
 import { type EngineUnderTest, startEngine } from "../../support/sandboxes/engine.ts";
 
 const STDOUT_KEPT = 1_000;

@@ -1,5 +1,5 @@
-import { executionEnd } from "../../../src/execution/result.ts";
-import type { Limits } from "../../../src/limits.ts";
+import type { Limits } from "../../../src/domain/limits.ts";
+import { executionEnd } from "../../../src/domain/result.ts";
 import type { Ran } from "../sandboxes/engine.ts";
 import type { Attack } from "./header.ts";
 

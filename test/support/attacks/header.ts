@@ -1,4 +1,4 @@
-import { causes, statuses } from "../../../src/execution/status.ts";
+import { causes, statuses } from "../../../src/domain/status.ts";
 
 /**
  * The header of a hostile program: its first comments, one `# key: value` per line.

@@ -1,4 +1,4 @@
-import { newId } from "../../../src/execution/ids.ts";
+import { newId } from "../../../src/domain/ids.ts";
 
 /** A JSON Schema of the OpenAPI document. */
 // biome-ignore lint/suspicious/noExplicitAny: schemas are walked, whatever their shape

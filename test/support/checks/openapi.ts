@@ -1,7 +1,7 @@
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
+import { makeLimits } from "../../../src/domain/limits.ts";
 import { makeOpenApi } from "../../../src/http/openapi.ts";
-import { makeLimits } from "../../../src/limits.ts";
 
 interface Operation {
   responses: Record<string, { content?: Record<string, { schema: object }> }>;

@@ -1,5 +1,5 @@
-import type { ExecutionEnd } from "../../../src/execution/result.ts";
-import type { Engine, RunInput, RunPorts, StopReason } from "../../../src/execution/run.ts";
+import type { ExecutionEnd } from "../../../src/domain/result.ts";
+import type { Engine, RunInput, RunPorts, StopReason } from "../../../src/domain/run.ts";
 
 export interface FakeRun {
   input: RunInput;

@@ -1,9 +1,9 @@
-import { ServiceError } from "../../../src/errors.ts";
-import { newId } from "../../../src/execution/ids.ts";
-import type { Output } from "../../../src/execution/outputs.ts";
-import type { Execution, ExecutionEnd, ExecutionEvent } from "../../../src/execution/result.ts";
-import { isFinal } from "../../../src/execution/status.ts";
-import type { Executions, Idempotency, Submission } from "../../../src/http/ports.ts";
+import type { Executions, Idempotency, Submission } from "../../../src/app/ports.ts";
+import { ServiceError } from "../../../src/domain/errors.ts";
+import { newId } from "../../../src/domain/ids.ts";
+import type { Output } from "../../../src/domain/outputs.ts";
+import type { Execution, ExecutionEnd, ExecutionEvent } from "../../../src/domain/result.ts";
+import { isFinal } from "../../../src/domain/status.ts";
 
 interface Stored {
   organization: string;

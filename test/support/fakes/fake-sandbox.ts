@@ -1,6 +1,6 @@
-import type { Sandbox, SandboxEnd, SandboxFactory, SandboxSpec } from "../../../src/engine/sandbox.ts";
-import { countJsonValues } from "../../../src/json-shape.ts";
-import { type InFrame, type OutFrame, type OutKind, WireError } from "../../../src/wire/frames.ts";
+import type { Sandbox, SandboxEnd, SandboxFactory, SandboxSpec } from "../../../src/sandbox/sandbox.ts";
+import { type InFrame, type OutFrame, type OutKind, WireError } from "../../../src/sandbox/wire/frames.ts";
+import { countJsonValues } from "../../../src/util/json-shape.ts";
 
 /**
  * A scripted sandbox, for faults that a real one cannot be made to have.

@@ -1,4 +1,4 @@
-import type { CellEnd, EngineSession, RunInput, RunPorts, SessionEngine } from "../../../src/execution/run.ts";
+import type { CellEnd, EngineSession, RunInput, RunPorts, SessionEngine } from "../../../src/domain/run.ts";
 import { completedEnd } from "./fake-engine.ts";
 
 export interface FakeCell {

@@ -1,7 +1,7 @@
 import type { Sessions } from "../../../src/assistant/ports.ts";
-import { ServiceError } from "../../../src/errors.ts";
-import { newId } from "../../../src/execution/ids.ts";
-import type { NewSession, Session } from "../../../src/execution/session.ts";
+import { ServiceError } from "../../../src/domain/errors.ts";
+import { newId } from "../../../src/domain/ids.ts";
+import type { NewSession, Session } from "../../../src/domain/session.ts";
 
 interface Kept {
   session: Session;

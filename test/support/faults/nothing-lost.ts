@@ -1,12 +1,12 @@
 import { readdir } from "node:fs/promises";
 import { Redis } from "ioredis";
 import { expect } from "vitest";
-import { connectEngine } from "../../../src/docker/engine-client.ts";
-import { reapSandboxes } from "../../../src/docker/reaper.ts";
 import { FolderStore } from "../../../src/files/folder-store.ts";
 import { makeLog } from "../../../src/observe/log.ts";
 import { makeMetrics } from "../../../src/observe/metrics.ts";
-import { decodeRecord, type StoredExecution } from "../../../src/queue/record.ts";
+import { decodeRecord, type StoredExecution } from "../../../src/queue/executions/record.ts";
+import { connectEngine } from "../../../src/sandbox/docker/engine-client.ts";
+import { reapSandboxes } from "../../../src/sandbox/docker/reaper.ts";
 import { sandboxesOf } from "../sandboxes/containers.ts";
 import type { ServiceProcess } from "../servers/service.ts";
 import { type FaultWorld, until } from "./fault-world.ts";

@@ -1,4 +1,4 @@
-import type { SandboxFactory } from "../../../src/engine/sandbox.ts";
+import type { SandboxFactory } from "../../../src/sandbox/sandbox.ts";
 
 /** A worker's `SandboxFactory` with access to the engine behind it, to inspect sandboxes and to disturb them. */
 export interface Backend {

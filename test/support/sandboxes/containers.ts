@@ -1,5 +1,5 @@
 import Docker from "dockerode";
-import { WORKER_LABEL } from "../../../src/docker/profile.ts";
+import { WORKER_LABEL } from "../../../src/sandbox/docker/profile.ts";
 
 export const testEngineHost = process.env.DOCKER_HOST ?? "unix:///var/run/docker.sock";
 

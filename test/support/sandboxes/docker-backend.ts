@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { connectEngine, hasStatus } from "../../../src/docker/engine-client.ts";
-import { DockerSandboxFactory } from "../../../src/docker/factory.ts";
-import { WORKER_LABEL } from "../../../src/docker/profile.ts";
-import { hasOwnKernel } from "../../../src/engine/own-kernel.ts";
-import type { Limits } from "../../../src/limits.ts";
+import type { Limits } from "../../../src/domain/limits.ts";
 import type { Log } from "../../../src/observe/log.ts";
 import type { Metrics } from "../../../src/observe/metrics.ts";
+import { connectEngine, hasStatus } from "../../../src/sandbox/docker/engine-client.ts";
+import { DockerSandboxFactory } from "../../../src/sandbox/docker/factory.ts";
+import { WORKER_LABEL } from "../../../src/sandbox/docker/profile.ts";
+import { hasOwnKernel } from "../../../src/sandbox/own-kernel.ts";
 import type { Backend } from "./backend.ts";
 import { pauseContainer } from "./containers.ts";
 

@@ -2,13 +2,13 @@ import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { release } from "node:os";
-import { hasOwnKernel } from "../../../src/engine/own-kernel.ts";
-import type { Sandbox } from "../../../src/engine/sandbox.ts";
-import type { Limits } from "../../../src/limits.ts";
+import type { Limits } from "../../../src/domain/limits.ts";
 import { type Log, makeLog } from "../../../src/observe/log.ts";
 import type { Metrics } from "../../../src/observe/metrics.ts";
-import { OciSandboxFactory } from "../../../src/oci/factory.ts";
-import { type Keeper, startKeeper } from "../../../src/oci/keeper.ts";
+import { OciSandboxFactory } from "../../../src/sandbox/oci/factory.ts";
+import { type Keeper, startKeeper } from "../../../src/sandbox/oci/keeper.ts";
+import { hasOwnKernel } from "../../../src/sandbox/own-kernel.ts";
+import type { Sandbox } from "../../../src/sandbox/sandbox.ts";
 import type { Backend } from "./backend.ts";
 
 const CGROUPS = "/sys/fs/cgroup";

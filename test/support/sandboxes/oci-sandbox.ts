@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import type { Sandbox } from "../../../src/engine/sandbox.ts";
-import type { RunHead } from "../../../src/wire/frames.ts";
+import type { Sandbox } from "../../../src/sandbox/sandbox.ts";
+import type { RunHead } from "../../../src/sandbox/wire/frames.ts";
 
 /** Runs code and returns its output; null if the sandbox was lost. */
 export async function runIn(sandbox: Sandbox, code: string): Promise<string | null> {

@@ -1,7 +1,7 @@
-import { newId } from "../../../src/execution/ids.ts";
-import type { Output } from "../../../src/execution/outputs.ts";
-import type { CellEnd, EngineSession, RunPorts } from "../../../src/execution/run.ts";
-import type { Limits } from "../../../src/limits.ts";
+import { newId } from "../../../src/domain/ids.ts";
+import type { Limits } from "../../../src/domain/limits.ts";
+import type { Output } from "../../../src/domain/outputs.ts";
+import type { CellEnd, EngineSession, RunPorts } from "../../../src/domain/run.ts";
 import { type EngineUnderTest, startEngine } from "./engine.ts";
 
 export interface CellOptions {

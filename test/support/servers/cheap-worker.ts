@@ -1,10 +1,10 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { makeLimits } from "../../../src/limits.ts";
+import { makeLimits } from "../../../src/domain/limits.ts";
 import { makeLog } from "../../../src/observe/log.ts";
 import { makeMetrics } from "../../../src/observe/metrics.ts";
-import { Consumer } from "../../../src/queue/consumer.ts";
+import { WorkerLoop } from "../../../src/queue/worker/worker-loop.ts";
 import { completedEnd } from "../fakes/fake-engine.ts";
 
 const DRAIN_MS = 10_000;
@@ -19,7 +19,7 @@ export async function work(): Promise<void> {
   const log = makeLog("info", { process: "cheap-worker" });
   const metrics = makeMetrics();
   const noFiles = () => Promise.reject(new Error("no files here"));
-  const consumer = new Consumer({
+  const workerLoop = new WorkerLoop({
     redisUrl: REDIS_URL,
     prefix: "ci",
     limits: makeLimits(),
@@ -40,8 +40,8 @@ export async function work(): Promise<void> {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   log.info({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/metrics` }, "metrics listen");
   process.once("SIGTERM", () => {
-    void consumer.drain(DRAIN_MS).then(() => process.exit(0));
+    void workerLoop.drain(DRAIN_MS).then(() => process.exit(0));
   });
-  await consumer.start();
+  await workerLoop.start();
   log.info("started");
 }

@@ -5,11 +5,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { createKey } from "../../../src/keys.ts";
+import { createKey } from "../../../src/keys/keys.ts";
 import { startRedis, type TestRedis, type TestRedisOptions } from "../redis/redis.ts";
 
 /** The compiled service. `npm test` builds it first. */
-const BUILT = new URL("../../../dist/bin/", import.meta.url);
+const BUILT = new URL("../../../dist/main/", import.meta.url);
 const START_TIMEOUT_MS = 60_000;
 
 const CHEAP_WORKER = new URL("./cheap-worker.mjs", import.meta.url);

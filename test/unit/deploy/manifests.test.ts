@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { limitDefaults } from "../../../src/limits.ts";
+import { limitDefaults } from "../../../src/domain/limits.ts";
 import { makeMetrics } from "../../../src/observe/metrics.ts";
 import { kustomizations, type Manifest, parseManifests, readManifests, validateManifest } from "../../support/checks/manifests.ts";
 

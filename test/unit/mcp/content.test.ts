@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import type { Output } from "../../../src/execution/outputs.ts";
-import type { Execution } from "../../../src/execution/result.ts";
-import { makeLimits } from "../../../src/limits.ts";
+import { makeLimits } from "../../../src/domain/limits.ts";
+import type { Output } from "../../../src/domain/outputs.ts";
+import type { Execution } from "../../../src/domain/result.ts";
 import { contentOf } from "../../../src/mcp/content.ts";
 import type { Interpreter } from "../../../src/mcp/interpreter.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { causes } from "../../../src/execution/status.ts";
+import { causes } from "../../../src/domain/status.ts";
 import { endingText } from "../../../src/mcp/ending.ts";
 
 const ended = {

@@ -1,6 +1,6 @@
 import type { Notification } from "@modelcontextprotocol/server";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { ExecutionEvent } from "../../../src/execution/result.ts";
+import type { ExecutionEvent } from "../../../src/domain/result.ts";
 import { Progress } from "../../../src/mcp/progress.ts";
 
 beforeEach(() => {

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
-import { describeVariables } from "../../../src/config.ts";
-import { limitDefaults } from "../../../src/limits.ts";
+import { limitDefaults } from "../../../src/domain/limits.ts";
+import { describeVariables } from "../../../src/main/config.ts";
 import { makeMetrics } from "../../../src/observe/metrics.ts";
 import { alerts, commandsOf, inputsOf, metricsIn, panels, queries, records, ruleTests, runbooks } from "../../support/checks/ops-files.ts";
 

@@ -1,0 +1,184 @@
+import { ServiceError } from "../../domain/errors.ts";
+import type { Limits } from "../../domain/limits.ts";
+import type { Execution } from "../../domain/result.ts";
+import type { ChatMessage, ChatPart } from "../model/model.ts";
+import { codeTooLong, notes } from "../model/prompt.ts";
+import { isSessionGone, toolText } from "../model/tool-text.ts";
+import type { Executions, Files, Sessions } from "../ports.ts";
+import { filesAmong } from "../views/citations.ts";
+import { dataUrlOf } from "../views/input.ts";
+import type { CodeCall, Item } from "../views/items.ts";
+import type { FailureCode, StoredResponse } from "../views/response.ts";
+import type { OutputWriter } from "./output-writer.ts";
+import { runCode } from "./run-code.ts";
+import { isSessionMissing, SessionUse } from "./session-use.ts";
+import type { WrittenCode } from "./turn.ts";
+
+export interface CodeWorld {
+  executions: Executions;
+  sessions: Sessions;
+  files: Files;
+  limits: Limits;
+  seesImages: boolean;
+}
+
+export interface ResponseRun {
+  response: StoredResponse;
+  writer: OutputWriter;
+  fileIds: readonly string[];
+  signal: AbortSignal;
+}
+
+/** A response can not be brought to an answer. The message is for the caller. */
+export class ResponseFailed extends Error {
+  override name = "ResponseFailed";
+  readonly code: FailureCode;
+
+  constructor(code: FailureCode, message: string, cause?: unknown) {
+    super(message, { cause });
+    this.code = code;
+  }
+}
+
+/** The code of one response: each block in the response's session, its outputs as the model and the caller get them. */
+export class CodeRuns {
+  readonly #world: CodeWorld;
+  readonly #response: StoredResponse;
+  readonly #writer: OutputWriter;
+  readonly #signal: AbortSignal;
+  readonly #session: SessionUse;
+  /** Files that code of this conversation produced, by name, for citations. */
+  readonly produced = new Map<string, { containerId: string; fileId: string }>();
+  #calls = 0;
+  #hasRun = false;
+
+  constructor(world: CodeWorld, { response, writer, fileIds, signal }: ResponseRun, conversation: readonly Item[]) {
+    this.#world = world;
+    this.#response = response;
+    this.#writer = writer;
+    this.#signal = signal;
+    for (const item of conversation) if (item.type === "code_call") this.#noteFiles(item);
+    this.#session = new SessionUse(world.sessions, {
+      organization: response.organization,
+      given: response.settings.container,
+      previous: response.containerId,
+      placedFileIds: response.placedFileIds,
+      memoryMb: response.settings.memoryMb,
+      fileIds,
+    });
+  }
+
+  get hasCallsLeft(): boolean {
+    return this.#calls < this.#response.settings.codeCallsMax;
+  }
+
+  /** Whether any code of this response has begun to run. */
+  get hasRun(): boolean {
+    return this.#hasRun;
+  }
+
+  /** Runs one block of code to its end, or says why it does not. Rejects when the response can not go on. */
+  async run({ call, code }: WrittenCode): Promise<void> {
+    const { codeBytesMax } = this.#world.limits;
+    if (code === null) return this.endUnrun(call, "failed", notes.badArguments);
+    if (code.trim() === "") return this.endUnrun(call, "failed", notes.emptyCode);
+    if (Buffer.byteLength(code) > codeBytesMax) return this.endUnrun(call, "failed", codeTooLong(codeBytesMax));
+    if (!this.hasCallsLeft) return this.endUnrun(call, "incomplete", notes.callBound);
+    this.#calls += 1;
+    this.#writer.interpreting(call);
+    const execution = await this.#execute(call, code);
+    if (execution.outcome !== "never_started") this.#hasRun = true;
+    call.executionId = execution.id;
+    call.cause = execution.cause;
+    call.outputs = execution.outputs;
+    const note = this.#session.takeNote();
+    call.told = [...(note === null ? [] : [`[${note}]`]), toolText(execution, this.#world.limits)].join("\n");
+    if (isSessionGone(execution)) this.#session.forget();
+    this.#noteFiles(call);
+    this.#writer.endCall(call, itemStatuses[execution.status]);
+  }
+
+  endUnrun(call: CodeCall, status: "failed" | "incomplete", told: string): void {
+    call.told = `[${told}]`;
+    this.#writer.endCall(call, status);
+  }
+
+  /** The session that code runs in, made or taken over when it is first asked for. */
+  async container(): Promise<string> {
+    try {
+      const id = await this.#session.ensure();
+      this.#response.containerId = id;
+      this.#response.placedFileIds = this.#session.placedFileIds;
+      return id;
+    } catch (error) {
+      throw failureOf(error);
+    }
+  }
+
+  /** The protocol takes images from users only, so what code drew follows as a message of its own. */
+  async imagesOf(calls: readonly CodeCall[]): Promise<ChatMessage | null> {
+    if (!this.#world.seesImages) return null;
+    const ids = calls.flatMap((call) => call.outputs.flatMap((output) => (output.type === "image" ? [output.file_id] : [])));
+    const shown = ids.slice(0, this.#world.limits.toolImagesMax);
+    if (shown.length === 0) return null;
+    const { organization } = this.#response;
+    const parts: ChatPart[] = [];
+    for (const file of await this.#world.files.getMany(organization, shown)) {
+      const url = file === null ? null : await dataUrlOf(file, { ...this.#world, organization });
+      if (url !== null) parts.push({ type: "image_url", image_url: { url } });
+    }
+    if (parts.length === 0) return null;
+    return { role: "user", content: [{ type: "text", text: "[Images that the code produced:]" }, ...parts] };
+  }
+
+  /** The response has ended. */
+  release(): Promise<void> {
+    return this.#session.release();
+  }
+
+  /** Runs in the response's session; in a new one when that has gone meanwhile and may be replaced. */
+  async #execute(call: CodeCall, code: string): Promise<Execution> {
+    for (let isSecond = false; ; isSecond = true) {
+      try {
+        // An earlier block of the same turn may have lost the session since this one was announced.
+        call.containerId = await this.container();
+        const wanted = { organization: this.#response.organization, container: call.containerId, code, responseId: this.#response.id };
+        const onOutput = this.#response.dialect === "own" ? { onOutput: this.#writer.codeOutput.bind(this.#writer, call) } : {};
+        return await runCode(this.#world.executions, this.#world.limits, { ...wanted, ...onOutput }, this.#signal);
+      } catch (error) {
+        this.#signal.throwIfAborted();
+        const isReplaceable = isSessionMissing(error) && this.#response.settings.container === null;
+        if (!isReplaceable || isSecond) throw failureOf(error);
+        this.#session.forget();
+      }
+    }
+  }
+
+  #noteFiles(call: CodeCall): void {
+    for (const { name, fileId } of filesAmong(call.outputs)) this.produced.set(name, { containerId: call.containerId, fileId });
+  }
+}
+
+const itemStatuses = {
+  queued: "incomplete",
+  in_progress: "incomplete",
+  completed: "completed",
+  failed: "failed",
+  incomplete: "incomplete",
+  cancelled: "incomplete",
+  errored: "failed",
+} as const satisfies Record<Execution["status"], CodeCall["status"]>;
+
+/** What queue and sessions refuse with, as the response's own end. */
+function failureOf(error: unknown): unknown {
+  if (!(error instanceof ServiceError)) return error;
+  switch (error.code) {
+    case "container_not_found":
+    case "container_expired":
+    case "container_lost":
+    case "container_unavailable":
+      return new ResponseFailed(error.code, error.detail, error);
+    default:
+      return new ResponseFailed("execution_failed", `The code could not be run: ${error.detail}`, error);
+  }
+}

@@ -1,0 +1,151 @@
+import { ServiceError } from "../../domain/errors.ts";
+import { newId } from "../../domain/ids.ts";
+import type { Limits } from "../../domain/limits.ts";
+import type { Session } from "../../domain/session.ts";
+import type { AssistantStore, Files, Sessions } from "../ports.ts";
+import type { StoredAssistant } from "../views/assistant.ts";
+import { ensureCallsPaired, fileIdsIn, inputItemsOf } from "../views/input.ts";
+import type { Item } from "../views/items.ts";
+import type { ResponseRequest } from "../views/request.ts";
+import { isEnded, type StoredResponse } from "../views/response.ts";
+import { type ModelChoice, settingsOf } from "../views/settings.ts";
+import { withFilesOnly } from "./running.ts";
+
+export interface PreparingWorld {
+  models: ModelChoice;
+  assistants: AssistantStore;
+  sessions: Sessions;
+  files: Files;
+  limits: Limits;
+  seesImages: boolean;
+}
+
+/** What a request comes to, with its assistant and the response before it, checked as far as it can be before the model is asked. */
+export async function prepareResponse(
+  world: PreparingWorld,
+  responses: { get(id: string): Promise<StoredResponse | null> },
+  organization: string,
+  request: ResponseRequest,
+): Promise<{ response: StoredResponse; fileIds: string[] }> {
+  const { models, limits, sessions, files } = world;
+  ensureOwn(organization, request);
+  const assistant = await assistantOf(world.assistants, organization, request);
+  const previous = await previousOf(responses, request);
+  const { settings, echo } = settingsOf(request, assistant, { models, limits });
+  if (echo.background && !echo.store) throw invalid("background", "needs `store` to be true");
+  const containerId = settings.container ?? previous?.containerId ?? null;
+  const session = await sessionOf(sessions, organization, { id: containerId, isNamed: settings.container !== null });
+  const field = request.dialect === "own" ? "inputs" : "input";
+  const history = previous === null ? [] : compacted([...previous.history, ...previous.input, ...previous.output]);
+  const input = await inputItemsOf(request.input, { ...world, organization, field });
+  ensureCallsPaired([...history, ...input], field);
+  ensureFits([...history, ...input], limits.responseBytesMax);
+  await ensureFiles(world, organization, settings.fileIds, assistant);
+  const earlier = await thoseLeft(files, organization, fileIdsIn(history));
+  const createdAt = Date.now();
+  const response: StoredResponse = {
+    id: newId("response"),
+    organization,
+    dialect: request.dialect,
+    status: echo.background ? "queued" : "in_progress",
+    createdAt,
+    completedAt: null,
+    expiresAt: createdAt + limits.retentionMsMax,
+    // A session that lives on keeps the memory that it was made with.
+    settings: { ...settings, memoryMb: session?.memoryMb ?? settings.memoryMb },
+    echo,
+    history,
+    input,
+    output: [],
+    containerId,
+    placedFileIds: containerId === previous?.containerId ? previous.placedFileIds : [],
+    failure: null,
+    incomplete: null,
+    usage: { input: 0, inputCached: 0, output: 0, outputReasoning: 0 },
+  };
+  return { response, fileIds: [...new Set([...settings.fileIds, ...earlier, ...fileIdsIn(input)])] };
+}
+
+async function assistantOf(
+  assistants: AssistantStore,
+  organization: string,
+  { assistant_id: id }: ResponseRequest,
+): Promise<StoredAssistant | null> {
+  if (id == null) return null;
+  const found = await assistants.get(organization, id);
+  if (found === null) throw new ServiceError("assistant_not_found", { param: "assistant_id" });
+  return found;
+}
+
+async function previousOf(
+  responses: { get(id: string): Promise<StoredResponse | null> },
+  { previous_response_id: id }: ResponseRequest,
+): Promise<StoredResponse | null> {
+  if (id == null) return null;
+  const found = await responses.get(id);
+  const param = "previous_response_id";
+  if (found === null)
+    throw new ServiceError("response_not_found", { param, detail: "`previous_response_id` names no response that is kept." });
+  if (!isEnded(found))
+    throw new ServiceError("response_running", { param, detail: "`previous_response_id`: that response has not ended." });
+  return found;
+}
+
+/** The session to go on in, while it lives; rejects for one that was named and does not. */
+async function sessionOf(
+  sessions: Sessions,
+  organization: string,
+  { id, isNamed }: { id: string | null; isNamed: boolean },
+): Promise<Session | null> {
+  const session = id === null ? null : await sessions.get(organization, id);
+  if (session?.status === "active") return session;
+  if (!isNamed) return null;
+  const param = "tools";
+  if (session?.status === "expired") throw new ServiceError("container_expired", { param });
+  if (session?.status === "lost") throw new ServiceError("container_lost", { param });
+  throw new ServiceError("container_not_found", { param });
+}
+
+async function ensureFiles(
+  { files, limits }: PreparingWorld,
+  organization: string,
+  ids: readonly string[],
+  assistant: StoredAssistant | null,
+): Promise<void> {
+  const found = await files.getMany(organization, ids);
+  const missing = ids[found.indexOf(null)];
+  if (missing === undefined) return;
+  if (assistant?.fileIds.includes(missing)) {
+    const hours = limits.retentionMsMax / 3_600_000;
+    throw invalid("assistant_id", `the assistant's file ${missing} is gone; files are kept for ${hours} hours, so give it another`);
+  }
+  throw invalid("file_ids", `there is no file ${missing}`);
+}
+
+/** Files of an earlier message may have been deleted since: the conversation goes on without them. */
+async function thoseLeft(files: Files, organization: string, ids: readonly string[]): Promise<string[]> {
+  const found = await files.getMany(organization, ids);
+  return ids.filter((_, index) => found[index] !== null);
+}
+
+/** Of earlier code the model was told what it printed; only its files matter still. */
+function compacted(items: readonly Item[]): Item[] {
+  return items.map((item) => (item.type === "code_call" ? withFilesOnly(item) : item));
+}
+
+function ensureFits(items: readonly Item[], bytesMax: number): void {
+  if (Buffer.byteLength(JSON.stringify(items)) <= bytesMax) return;
+  throw invalid("previous_response_id", `the conversation must have at most ${bytesMax} bytes`);
+}
+
+function ensureOwn(organization: string, { organization_id: wanted }: ResponseRequest): void {
+  if (wanted == null || wanted === organization) return;
+  throw new ServiceError("foreign_organization", {
+    detail: "`organization_id` must be the organization of the API key.",
+    param: "organization_id",
+  });
+}
+
+function invalid(param: string, rule: string): ServiceError {
+  return new ServiceError("invalid_field", { detail: `\`${param}\`: ${rule}.`, param });
+}

@@ -1,0 +1,108 @@
+import { CodeArgument } from "../model/code-argument.ts";
+import type { Finish, ModelEvent, TokenUsage } from "../model/model.ts";
+import { TOOL_NAME } from "../model/prompt.ts";
+import type { CodeCall, FunctionCall, Message } from "../views/items.ts";
+import type { OutputWriter } from "./output-writer.ts";
+
+export interface TurnRules {
+  /** Code may be called for: otherwise calls are noted and dropped. */
+  takesCode: boolean;
+  /** Text and functions are dropped: the model has to run code first. */
+  codeOnly: boolean;
+  functionNames: ReadonlySet<string>;
+}
+
+/** A code call as the model wrote it; `code` is null when its arguments could not be read. */
+export interface WrittenCode {
+  call: CodeCall;
+  code: string | null;
+}
+
+export interface Turn {
+  message: Message | null;
+  text: string;
+  code: WrittenCode[];
+  functions: FunctionCall[];
+  /** Names of tools the model called that there are not, or that are off. */
+  refused: string[];
+  finish: Finish;
+  usage: TokenUsage | null;
+}
+
+type Open = { kind: "code"; call: CodeCall; argument: CodeArgument } | { kind: "function"; call: FunctionCall } | { kind: "dropped" };
+
+/**
+ * Reads one turn of the model into output items while it is written. Code stays open for its result; the message stays open for
+ * its citations; functions are closed. `containerId` is asked for when code is first called.
+ */
+export async function readTurn(
+  events: AsyncIterable<ModelEvent>,
+  writer: OutputWriter,
+  rules: TurnRules & { containerId(): Promise<string>; endMessage(message: Message, finish: Finish): void },
+): Promise<Turn> {
+  const turn: Turn = { message: null, text: "", code: [], functions: [], refused: [], finish: "stop", usage: null };
+  const open = new Map<number, Open>();
+  const closeMessage = (finish: Finish) => {
+    if (turn.message?.status === "in_progress") rules.endMessage(turn.message, finish);
+  };
+  for await (const event of events) {
+    switch (event.type) {
+      case "text":
+      case "refusal":
+        turn.text += event.delta;
+        if (rules.codeOnly) break;
+        if (turn.message?.status !== "in_progress") turn.message = writer.beginMessage();
+        writer.messageDelta(turn.message, event.type, event.delta);
+        break;
+      case "call":
+        closeMessage("stop");
+        open.set(event.index, await begin(event, writer, rules, turn));
+        break;
+      case "arguments":
+        tellArguments(open.get(event.index), event.delta, writer);
+        break;
+      case "end":
+        turn.finish = event.finish;
+        turn.usage = event.usage;
+    }
+  }
+  closeMessage(turn.finish);
+  // Not before: models may write several calls at once, a piece of each in turn.
+  for (const one of open.values()) close(one, writer, turn);
+  return turn;
+}
+
+async function begin(
+  event: Extract<ModelEvent, { type: "call" }>,
+  writer: OutputWriter,
+  rules: TurnRules & { containerId(): Promise<string> },
+  turn: Turn,
+): Promise<Open> {
+  if (event.name === TOOL_NAME && rules.takesCode) {
+    return { kind: "code", call: writer.beginCode(event.id, await rules.containerId()), argument: new CodeArgument() };
+  }
+  if (rules.functionNames.has(event.name) && !rules.codeOnly) return { kind: "function", call: writer.beginFunction(event.id, event.name) };
+  turn.refused.push(event.name);
+  return { kind: "dropped" };
+}
+
+function tellArguments(one: Open | undefined, delta: string, writer: OutputWriter): void {
+  if (one?.kind === "function") writer.functionDelta(one.call, delta);
+  if (one?.kind !== "code") return;
+  const decoded = one.argument.push(delta);
+  if (decoded !== "") writer.codeDelta(one.call, decoded);
+}
+
+function close(one: Open, writer: OutputWriter, turn: Turn): void {
+  if (one.kind === "function") {
+    // Cut by a bound, its arguments are not whole.
+    writer.endFunction(one.call, turn.finish === "stop" ? "completed" : "incomplete");
+    turn.functions.push(one.call);
+  }
+  if (one.kind !== "code") return;
+  const code = one.argument.end();
+  const untold = code?.slice(one.argument.told.length) ?? "";
+  if (untold !== "") writer.codeDelta(one.call, untold);
+  writer.endCode(one.call, code ?? one.argument.told);
+  turn.code.push({ call: one.call, code });
+}

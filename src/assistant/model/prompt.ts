@@ -1,0 +1,64 @@
+import type { Limits } from "../../domain/limits.ts";
+import { importableNames } from "../../domain/packages.ts";
+import type { ChatTool } from "./model.ts";
+
+/** The name the model calls the tool by. */
+export const TOOL_NAME = "code_interpreter";
+
+/** The tool as the model is told of it: only what holds for this operator's limits and this session, which has `memoryMb`. */
+export function codeTool(limits: Limits, memoryMb: number): ChatTool {
+  return {
+    type: "function",
+    function: {
+      name: TOOL_NAME,
+      description: [
+        "Runs Python code in an isolated sandbox and returns what it prints, the value of its last expression, figures, tables, files it",
+        "leaves in the working folder /mnt/data, and errors with their traceback. Variables, imports and files stay for the next call of this",
+        `conversation as long as its sandbox lives. Each call may take ${limits.runTimeoutMsMax / 1000} seconds and ${memoryMb} MiB of memory.`,
+        `At most ${limits.filesOutCountMax} files are returned of a call. There is no network and nothing can be installed. Beside the standard`,
+        `library there are: ${importableNames.join(", ")}.`,
+      ].join(" "),
+      parameters: {
+        type: "object",
+        properties: { code: { type: "string", description: "Python source, run as one notebook cell" } },
+        required: ["code"],
+        additionalProperties: false,
+      },
+    },
+  };
+}
+
+/** System text beside the caller's own instructions, while the tool is offered. */
+export function toolInstructions(mode: "auto" | "on"): string {
+  const when =
+    mode === "on"
+      ? "Run code with the code_interpreter tool before you answer."
+      : "Use the code_interpreter tool whenever an exact computation, data analysis, a chart or work on a file is needed.";
+  return `${when} Print what you need to see. Files belong in /mnt/data; name those you made for the user in your answer, by file name.`;
+}
+
+export const notes = {
+  runCodeFirst: `You have not run code yet. Call the tool ${TOOL_NAME} now, with the argument {"code": "..."}; answer only after you have seen its result.`,
+  toolIsOff: "There is no code tool in this conversation. Answer in text, without calling tools.",
+  noMoreCalls: "The bound of tool calls for this response is reached. Answer now, in text, with what you have.",
+  badArguments: 'The code was not run: the arguments were not a JSON object like {"code": "..."}. Call the tool again.',
+  emptyCode: "The code was not run: it was empty.",
+  callBound: "The code was not run: the bound of tool calls for this response is reached.",
+  replacedEmpty: "The earlier sandbox is gone: its variables, imports and files no longer exist. This code ran in a new one.",
+  replacedWithFiles:
+    "The earlier sandbox is gone: its variables and imports no longer exist; its files were put into the new one, where this code ran.",
+} as const;
+
+export function unknownTool(name: string): string {
+  return `There is no tool ${JSON.stringify(name.slice(0, 64))}.`;
+}
+
+export function codeTooLong(bytesMax: number): string {
+  return `The code was not run: it has more than ${bytesMax} bytes.`;
+}
+
+/** Beside a message that names files. */
+export function filesNote(names: readonly string[], inFolder: boolean): string {
+  const list = names.map((name) => JSON.stringify(name)).join(", ");
+  return inFolder ? `[Files in /mnt/data: ${list}]` : `[Attached files, which can not be opened here: ${list}]`;
+}

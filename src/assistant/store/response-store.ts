@@ -1,0 +1,146 @@
+import { ServiceError } from "../../domain/errors.ts";
+import type { Limits } from "../../domain/limits.ts";
+import type { RedisClient } from "../../redis/address.ts";
+import { HOUR_MS, hourOf, keptBytes } from "../../redis/kept-bytes.ts";
+import type { ResponseStore } from "../ports.ts";
+import type { StoredResponse } from "../views/response.ts";
+import type { ResponseEvent } from "../views/views.ts";
+
+/** A response whose process said nothing for this long is lost. */
+const LEASE_MS = 15_000;
+const EVENTS_MAX = 20_000;
+const EVENTS_PAGE = 500;
+
+/**
+ * What a response counts more or less from now on, in the hour in which it was made, as it expires with that. An hour that
+ * is not there any more has expired, and a response of an older version has none.
+ */
+const COUNT = `
+local function count(response, kept, bytes)
+  local hour = redis.call("HGET", response, "hour")
+  if hour and redis.call("HEXISTS", kept, hour) == 1 then redis.call("HINCRBY", kept, hour, bytes) end
+end`;
+
+/** The first end that comes is the end, and nothing brings back what was deleted. */
+const FINISH = `${COUNT}
+local status = redis.call("HGET", KEYS[1], "status")
+if status ~= "queued" and status ~= "in_progress" then return 0 end
+count(KEYS[1], KEYS[3], #ARGV[2] - redis.call("HSTRLEN", KEYS[1], "doc"))
+redis.call("HSET", KEYS[1], "status", ARGV[1], "doc", ARGV[2])
+redis.call("DEL", KEYS[2])
+return 1`;
+
+const DELETE = `${COUNT}
+count(KEYS[1], KEYS[2], -redis.call("HSTRLEN", KEYS[1], "doc"))
+return redis.call("DEL", KEYS[1])`;
+
+const REQUEST_CANCEL = `
+if redis.call("EXISTS", KEYS[1]) == 1 then redis.call("HSET", KEYS[1], "cancel", "1") end
+return 1`;
+
+/** Responses in Redis, under `{prefix}:response*:<organization>:<id>`; every key expires. */
+export class RedisResponseStore implements ResponseStore {
+  readonly #redis: RedisClient;
+  readonly #base: string;
+  readonly #limits: Limits;
+
+  constructor(options: { redis: RedisClient; prefix: string; limits: Limits }) {
+    this.#redis = options.redis;
+    this.#base = `{${options.prefix}}`;
+    this.#limits = options.limits;
+  }
+
+  /** Rejects with `organization_storage_full`. */
+  async create(response: StoredResponse): Promise<void> {
+    const { organization, id, status } = response;
+    const key = this.#key("response", organization, id);
+    await this.#ensureRoom(organization);
+    const doc = JSON.stringify(response);
+    const kept = this.#keptKey(organization);
+    const hour = hourOf(Date.now());
+    const done = await this.#redis
+      .multi()
+      .hset(key, { status, doc, hour })
+      .hincrby(kept, hour, Buffer.byteLength(doc))
+      .pexpire(kept, this.#limits.retentionMsMax + HOUR_MS)
+      .pexpire(key, this.#limits.retentionMsMax)
+      .set(this.#key("response-lease", organization, id), "1", "PX", LEASE_MS)
+      .exec();
+    for (const [error] of done ?? []) if (error !== null) throw error;
+  }
+
+  /** What executions and responses have stored is one sum. */
+  async #ensureRoom(organization: string): Promise<void> {
+    const { retentionMsMax, recordsBytesPerOrganizationMax } = this.#limits;
+    const hours = await this.#redis.hgetall(this.#keptKey(organization));
+    if (keptBytes(hours, retentionMsMax, Date.now()) < recordsBytesPerOrganizationMax) return;
+    throw new ServiceError("organization_storage_full", {
+      detail: `Requests, results and responses of your organization have ${recordsBytesPerOrganizationMax} bytes, which is the most; delete executions or responses, or come again when some have expired.`,
+    });
+  }
+
+  #keptKey(organization: string): string {
+    return `${this.#base}:kept:${organization}`;
+  }
+
+  async get(organization: string, id: string): Promise<StoredResponse | null> {
+    const text = await this.#redis.hget(this.#key("response", organization, id), "doc");
+    return text === null ? null : (JSON.parse(text) as StoredResponse);
+  }
+
+  async finish(response: StoredResponse): Promise<boolean> {
+    const { organization, id, status } = response;
+    const keys = [this.#key("response", organization, id), this.#key("response-lease", organization, id), this.#keptKey(organization)];
+    const doc = JSON.stringify(response);
+    return (await this.#redis.eval(FINISH, keys.length, ...keys, status, doc)) === 1;
+  }
+
+  async delete(organization: string, id: string): Promise<boolean> {
+    const [deleted] = await Promise.all([
+      this.#redis.eval(DELETE, 2, this.#key("response", organization, id), this.#keptKey(organization)),
+      ...["response-events", "response-lease"].map((kind) => this.#redis.del(this.#key(kind, organization, id))),
+    ]);
+    return deleted === 1;
+  }
+
+  async renew(running: ReadonlyArray<{ organization: string; id: string }>): Promise<void> {
+    const pipeline = this.#redis.pipeline();
+    for (const { organization, id } of running) pipeline.set(this.#key("response-lease", organization, id), "1", "PX", LEASE_MS);
+    await pipeline.exec();
+  }
+
+  async wantedCancelled(running: ReadonlyArray<{ organization: string; id: string }>): Promise<string[]> {
+    const pipeline = this.#redis.pipeline();
+    for (const { organization, id } of running) pipeline.hexists(this.#key("response", organization, id), "cancel");
+    const replies = (await pipeline.exec()) ?? [];
+    return running.flatMap(({ id }, index) => (replies[index]?.[1] === 1 ? [id] : []));
+  }
+
+  async isAlive(organization: string, id: string): Promise<boolean> {
+    return (await this.#redis.exists(this.#key("response-lease", organization, id))) === 1;
+  }
+
+  async requestCancel(organization: string, id: string): Promise<void> {
+    await this.#redis.eval(REQUEST_CANCEL, 1, this.#key("response", organization, id));
+  }
+
+  async appendEvents(organization: string, id: string, events: readonly ResponseEvent[]): Promise<void> {
+    const key = this.#key("response-events", organization, id);
+    const pipeline = this.#redis.pipeline();
+    // Stream ids start above 0-0, sequence numbers at 0.
+    for (const event of events)
+      pipeline.xadd(key, "MAXLEN", "~", EVENTS_MAX, `${event.sequence_number + 1}-0`, "event", JSON.stringify(event));
+    pipeline.pexpire(key, this.#limits.eventsRetentionMsMax);
+    for (const [error] of (await pipeline.exec()) ?? []) if (error !== null) throw error;
+  }
+
+  async eventsAfter(organization: string, id: string, after: number): Promise<ResponseEvent[]> {
+    const key = this.#key("response-events", organization, id);
+    const entries = await this.#redis.xrange(key, `${after + 2}-0`, "+", "COUNT", EVENTS_PAGE);
+    return entries.map(([, fields]) => JSON.parse(fields[1] as string) as ResponseEvent);
+  }
+
+  #key(kind: string, organization: string, id: string): string {
+    return `${this.#base}:${kind}:${organization}:${id}`;
+  }
+}

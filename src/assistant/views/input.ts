@@ -1,0 +1,186 @@
+import { ServiceError } from "../../domain/errors.ts";
+import { newId } from "../../domain/ids.ts";
+import type { Limits } from "../../domain/limits.ts";
+import { fileNameProblem } from "../../domain/request.ts";
+import type { Files, StoredFile } from "../ports.ts";
+import type { InputMessage, InputPart, Item, MessagePart } from "./items.ts";
+import type { RequestItem } from "./request.ts";
+
+export interface InputContext {
+  organization: string;
+  files: Files;
+  limits: Limits;
+  seesImages: boolean;
+  /** Name of the body's field, for errors. */
+  field: "inputs" | "input";
+}
+
+/** The items of a request as they are kept. Files are looked up, and stored where they came inline. */
+export async function inputItemsOf(items: readonly RequestItem[], context: InputContext): Promise<Item[]> {
+  const known = await knownFiles(items, context);
+  const kept: Item[] = [];
+  for (const [index, item] of items.entries()) {
+    const made = await itemOf(item, { ...context, known, param: `${context.field}.${index}` });
+    if (made !== null) kept.push(made);
+  }
+  return kept;
+}
+
+/** Every function call has its output, and every output its call: models refuse a conversation that lacks one. */
+export function ensureCallsPaired(items: readonly Item[], field: string): void {
+  const calls = new Set(items.flatMap((item) => (item.type === "function_call" ? [item.callId] : [])));
+  const outputs = new Set(items.flatMap((item) => (item.type === "function_output" ? [item.callId] : [])));
+  if ([...calls].some((id) => !outputs.has(id))) throw invalid(field, "must have a function_call_output for each function_call before it");
+  if ([...outputs].some((id) => !calls.has(id)))
+    throw invalid(field, "has a function_call_output whose function_call is not in the conversation");
+}
+
+/** Ids of all files that messages name. */
+export function fileIdsIn(items: readonly Item[]): string[] {
+  return items.flatMap((item) =>
+    item.type === "input_message" ? item.parts.flatMap((part) => (part.type === "file" ? [part.fileId] : [])) : [],
+  );
+}
+
+type Place = InputContext & { known: Map<string, StoredFile>; param: string };
+
+async function itemOf(item: RequestItem, place: Place): Promise<Item | null> {
+  switch (item.type) {
+    case "message":
+      return item.role === "assistant" ? assistantMessage(item.content, place) : userMessage(item.role, item.content, place);
+    case "function_call":
+      return {
+        type: "function_call",
+        id: newId("functionCall"),
+        callId: item.call_id,
+        name: item.name,
+        arguments: item.arguments,
+        status: "completed",
+      };
+    case "function_call_output":
+      return {
+        type: "function_output",
+        id: newId("functionCall"),
+        callId: item.call_id,
+        text: item.output.map((part) => part.text).join("\n"),
+      };
+    case "code_interpreter_call":
+      return {
+        type: "code_call",
+        id: newId("execution"),
+        callId: item.id,
+        status: "completed",
+        code: item.code ?? "",
+        containerId: "",
+        executionId: null,
+        cause: null,
+        outputs: [],
+        told: logsOf(item.outputs ?? []),
+      };
+    case "reasoning":
+      return null;
+  }
+}
+
+type Content = Extract<RequestItem, { type: "message" }>["content"];
+
+function assistantMessage(content: Content, { param }: Place): Item {
+  const parts = content.map((part, index): MessagePart => {
+    if (part.type === "refusal") return { type: "refusal", refusal: part.refusal };
+    if ("text" in part) return { type: "text", text: part.text, citations: [] };
+    throw invalid(`${param}.content.${index}`, "must be text in a message of the assistant");
+  });
+  return { type: "message", id: newId("message"), status: "completed", parts };
+}
+
+async function userMessage(role: InputMessage["role"], content: Content, place: Place): Promise<Item> {
+  const parts: InputPart[] = [];
+  for (const [index, part] of content.entries()) {
+    parts.push(...(await inputParts(part, { ...place, param: `${place.param}.content.${index}` })));
+  }
+  return { type: "input_message", id: newId("message"), role, parts };
+}
+
+async function inputParts(part: Content[number], place: Place): Promise<InputPart[]> {
+  switch (part.type) {
+    case "text":
+    case "input_text":
+    case "output_text":
+      return [{ type: "text", text: part.text }];
+    case "refusal":
+      throw invalid(place.param, "can not be a refusal in a message to the assistant");
+    case "file":
+      return [filePart(part.file_id, place)];
+    case "input_file":
+      if (part.file_id != null) return [filePart(part.file_id, place)];
+      if (part.file_data != null) return [await inlineFile(part.file_data, part.filename ?? "file", place)];
+      throw invalid(place.param, "must have file_id or file_data");
+    case "input_image":
+      return imageParts(part, place);
+  }
+}
+
+function filePart(id: string, { known, param }: Place): InputPart {
+  const file = known.get(id);
+  if (file === undefined) throw invalid(`${param}.file_id`, "there is no such file");
+  return { type: "file", fileId: id, name: file.name };
+}
+
+async function inlineFile(data: string, name: string, { files, organization, param }: Place): Promise<InputPart> {
+  const problem = fileNameProblem(name);
+  if (problem !== null) throw invalid(`${param}.filename`, problem);
+  const base64 = data.replace(/^data:[^,]{0,200};base64,/, "");
+  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(base64)) throw invalid(`${param}.file_data`, "must be base64 or a data URL in base64");
+  const saved = await files.save(organization, name, Buffer.from(base64, "base64"));
+  return { type: "file", fileId: saved.id, name: saved.name };
+}
+
+async function imageParts(part: Extract<Content[number], { type: "input_image" }>, place: Place): Promise<InputPart[]> {
+  const { seesImages, param } = place;
+  const detail = part.detail ?? null;
+  if (part.file_id != null) {
+    const file = filePart(part.file_id, place);
+    const url = seesImages ? await dataUrlOf(place.known.get(part.file_id) as StoredFile, place) : null;
+    return url === null ? [file] : [file, { type: "image", url, detail }];
+  }
+  if (part.image_url == null) throw invalid(param, "must have image_url or file_id");
+  if (!seesImages) throw invalid(param, "the model takes no images; send the image as a file");
+  if (!/^(https:\/\/|data:image\/)/.test(part.image_url)) throw invalid(`${param}.image_url`, "must be an https or data URL");
+  return [{ type: "image", url: part.image_url, detail }];
+}
+
+/** The picture for the model, when it is one and not too large to send. */
+export async function dataUrlOf(
+  file: StoredFile,
+  context: Pick<InputContext, "files" | "organization" | "limits">,
+): Promise<string | null> {
+  if (!/^image\/(png|jpeg|webp|gif)$/.test(file.mimeType) || file.bytes > context.limits.toolImageBytesMax) return null;
+  const lent = await context.files.read(context.organization, file.id);
+  if (lent === null) return null;
+  const chunks: Buffer[] = [];
+  for await (const chunk of lent) chunks.push(Buffer.from(chunk));
+  return `data:${file.mimeType};base64,${Buffer.concat(chunks).toString("base64")}`;
+}
+
+async function knownFiles(items: readonly RequestItem[], { organization, files }: InputContext): Promise<Map<string, StoredFile>> {
+  const ids = new Set<string>();
+  for (const item of items) {
+    if (item.type !== "message") continue;
+    for (const part of item.content) if ("file_id" in part && part.file_id != null) ids.add(part.file_id);
+  }
+  const found = await files.getMany(organization, [...ids]);
+  return new Map(found.flatMap((file) => (file === null ? [] : [[file.id, file]])));
+}
+
+/** What a call that a client hands back says it printed. */
+function logsOf(outputs: readonly unknown[]): string {
+  const texts = outputs.flatMap((output) => {
+    const { logs, text } = (typeof output === "object" && output !== null ? output : {}) as { logs?: unknown; text?: unknown };
+    return [logs, text].filter((value) => typeof value === "string");
+  });
+  return texts.length === 0 ? "[The outputs of this call are not known any more.]" : texts.join("\n");
+}
+
+function invalid(param: string, rule: string): ServiceError {
+  return new ServiceError("invalid_field", { detail: `\`${param}\`: ${rule}.`, param });
+}

@@ -1,0 +1,255 @@
+import { z } from "zod";
+import { assistantIdPattern, containerIdPattern, fileIdPattern, responseIdPattern } from "../../domain/ids.ts";
+import type { Limits } from "../../domain/limits.ts";
+import type { Dialect } from "./items.ts";
+
+/**
+ * The body of POST /responses in both dialects: ours names its messages `inputs`, OpenAI's `input`. Ours refuses unknown fields by name;
+ * OpenAI's takes what newer clients may send.
+ */
+export const modes = ["auto", "on", "off"] as const;
+export type Mode = (typeof modes)[number];
+
+const memoryLimits = { "1g": 1024, "4g": 4096, "16g": 16_384, "64g": 65_536 } as const;
+const fileId = z.string().regex(fileIdPattern, "must be a file id");
+const containerId = z.string().regex(containerIdPattern, "must be a container id");
+const OUTPUTS = "code_interpreter_call.outputs";
+
+export function dialectOf(body: unknown): Dialect {
+  return typeof body === "object" && body !== null && "input" in body && !("inputs" in body) ? "openai" : "own";
+}
+
+/**
+ * The body with its short forms written out, so that the schema can name what is wrong in one: a string is a user's message, an item
+ * without a type is a message, a string as content is one part.
+ */
+export function writtenOut(body: unknown): unknown {
+  if (!isObject(body)) return body;
+  const field = dialectOf(body) === "own" ? "inputs" : "input";
+  const input = body[field];
+  if (typeof input === "string") return { ...body, [field]: [{ type: "message", role: "user", content: [{ type: "text", text: input }] }] };
+  return Array.isArray(input) ? { ...body, [field]: input.map(writtenOutItem) } : body;
+}
+
+function writtenOutItem(item: unknown): unknown {
+  if (!isObject(item)) return item;
+  const typed: Record<string, unknown> = "type" in item ? item : { ...item, type: "message" };
+  const field = typed.type === "message" ? "content" : typed.type === "function_call_output" ? "output" : null;
+  if (field === null || typeof typed[field] !== "string") return typed;
+  return { ...typed, [field]: [{ type: "text", text: typed[field] }] };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Objects that refuse what they do not know, or let it pass. */
+const objects = {
+  own: <S extends z.core.$ZodLooseShape>(shape: S) => z.strictObject(shape),
+  openai: <S extends z.core.$ZodLooseShape>(shape: S) => z.object(shape),
+};
+
+function inputItems(dialect: Dialect, limits: Limits) {
+  const object = objects[dialect] as typeof objects.openai;
+  const text = z.string().refine((value) => value.isWellFormed(), "must be well-formed Unicode");
+  const part = z.discriminatedUnion("type", [
+    object({ type: z.literal("text"), text }),
+    object({ type: z.literal("input_text"), text }),
+    object({ type: z.literal("output_text"), text, annotations: z.array(z.unknown()).optional(), logprobs: z.unknown().optional() }),
+    object({ type: z.literal("refusal"), refusal: text }),
+    object({ type: z.literal("file"), file_id: fileId }),
+    object({
+      type: z.literal("input_file"),
+      file_id: fileId.nullish(),
+      file_data: z.string().nullish().describe("base64, or a data URL"),
+      filename: z.string().max(255).nullish(),
+    }),
+    object({
+      type: z.literal("input_image"),
+      image_url: z.string().nullish().describe("https, or a data URL"),
+      file_id: fileId.nullish(),
+      detail: z.enum(["auto", "low", "high"]).nullish(),
+    }),
+  ]);
+  const message = object({
+    type: z.literal("message").describe("may be left out"),
+    role: z.enum(["user", "assistant", "system", "developer"]),
+    content: z.array(part).describe("or a string"),
+    id: z.string().nullish(),
+    status: z.string().nullish(),
+    phase: z.string().nullish(),
+  });
+  return z
+    .array(
+      z.discriminatedUnion("type", [
+        message,
+        object({
+          type: z.literal("function_call"),
+          call_id: z.string().min(1).max(128),
+          name: z.string().min(1).max(64),
+          arguments: text,
+          id: z.string().nullish(),
+          status: z.string().nullish(),
+        }),
+        object({
+          type: z.literal("function_call_output"),
+          call_id: z.string().min(1).max(128),
+          output: z.array(object({ type: z.enum(["text", "input_text", "output_text"]), text })).describe("or a string"),
+          id: z.string().nullish(),
+          status: z.string().nullish(),
+        }),
+        z.looseObject({
+          type: z.literal("code_interpreter_call"),
+          id: z.string().max(64),
+          code: text.nullish(),
+          outputs: z.array(z.unknown()).nullish(),
+        }),
+        z.looseObject({ type: z.literal("reasoning") }).describe("taken and left out"),
+      ]),
+    )
+    .min(1)
+    .max(limits.inputItemsMax);
+}
+
+function tools(dialect: Dialect, limits: Limits) {
+  const object = objects[dialect] as typeof objects.openai;
+  const container = z.union(
+    [
+      containerId,
+      object({
+        type: z.literal("auto"),
+        file_ids: z.array(fileId).max(limits.filesInCountMax).nullish(),
+        memory_limit: z.enum(["1g", "4g", "16g", "64g"]).nullish(),
+        network_policy: z.looseObject({ type: z.literal("disabled", { error: "must be disabled: sandboxes have no network" }) }).nullish(),
+      }),
+    ],
+    { error: 'must be a container id or {"type":"auto", …} without network' },
+  );
+  return z
+    .array(
+      z.discriminatedUnion(
+        "type",
+        [
+          object({
+            type: z.literal("code_interpreter"),
+            mode: z.enum(modes).optional().describe("auto: when needed; on: before any answer; off: never"),
+            container: container.optional(),
+            file_ids: z.array(fileId).max(limits.filesInCountMax).optional(),
+            allowed_callers: z.unknown().optional(),
+          }),
+          object({
+            type: z.literal("function"),
+            name: z
+              .string()
+              .regex(/^[A-Za-z0-9_-]{1,64}$/, "must have 1 to 64 letters, digits, _ or -")
+              .refine((name) => name !== "code_interpreter", "is the name of the built-in tool"),
+            description: z.string().nullish(),
+            parameters: z.record(z.string(), z.unknown()).nullish(),
+            strict: z.boolean().nullish(),
+          }),
+        ],
+        { error: "must be a tool of type code_interpreter or function" },
+      ),
+    )
+    .max(limits.functionToolsMax)
+    .refine((list) => list.filter((tool) => tool.type === "code_interpreter").length <= 1, "must have the code_interpreter at most once")
+    .refine(...bytesAtMost(limits.toolsBytesMax));
+}
+
+/** For what has no shape of its own to bound it. */
+function bytesAtMost(bytesMax: number): [(value: unknown) => boolean, string] {
+  return [(value) => Buffer.byteLength(JSON.stringify(value) ?? "") <= bytesMax, `must have at most ${bytesMax} bytes as JSON`];
+}
+
+export function assistantToolsSchema(limits: Limits) {
+  return tools("own", limits);
+}
+
+export function metadataSchema(limits: Limits) {
+  return z
+    .record(z.string().min(1).max(64), z.string().max(limits.metadataValueCharsMax))
+    .refine((m) => Object.keys(m).length <= limits.metadataCountMax, `must have at most ${limits.metadataCountMax} entries`);
+}
+
+const toolChoice = z.union(
+  [
+    z.enum(["none", "auto", "required"]),
+    z.object({ type: z.literal("code_interpreter") }),
+    z.object({ type: z.literal("function"), name: z.string().max(64) }),
+    z.object({
+      type: z.literal("allowed_tools"),
+      mode: z.enum(["auto", "required"]),
+      tools: z.array(z.looseObject({ type: z.string(), name: z.string().optional() })),
+    }),
+  ],
+  { error: "must be none, auto, required, or an object that names a tool" },
+);
+
+function commonFields(dialect: Dialect, limits: Limits) {
+  return {
+    model: z.string().min(1).max(256).nullish(),
+    instructions: z.string().max(limits.instructionsCharsMax).nullish(),
+    tools: tools(dialect, limits).nullish(),
+    tool_choice: toolChoice.nullish(),
+    previous_response_id: z.string().regex(responseIdPattern, "must be a response id").nullish(),
+    include: z.array(z.string().max(128)).max(32).nullish().describe(`\`${OUTPUTS}\` gives the outputs of code in OpenAI's dialect`),
+    max_tool_calls: z.int().min(1).max(limits.codeCallsPerResponseMax).nullish(),
+    max_output_tokens: z.int().min(1).max(limits.modelOutputTokensMax).nullish().describe("of one turn of the model"),
+    metadata: metadataSchema(limits).nullish(),
+    store: z.boolean().nullish(),
+    background: z.boolean().nullish(),
+    stream: z.boolean().nullish(),
+    temperature: z.number().min(0).max(2).nullish(),
+    top_p: z.number().min(0).max(1).nullish(),
+    parallel_tool_calls: z.boolean().nullish(),
+    assistant_id: z.string().regex(assistantIdPattern, "must be an assistant id").nullish(),
+    organization_id: z.string().min(1).max(128).nullish().describe("the key's own organization"),
+  };
+}
+
+export function ownRequestSchema(limits: Limits) {
+  const items = inputItems("own", limits);
+  return z.strictObject({ inputs: items.describe("or a string"), ...commonFields("own", limits) });
+}
+
+/** Fields of OpenAI's that mean nothing here are echoed, and the model's own (`text`, `reasoning`) are passed on. */
+export function openaiRequestSchema(limits: Limits) {
+  const items = inputItems("openai", limits);
+  return z.object({
+    input: items.describe("or a string"),
+    ...commonFields("openai", limits),
+    conversation: z.null({ error: "is not supported; use previous_response_id" }).optional(),
+    prompt: z.null({ error: "is not supported; use instructions" }).optional(),
+    stream_options: z.unknown().optional(),
+    text: z
+      .looseObject({ format: z.looseObject({ type: z.string() }).nullish(), verbosity: z.string().nullish() })
+      .refine(...bytesAtMost(limits.toolsBytesMax))
+      .nullish(),
+    reasoning: z
+      .looseObject({ effort: z.string().nullish() })
+      .refine(...bytesAtMost(limits.toolsBytesMax))
+      .nullish(),
+    truncation: z.enum(["auto", "disabled"]).nullish(),
+    service_tier: z.string().max(32).nullish(),
+    user: z.string().max(512).nullish(),
+    safety_identifier: z.string().max(512).nullish(),
+    prompt_cache_key: z.string().max(512).nullish(),
+    top_logprobs: z.int().min(0).max(20).nullish(),
+  });
+}
+
+type OwnRequest = z.infer<ReturnType<typeof ownRequestSchema>>;
+type OpenaiRequest = z.infer<ReturnType<typeof openaiRequestSchema>>;
+export type ResponseRequest = Partial<Omit<OpenaiRequest, "input" | keyof OwnRequest>> &
+  Omit<OwnRequest, "inputs"> & { dialect: Dialect; input: OwnRequest["inputs"] };
+export type RequestTool = NonNullable<OwnRequest["tools"]>[number];
+export type RequestItem = OwnRequest["inputs"][number];
+export type ToolChoice = z.infer<typeof toolChoice>;
+
+export function includesOutputs(include: readonly string[] | null | undefined): boolean {
+  return include?.includes(OUTPUTS) ?? false;
+}
+
+export function memoryMbOf(limit: keyof typeof memoryLimits | null | undefined): number | null {
+  return limit == null ? null : memoryLimits[limit];
+}

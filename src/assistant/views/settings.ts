@@ -1,0 +1,157 @@
+import { ServiceError } from "../../domain/errors.ts";
+import type { Limits } from "../../domain/limits.ts";
+import type { ChatTool } from "../model/model.ts";
+import type { StoredAssistant } from "./assistant.ts";
+import { includesOutputs, type Mode, memoryMbOf, type RequestTool, type ResponseRequest, type ToolChoice } from "./request.ts";
+import type { Echo, Settings } from "./response.ts";
+
+export interface ModelChoice {
+  fallback: string;
+  allowed: readonly string[];
+}
+
+type CodeTool = Extract<RequestTool, { type: "code_interpreter" }>;
+
+/** What a request comes to with its assistant: the assistant's fields are defaults, the request's go before them. */
+export function settingsOf(
+  request: ResponseRequest,
+  assistant: StoredAssistant | null,
+  context: { models: ModelChoice; limits: Limits },
+): { settings: Settings; echo: Echo } {
+  const { limits } = context;
+  const tools = request.tools ?? assistant?.tools ?? [];
+  const choice = choiceOf(request, assistant, tools);
+  const offered = choice.only === null ? tools : tools.filter((tool) => choice.only?.has(nameOf(tool)));
+  const code = offered.find((tool) => tool.type === "code_interpreter");
+  const container = typeof code?.container === "object" ? code.container : null;
+  const memoryMb = memoryMbOf(container?.memory_limit);
+  if (memoryMb !== null && memoryMb > limits.sessionMemoryMbMax) {
+    throw invalid("tools", `the container's memory_limit must be at most ${limits.sessionMemoryMbMax} MiB`);
+  }
+  const functions = choice.mode === "none" ? [] : offered.filter((tool) => tool.type === "function").map(chatTool);
+  const settings: Settings = {
+    model: modelOf(request.model ?? assistant?.model ?? null, context.models),
+    instructions: request.instructions ?? assistant?.instructions ?? null,
+    mode: code === undefined || choice.mode === "none" ? "off" : choice.mode,
+    container: typeof code?.container === "string" ? code.container : null,
+    memoryMb,
+    fileIds: [...new Set([...(assistant?.fileIds ?? []), ...(code?.file_ids ?? []), ...(container?.file_ids ?? [])])],
+    functions,
+    functionChoice: choice.functionChoice,
+    codeCallsMax: Math.min(request.max_tool_calls ?? limits.codeCallsPerResponseMax, limits.codeCallsPerResponseMax),
+    tokensMax: Math.min(request.max_output_tokens ?? limits.modelOutputTokensMax, limits.modelOutputTokensMax),
+    passed: passedOn(request, tools.length > 0),
+  };
+  return { settings, echo: echoOf(request, tools, choice.echo) };
+}
+
+interface Choice {
+  mode: Mode | "none";
+  functionChoice: Settings["functionChoice"];
+  /** Names of the tools that alone may be used; null for all. */
+  only: ReadonlySet<string> | null;
+  echo: ToolChoice;
+}
+
+/** `tool_choice` says the same as a mode, and goes before it; then the tool's mode, then the assistant's. */
+function choiceOf(request: ResponseRequest, assistant: StoredAssistant | null, tools: readonly RequestTool[]): Choice {
+  const { tool_choice: chosen } = request;
+  const code = tools.find((tool): tool is CodeTool => tool.type === "code_interpreter");
+  const ofAssistant = assistant?.tools.find((tool): tool is CodeTool => tool.type === "code_interpreter");
+  const mode = code?.mode ?? ofAssistant?.mode ?? "auto";
+  const plain = { functionChoice: null, only: null };
+  if (chosen == null) {
+    const echo: ToolChoice = code === undefined || mode === "auto" ? "auto" : mode === "on" ? { type: "code_interpreter" } : "none";
+    return { ...plain, mode, echo: mode === "off" && tools.length > 1 ? "auto" : echo };
+  }
+  if (chosen === "none") return { ...plain, mode: "none", echo: chosen };
+  if (chosen === "auto") return { ...plain, mode: code?.mode === "off" ? "off" : "auto", echo: chosen };
+  if (chosen === "required") return { ...plain, ...required(tools), echo: chosen };
+  if (chosen.type === "code_interpreter") {
+    if (code === undefined) throw invalid("tool_choice", "names the code_interpreter, which is not among the tools");
+    return { ...plain, mode: "on", echo: chosen };
+  }
+  if (chosen.type === "function") {
+    if (!tools.some((tool) => nameOf(tool) === chosen.name)) throw invalid("tool_choice.name", "must name one of the tools");
+    return { mode: mode === "on" ? "auto" : mode, functionChoice: { name: chosen.name }, only: null, echo: chosen };
+  }
+  const only = new Set(chosen.tools.map((tool) => (tool.type === "function" ? (tool.name ?? "") : tool.type)));
+  const allowed = tools.filter((tool) => only.has(nameOf(tool)));
+  return { ...(chosen.mode === "required" ? required(allowed) : { mode, functionChoice: null }), only, echo: chosen };
+}
+
+/** Some tool has to be called: where code is the only one, that is the mode on. */
+function required(tools: readonly RequestTool[]): Pick<Choice, "mode" | "functionChoice"> {
+  if (tools.length === 0) throw invalid("tool_choice", "must not require a tool when there is none");
+  const isCodeAlone = tools.every((tool) => tool.type === "code_interpreter");
+  return isCodeAlone ? { mode: "on", functionChoice: null } : { mode: "auto", functionChoice: "required" };
+}
+
+function nameOf(tool: RequestTool): string {
+  return tool.type === "function" ? tool.name : tool.type;
+}
+
+function chatTool(tool: Extract<RequestTool, { type: "function" }>): ChatTool {
+  const { name, description, parameters, strict } = tool;
+  return {
+    type: "function",
+    function: {
+      name,
+      ...(description == null ? {} : { description }),
+      ...(parameters == null ? {} : { parameters }),
+      ...(strict == null ? {} : { strict }),
+    },
+  };
+}
+
+function modelOf(wanted: string | null, models: ModelChoice): string {
+  if (wanted === null) return models.fallback;
+  if (models.allowed.includes(wanted)) return wanted;
+  throw new ServiceError("model_not_found", { detail: `\`model\`: must be one of ${models.allowed.join(", ")}.`, param: "model" });
+}
+
+/** Fields that the chat-completions protocol knows, some under another name. */
+function passedOn(request: ResponseRequest, hasTools: boolean): Record<string, unknown> {
+  const { temperature, top_p, parallel_tool_calls, reasoning, text } = request;
+  const format = text?.format;
+  return {
+    ...(temperature == null ? {} : { temperature }),
+    ...(top_p == null ? {} : { top_p }),
+    ...(parallel_tool_calls == null || !hasTools ? {} : { parallel_tool_calls }),
+    ...(reasoning?.effort == null ? {} : { reasoning_effort: reasoning.effort }),
+    ...(format == null || format.type === "text" ? {} : { response_format: responseFormat(format) }),
+  };
+}
+
+function responseFormat(format: { type: string; [member: string]: unknown }): unknown {
+  const { type, ...schema } = format;
+  return type === "json_schema" ? { type, json_schema: schema } : { type };
+}
+
+function echoOf(request: ResponseRequest, tools: RequestTool[], toolChoice: ToolChoice): Echo {
+  const others = Object.fromEntries(
+    (["text", "reasoning", "truncation", "service_tier", "user", "safety_identifier", "prompt_cache_key", "top_logprobs"] as const).flatMap(
+      (name) => (request[name] == null ? [] : [[name, request[name]]]),
+    ),
+  );
+  return {
+    assistantId: request.assistant_id ?? null,
+    previousResponseId: request.previous_response_id ?? null,
+    tools,
+    toolChoice,
+    metadata: request.metadata ?? {},
+    background: request.background ?? false,
+    store: request.store ?? true,
+    includeOutputs: includesOutputs(request.include),
+    maxToolCalls: request.max_tool_calls ?? null,
+    maxOutputTokens: request.max_output_tokens ?? null,
+    parallelToolCalls: request.parallel_tool_calls ?? true,
+    temperature: request.temperature ?? null,
+    topP: request.top_p ?? null,
+    others,
+  };
+}
+
+function invalid(param: string, rule: string): ServiceError {
+  return new ServiceError("invalid_field", { detail: `\`${param}\`: ${rule}.`, param });
+}

@@ -1,0 +1,193 @@
+import type { Output } from "../../domain/outputs.ts";
+import type { Citation, CodeCall, Dialect, Item, MessagePart } from "./items.ts";
+import type { StoredResponse } from "./response.ts";
+
+/** What callers see, in the dialect they spoke. Pure functions of what is kept. */
+export type View = Record<string, unknown>;
+/** One server-sent event; numbered from 0 within its response. */
+export type ResponseEvent = { type: string; sequence_number: number } & View;
+
+export function viewOfResponse(response: StoredResponse, includeOutputs = response.echo.includeOutputs): View {
+  const { dialect, echo, settings, usage } = response;
+  const view: View = {
+    id: response.id,
+    object: "response",
+    created_at: seconds(response.createdAt),
+    status: response.status,
+    completed_at: response.completedAt === null ? null : seconds(response.completedAt),
+    background: echo.background,
+    error: failureView(response),
+    incomplete_details: response.incomplete === null ? null : { reason: response.incomplete },
+    instructions: settings.instructions,
+    max_output_tokens: echo.maxOutputTokens,
+    max_tool_calls: echo.maxToolCalls,
+    metadata: echo.metadata,
+    model: settings.model,
+    output: response.output.map((item) => viewOfItem(item, dialect, includeOutputs)),
+    parallel_tool_calls: echo.parallelToolCalls,
+    previous_response_id: echo.previousResponseId,
+    store: echo.store,
+    temperature: echo.temperature,
+    tool_choice: echo.toolChoice,
+    tools: echo.tools,
+    top_p: echo.topP,
+    usage: isCounted(response)
+      ? {
+          input_tokens: usage.input,
+          input_tokens_details: { cached_tokens: usage.inputCached },
+          output_tokens: usage.output,
+          output_tokens_details: { reasoning_tokens: usage.outputReasoning },
+          total_tokens: usage.input + usage.output,
+        }
+      : null,
+  };
+  if (dialect === "openai") return { ...defaultsOfOpenai, ...view, ...echo.others };
+  return {
+    ...view,
+    organization_id: response.organization,
+    assistant_id: echo.assistantId,
+    container_id: response.containerId,
+    expires_at: echo.store ? seconds(response.expiresAt) : null,
+  };
+}
+
+/** Members that clients of OpenAI's API expect to be there. */
+const defaultsOfOpenai: View = {
+  reasoning: { effort: null, summary: null },
+  service_tier: "default",
+  text: { format: { type: "text" } },
+  truncation: "disabled",
+  user: null,
+};
+
+export function viewOfItem(item: Item, dialect: Dialect, includeOutputs: boolean): View {
+  switch (item.type) {
+    case "message":
+      return {
+        type: "message",
+        id: item.id,
+        role: "assistant",
+        status: item.status,
+        content: item.parts.map(viewOfPart),
+      };
+    case "code_call":
+      return {
+        type: "code_interpreter_call",
+        id: item.id,
+        status: item.status,
+        code: item.code,
+        container_id: item.containerId,
+        outputs: outputsView(item, dialect, includeOutputs),
+        ...(dialect === "own" ? { cause: item.cause, execution_id: item.executionId } : {}),
+      };
+    case "function_call":
+      return { type: "function_call", id: item.id, call_id: item.callId, name: item.name, arguments: item.arguments, status: item.status };
+    case "function_output":
+      return { type: "function_call_output", id: item.id, call_id: item.callId, output: item.text, status: "completed" };
+    case "input_message":
+      return {
+        type: "message",
+        id: item.id,
+        role: item.role,
+        status: "completed",
+        content: item.parts.map((part) => inputPartView(part, dialect)),
+      };
+  }
+}
+
+export function viewOfPart(part: MessagePart): View {
+  if (part.type === "refusal") return { type: "refusal", refusal: part.refusal };
+  return { type: "output_text", text: part.text, annotations: part.citations.map(viewOfCitation), logprobs: [] };
+}
+
+export function viewOfCitation(citation: Citation): View {
+  return {
+    type: "container_file_citation",
+    container_id: citation.containerId,
+    file_id: citation.fileId,
+    filename: citation.name,
+    start_index: citation.start,
+    end_index: citation.end,
+  };
+}
+
+function inputPartView(part: Extract<Item, { type: "input_message" }>["parts"][number], dialect: Dialect): View {
+  switch (part.type) {
+    case "text":
+      return { type: dialect === "own" ? "text" : "input_text", text: part.text };
+    case "image":
+      return { type: "input_image", image_url: part.url, detail: part.detail ?? "auto" };
+    case "file":
+      return dialect === "own"
+        ? { type: "file", file_id: part.fileId, filename: part.name }
+        : { type: "input_file", file_id: part.fileId, filename: part.name };
+  }
+}
+
+/** Null until the code has ended; in OpenAI's dialect also unless asked for. */
+function outputsView(call: CodeCall, dialect: Dialect, includeOutputs: boolean): View[] | null {
+  const hasEnded = call.status !== "in_progress" && call.status !== "interpreting";
+  if (dialect === "own") return hasEnded ? call.outputs.map(ownOutput) : null;
+  return hasEnded && includeOutputs ? openaiOutputs(call.outputs) : null;
+}
+
+/** Our typed outputs; what was printed is plain text, so that only what went to stderr says where it went. */
+export function ownOutput(output: Output): View {
+  if (output.type !== "text" || output.stream === "stderr") return output;
+  const { stream: _, ...text } = output;
+  return text;
+}
+
+/** Everything that is text becomes logs, in the order it came; images keep their place between. */
+function openaiOutputs(outputs: readonly Output[]): View[] {
+  const views: Array<{ type: "logs"; logs: string } | { type: "image"; url: string }> = [];
+  for (const output of outputs) {
+    if (output.type === "image") {
+      views.push({ type: "image", url: output.url });
+      continue;
+    }
+    const text = logText(output);
+    const last = views.at(-1);
+    if (text === null) continue;
+    if (last?.type === "logs") last.logs += `\n${text}`;
+    else views.push({ type: "logs", logs: text });
+  }
+  return views;
+}
+
+function logText(output: Exclude<Output, { type: "image" }>): string | null {
+  switch (output.type) {
+    case "text":
+    case "result":
+    case "html":
+    case "latex":
+    case "markdown":
+      return output.text;
+    case "json":
+      return JSON.stringify(output.data) ?? "null";
+    case "table":
+      return [output.columns.map((column) => column.name), ...output.rows]
+        .map((row) => row.map((cell) => String(cell ?? "")).join("\t"))
+        .join("\n");
+    case "error":
+      return output.traceback.length > 0 ? output.traceback.join("\n") : `${output.name}: ${output.value}`;
+    case "chart":
+    case "file":
+      return null;
+  }
+}
+
+/** OpenAI's clients know a closed set of codes; ours are finer. */
+function failureView({ dialect, failure }: StoredResponse): View | null {
+  if (failure === null) return null;
+  if (dialect === "own") return { code: failure.code, message: failure.message };
+  return { code: failure.code === "model_rate_limited" ? "rate_limit_exceeded" : "server_error", message: failure.message };
+}
+
+function isCounted(response: StoredResponse): boolean {
+  return response.completedAt !== null;
+}
+
+export function seconds(ms: number): number {
+  return Math.floor(ms / 1000);
+}

@@ -1,0 +1,50 @@
+import type { Output } from "../domain/outputs.ts";
+import { alignTable } from "./table.ts";
+import { harmlessLine } from "./terminal.ts";
+
+export interface Rendered {
+  stream: "stdout" | "stderr";
+  text: string;
+}
+
+/**
+ * How an output looks as text; null for those that are only bytes. Text output is passed on as it came; everything
+ * else stands on lines of its own.
+ */
+export function renderOutput(output: Output): Rendered | null {
+  switch (output.type) {
+    case "text":
+      return { stream: output.stream, text: output.text };
+    case "table":
+      return { stream: "stdout", text: alignTable(output) };
+    case "json":
+      return { stream: "stdout", text: JSON.stringify(output.data, null, 2) };
+    case "html":
+      return { stream: "stdout", text: output.data?.["text/plain"] ?? output.text };
+    case "latex":
+    case "markdown":
+    case "result":
+      return { stream: "stdout", text: output.text };
+    case "error":
+      return { stream: "stderr", text: tracebackOf(output) };
+    case "chart": {
+      const title = output.title === "" ? "" : ` “${harmlessLine(output.title)}”`;
+      const count = output.series.length;
+      return { stream: "stderr", text: `[${output.kind} chart${title}, ${count} series]` };
+    }
+    case "image":
+    case "file":
+      return null;
+  }
+}
+
+function tracebackOf(output: Extract<Output, { type: "error" }>): string {
+  const lines = output.traceback.map((line) => line.replace(/\n$/, ""));
+  return lines.length > 0 ? lines.join("\n") : `${output.name}: ${output.value}`;
+}
+
+/** The name an image without one is saved under; `number` counts from 1. */
+export function imageName(mimeType: string, number: number): string {
+  const ending: Record<string, string> = { "image/png": "png", "image/jpeg": "jpg", "image/svg+xml": "svg" };
+  return `image-${number}.${ending[mimeType] ?? "bin"}`;
+}

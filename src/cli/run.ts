@@ -1,0 +1,159 @@
+import { readFile, stat } from "node:fs/promises";
+import { basename } from "node:path";
+import { text as readText } from "node:stream/consumers";
+import type { Output } from "../domain/outputs.ts";
+import type { Execution } from "../domain/result.ts";
+import { Client, type RunBody } from "./client.ts";
+import { endingSentence, exitCodeOf } from "./exit-code.ts";
+import type { Printer } from "./printer.ts";
+import { imageName, renderOutput } from "./render.ts";
+import { saveInto } from "./save.ts";
+import { CliError, EXIT_SERVICE, EXIT_USAGE, type Service } from "./settings.ts";
+import { harmlessLine } from "./terminal.ts";
+
+export interface RunOptions {
+  code?: string;
+  file: string[];
+  out?: string;
+  overwrite: boolean;
+  arg: string[];
+  env: Record<string, string>;
+  stdin?: string;
+  timeout?: number;
+  memory?: number;
+  json: boolean;
+}
+
+/**
+ * Runs a script through the service, prints its outputs as they arrive, saves its files; resolves with the exit code.
+ * `stop` cancels the execution.
+ */
+export async function run(
+  script: string | undefined,
+  options: RunOptions,
+  { service, printer, stdin, stop }: { service: Service; printer: Printer; stdin: NodeJS.ReadableStream; stop: AbortSignal },
+): Promise<number> {
+  const client = new Client(service);
+  const body = await bodyOf(script, options, client, stdin);
+  let executionId = "";
+  const onStop = () => {
+    if (executionId !== "") client.cancel(executionId).catch(() => undefined);
+  };
+  stop.addEventListener("abort", onStop);
+  try {
+    const ended = await follow(client, body, {
+      printer,
+      quiet: options.json,
+      onAccepted: (id) => {
+        executionId = id;
+        if (stop.aborted) onStop();
+      },
+    });
+    const saved = await saveOutputs(client, ended, options, printer);
+    if (options.json) await printer.block({ stream: "stdout", text: JSON.stringify(ended, null, 2) });
+    else await sayEnding(ended, printer);
+    return saved ? exitCodeOf(ended) : exitCodeOf(ended) || EXIT_SERVICE;
+  } finally {
+    stop.removeEventListener("abort", onStop);
+  }
+}
+
+async function bodyOf(script: string | undefined, options: RunOptions, client: Client, stdin: NodeJS.ReadableStream): Promise<RunBody> {
+  if ((script === undefined) === (options.code === undefined))
+    throw new CliError("Give either a script, - for standard input, or -c CODE.", EXIT_USAGE);
+  if (script === "-" && options.stdin === "-") throw new CliError("Standard input can be the script or its input, not both.", EXIT_USAGE);
+  const read = (path: string) => (path === "-" ? readText(stdin) : readLocal(path));
+  const code = options.code ?? (await read(script as string));
+  const files: RunBody["files"] = [];
+  for (const given of options.file) {
+    const { name, path } = await fileArgument(given);
+    if (files.some((file) => file.name === name))
+      throw new CliError(`Two files named ${name}; give one another name: --file NAME=PATH`, EXIT_USAGE);
+    files.push({ name, file_id: await client.upload(path) });
+  }
+  return {
+    code,
+    files,
+    args: options.arg,
+    env: options.env,
+    ...(options.stdin === undefined ? {} : { stdin: await read(options.stdin) }),
+    ...(options.timeout === undefined ? {} : { timeout_ms: options.timeout }),
+    ...(options.memory === undefined ? {} : { memory_mb: options.memory }),
+  };
+}
+
+/** `PATH`, or `NAME=PATH` for another name in the sandbox. A path that is there wins over an equals sign in it. */
+async function fileArgument(given: string): Promise<{ name: string; path: string }> {
+  if (await isFile(given)) return { name: basename(given), path: given };
+  const [, name, path] = /^([^=]+)=(.+)$/s.exec(given) ?? [];
+  if (name !== undefined && path !== undefined && (await isFile(path))) return { name, path };
+  throw new CliError(`There is no file ${path ?? given}.`, EXIT_USAGE);
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+}
+
+async function readLocal(path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    throw new CliError(`${path} can not be read: ${(error as Error).message}`, EXIT_USAGE);
+  }
+}
+
+/** Prints the outputs in order and returns the execution at its end. */
+async function follow(
+  client: Client,
+  body: RunBody,
+  { printer, quiet, onAccepted }: { printer: Printer; quiet: boolean; onAccepted: (id: string) => void },
+): Promise<Execution> {
+  for await (const event of client.run(body, onAccepted)) {
+    if (event.type === "execution.ended") return event.execution;
+    if (quiet) continue;
+    if (event.type === "execution.output") await print(event.output, printer);
+    else if (event.attempt > 1) await printer.note(`A worker was lost; the code starts again (attempt ${event.attempt}).`);
+  }
+  throw new CliError("The event stream ended before the execution did.", EXIT_SERVICE);
+}
+
+async function print(output: Output, printer: Printer): Promise<void> {
+  const rendered = renderOutput(output);
+  if (rendered === null) return;
+  if (output.type === "text") await printer.piece(rendered);
+  else await printer.block(rendered);
+}
+
+/** Saves images and files of the stored result; false when one of them could not be. */
+async function saveOutputs(client: Client, ended: Execution, options: RunOptions, printer: Printer): Promise<boolean> {
+  let images = 0;
+  let whole = true;
+  for (const output of ended.outputs) {
+    if (output.type !== "image" && output.type !== "file") continue;
+    const name = output.type === "file" ? output.name : imageName(output.mime_type, ++images);
+    const about = `${harmlessLine(name)} (${harmlessLine(output.mime_type)}, ${output.bytes} bytes)`;
+    if (options.out === undefined) {
+      if (!options.json) await printer.note(`${about} is kept as ${output.file_id}; save it with --out FOLDER`);
+      continue;
+    }
+    try {
+      const path = await saveInto(options.out, name, await client.content(output.file_id), { overwrite: options.overwrite });
+      if (!options.json) await printer.note(`saved ${path} (${harmlessLine(output.mime_type)}, ${output.bytes} bytes)`);
+    } catch (error) {
+      whole = false;
+      await printer.note(`${about}: ${(error as Error).message}`);
+    }
+  }
+  return whole;
+}
+
+async function sayEnding(ended: Execution, printer: Printer): Promise<void> {
+  for (const { name, reason } of ended.skipped_files) await printer.note(`left out ${harmlessLine(name)}: ${harmlessLine(reason)}`);
+  if (ended.truncated.stdout) await printer.note("stdout was longer than what is kept; its end is missing.");
+  if (ended.truncated.stderr) await printer.note("stderr was longer than what is kept; its end is missing.");
+  const sentence = endingSentence(ended);
+  if (sentence !== null) await printer.note(sentence);
+}

@@ -1,0 +1,21 @@
+import { ServiceError } from "../../domain/errors.ts";
+import { callerOf } from "../core/auth.ts";
+import type { AppDeps, Route } from "../core/deps.ts";
+import { containerFileOf } from "./container-view.ts";
+
+/** DELETE /v1/containers/:id/files/:file_id: gone before the next cell. A file that was only named by its id stays stored. */
+export function containerFileDelete(deps: AppDeps): Route {
+  return {
+    method: "delete",
+    path: "/v1/containers/:id/files/:file_id",
+    scope: "execute",
+    handlers: [
+      async (request, response) => {
+        const { organization } = callerOf(response);
+        const { id, sessionId } = await containerFileOf(deps.containers, request, response);
+        if (!(await deps.containers.removeFile(organization, sessionId, id))) throw new ServiceError("file_not_found");
+        response.json({ id, object: "container.file.deleted", deleted: true });
+      },
+    ],
+  };
+}

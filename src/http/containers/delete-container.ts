@@ -1,0 +1,20 @@
+import { ServiceError } from "../../domain/errors.ts";
+import { callerOf } from "../core/auth.ts";
+import type { AppDeps, Route } from "../core/deps.ts";
+import { containerIdOf } from "./container-view.ts";
+
+/** DELETE /v1/containers/:id: forgets it and the files that are its own; what runs in it ends. */
+export function containerDelete(deps: AppDeps): Route {
+  return {
+    method: "delete",
+    path: "/v1/containers/:id",
+    scope: "execute",
+    handlers: [
+      async (request, response) => {
+        const id = containerIdOf(request);
+        if (!(await deps.containers.delete(callerOf(response).organization, id))) throw new ServiceError("container_not_found");
+        response.json({ id, object: "container.deleted", deleted: true });
+      },
+    ],
+  };
+}

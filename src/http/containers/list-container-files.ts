@@ -1,0 +1,30 @@
+import { z } from "zod";
+import { ServiceError } from "../../domain/errors.ts";
+import { fileIdPattern } from "../../domain/ids.ts";
+import { callerOf } from "../core/auth.ts";
+import type { AppDeps, Route } from "../core/deps.ts";
+import { listBody, pageQuery } from "../core/paging.ts";
+import { checkedQuery } from "../core/validate.ts";
+import { containerIdOf, viewOfContainerFile } from "./container-view.ts";
+
+/** GET /v1/containers/:id/files: its files as they were after its last cell, a page at a time. */
+export function containerFilesListGet(deps: AppDeps): Route {
+  const query = z.strictObject(pageQuery(deps.limits, fileIdPattern));
+  return {
+    method: "get",
+    path: "/v1/containers/:id/files",
+    scope: "read",
+    handlers: [
+      async (request, response) => {
+        const { after, limit, order } = checkedQuery(query, request);
+        const files = await deps.containers.listFiles(callerOf(response).organization, containerIdOf(request));
+        if (order === "desc") files.reverse();
+        const start = after === undefined ? 0 : files.findIndex((file) => file.id === after) + 1;
+        if (after !== undefined && start === 0)
+          throw new ServiceError("file_not_found", { param: "after", detail: "`after` names no file." });
+        const data = files.slice(start, start + limit).map(viewOfContainerFile);
+        response.json(listBody({ data, hasMore: files.length > start + limit }));
+      },
+    ],
+  };
+}

@@ -1,0 +1,44 @@
+import type { Request, RequestHandler, Response } from "express";
+import { ServiceError } from "../../domain/errors.ts";
+import type { Caller, Scope } from "../../keys/keys.ts";
+
+/** Refuses requests without a live key; what follows reads the caller with `callerOf`. */
+export function authenticate(keys: { find(text: string): Caller | null }): RequestHandler {
+  return (request, response, next) => {
+    const caller = keys.find(keyText(request));
+    if (caller === null) throw new ServiceError("invalid_key", { detail: "The API key is not known or has been revoked." });
+    response.locals.caller = caller;
+    next();
+  };
+}
+
+/** Refuses callers whose key lacks the scope; `admin` stands for all. */
+export function requireScope(scope: Scope): RequestHandler {
+  return (_request, response, next) => {
+    const { scopes } = callerOf(response);
+    if (!scopes.has(scope) && !scopes.has("admin")) {
+      throw new ServiceError("missing_scope", { detail: `This call needs a key with the scope \`${scope}\`.` });
+    }
+    next();
+  };
+}
+
+export function callerOf(response: Response): Caller {
+  return response.locals.caller as Caller;
+}
+
+/** Two keys in one request are refused: proxies and servers disagree on which of them counts. */
+function keyText(request: Request): string {
+  const bearers = request.headersDistinct.authorization ?? [];
+  const plain = request.headersDistinct["x-api-key"] ?? [];
+  if (bearers.length + plain.length > 1) {
+    throw new ServiceError("malformed_request", { detail: "Send one key, in Authorization or in X-API-Key." });
+  }
+  if (plain[0] !== undefined) return plain[0];
+  if (bearers[0] === undefined) {
+    throw new ServiceError("missing_key", { detail: "Send `Authorization: Bearer <key>` or `X-API-Key: <key>`." });
+  }
+  const match = /^Bearer +([^\s]+) *$/i.exec(bearers[0]);
+  if (match === null) throw new ServiceError("invalid_key", { detail: "The Authorization header must read `Bearer <key>`." });
+  return match[1] as string;
+}

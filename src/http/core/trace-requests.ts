@@ -1,0 +1,31 @@
+import type { RequestHandler, Response } from "express";
+import type { Tracing } from "../../observe/trace.ts";
+import { labelOfMethod, labelOfRoute } from "./measure.ts";
+
+/** Paths that are asked all day by machines, or are pages: no work comes of them. */
+const UNTRACED = /^\/(v1\/)?(health|docs|openapi\.json|playground|receipt-keys|admin)(\/|$)/;
+
+/** Makes a span of each request to the API, below the caller's own when a `traceparent` came with it. */
+export function traceRequests(tracing: Tracing): RequestHandler {
+  return (request, response, next) => {
+    const method = labelOfMethod(request.method);
+    const parent = request.get("traceparent") ?? null;
+    const span = UNTRACED.test(request.path)
+      ? null
+      : tracing.startSpan(method, { kind: "server", parent, attributes: { "http.request.method": method } });
+    if (span === null) return next();
+    response.locals.traceId = span.traceId;
+    response.once("close", () => {
+      const route = labelOfRoute(request.route);
+      span.rename(`${method} ${route}`);
+      span.set({ "http.route": route, "http.response.status_code": response.statusCode });
+      span.end({ failed: response.statusCode >= 500 });
+    });
+    tracing.within(span, next);
+  };
+}
+
+/** The trace of the request that is answered; undefined where there is none. */
+export function traceIdIn(response: Response): string | undefined {
+  return response.locals.traceId as string | undefined;
+}

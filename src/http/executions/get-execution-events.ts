@@ -1,0 +1,35 @@
+import type { Request } from "express";
+import { z } from "zod";
+import { callerOf } from "../core/auth.ts";
+import { callerGone } from "../core/caller-gone.ts";
+import type { AppDeps, Route } from "../core/deps.ts";
+import { streamEvents } from "../core/sse.ts";
+import { checked, checkedQuery } from "../core/validate.ts";
+import { executionOf } from "./execution-param.ts";
+
+const eventId = z.string().regex(/^\d{1,20}-\d{1,20}$/, "must be the id of an event");
+const query = z.strictObject({ after: eventId.optional() });
+const headers = z.object({ "last-event-id": eventId.optional() });
+
+/** GET /v1/executions/:id/events: from the start, or after `Last-Event-ID` or `?after=`. */
+export function executionEventsGet(deps: AppDeps): Route {
+  return {
+    method: "get",
+    path: "/v1/executions/:id/events",
+    scope: "read",
+    handlers: [
+      async (request, response) => {
+        const after = afterOf(request);
+        const { id } = await executionOf(deps.executions, request, response);
+        const signal = AbortSignal.any([callerGone(response), deps.stopping]);
+        await streamEvents(response, deps.executions.events(callerOf(response).organization, id, after, signal), { signal });
+      },
+    ],
+  };
+}
+
+/** The header wins: an EventSource that reconnects sends it to the URL it was first given. */
+function afterOf(request: Request): string | null {
+  const { after } = checkedQuery(query, request);
+  return checked(headers, { "last-event-id": request.get("last-event-id") })["last-event-id"] ?? after ?? null;
+}

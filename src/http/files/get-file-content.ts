@@ -1,0 +1,17 @@
+import type { AppDeps, Route } from "../core/deps.ts";
+import { answerFileContent } from "./file-content.ts";
+import { fileOf } from "./file-view.ts";
+
+/** GET /v1/files/:id/content: the bytes, whole or a single range of them. */
+export function fileContentGet(deps: AppDeps): Route {
+  return {
+    method: "get",
+    path: "/v1/files/:id/content",
+    scope: "read",
+    handlers: [
+      async (request, response) => {
+        await answerFileContent(deps.files, await fileOf(deps.files, request, response), request, response);
+      },
+    ],
+  };
+}

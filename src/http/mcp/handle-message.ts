@@ -1,0 +1,46 @@
+import type { RequestHandler } from "express";
+import { ServiceError } from "../../domain/errors.ts";
+import { isOriginAllowed } from "../../mcp/origin.ts";
+import { makeMcpService } from "../../mcp/serve.ts";
+import { callerOf } from "../core/auth.ts";
+import { callerGone } from "../core/caller-gone.ts";
+import type { AppDeps } from "../core/deps.ts";
+import { jsonBody } from "../core/validate.ts";
+import { interpreterOf } from "./interpreter.ts";
+import { sendWebResponse, webRequestOf } from "./web-bridge.ts";
+
+const URI_CHARS_MAX = 2_048;
+
+/** POST /mcp: one message of the Model Context Protocol, answered as JSON or as a stream. */
+export function mcpPost(deps: AppDeps): RequestHandler[] {
+  const service = makeMcpService(deps);
+  const handler: RequestHandler = async (request, response) => {
+    const body: unknown = request.body;
+    if (Array.isArray(body)) throw new ServiceError("malformed_request", { detail: "Send one message in a request." });
+    ensureShortAddress(body);
+    const { organization, scopes } = callerOf(response);
+    const may = (scope: "execute" | "read") => scopes.has(scope) || scopes.has("admin");
+    const caller = { organization, rights: { execute: may("execute"), read: may("read") }, interpreter: interpreterOf(organization, deps) };
+    const gone = callerGone(response);
+    await sendWebResponse(await service.fetch(webRequestOf(request, gone), body, caller), response, gone);
+  };
+  return [...jsonBody({ ...deps.limits, requestBodyValuesMax: deps.limits.mcpMessageValuesMax }), handler];
+}
+
+/** The package reads it before anything of ours does, which takes seconds for one of megabytes. */
+function ensureShortAddress(body: unknown): void {
+  const uri = (body as { params?: { uri?: unknown } | null } | undefined)?.params?.uri;
+  if (typeof uri === "string" && uri.length > URI_CHARS_MAX)
+    throw new ServiceError("malformed_request", { detail: `\`params.uri\` must have at most ${URI_CHARS_MAX} characters.` });
+}
+
+export function refuseForeignOrigins({ publicUrl }: Pick<AppDeps, "publicUrl">): RequestHandler {
+  return (request, _response, next) => {
+    if (!isOriginAllowed(request.headers.origin, publicUrl)) {
+      throw new ServiceError("origin_not_allowed", {
+        detail: "Web pages of other sites may not use this service; PUBLIC_URL names its own.",
+      });
+    }
+    next();
+  };
+}

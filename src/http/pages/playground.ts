@@ -1,0 +1,66 @@
+import { fileURLToPath } from "node:url";
+import type { Express, Response } from "express";
+
+/** The page's files lie beside `src` and `dist`, as they are served. */
+const folder = fileURLToPath(new URL("../../../playground/", import.meta.url));
+
+/** Every file of the page; anything else in the folder is not served. */
+export const playgroundFiles = [
+  "theme.css",
+  "page.css",
+  "editor.css",
+  "inputs.css",
+  "run-status.css",
+  "outputs.css",
+  "dialogs.css",
+  "small-screens.css",
+  "main.js",
+  "api.js",
+  "dom.js",
+  "editor.js",
+  "highlight.js",
+  "examples.js",
+  "files.js",
+  "history.js",
+  "key.js",
+  "limits.js",
+  "outputs.js",
+  "output-parts.js",
+  "chart.js",
+  "stored-file.js",
+  "run-status.js",
+  "sessions.js",
+  "icon.svg",
+] as const;
+
+/**
+ * Scripts and styles come from here alone and nothing is sent elsewhere. HTML that code produced is shown in a frame
+ * without an origin, which inherits this policy; `output-frame` is the one policy that may make such HTML.
+ */
+const PAGE_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' blob:",
+  "connect-src 'self'",
+  "require-trusted-types-for 'script'",
+  "trusted-types output-frame",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
+
+/** Adds a page for people who try the service by hand. It needs no key itself; its calls do. */
+export function addPlayground(app: Express): void {
+  app.get("/playground", (_request, response, next) => {
+    response.setHeader("Content-Security-Policy", PAGE_POLICY);
+    send(response, "index.html", next);
+  });
+  for (const name of playgroundFiles) app.get(`/playground/${name}`, (_request, response, next) => send(response, name, next));
+}
+
+function send(response: Response, name: string, next: (error: Error) => void): void {
+  response.sendFile(name, { root: folder, headers: { "Cache-Control": "no-cache" }, cacheControl: false }, (error) => {
+    if (error) next(error);
+  });
+}

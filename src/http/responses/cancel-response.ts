@@ -1,0 +1,21 @@
+import { viewOfResponse } from "../../assistant/views/views.ts";
+import { ServiceError } from "../../domain/errors.ts";
+import { callerOf } from "../core/auth.ts";
+import type { AppDeps, Route } from "../core/deps.ts";
+import { idOf } from "./response-param.ts";
+
+/** POST /v1/responses/:id/cancel: answers once the response has ended; one that had ended is left as it is. */
+export function responsesCancelPost(deps: AppDeps): Route {
+  return {
+    method: "post",
+    path: "/v1/responses/:id/cancel",
+    scope: "execute",
+    handlers: [
+      async (request, response) => {
+        const found = await deps.assistant.responses.cancel(callerOf(response).organization, idOf(request));
+        if (found === null) throw new ServiceError("response_not_found");
+        response.json(viewOfResponse(found));
+      },
+    ],
+  };
+}

@@ -1,0 +1,60 @@
+import type { Request, Response } from "express";
+import type { RunningResponse } from "../../assistant/loop/running.ts";
+import { dialectOf, openaiRequestSchema, ownRequestSchema, type ResponseRequest, writtenOut } from "../../assistant/views/request.ts";
+import { viewOfResponse } from "../../assistant/views/views.ts";
+import { callerOf } from "../core/auth.ts";
+import { callerGone } from "../core/caller-gone.ts";
+import type { AppDeps, Route } from "../core/deps.ts";
+import { refuseWhenStopping } from "../core/stopping.ts";
+import { checked, jsonBody } from "../core/validate.ts";
+import { streamResponse } from "./response-stream.ts";
+
+/** POST /v1/responses: the model answers, running code where it needs to. Waits, streams, or runs in the background. */
+export function responsesPost(deps: AppDeps): Route {
+  const parse = parser(deps);
+  const handler = async (request: Request, response: Response) => {
+    const wanted = parse(request.body);
+    // Without a model, sending it again changes nothing until an operator has acted.
+    if (deps.assistant.models.length === 0) response.setHeader("x-should-retry", "false");
+    const running = await deps.assistant.responses.create(callerOf(response).organization, wanted);
+    if (wanted.stream === true) return stream(running, response);
+    if (running.response.echo.background) {
+      response.json(viewOfResponse(running.response));
+      return;
+    }
+    const gone = abortedWhenGone(running, response);
+    await running.done;
+    if (!gone.aborted) response.json(viewOfResponse(running.response));
+  };
+  return {
+    method: "post",
+    path: "/v1/responses",
+    scope: "execute",
+    handlers: [refuseWhenStopping(deps.stopping), ...jsonBody(deps.limits), handler],
+  };
+}
+
+function parser({ limits }: AppDeps): (body: unknown) => ResponseRequest {
+  const own = ownRequestSchema(limits);
+  const openai = openaiRequestSchema(limits);
+  return (body) => {
+    const dialect = dialectOf(body);
+    if (dialect === "openai") return { ...checked(openai, writtenOut(body)), dialect };
+    const { inputs, ...rest } = checked(own, writtenOut(body));
+    return { ...rest, input: inputs, dialect };
+  };
+}
+
+async function stream(running: RunningResponse, response: Response): Promise<void> {
+  const signal = running.response.echo.background ? callerGone(response) : abortedWhenGone(running, response);
+  await streamResponse(response, running.events(-1, signal), signal);
+}
+
+/** Nobody else waits for a response that is not in the background. */
+function abortedWhenGone(running: RunningResponse, response: Response): AbortSignal {
+  const gone = callerGone(response);
+  const abort = () => running.abort("cancelled");
+  if (gone.aborted) abort();
+  else gone.addEventListener("abort", abort, { once: true });
+  return gone;
+}

@@ -1,0 +1,48 @@
+import type { Request } from "express";
+import { z } from "zod";
+import { includesOutputs } from "../../assistant/views/request.ts";
+import { viewOfResponse } from "../../assistant/views/views.ts";
+import { callerGone } from "../core/caller-gone.ts";
+import type { AppDeps, Route } from "../core/deps.ts";
+import { checked } from "../core/validate.ts";
+import { responseOf } from "./response-param.ts";
+import { streamResponse } from "./response-stream.ts";
+
+const query = z.strictObject({
+  stream: z.enum(["true", "false"], { error: "must be true or false" }).optional(),
+  starting_after: z
+    .string()
+    .regex(/^\d{1,9}$/, "must be a sequence number")
+    .optional(),
+  include: z.array(z.string()).optional(),
+  include_obfuscation: z.string().optional(),
+});
+
+/** GET /v1/responses/:id: as it is now, or its events with `stream=true`, after `starting_after`. */
+export function responsesGet(deps: AppDeps): Route {
+  return {
+    method: "get",
+    path: "/v1/responses/:id",
+    scope: "read",
+    handlers: [
+      async (request, response) => {
+        const { stream, starting_after: after, include } = checked(query, queryOf(request));
+        const found = await responseOf(deps.assistant, request, response);
+        if (stream !== "true") {
+          response.json(viewOfResponse(found, includesOutputs(include) || found.echo.includeOutputs));
+          return;
+        }
+        const signal = AbortSignal.any([callerGone(response), deps.stopping]);
+        const events = deps.assistant.responses.events(found, after === undefined ? -1 : Number(after), signal);
+        await streamResponse(response, events, signal);
+      },
+    ],
+  };
+}
+
+/** Clients write a list as `include=a`, `include=a&include=b` or `include[]=a`. */
+export function queryOf(request: Request): Record<string, unknown> {
+  const { include, "include[]": includes, ...rest } = request.query;
+  const list = [include, includes].flat().filter((value) => value !== undefined);
+  return list.length === 0 ? rest : { ...rest, include: list };
+}

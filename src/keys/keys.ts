@@ -1,0 +1,192 @@
+import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { readFileSync, statSync } from "node:fs";
+import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
+import { dirname } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { z } from "zod";
+import { newId } from "../domain/ids.ts";
+
+/**
+ * API keys: `ci_sk_<id>_<secret>`. The file holds the SHA-256 of the secret. A slow password hash would add
+ * nothing: the secret is 256 random bits, so there is no dictionary to try and no rainbow table to build, and
+ * every request has to pay for the check.
+ */
+export const scopes = ["execute", "read", "admin"] as const;
+export type Scope = (typeof scopes)[number];
+
+export const organizationPattern = /^org_[a-z0-9]{1,32}$/;
+const KEY_TEXT = /^ci_sk_([0-9a-z]{24})_([0-9a-f]{64})$/;
+
+const storedKey = z.strictObject({
+  id: z.string().regex(/^key_[0-9a-z]{24}$/),
+  organization: z.string().regex(organizationPattern),
+  scopes: z.array(z.enum(scopes)).min(1),
+  hash: z.string().regex(/^[0-9a-f]{64}$/),
+  created_at: z.number().int(),
+  name: z.string().optional(),
+});
+const storedKeys = z.array(storedKey);
+type StoredKey = z.infer<typeof storedKey>;
+
+/** Who is calling, once the key is known to be good. */
+export interface Caller {
+  keyId: string;
+  organization: string;
+  scopes: ReadonlySet<Scope>;
+}
+
+export interface NewKey {
+  organization: string;
+  scopes: readonly Scope[];
+  name?: string;
+}
+
+/** The keys of a file, read again whenever the file has changed. */
+export class KeyFile {
+  readonly #path: string;
+  readonly #onUnreadable: (error: unknown) => void;
+  #version = "";
+  #keys = new Map<string, StoredKey>();
+
+  /** Throws when the file is there but is not a key file; a missing file holds no keys yet. */
+  constructor(path: string, onUnreadable: (error: unknown) => void) {
+    this.#path = path;
+    this.#onUnreadable = onUnreadable;
+    this.#version = fileVersion(path);
+    if (this.#version !== "") this.#keys = byId(parseKeys(readFileSync(path, "utf8")));
+  }
+
+  /** Returns the caller a key text belongs to; null for any text that is no live key. */
+  find(text: string): Caller | null {
+    this.#readAgainIfChanged();
+    const match = KEY_TEXT.exec(text);
+    if (match === null) return null;
+    const key = this.#keys.get(`key_${match[1]}`);
+    const expected = Buffer.from(key?.hash ?? "0".repeat(64), "hex");
+    // Compared even when the id is unknown, so that the time taken tells nothing about either part.
+    const same = timingSafeEqual(hashOf(match[2] as string), expected);
+    if (key === undefined || !same) return null;
+    return { keyId: key.id, organization: key.organization, scopes: new Set(key.scopes) };
+  }
+
+  /** One stat for each request, some microseconds: a revoked key is refused by the next request. */
+  #readAgainIfChanged(): void {
+    const version = fileVersion(this.#path);
+    if (version === this.#version) return;
+    this.#version = version;
+    try {
+      this.#keys = version === "" ? new Map() : byId(parseKeys(readFileSync(this.#path, "utf8")));
+    } catch (error) {
+      // A half-edited file must not lock everybody out: the keys read before stay in force until it is whole.
+      this.#onUnreadable(error);
+    }
+  }
+}
+
+/** Adds a key to the file and returns its text, which is stored nowhere. */
+export async function createKey(path: string, key: NewKey): Promise<string> {
+  if (!organizationPattern.test(key.organization)) {
+    throw new RangeError(`organization must match ${organizationPattern.source} (is ${JSON.stringify(key.organization)})`);
+  }
+  if (key.scopes.length === 0) throw new RangeError(`a key needs at least one scope of ${scopes.join(", ")}`);
+  const id = newId("key");
+  const secret = randomBytes(32).toString("hex");
+  await changeKeys(path, (keys) => [
+    ...keys,
+    {
+      id,
+      organization: key.organization,
+      scopes: [...new Set(key.scopes)],
+      hash: hashOf(secret).toString("hex"),
+      created_at: Date.now(),
+      ...(key.name === undefined ? {} : { name: key.name }),
+    },
+  ]);
+  return `ci_sk_${id.slice("key_".length)}_${secret}`;
+}
+
+/** The id in a key's text, which is no secret. */
+export function idOfKey(text: string): string {
+  return `key_${KEY_TEXT.exec(text)?.[1] ?? ""}`;
+}
+
+/** Removes a key by its id; false when there is none of that id. */
+export async function revokeKey(path: string, id: string): Promise<boolean> {
+  let found = false;
+  await changeKeys(path, (keys) => {
+    found = keys.some((key) => key.id === id);
+    return keys.filter((key) => key.id !== id);
+  });
+  return found;
+}
+
+/** The keys of the file without their hashes. */
+export async function listKeys(path: string): Promise<Array<Omit<StoredKey, "hash">>> {
+  return (await readKeys(path)).map(({ hash: _, ...shown }) => shown);
+}
+
+function hashOf(secret: string): Buffer {
+  return createHash("sha256").update(secret).digest();
+}
+
+function byId(keys: StoredKey[]): Map<string, StoredKey> {
+  return new Map(keys.map((key) => [key.id, key]));
+}
+
+function parseKeys(text: string): StoredKey[] {
+  return storedKeys.parse(JSON.parse(text));
+}
+
+/** Empty for a file that is not there. */
+function fileVersion(path: string): string {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found === undefined ? "" : `${found.ino}:${found.mtimeMs}:${found.size}`;
+}
+
+async function readKeys(path: string): Promise<StoredKey[]> {
+  try {
+    return parseKeys(await readFile(path, "utf8"));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+}
+
+/**
+ * Replaces the file's content in one rename. The new file is made exclusively, which makes it the lock as well:
+ * two changes at once take turns.
+ */
+async function changeKeys(path: string, change: (keys: StoredKey[]) => StoredKey[]): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const next = `${path}.new`;
+  const handle = await openExclusively(next);
+  try {
+    await handle.writeFile(`${JSON.stringify(change(await readKeys(path)), null, 2)}\n`);
+    await handle.sync();
+    await rename(next, path);
+  } catch (error) {
+    await rm(next, { force: true });
+    throw error;
+  } finally {
+    await handle.close();
+  }
+}
+
+const LOCK_STALE_MS = 10_000;
+const LOCK_RETRY_MS = 20;
+
+async function openExclusively(path: string) {
+  for (;;) {
+    try {
+      return await open(path, "wx", 0o600);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    }
+    const age = await stat(path).then(
+      (found) => Date.now() - found.mtimeMs,
+      () => 0,
+    );
+    if (age > LOCK_STALE_MS) await rm(path, { force: true });
+    else await sleep(LOCK_RETRY_MS);
+  }
+}

@@ -1,0 +1,88 @@
+import { Assistants } from "../assistant/assistants.ts";
+import { ModelClient } from "../assistant/model/client.ts";
+import type { Executions, Files as FilesPort, Sessions } from "../assistant/ports.ts";
+import { Responses } from "../assistant/responses.ts";
+import { RedisAssistantStore } from "../assistant/store/assistant-store.ts";
+import { RedisResponseStore } from "../assistant/store/response-store.ts";
+import type { ModelChoice } from "../assistant/views/settings.ts";
+import type { Files } from "../files/files.ts";
+import type { AssistantPart } from "../http/responses/assistant-port.ts";
+import type { Log } from "../observe/log.ts";
+import type { Metrics } from "../observe/metrics.ts";
+import type { RedisClient } from "../redis/address.ts";
+import type { Config } from "./config.ts";
+
+export interface AssistantOptions {
+  config: Pick<
+    Config,
+    | "REDIS_PREFIX"
+    | "MODEL_BASE_URL"
+    | "MODEL_API_KEY"
+    | "MODEL_DEFAULT"
+    | "MODEL_ALLOWED"
+    | "MODEL_SEES_IMAGES"
+    | "MODEL_TOKENS_FIELD"
+    | "limits"
+  >;
+  redis: RedisClient;
+  executions: Executions;
+  sessions: Sessions;
+  files: Files;
+  log: Log;
+  metrics: Metrics;
+}
+
+/** The assistant of an api process. Without a model it keeps assistants and shows earlier responses, and makes no new ones. */
+export function makeAssistant(options: AssistantOptions): AssistantPart {
+  const { config, redis, executions, sessions, log, metrics } = options;
+  const { limits, REDIS_PREFIX: prefix } = config;
+  const choice = modelChoiceOf(config);
+  const files = filesFor(options.files);
+  const assistantStore = new RedisAssistantStore({ redis, prefix });
+  const responses = new Responses({
+    model: choice === null ? null : { choice, client: modelClient(config, metrics) },
+    executions,
+    sessions,
+    files,
+    limits,
+    seesImages: config.MODEL_SEES_IMAGES,
+    store: new RedisResponseStore({ redis, prefix, limits }),
+    assistants: assistantStore,
+    log,
+    metrics,
+  });
+  const assistants = new Assistants({ store: assistantStore, files, limits, models: choice?.allowed ?? null });
+  return { responses, assistants, models: choice?.allowed ?? [] };
+}
+
+function modelChoiceOf({ MODEL_BASE_URL, MODEL_DEFAULT, MODEL_ALLOWED = [] }: AssistantOptions["config"]): ModelChoice | null {
+  const fallback = MODEL_DEFAULT ?? MODEL_ALLOWED[0];
+  if (MODEL_BASE_URL === undefined || fallback === undefined) return null;
+  return { fallback, allowed: [...new Set([fallback, ...MODEL_ALLOWED])] };
+}
+
+function modelClient(config: AssistantOptions["config"], metrics: Metrics): ModelClient {
+  return new ModelClient({
+    baseUrl: config.MODEL_BASE_URL ?? "",
+    apiKey: config.MODEL_API_KEY,
+    tokensField: config.MODEL_TOKENS_FIELD,
+    limits: config.limits,
+    metrics,
+  });
+}
+
+function filesFor(files: Files): FilesPort {
+  return {
+    getMany: files.getMany.bind(files),
+    save: (organization, name, bytes) =>
+      files.save(organization, { name, purpose: "user_data", executionId: null, bytesMax: bytes.byteLength }, once(bytes)),
+    read: async (organization, id) => {
+      const record = await files.get(organization, id);
+      return record === null ? null : files.read(record);
+    },
+  };
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}

@@ -1,0 +1,170 @@
+import { limitDefaults } from "../../domain/limits.ts";
+import { keptBytesLua } from "../../redis/kept-bytes.ts";
+import { HEARTBEAT_ALIVE_MS, HEARTBEAT_SILENT_MS } from "./keys.ts";
+
+/**
+ * Every change of an execution's state is one script, so that a crash between two steps can not leave half of it,
+ * and so that it costs one round trip. Time is Redis' own: processes on different machines agree on it.
+ * KEYS[1] is the base `{prefix}`; all other names are built from it and lie in the same slot.
+ */
+export const prelude = `
+local base = KEYS[1]
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+${keptBytesLua}
+local function kept_key(org) return base .. ':kept:' .. org end
+local function text(number) return string.format('%.0f', number) end
+local function record_key(org, id) return base .. ':record:' .. org .. ':' .. id end
+local function stream_key(org, id) return base .. ':stream:' .. org .. ':' .. id end
+local function wake(org, id) redis.call('PUBLISH', base .. ':wake:' .. org .. ':' .. id, '') end
+local function tell_end(org, id)
+  wake(org, id)
+  redis.call('PUBLISH', base .. ':ended', org .. '/' .. id)
+end
+local day = 86400000
+local usage_ms = ${limitDefaults.usageKeptDaysMax * 86_400_000}
+local heartbeat_fresh = ${HEARTBEAT_ALIVE_MS - HEARTBEAT_SILENT_MS}
+local function stop_waiting(org, id)
+  redis.call('ZREM', base .. ':waiting:' .. org, id)
+  redis.call('ZREM', base .. ':waiting-since', org .. '/' .. id)
+  return redis.call('ZREM', base .. ':waiting', org .. '/' .. id)
+end
+local function is_final(status) return status ~= 'queued' and status ~= 'in_progress' end
+local function append(org, id, kind, value)
+  local retention = redis.call('HGET', record_key(org, id), 'events_ms')
+  if not retention then return end
+  redis.call('XADD', stream_key(org, id), 'MAXLEN', '~', 20000, '*', kind, value)
+  redis.call('PEXPIRE', stream_key(org, id), retention)
+end
+-- An organization's UTC day, by its number. The record says how long it is kept; one of an older version does not.
+local function count_usage(org, id, status, spent)
+  local kept = tonumber(redis.call('HGET', record_key(org, id), 'usage_ms') or usage_ms)
+  local today = math.floor(now / day)
+  local key = base .. ':usage:' .. org .. ':' .. text(today)
+  redis.call('HINCRBY', key, status, 1)
+  if spent then
+    redis.call('HINCRBY', key, 'cpu_ms', spent[1])
+    redis.call('HINCRBY', key, 'bytes_in', spent[2])
+    redis.call('HINCRBY', key, 'bytes_out', spent[3])
+  end
+  redis.call('PEXPIREAT', key, text((today + 1) * day + kept))
+end
+-- The first writer wins: an execution that has ended is never changed again, and is counted once.
+local function finish(org, id, status, cause, body, zipped, spent)
+  local record = record_key(org, id)
+  local current = redis.call('HGET', record, 'status')
+  if not current or is_final(current) then return 0 end
+  redis.call('HSET', record, 'status', status, 'cause', cause, 'end', body, 'end_zipped', zipped, 'completed_at', text(now))
+  count_usage(org, id, status, spent)
+  keep_bytes(kept_key(org), #body)
+  stop_waiting(org, id)
+  append(org, id, 'ended', '1')
+  local webhook = redis.call('HGET', record, 'webhook_id')
+  if webhook and webhook ~= '' then
+    redis.call('ZADD', base .. ':webhooks-due', text(now), org .. '/' .. id)
+    redis.call('PEXPIRE', base .. ':webhooks-due', day)
+  end
+  tell_end(org, id)
+  return 1
+end
+-- Returns why nothing more is admitted, with what the caller is told; nil when there is room.
+local function refusal(org, total_max, org_max)
+  local waiting, mine = base .. ':waiting', base .. ':waiting:' .. org
+  -- Counted by deadline, so that what a crashed process left behind takes no share for ever.
+  local full = nil
+  local depth = redis.call('ZCOUNT', waiting, text(now), '+inf')
+  if depth >= total_max then full = 'total' end
+  redis.call('ZREMRANGEBYSCORE', mine, '-inf', '(' .. text(now))
+  if not full and redis.call('ZCARD', mine) >= org_max then full = 'organization' end
+  if not full then return nil end
+  local reply = {'full', full, depth, text(now)}
+  local bucket = math.floor(now / 10000)
+  for i = 0, 5 do reply[#reply + 1] = redis.call('GET', base .. ':rate:' .. text(bucket - i)) or '0' end
+  return reply
+end
+-- Start-time fair queueing: tags grow for ever, a priority is a tag's distance from the moving base.
+local function take_place(org, id, class, wait_ms)
+  local waiting, mine, fair = base .. ':waiting', base .. ':waiting:' .. org, base .. ':fair'
+  if redis.call('ZCARD', waiting) == 0 then redis.call('DEL', fair) end
+  local v = tonumber(redis.call('HGET', fair, 'v') or '0')
+  local moving = tonumber(redis.call('HGET', fair, 'base') or '0')
+  local normal = math.max(v, tonumber(redis.call('HGET', fair, 'n:' .. org) or '0')) + 1
+  redis.call('HSET', fair, 'n:' .. org, text(normal))
+  local tag = normal
+  if class == 'high' then
+    tag = math.max(v, tonumber(redis.call('HGET', fair, 'h:' .. org) or '0')) + 1
+    redis.call('HSET', fair, 'h:' .. org, text(tag))
+  end
+  redis.call('PEXPIRE', fair, day)
+  local deadline = now + wait_ms
+  redis.call('ZADD', waiting, text(deadline), org .. '/' .. id)
+  redis.call('PEXPIRE', waiting, day + wait_ms)
+  redis.call('ZADD', mine, text(deadline), id)
+  redis.call('PEXPIRE', mine, day + wait_ms)
+  return deadline, tag, math.min(math.max(tag - moving, 1), 2097151)
+end
+-- For what any worker may take. What waits for its session's turn tells nothing of the workers there are.
+local function wait_for_worker(org, id)
+  redis.call('ZADD', base .. ':waiting-since', text(now), org .. '/' .. id)
+  redis.call('PEXPIRE', base .. ':waiting-since', day)
+end
+-- What a worker does with its place in the queue before anything else.
+local function leave_place(org, id, tag)
+  if stop_waiting(org, id) == 0 then return end
+  local v = tonumber(redis.call('HGET', base .. ':fair', 'v') or '0')
+  if tonumber(tag) > v then redis.call('HSET', base .. ':fair', 'v', tag) end
+  redis.call('PEXPIRE', base .. ':fair', day)
+end
+local function add_to_list(list, id, retention, expires)
+  redis.call('ZREMRANGEBYSCORE', list, '-inf', text((now - retention) * 1000))
+  local last = redis.call('ZREVRANGE', list, 0, 0, 'WITHSCORES')
+  local order = math.max(now * 1000, last[2] and tonumber(last[2]) + 1 or 0)
+  redis.call('ZADD', list, text(order), id)
+  redis.call('PEXPIREAT', list, text(expires))
+end
+local function session_key(org, id) return base .. ':session:' .. org .. ':' .. id end
+local function live_key(org) return base .. ':sessions-live:' .. org end
+-- For a while after its last use a session counts as one of its organization's, whatever became of its worker.
+local function keep_session(org, id, minutes, retention)
+  redis.call('HSET', session_key(org, id), 'last_active_at', text(now))
+  redis.call('PEXPIRE', session_key(org, id), retention)
+  redis.call('PEXPIRE', base .. ':session-files:' .. org .. ':' .. id, retention)
+  redis.call('ZADD', live_key(org), text(now + (tonumber(minutes) + 1) * 60000), id)
+  redis.call('PEXPIRE', live_key(org), day)
+end
+local function end_session(org, id, status)
+  local record = session_key(org, id)
+  local worker = redis.call('HGET', record, 'worker')
+  redis.call('HSET', record, 'status', status)
+  redis.call('ZREM', live_key(org), id)
+  if worker then redis.call('SREM', base .. ':sessions-of:' .. worker, org .. '/' .. id) end
+  stop_waiting(org, id)
+  tell_end(org, id)
+end
+-- Expires a session that the service made for itself and is done with, or nobody has used for a while; returns whether it did.
+local function give_way(org, id, idle_ms)
+  local state = redis.call('HMGET', session_key(org, id), 'status', 'gives_way', 'released', 'last_active_at')
+  if state[1] ~= 'active' or state[2] ~= '1' then return false end
+  if state[3] ~= '1' and now - tonumber(state[4]) < idle_ms then return false end
+  end_session(org, id, 'expired')
+  return true
+end
+-- Returns 'unknown', 'starting', 'expired', 'lost', or 'active' and the worker that has it; then its idle time begins anew.
+local function touch_session(org, id)
+  local state = redis.call('HMGET', session_key(org, id), 'status', 'worker', 'minutes', 'retention_ms')
+  if not state[1] then return 'unknown' end
+  if state[1] ~= 'active' then return state[1] end
+  if redis.call('PTTL', base .. ':worker:' .. state[2]) < heartbeat_fresh then
+    end_session(org, id, 'lost')
+    return 'lost'
+  end
+  keep_session(org, id, state[3], state[4])
+  redis.call('HDEL', session_key(org, id), 'released')
+  return 'active', state[2]
+end
+local function count_run()
+  local bucket = base .. ':rate:' .. text(math.floor(now / 10000))
+  redis.call('INCR', bucket)
+  redis.call('EXPIRE', bucket, 120)
+end
+`;

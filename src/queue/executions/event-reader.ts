@@ -1,0 +1,73 @@
+import type { Output } from "../../domain/outputs.ts";
+import type { Execution, ExecutionEvent } from "../../domain/result.ts";
+import { isFinal, type Status } from "../../domain/status.ts";
+import type { RedisClient } from "../../redis/address.ts";
+import type { Keys } from "../core/keys.ts";
+import type { Wakeups } from "../core/wakeups.ts";
+
+const PAGE_ENTRIES = 200;
+const LOOK_AGAIN_MS = 5_000;
+const eventIdPattern = /^\d{1,20}-\d{1,20}$/;
+
+export interface EventQuery {
+  organization: string;
+  id: string;
+  /** Id of the last event the reader has; null or malformed for all of them. */
+  after: string | null;
+  signal: AbortSignal;
+}
+
+export interface EventSource {
+  redis: RedisClient;
+  keys: Keys;
+  wakeups: Wakeups;
+  load(organization: string, id: string): Promise<Execution | null>;
+}
+
+/** Yields the events of one execution as they come; ends after `execution.ended`, an abort, or a deletion. */
+export async function* readEvents(source: EventSource, query: EventQuery): AsyncGenerator<{ id: string; event: ExecutionEvent }> {
+  const { redis, keys, wakeups } = source;
+  const { organization, id, signal } = query;
+  let after = query.after !== null && eventIdPattern.test(query.after) ? query.after : null;
+  const watch = await wakeups.watch(keys.wake(organization, id));
+  try {
+    while (!signal.aborted) {
+      // Status first: whoever sees the end there sees its entry in the stream, as both are written at once.
+      const status = (await redis.hget(keys.record(organization, id), "status")) as Status | null;
+      if (status === null) return;
+      const from = after === null ? "-" : `(${after}`;
+      const entries = await redis.xrange(keys.events(organization, id), from, "+", "COUNT", PAGE_ENTRIES);
+      for (const [entryId, fields] of entries) {
+        after = entryId;
+        const event = await decodeEvent(source, query, fields);
+        if (event === null) return;
+        yield { id: entryId, event };
+        if (event.type === "execution.ended") return;
+      }
+      if (entries.length === PAGE_ENTRIES) continue;
+      if (entries.length === 0 && isFinal(status)) {
+        yield* endOfExpiredStream(source, query);
+        return;
+      }
+      if (entries.length === 0) await watch.next(LOOK_AGAIN_MS, signal);
+    }
+  } finally {
+    watch.close();
+  }
+}
+
+async function decodeEvent(source: EventSource, query: EventQuery, fields: string[]): Promise<ExecutionEvent | null> {
+  const [kind, value = ""] = fields;
+  if (kind === "started") return { type: "execution.started", attempt: Number(value) };
+  if (kind === "output") return { type: "execution.output", output: JSON.parse(value) as Output };
+  const execution = await source.load(query.organization, query.id);
+  return execution === null ? null : { type: "execution.ended", execution };
+}
+
+/** The stream lives shorter than the record: what is left to tell is the end, unless the reader has it. */
+async function* endOfExpiredStream(source: EventSource, query: EventQuery): AsyncGenerator<{ id: string; event: ExecutionEvent }> {
+  if ((await source.redis.exists(source.keys.events(query.organization, query.id))) === 1) return;
+  const execution = await source.load(query.organization, query.id);
+  if (execution === null) return;
+  yield { id: `${execution.completed_at ?? 0}-0`, event: { type: "execution.ended", execution } };
+}

@@ -1,0 +1,157 @@
+import { promisify } from "node:util";
+import { gunzip, gzip } from "node:zlib";
+import { ServiceError } from "../../domain/errors.ts";
+import type { ExecutionRequest } from "../../domain/request.ts";
+import type { Evidence, Execution, ExecutionEnd } from "../../domain/result.ts";
+import type { RunInput } from "../../domain/run.ts";
+import { type Cause, type FinalStatus, isFinal, type Outcome, type Status } from "../../domain/status.ts";
+import { traceIdOf } from "../../observe/trace.ts";
+import { isNewer, VERSION } from "../core/version.ts";
+
+/** What Redis keeps of one execution, decoded. */
+export interface StoredExecution {
+  id: string;
+  organization: string;
+  status: Status;
+  request: ExecutionRequest;
+  files: ReadonlyArray<{ name: string; file_id: string }>;
+  attempt: number;
+  /** Unix milliseconds. */
+  createdAt: number;
+  startedAt: number | null;
+  completedAt: number | null;
+  expiresAt: number;
+  webhookId: string | null;
+  /** W3C traceparent of what submitted it; null when that was not traced. */
+  trace: string | null;
+  end: ExecutionEnd | null;
+}
+
+export interface DecodedExecution extends StoredExecution {
+  /** Of request and end as JSON. */
+  bytes: number;
+}
+
+/** Above this an end is kept compressed: text and tables shrink about tenfold, below it the time is not worth it. */
+const PLAIN_BYTES_MAX = 64 * 1024;
+
+const gzipAsync = promisify(gzip);
+const gunzipAsync = promisify(gunzip);
+
+/** The object a caller sees, from the record alone. */
+export function toExecution(stored: StoredExecution): Execution {
+  const end = isFinal(stored.status) ? stored.end : null;
+  const traceId = traceIdOf(stored.trace);
+  return {
+    type: "code_interpreter_call",
+    id: stored.id,
+    status: stored.status,
+    cause: end?.cause ?? null,
+    evidence: end?.evidence ?? {},
+    code: stored.request.code,
+    container_id: stored.request.container ?? null,
+    outputs: end?.outputs ?? [],
+    usage: end === null ? null : { ...end.usage, queue_ms: queueMs(stored) },
+    truncated: end?.truncated ?? { stdout: false, stderr: false, outputs: false, files: false },
+    skipped_files: end?.skipped_files ?? [],
+    outcome: end?.outcome ?? null,
+    retry_safe: end?.retry_safe ?? false,
+    attempt: stored.attempt,
+    created_at: stored.createdAt,
+    started_at: stored.startedAt,
+    completed_at: stored.completedAt,
+    expires_at: stored.expiresAt,
+    metadata: stored.request.metadata,
+    ...(traceId === null ? {} : { trace_id: traceId }),
+  };
+}
+
+/** For what never started, the time until it was given up. */
+function queueMs({ createdAt, startedAt, completedAt }: StoredExecution): number {
+  return Math.max(0, (startedAt ?? completedAt ?? createdAt) - createdAt);
+}
+
+export function toRunInput(stored: StoredExecution): RunInput {
+  const { code, args, stdin, env, timeout_ms, memory_mb, container } = stored.request;
+  const { id, organization, attempt, files } = stored;
+  return { id, organization, attempt, code, args, stdin, env, timeoutMs: timeout_ms, memoryMb: memory_mb, files, session: container };
+}
+
+/** An end for what no engine ended: dropped, cancelled unrun, or given up. Its time in the queue is told by the record. */
+export function endWithoutResult(ending: {
+  status: FinalStatus;
+  cause: Cause;
+  outcome: Outcome;
+  retrySafe: boolean;
+  evidence?: Evidence;
+}): ExecutionEnd {
+  return {
+    status: ending.status,
+    cause: ending.cause,
+    evidence: ending.evidence ?? {},
+    outcome: ending.outcome,
+    retry_safe: ending.retrySafe,
+    outputs: [],
+    usage: {
+      queue_ms: 0,
+      acquire_ms: 0,
+      run_ms: 0,
+      collect_ms: 0,
+      cpu_ms: 0,
+      memory_peak_bytes: 0,
+      stdout_bytes: 0,
+      stderr_bytes: 0,
+      file_bytes: 0,
+      warm: false,
+      engine: null,
+    },
+    truncated: { stdout: false, stderr: false, outputs: false, files: false },
+    skipped_files: [],
+  };
+}
+
+export async function encodeEnd(end: ExecutionEnd): Promise<{ body: Buffer; zipped: "0" | "1" }> {
+  const plain = Buffer.from(JSON.stringify(end), "utf8");
+  if (plain.length <= PLAIN_BYTES_MAX) return { body: plain, zipped: "0" };
+  return { body: await gzipAsync(plain, { level: 1 }), zipped: "1" };
+}
+
+/**
+ * Decodes a HGETALL reply: names and values in turn. Null for an empty one. Rejects with `queue_unavailable` for a record
+ * of a newer version than is read here.
+ */
+export async function decodeRecord(organization: string, reply: unknown, readsUpTo = VERSION): Promise<DecodedExecution | null> {
+  if (!Array.isArray(reply) || reply.length === 0) return null;
+  const fields = new Map<string, Buffer>();
+  for (let at = 0; at + 1 < reply.length; at += 2) fields.set(String(reply[at]), reply[at + 1] as Buffer);
+  const text = (name: string) => fields.get(name)?.toString("utf8") ?? null;
+  const required = (name: string) => {
+    const value = text(name);
+    if (value === null) throw new Error(`stored execution lacks ${name}`);
+    return value;
+  };
+  const time = (name: string) => (text(name) === null ? null : Number(text(name)));
+  if (isNewer({ v: Number(text("v") ?? 0) }, readsUpTo)) {
+    // Another api process, of that version, can answer.
+    throw new ServiceError("queue_unavailable", { detail: "The execution was written by a newer version of the service." });
+  }
+  const body = fields.get("end");
+  const end = body !== undefined && text("end_zipped") === "1" ? await gunzipAsync(body) : body;
+  const request = required("request");
+  return {
+    id: required("id"),
+    organization,
+    status: required("status") as Status,
+    request: JSON.parse(request) as ExecutionRequest,
+    files: JSON.parse(required("files")) as StoredExecution["files"],
+    attempt: Number(required("attempt")),
+    createdAt: Number(required("created_at")),
+    startedAt: time("started_at"),
+    completedAt: time("completed_at"),
+    expiresAt: Number(required("expires_at")),
+    webhookId: text("webhook_id") || null,
+    trace: text("trace") || null,
+    end: end === undefined ? null : (JSON.parse(end.toString("utf8")) as ExecutionEnd),
+    bytes: request.length + (end?.length ?? 0),
+  };
+}

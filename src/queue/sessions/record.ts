@@ -1,0 +1,39 @@
+import type { Session, SessionFile, SessionStatus } from "../../domain/session.ts";
+
+/** What the file index keeps of one file, by its name; size and type are the file store's to tell. */
+export interface IndexEntry {
+  id: string;
+  source: SessionFile["source"];
+  /** Unix milliseconds. */
+  at: number;
+}
+
+/** Decodes a HGETALL reply. Null for an empty one. */
+export function decodeSession(organization: string, reply: unknown): (Session & { workerId: string | null }) | null {
+  if (!Array.isArray(reply) || reply.length === 0) return null;
+  const fields = new Map<string, string>();
+  for (let at = 0; at + 1 < reply.length; at += 2) fields.set(String(reply[at]), String(reply[at + 1]));
+  const text = (name: string) => fields.get(name) ?? "";
+  return {
+    id: text("id"),
+    organization,
+    name: text("name"),
+    status: text("status") as SessionStatus,
+    memoryMb: Number(text("memory_mb")),
+    expiresAfterMinutes: Number(text("minutes")),
+    createdAt: Number(text("created_at")),
+    lastActiveAt: Number(text("last_active_at")),
+    restoredFrom: text("restored_from") || null,
+    givesWay: text("gives_way") === "1",
+    workerId: text("worker") || null,
+  };
+}
+
+export function decodeIndex(fields: Record<string, string>): Map<string, IndexEntry> {
+  return new Map(Object.entries(fields).map(([name, entry]) => [name, JSON.parse(entry) as IndexEntry]));
+}
+
+/** Names and entries by turns, as the scripts take them. */
+export function encodeIndex(entries: Iterable<readonly [string, IndexEntry]>): string[] {
+  return [...entries].flatMap(([name, entry]) => [name, JSON.stringify(entry)]);
+}

@@ -1,0 +1,200 @@
+import type { Queue } from "bullmq";
+import { ServiceError } from "../../domain/errors.ts";
+import { containerIdPattern, newId } from "../../domain/ids.ts";
+import type { Limits } from "../../domain/limits.ts";
+import type { NewSession, Session, SessionFile } from "../../domain/session.ts";
+import type { RedisClient } from "../../redis/address.ts";
+import { type Keys, memberOf } from "../core/keys.ts";
+import { ask } from "../core/unavailable.ts";
+import { VERSION } from "../core/version.ts";
+import type { Wakeups } from "../core/wakeups.ts";
+import { SessionFiles, type StoredFiles } from "./files.ts";
+import { OPEN_JOB, type SessionQueues } from "./jobs.ts";
+import { SessionLookup } from "./lookup.ts";
+import { encodeIndex } from "./record.ts";
+import { sessionCreateScript, sessionDeleteScript, sessionEndScript, sessionReleaseScript } from "./scripts.ts";
+
+export interface SessionsDeps {
+  redis: RedisClient;
+  keys: Keys;
+  limits: Limits;
+  /** The shared queue. */
+  queue: Queue;
+  queues: SessionQueues;
+  wakeups: Wakeups;
+  files: StoredFiles;
+  /** Turns the queue's refusal, `full` and its numbers, into the error a caller reads. */
+  refused(reply: unknown[]): ServiceError;
+}
+
+/** Sessions as the api process sees them: records, and messages to the worker that has the sandbox; their files in session-files.ts. */
+export class Sessions {
+  readonly #deps: SessionsDeps;
+  readonly #lookup: SessionLookup;
+  readonly #files: SessionFiles;
+
+  constructor(deps: SessionsDeps) {
+    this.#deps = deps;
+    this.#lookup = new SessionLookup(deps);
+    this.#files = new SessionFiles({ ...deps, lookup: this.#lookup });
+  }
+
+  /**
+   * Resolves with an active session. Rejects with `organization_containers_full`, what the queue refuses with,
+   * `container_unavailable` when no worker had room in time, `container_not_found` for an unknown `restoreFrom`, and
+   * `invalid_field` for anything that is out of bounds.
+   */
+  async create(organization: string, wanted: NewSession = {}): Promise<Session> {
+    const { limits } = this.#deps;
+    const id = newId("container");
+    const memoryMb = bounded(wanted.memoryMb ?? limits.memoryMbMax, "memory_limit", {
+      min: limits.memoryMbMin,
+      max: limits.sessionMemoryMbMax,
+      unit: "MiB",
+    });
+    const minutes = bounded(wanted.expiresAfterMinutes ?? limits.sessionIdleMinutesDefault, "expires_after.minutes", {
+      min: 1,
+      max: limits.sessionIdleMinutesMax,
+      unit: "minutes",
+    });
+    const restored = wanted.restoreFrom === undefined ? [] : await this.#restorable(organization, wanted.restoreFrom);
+    const files = await this.#files.first(organization, restored, wanted.fileIds ?? []);
+    const watch = this.#deps.wakeups.watchEnd(memberOf(organization, id));
+    try {
+      const givesWay = [wanted.givesWay === true ? 1 : 0, limits.sessionGivesWayAfterMs];
+      const args = [wanted.name ?? "", memoryMb, minutes, wanted.restoreFrom ?? "", ...givesWay, ...encodeIndex(files)];
+      await this.#submit(organization, id, args);
+      const until = performance.now() + limits.sessionStartTimeoutMsMax;
+      for (;;) {
+        const session = await this.get(organization, id);
+        if (session?.status === "active") {
+          if (wanted.restoreFrom !== undefined) await this.#deps.files.handOver(organization, wanted.restoreFrom, id);
+          return session;
+        }
+        const left = until - performance.now();
+        if (session?.status !== "starting" || left <= 0) break;
+        await watch.next(left);
+      }
+    } finally {
+      watch.close();
+    }
+    await ask(() => sessionDeleteScript.run(this.#deps.redis, this.#deps.keys.base, [organization, id]));
+    throw new ServiceError("container_unavailable", {
+      detail: "No worker had room for the container; come again later.",
+      retryAfterSeconds: 10,
+    });
+  }
+
+  /** Null for one that never was or has been forgotten; one whose worker is gone is `lost`. */
+  async get(organization: string, id: string): Promise<Session | null> {
+    const found = await this.#lookup.record(organization, id);
+    return found === null ? null : toSession(found);
+  }
+
+  /** A page by age, after the one named. Rejects with `container_not_found` for an unknown `after`. */
+  async list(
+    organization: string,
+    page: { after?: string | undefined; limit: number; order: "asc" | "desc"; name?: string | undefined },
+  ): Promise<{ data: Session[]; hasMore: boolean }> {
+    const { redis, keys } = this.#deps;
+    const list = keys.sessionList(organization);
+    let rank = 0;
+    if (page.after !== undefined) {
+      const { after } = page;
+      const found = await ask(() => (page.order === "asc" ? redis.zrank(list, after) : redis.zrevrank(list, after)));
+      if (found === null) throw new ServiceError("container_not_found", { param: "after", detail: "`after` names no container." });
+      rank = found + 1;
+    }
+    const data: Session[] = [];
+    // One more than asked for tells whether there are more; records that have expired, or have other names, are passed over.
+    while (data.length <= page.limit) {
+      const start = rank;
+      const stop = start + page.limit;
+      const ids = await ask(() => (page.order === "asc" ? redis.zrange(list, start, stop) : redis.zrevrange(list, start, stop)));
+      if (ids.length === 0) break;
+      rank += ids.length;
+      const found = await Promise.all(ids.map((id) => this.get(organization, id)));
+      for (const session of found) if (session !== null && (page.name === undefined || session.name === page.name)) data.push(session);
+    }
+    return { data: data.slice(0, page.limit), hasMore: data.length > page.limit };
+  }
+
+  /** Forgets a session with its files, and has its sandbox destroyed; false when there is none. */
+  async delete(organization: string, id: string): Promise<boolean> {
+    if (!containerIdPattern.test(id)) return false;
+    const { redis, keys, queues } = this.#deps;
+    const reply = await ask(() => sessionDeleteScript.run(redis, keys.base, [organization, id]));
+    if (!Array.isArray(reply)) return false;
+    const worker = String(reply[1]);
+    if (String(reply[0]) === "active") await ask(() => queues.add(worker, { v: VERSION, op: "close", organization, session: id }));
+    await this.#deps.files.deleteOwnedBy(organization, id);
+    return true;
+  }
+
+  listFiles(organization: string, id: string): Promise<SessionFile[]> {
+    return this.#files.list(organization, id);
+  }
+
+  addFile(organization: string, id: string, file: { fileId: string; name?: string }): Promise<SessionFile> {
+    return this.#files.add(organization, id, file);
+  }
+
+  removeFile(organization: string, id: string, fileId: string): Promise<boolean> {
+    return this.#files.remove(organization, id, fileId);
+  }
+
+  /** Its idle time begins anew. Rejects with `container_not_found`, `container_expired`, `container_lost`. */
+  async ensureActive(organization: string, id: string): Promise<void> {
+    await this.#lookup.owner(organization, id);
+  }
+
+  /** Lets a session that gives way do so at once where its room is needed, until it is used again. */
+  async release(organization: string, id: string): Promise<void> {
+    await ask(() => sessionReleaseScript.run(this.#deps.redis, this.#deps.keys.base, [organization, id]));
+  }
+
+  async #submit(organization: string, id: string, args: Array<string | number>): Promise<void> {
+    const { limits, redis, keys, queue } = this.#deps;
+    const admission = [limits.queueTotalMax, limits.queuePerOrganizationMax, limits.sessionStartTimeoutMsMax, limits.retentionMsMax];
+    const reply = (await ask(() =>
+      sessionCreateScript.run(redis, keys.base, [organization, id, ...admission, limits.sessionsPerOrganizationMax, ...args]),
+    )) as unknown[];
+    const kind = String(reply[0]);
+    if (kind === "full") throw this.#deps.refused(reply);
+    if (kind === "many") throw tooMany(limits);
+    const options = { jobId: id, priority: Number(reply[1]), removeOnComplete: true, removeOnFail: true };
+    await ask(() => queue.add(OPEN_JOB, { v: VERSION, id, organization }, options)).catch(async (error: unknown) => {
+      await sessionEndScript.run(redis, keys.base, [organization, id, "lost"]).catch(() => undefined);
+      throw error;
+    });
+  }
+
+  async #restorable(organization: string, id: string): Promise<SessionFile[]> {
+    const from = await this.get(organization, id);
+    if (from === null)
+      throw new ServiceError("container_not_found", { param: "restore_from", detail: "`restore_from` names no container." });
+    if (from.status !== "expired" && from.status !== "lost")
+      throw invalid("restore_from", "must name a container that has expired or was lost");
+    return this.listFiles(organization, id);
+  }
+}
+
+function toSession({ workerId: _, ...session }: Session & { workerId: string | null }): Session {
+  return session;
+}
+
+function bounded(value: number, param: string, bound: { min: number; max: number; unit: string }): number {
+  if (Number.isInteger(value) && value >= bound.min && value <= bound.max) return value;
+  throw invalid(param, `must be ${bound.min} to ${bound.max} ${bound.unit}`);
+}
+
+function invalid(param: string, rule: string): ServiceError {
+  return new ServiceError("invalid_field", { detail: `\`${param}\`: ${rule}.`, param });
+}
+
+function tooMany(limits: Limits): ServiceError {
+  return new ServiceError("organization_containers_full", {
+    detail: `${limits.sessionsPerOrganizationMax} containers of your organization are in use, which is its most; delete one or let one expire.`,
+    retryAfterSeconds: 30,
+  });
+}

@@ -1,0 +1,120 @@
+import { type Job, Queue, UnrecoverableError, Worker } from "bullmq";
+import type { Limits } from "../../domain/limits.ts";
+import type { Log } from "../../observe/log.ts";
+import type { Metrics } from "../../observe/metrics.ts";
+import type { RedisClient } from "../../redis/address.ts";
+import { type Keys, memberOf, parseMember, queueNames } from "../core/keys.ts";
+import { giveBack } from "../core/requeue.ts";
+import { isNewer, VERSION } from "../core/version.ts";
+import { decodeRecord, toExecution } from "../executions/record.ts";
+import { deliverWebhook } from "./delivery.ts";
+
+interface DeliveryJob {
+  v: number;
+  executionId: string;
+  organization: string;
+}
+
+export interface WebhooksDeps {
+  redis: RedisClient;
+  keys: Keys;
+  limits: Limits;
+  metrics: Metrics;
+  log: Log;
+  allowPrivate: boolean;
+  /** First wait before a retry; doubles, with jitter. */
+  backoffMs: number;
+}
+
+const CONCURRENCY = 16;
+/** A delivery is I/O only; its lock outlives the longest attempt. */
+const LOCK_MARGIN_MS = 20_000;
+const DUE_PAGE = 100;
+
+/**
+ * Deliveries of ended executions. The script that stores an end also notes that its webhook is due; the note goes
+ * only once the delivery job exists, so a crash in between costs a repeat and not the message.
+ */
+export class Webhooks {
+  readonly #deps: WebhooksDeps;
+  readonly #queue: Queue<DeliveryJob>;
+  readonly #worker: Worker<DeliveryJob>;
+
+  constructor(deps: WebhooksDeps) {
+    this.#deps = deps;
+    const shared = { connection: deps.redis, prefix: deps.keys.base, skipVersionCheck: true };
+    this.#queue = new Queue<DeliveryJob>(queueNames.webhooks, shared);
+    this.#worker = new Worker<DeliveryJob>(
+      queueNames.webhooks,
+      (job, token) => (isNewer(job.data, VERSION) ? giveBack(job, token) : this.#deliver(job)),
+      {
+        ...shared,
+        autorun: false,
+        concurrency: CONCURRENCY,
+        lockDuration: deps.limits.webhookTimeoutMsMax + LOCK_MARGIN_MS,
+        maxStalledCount: deps.limits.webhookAttemptsMax,
+        runRetryDelay: 500,
+      },
+    );
+    const warn = (error: Error) => deps.log.warn({ error: error.message }, "webhook queue connection failed");
+    this.#queue.on("error", warn);
+    this.#worker.on("error", warn);
+  }
+
+  start(): void {
+    this.#worker.run().catch((error: unknown) => this.#deps.log.error({ err: error }, "the webhook loop failed"));
+  }
+
+  /** Makes delivery jobs of all ends that were noted as due. */
+  async enqueueDue(): Promise<void> {
+    const { redis, keys } = this.#deps;
+    for (const member of await redis.zrange(keys.webhooksDue, 0, DUE_PAGE - 1)) {
+      const { organization, id } = parseMember(member);
+      await this.#enqueue(organization, id);
+    }
+  }
+
+  async #enqueue(organization: string, executionId: string): Promise<void> {
+    const { redis, keys, limits, backoffMs } = this.#deps;
+    await this.#queue.add(
+      "delivery",
+      { v: VERSION, executionId, organization },
+      {
+        // One job an execution, however many processes see the note.
+        jobId: executionId,
+        attempts: limits.webhookAttemptsMax,
+        backoff: { type: "exponential", delay: backoffMs, jitter: 0.5 },
+        removeOnComplete: true,
+        removeOnFail: true,
+      },
+    );
+    await redis.zrem(keys.webhooksDue, memberOf(organization, executionId));
+  }
+
+  async #deliver(job: Job<DeliveryJob>): Promise<void> {
+    const { redis, keys, limits, metrics, log, allowPrivate } = this.#deps;
+    const { executionId, organization } = job.data;
+    const stored = await decodeRecord(organization, await redis.callBuffer("HGETALL", keys.record(organization, executionId)));
+    const webhook = stored?.request.webhook;
+    // Deleted or expired meanwhile: then nobody wants to hear of it.
+    if (stored === null || webhook === undefined || stored.webhookId === null) return;
+    const result = await deliverWebhook({
+      ...webhook,
+      webhookId: stored.webhookId,
+      execution: toExecution(stored),
+      allowPrivate,
+      timeoutMs: limits.webhookTimeoutMsMax,
+      nowMs: Date.now(),
+    });
+    metrics.webhooks.inc({ result });
+    if (result === "delivered") return;
+    const last = result === "gone" || result === "refused" || job.attemptsMade + 1 >= limits.webhookAttemptsMax;
+    log.info({ execution: executionId, organization, result, attempt: job.attemptsMade + 1, last }, "webhook not delivered");
+    if (last) throw new UnrecoverableError(result);
+    throw new Error(result);
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled([this.#worker.close(), this.#queue.close()]);
+  }
+}

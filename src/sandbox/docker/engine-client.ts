@@ -1,0 +1,81 @@
+import { readFileSync } from "node:fs";
+import http from "node:http";
+import https from "node:https";
+import { join } from "node:path";
+import { inspect } from "node:util";
+import Docker from "dockerode";
+import type { Metrics } from "../../observe/metrics.ts";
+
+/** Calls that the engine answers at once when it is well. */
+const CONTROL_TIMEOUT_MS = 15_000;
+
+export interface EngineAddress {
+  /** unix://…, tcp://… or http(s)://… */
+  host: string;
+  /** Folder with ca.pem, cert.pem and key.pem, for an engine behind TLS. */
+  certPath?: string | undefined;
+}
+
+/** The two ways to talk to one engine, and the count of what it answered. */
+export interface EngineClient {
+  /** For calls with a bounded answer: times out. */
+  readonly control: Docker;
+  /** For attach and wait: without timeout, as a socket timeout would end a quiet stream. */
+  readonly stream: Docker;
+  /** Runs one call under its metric name. */
+  call<T>(operation: EngineOperation, work: () => Promise<T>): Promise<T>;
+  close(): void;
+}
+
+export const engineOperations = ["ping", "info", "create", "attach", "start", "inspect", "wait", "remove", "list"] as const;
+export type EngineOperation = (typeof engineOperations)[number];
+
+export function connectEngine(address: EngineAddress, metrics: Metrics): EngineClient {
+  const secure = address.host.startsWith("https://") || address.certPath !== undefined;
+  const agent = undescribed(secure ? new https.Agent({ keepAlive: true }) : new http.Agent({ keepAlive: true }));
+  const options = dockerOptions(address, secure);
+  return {
+    control: new Docker({ ...options, agent, timeout: CONTROL_TIMEOUT_MS } as Docker.DockerOptions),
+    stream: new Docker(options),
+    async call(operation, work) {
+      const stopTimer = metrics.engineCalls.startTimer({ operation });
+      try {
+        return await work();
+      } catch (error) {
+        // What is gone, or going, needs no removing: the engine says so when two saw to it.
+        const gone = operation === "remove" && (hasStatus(error, 404) || hasStatus(error, 409));
+        if (!gone) metrics.engineErrors.inc({ operation });
+        throw error;
+      } finally {
+        stopTimer();
+      }
+    },
+    close: () => agent.destroy(),
+  };
+}
+
+function dockerOptions(address: EngineAddress, secure: boolean): Docker.DockerOptions {
+  if (address.host.startsWith("unix://")) return { socketPath: address.host.slice("unix://".length) };
+  const url = new URL(address.host.replace(/^tcp:/, secure ? "https:" : "http:"));
+  const options: Docker.DockerOptions = {
+    host: url.hostname,
+    port: Number(url.port || (secure ? 2376 : 2375)),
+    protocol: secure ? "https" : "http",
+  };
+  if (address.certPath === undefined) return options;
+  const read = (name: string) => readFileSync(join(address.certPath as string, name), "utf8");
+  return { ...options, ca: read("ca.pem"), cert: read("cert.pem"), key: read("key.pem") };
+}
+
+/**
+ * The client describes the options of every call for a debug log, also when nobody reads it: an agent with all its
+ * sockets took more cpu than everything else that the service does for an execution.
+ */
+function undescribed<A extends http.Agent>(agent: A): A {
+  return Object.assign(agent, { [inspect.custom]: () => "Agent" });
+}
+
+/** True for the engine's own answer with that HTTP status. */
+export function hasStatus(error: unknown, status: number): boolean {
+  return typeof error === "object" && error !== null && (error as { statusCode?: unknown }).statusCode === status;
+}

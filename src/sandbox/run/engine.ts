@@ -1,0 +1,81 @@
+import { wantsPreloaded } from "../../domain/heavy-imports.ts";
+import type { Limits } from "../../domain/limits.ts";
+import type { ExecutionEnd } from "../../domain/result.ts";
+import type { Engine, RunInput, RunPorts, SessionEngine } from "../../domain/run.ts";
+import type { Log } from "../../observe/log.ts";
+import { deadlineAfter } from "../../util/deadline.ts";
+import type { Pool } from "../pool/pool.ts";
+import type { Taken } from "../sandbox.ts";
+import { elapsedMs, SandboxRun } from "./sandbox-run.ts";
+import { openSession } from "./session.ts";
+
+export interface EngineOptions {
+  pool: Pool;
+  limits: Limits;
+  log: Log;
+}
+
+type RunOptions = Omit<EngineOptions, "pool"> & { pool: Pick<Pool, "take" | "discard"> };
+
+/** Runs executions in sandboxes of a pool: take → send → collect → classify → destroy. A session keeps its sandbox. */
+export function makeEngine(options: EngineOptions): Engine & SessionEngine {
+  const prepared = new Map<string, Taken>();
+  const { pool } = options;
+  return {
+    prepare(id, { memoryMb, preloaded }) {
+      const taken = prepared.has(id) ? null : pool.takeAhead({ memoryMb }, preloaded);
+      if (taken === null) return;
+      taken.sandbox.open?.(preloaded);
+      prepared.set(id, taken);
+    },
+    forget(id) {
+      const taken = prepared.get(id);
+      if (prepared.delete(id) && taken !== undefined) void pool.discard(taken.sandbox);
+    },
+    run(input, ports, stop) {
+      const taken = prepared.get(input.id);
+      prepared.delete(input.id);
+      return runInSandbox(options, input, ports, stop, taken);
+    },
+    openSession: (spec, signal) => openSession(options, spec, signal),
+  };
+}
+
+/** One execution in a sandbox that it alone uses, from wherever that is taken. */
+export async function runInSandbox(
+  options: RunOptions,
+  input: RunInput,
+  ports: RunPorts,
+  stop: AbortSignal,
+  prepared?: Taken,
+): Promise<ExecutionEnd> {
+  const { pool, limits, log } = options;
+  const run = new SandboxRun(input, ports, limits);
+  const acquiring = performance.now();
+  ports.phase?.("acquire");
+  let taken: Taken;
+  const preloaded = wantsPreloaded(input.code);
+  const patience = deadlineAfter(limits.sandboxStartTimeoutMsMax, stop);
+  try {
+    taken = prepared ?? (await pool.take({ memoryMb: input.memoryMb }, preloaded, patience.signal, input.files.length > 0));
+  } catch (error) {
+    if (!stop.aborted) log.error({ execution: input.id, err: error }, "no sandbox for an execution");
+    return run.neverStarted(stop, elapsedMs(acquiring));
+  } finally {
+    patience.clear();
+  }
+  run.usage.acquire_ms = elapsedMs(acquiring);
+  run.usage.warm = taken.warm;
+  try {
+    if (prepared === undefined) taken.sandbox.open?.(preloaded);
+    const first = await run.in(taken.sandbox, stop);
+    // A caller who stopped it is told once the sandbox is gone; any other is not kept waiting for that.
+    if (first.kind === "stopped") await taken.sandbox.destroy();
+    if (first.kind === "malformed" || (first.kind === "sandbox_ended" && !first.end.oomKilled)) {
+      log.warn({ execution: input.id, sandbox: taken.sandbox.id, first: first.kind }, "a sandbox was lost");
+    }
+    return run.end(first);
+  } finally {
+    void pool.discard(taken.sandbox);
+  }
+}

@@ -1,0 +1,265 @@
+import { ServiceError } from "../../domain/errors.ts";
+import type { Limits } from "../../domain/limits.ts";
+import type { Output } from "../../domain/outputs.ts";
+import type { FileHash } from "../../domain/provenance.ts";
+import { fileNameProblem } from "../../domain/request.ts";
+import type { ExecutionEnd } from "../../domain/result.ts";
+import type { RunPorts } from "../../domain/run.ts";
+import { displayOf, errorOf } from "../wire/display-schema.ts";
+import type { OutFrame } from "../wire/frames.ts";
+import { WireError } from "../wire/frames.ts";
+import { TextDecoding, type TextOutput } from "./text-outputs.ts";
+
+/** Bounds of one run, counted here again although the runner applies them too: nothing from a sandbox is believed. */
+export type OutputBounds = Pick<
+  Limits,
+  | "stdoutKeptBytesMax"
+  | "stderrKeptBytesMax"
+  | "outputStopBytesMax"
+  | "outputsCountMax"
+  | "displayBytesMax"
+  | "displaysBytesMax"
+  | "displayValuesMax"
+  | "displaysValuesMax"
+  | "tracebackLinesMax"
+  | "filesOutCountMax"
+  | "fileOutBytesMax"
+  | "filesOutBytesMax"
+>;
+
+/** Bytes past the stop that may already be on their way when the runner stops the code. */
+const STOP_SLACK_BYTES = 1024 * 1024;
+const SKIPPED_FILES_MAX = 64;
+const SKIPPED_TEXT_CHARS_MAX = 300;
+/** One cell ends with one exception; a few more for exit handlers and forked copies of the code. */
+const ERRORS_MAX = 4;
+/** Beside the lines of its traceback. */
+const ERROR_VALUES_SLACK = 32;
+
+/** Collects what a run puts out: checked, bounded, in order, and handed on as it appears. */
+export class RunOutputs {
+  readonly truncated = { stdout: false, stderr: false, outputs: false, files: false };
+  readonly skippedFiles: ExecutionEnd["skipped_files"] = [];
+  readonly bytes = { stdout: 0, stderr: 0, files: 0 };
+  /** Everything that was stored, images as well, by its content. */
+  readonly stored: FileHash[] = [];
+  /** errno of the exception that ended the code, if it had one. */
+  errno: number | null = null;
+  readonly #ports: RunPorts;
+  readonly #bounds: OutputBounds;
+  readonly #outputs: Output[] = [];
+  readonly #decodings = { stdout: new TextDecoding("stdout"), stderr: new TextDecoding("stderr") };
+  readonly #lastTexts: Partial<Record<TextOutput["stream"], TextOutput>> = {};
+  #texts = 0;
+  #displays = 0;
+  #displaysBytes = 0;
+  #displaysValues = 0;
+  #errors = 0;
+  #errorsBytes = 0;
+  #files = 0;
+
+  constructor(ports: RunPorts, bounds: OutputBounds) {
+    this.#ports = ports;
+    this.#bounds = bounds;
+  }
+
+  /** Everything kept so far, neighbouring text joined, one trailing newline of each text dropped. */
+  list(): Output[] {
+    return this.#outputs
+      .map((output) => (output.type === "text" ? { ...output, text: output.text.replace(/\r?\n$/, "") } : output))
+      .filter((output) => output.type !== "text" || output.text !== "");
+  }
+
+  /** Counts and keeps a piece of stdout or stderr; false when the run must be stopped for its amount. */
+  async text(stream: "stdout" | "stderr", body: Buffer): Promise<boolean> {
+    const keptMax = stream === "stdout" ? this.#bounds.stdoutKeptBytesMax : this.#bounds.stderrKeptBytesMax;
+    const room = Math.max(0, keptMax - this.bytes[stream]);
+    this.bytes[stream] += body.length;
+    if (body.length > room) this.truncated[stream] = true;
+    if (room > 0) await this.#addText(this.#decodings[stream].push(body.subarray(0, room)));
+    return this.bytes.stdout + this.bytes.stderr <= this.#bounds.outputStopBytesMax + STOP_SLACK_BYTES;
+  }
+
+  /** Characters that were cut by the end of their stream; one that was cut by the bound is no fault of the program's. */
+  async endText(): Promise<void> {
+    for (const stream of ["stdout", "stderr"] as const) {
+      const rest = this.#decodings[stream].end();
+      if (!this.truncated[stream]) await this.#addText(rest);
+    }
+  }
+
+  async display(frame: OutFrame): Promise<void> {
+    const shown = this.#fits(frame) ? displayOf(frame.head) : null;
+    if (shown === null) {
+      this.truncated.outputs = true;
+      return;
+    }
+    if (shown.type !== "image") return this.#add(shown);
+    const { mime_type } = shown;
+    const name = `image-${this.#displays}.${mime_type === "image/svg+xml" ? "svg" : mime_type.slice("image/".length)}`;
+    try {
+      const saved = await this.#ports.saveFile({ name, mimeType: mime_type, bytesMax: frame.body.length }, once(frame.body));
+      this.stored.push({ name, bytes: saved.bytes, sha256: saved.sha256 });
+      await this.#add({ ...shown, file_id: saved.file_id, url: saved.url, bytes: saved.bytes });
+    } catch (error) {
+      this.#skip(name, whyNotStored(error));
+    }
+  }
+
+  #fits({ bytes, values }: OutFrame): boolean {
+    this.#displays += 1;
+    this.#displaysBytes += bytes;
+    this.#displaysValues += values;
+    const { outputsCountMax, displayBytesMax, displaysBytesMax, displayValuesMax, displaysValuesMax } = this.#bounds;
+    return (
+      this.#displays <= outputsCountMax &&
+      bytes <= displayBytesMax &&
+      this.#displaysBytes <= displaysBytesMax &&
+      values <= displayValuesMax &&
+      this.#displaysValues <= displaysValuesMax
+    );
+  }
+
+  async error(frame: OutFrame): Promise<void> {
+    this.#errors += 1;
+    this.#errorsBytes += frame.bytes;
+    const { displayBytesMax, tracebackLinesMax } = this.#bounds;
+    const fits =
+      this.#errors <= ERRORS_MAX && this.#errorsBytes <= displayBytesMax && frame.values <= tracebackLinesMax + ERROR_VALUES_SLACK;
+    const found = fits ? errorOf(frame.head) : null;
+    if (found === null) {
+      this.truncated.outputs = true;
+      return;
+    }
+    this.errno = found.errno;
+    await this.#add(found.raised);
+  }
+
+  /**
+   * Stores one file while its chunks arrive; `receive` yields the frames that follow. Returns once the file's last
+   * frame was read, whatever became of the file; throws WireError when the frames do not make a file.
+   */
+  async file(first: OutFrame, receive: () => Promise<OutFrame | null>): Promise<void> {
+    const { name, change } = first.head;
+    if (typeof name !== "string" || (change !== "created" && change !== "modified"))
+      throw new WireError("file frame without name or change");
+    const chunks = new FileChunks(receive, Math.min(this.#bounds.fileOutBytesMax, this.#bounds.filesOutBytesMax - this.bytes.files));
+    const problem = fileNameProblem(name) ?? (this.#files >= this.#bounds.filesOutCountMax ? "more files than may be kept" : null);
+    if (problem !== null) {
+      this.#skip(name, problem);
+      return chunks.drain();
+    }
+    this.#files += 1;
+    try {
+      const saved = await this.#ports.saveFile({ name, bytesMax: this.#bounds.fileOutBytesMax }, chunks);
+      this.bytes.files += saved.bytes;
+      this.stored.push({ name, bytes: saved.bytes, sha256: saved.sha256 });
+      await this.#add({ type: "file", ...saved, name, change });
+    } catch (error) {
+      if (error instanceof WireError) throw error;
+      this.#skip(name, chunks.problem ?? whyNotStored(error));
+      await chunks.drain();
+    }
+  }
+
+  /** What the runner itself left out. */
+  skippedByRunner(list: unknown): void {
+    if (!Array.isArray(list)) return;
+    for (const entry of list) {
+      if (typeof entry?.name === "string" && typeof entry?.reason === "string") this.#skip(entry.name, entry.reason);
+    }
+  }
+
+  #skip(name: string, reason: string): void {
+    this.truncated.files = true;
+    if (this.skippedFiles.length >= SKIPPED_FILES_MAX) return;
+    this.skippedFiles.push({
+      name: name.slice(0, SKIPPED_TEXT_CHARS_MAX).toWellFormed(),
+      reason: reason.slice(0, SKIPPED_TEXT_CHARS_MAX).toWellFormed(),
+    });
+  }
+
+  async #addText(piece: TextOutput | null): Promise<void> {
+    if (piece === null) return;
+    await this.#ports.emit(piece);
+    const joined = this.#textToJoin(piece.stream);
+    if (joined === undefined) {
+      const begun = { ...piece };
+      this.#texts += 1;
+      this.#lastTexts[piece.stream] = begun;
+      this.#outputs.push(begun);
+      return;
+    }
+    joined.text += piece.text;
+    if (piece.invalid_utf8 === true) joined.invalid_utf8 = true;
+  }
+
+  /**
+   * The neighbour of the same stream. Code that writes to both by turns would make a list of millions: past the bound
+   * text joins the last of its stream wherever that stands, and only the order between the two is given up.
+   */
+  #textToJoin(stream: TextOutput["stream"]): TextOutput | undefined {
+    const last = this.#lastTexts[stream];
+    return last === this.#outputs.at(-1) || this.#texts >= this.#bounds.outputsCountMax ? last : undefined;
+  }
+
+  async #add(output: Output): Promise<void> {
+    this.#outputs.push(output);
+    await this.#ports.emit(output);
+  }
+}
+
+/** The chunks of one file as a stream of bytes; fails when the file is too large or was cut. */
+class FileChunks implements AsyncIterable<Uint8Array> {
+  problem: string | null = null;
+  readonly #receive: () => Promise<OutFrame | null>;
+  #room: number;
+  #ended = false;
+
+  constructor(receive: () => Promise<OutFrame | null>, bytesMax: number) {
+    this.#receive = receive;
+    this.#room = bytesMax;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    for (let chunk = await this.#next(); chunk !== null; chunk = await this.#next()) {
+      this.#room -= chunk.length;
+      if (this.#room < 0) throw this.#fail("larger than may be kept");
+      yield chunk;
+    }
+  }
+
+  /** Reads on to the file's end without keeping anything. */
+  async drain(): Promise<void> {
+    while (!this.#ended) await this.#next().catch(this.#rethrowWireError);
+  }
+
+  async #next(): Promise<Uint8Array | null> {
+    if (this.#ended) return null;
+    const frame = await this.#receive();
+    if (frame?.kind === "chunk") return frame.body;
+    this.#ended = true;
+    if (frame === null) throw this.#fail("cut: the sandbox ended");
+    if (frame.kind !== "file_end") throw new WireError(`${frame.kind} frame inside a file`);
+    if (frame.head.complete !== true) throw this.#fail("changed or could not be read while it was collected");
+    return null;
+  }
+
+  #fail(problem: string): Error {
+    this.problem = problem;
+    return new Error(`file ${problem}`);
+  }
+
+  #rethrowWireError = (error: unknown): void => {
+    if (error instanceof WireError) throw error;
+  };
+}
+
+function whyNotStored(error: unknown): string {
+  const full = error instanceof ServiceError && error.code === "organization_storage_full";
+  return full ? "the organization has stored as much as it may" : "could not be stored";
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}

@@ -1,0 +1,235 @@
+import type { Limits } from "../../domain/limits.ts";
+import type { FileHash, RunLimits } from "../../domain/provenance.ts";
+import type { ExecutionEnd, Usage } from "../../domain/result.ts";
+import type { RunInput, RunPorts, StopReason } from "../../domain/run.ts";
+import type { Sandbox } from "../sandbox.ts";
+import { type DoneHead, doneFacts, parseDone } from "../wire/done-frame.ts";
+import { type OutFrame, WireError } from "../wire/frames.ts";
+import { runHead } from "../wire/run-head.ts";
+import { InputLost, sendFile } from "../wire/send-file.ts";
+import { type Bounds, classify, type FirstCause } from "./classify.ts";
+import { RunOutputs } from "./outputs.ts";
+
+/** One block of code in one sandbox, from its files to what it ended as. The sandbox is its taker's to destroy. */
+export class SandboxRun {
+  readonly usage: Usage = {
+    queue_ms: 0,
+    acquire_ms: 0,
+    run_ms: 0,
+    collect_ms: 0,
+    cpu_ms: 0,
+    memory_peak_bytes: 0,
+    stdout_bytes: 0,
+    stderr_bytes: 0,
+    file_bytes: 0,
+    warm: false,
+    engine: null,
+  };
+  readonly #input: RunInput;
+  readonly #ports: RunPorts;
+  readonly #limits: Limits;
+  readonly #bounds: Bounds;
+  readonly #outputs: RunOutputs;
+  /** Written once: whatever happens first. */
+  #first: FirstCause | null = null;
+  #killTimer: NodeJS.Timeout | undefined;
+  #collecting = false;
+  readonly #sent: FileHash[] = [];
+  #codeSentAt: number | null = null;
+  #done: DoneHead | null = null;
+
+  constructor(input: RunInput, ports: RunPorts, limits: Limits) {
+    this.#input = input;
+    this.#ports = ports;
+    this.#limits = limits;
+    this.#outputs = new RunOutputs(ports, limits);
+    this.#bounds = {
+      runTimeoutMs: input.timeoutMs,
+      memoryMb: input.memoryMb,
+      outputStopBytes: limits.outputStopBytesMax,
+      processes: limits.processesMax,
+      folders: {
+        "/mnt/data": { limit: "workingFolderMbMax", megabytes: limits.workingFolderMbMax },
+        "/tmp": { limit: "tmpFolderMbMax", megabytes: limits.tmpFolderMbMax },
+        "/dev/shm": { limit: "sharedMemoryMbMax", megabytes: limits.sharedMemoryMbMax },
+      },
+    };
+  }
+
+  /** Returns the first cause of the end. The sandbox is its taker's to destroy. */
+  async in(sandbox: Sandbox, stop: AbortSignal): Promise<FirstCause> {
+    this.usage.engine = sandbox.engine;
+    const onStop = () => this.#stop(sandbox, stop.reason as StopReason);
+    stop.addEventListener("abort", onStop, { once: true });
+    if (stop.aborted) onStop();
+    try {
+      if (await this.#sendInput(sandbox, stop)) await this.#readToEnd(sandbox);
+    } catch (error) {
+      if (error instanceof InputLost) this.#firstIs({ kind: "input_lost" });
+      else if (!(error instanceof WireError)) throw error;
+      // Writing to a lost sandbox fails like this too; only bytes that were no frames are the sandbox's own doing.
+      else if (!sandbox.lost.aborted) this.#firstIs({ kind: "malformed" });
+    } finally {
+      stop.removeEventListener("abort", onStop);
+      clearTimeout(this.#killTimer);
+      this.#killTimer = undefined;
+    }
+    await this.#outputs.endText();
+    return this.#first ?? { kind: "sandbox_ended", end: await sandbox.end() };
+  }
+
+  /** Whether the sandbox can take the next cell: the runner has said so, or nothing was asked of it. */
+  get sessionAlive(): boolean {
+    return this.#done === null ? this.#codeSentAt === null : this.#done.session_alive;
+  }
+
+  /** Files of the working folder that the code has deleted. */
+  get removedFiles(): string[] {
+    return this.#done?.removed_files ?? [];
+  }
+
+  end(first: FirstCause): ExecutionEnd {
+    const verdict =
+      this.#codeSentAt === null && first.kind !== "done"
+        ? { ...classify(first, this.#bounds), outcome: "never_started" as const }
+        : classify(first, this.#bounds);
+    this.usage.stdout_bytes = Math.max(this.usage.stdout_bytes, this.#outputs.bytes.stdout);
+    this.usage.stderr_bytes = Math.max(this.usage.stderr_bytes, this.#outputs.bytes.stderr);
+    this.usage.file_bytes = this.#outputs.bytes.files;
+    if (first.kind !== "done" && this.#codeSentAt !== null) this.usage.run_ms = elapsedMs(this.#codeSentAt);
+    return {
+      ...verdict,
+      // A sandbox leaves nothing behind, so running the code again repeats no effect; in a session it may.
+      retry_safe: this.#input.session === undefined || this.#codeSentAt === null,
+      outputs: this.#outputs.list(),
+      usage: this.usage,
+      truncated: this.#outputs.truncated,
+      skipped_files: this.#outputs.skippedFiles,
+      provenance: { limits: runLimitsOf(this.#input, this.#limits), inputs: this.#sent, outputs: this.#outputs.stored },
+    };
+  }
+
+  neverStarted(stop: AbortSignal, acquireMs: number): ExecutionEnd {
+    this.usage.acquire_ms = acquireMs;
+    return this.end(stop.aborted ? { kind: "stopped", reason: stop.reason as StopReason } : { kind: "no_sandbox" });
+  }
+
+  #firstIs(cause: FirstCause): void {
+    this.#first ??= cause;
+  }
+
+  /** Returns false when the run was stopped before its code was sent. */
+  async #sendInput(sandbox: Sandbox, stop: AbortSignal): Promise<boolean> {
+    this.#ports.phase?.("send");
+    this.#killAfter(sandbox, this.#limits.inputTimeoutMsMax, { kind: "no_sandbox" });
+    for (const file of this.#input.files) {
+      this.#sent.push(await sendFile(sandbox, file.name, () => this.#ports.openFile(file.file_id)));
+    }
+    if (this.#first === null && this.#input.stdin !== "") {
+      await sandbox.send({ kind: "stdin", body: Buffer.from(this.#input.stdin, "utf8") });
+    }
+    if (this.#first !== null) return false;
+    await sandbox.send({ kind: "run", head: runHead(this.#input, this.#limits), body: Buffer.from(this.#input.code, "utf8") });
+    this.#codeSentAt = performance.now();
+    this.#ports.phase?.("run");
+    // The runner keeps the time; this is for a runner that can not.
+    this.#killAfter(sandbox, this.#input.timeoutMs + this.#limits.runKillGraceMs, { kind: "deadline" });
+    // Stopped while its code was on the way, when there was nothing to interrupt yet.
+    if (stop.aborted) this.#stop(sandbox, stop.reason as StopReason);
+    return true;
+  }
+
+  async #readToEnd(sandbox: Sandbox): Promise<void> {
+    const receive = () => sandbox.receive();
+    for (let frame = await receive(); frame !== null; frame = await receive()) {
+      if (frame.kind === "done") {
+        this.#finish(parseDone(frame));
+        return;
+      }
+      await this.#take(frame, sandbox, receive);
+    }
+  }
+
+  async #take(frame: OutFrame, sandbox: Sandbox, receive: () => Promise<OutFrame | null>): Promise<void> {
+    switch (frame.kind) {
+      case "stdout":
+      case "stderr":
+        if (await this.#outputs.text(frame.kind, frame.body)) return;
+        this.#firstIs({ kind: "output" });
+        return sandbox.destroy();
+      case "display":
+        return this.#outputs.display(frame);
+      case "error":
+        return this.#outputs.error(frame);
+      case "file":
+        this.#collectFrom(sandbox);
+        return this.#outputs.file(frame, receive);
+      default:
+        throw new WireError(`${frame.kind} frame during a run`);
+    }
+  }
+
+  #finish(done: DoneHead): void {
+    this.#done = done;
+    this.#firstIs({ kind: "done", facts: doneFacts(done, this.#outputs.errno) });
+    this.usage.run_ms = done.run_ms;
+    this.usage.collect_ms = done.collect_ms;
+    this.#ports.phase?.("collect", done.collect_ms);
+    this.usage.cpu_ms = done.cpu_ms;
+    this.usage.memory_peak_bytes = done.memory_peak_bytes;
+    this.usage.stdout_bytes = done.stdout_bytes;
+    this.usage.stderr_bytes = done.stderr_bytes;
+    const { truncated } = this.#outputs;
+    truncated.stdout ||= done.stdout_truncated;
+    truncated.stderr ||= done.stderr_truncated;
+    truncated.outputs ||= done.outputs_truncated;
+    this.#outputs.skippedByRunner(done.skipped_files);
+  }
+
+  /** A cancel lets the runner hand over what there is, within the grace; a lost lock or a shutdown does not wait. */
+  #stop(sandbox: Sandbox, reason: StopReason): void {
+    this.#firstIs({ kind: "stopped", reason });
+    if (reason === "cancelled" && this.#codeSentAt === null && this.#input.session !== undefined) return;
+    if (reason !== "cancelled" || this.#codeSentAt === null) {
+      void sandbox.destroy();
+      return;
+    }
+    this.#killAfter(sandbox, this.#limits.runKillGraceMs, { kind: "stopped", reason });
+    sandbox.send({ kind: "interrupt" }).catch(() => sandbox.destroy());
+  }
+
+  /** The code has ended and its files come out: that has one clock of its own, however many files are announced. */
+  #collectFrom(sandbox: Sandbox): void {
+    if (this.#collecting) return;
+    this.#collecting = true;
+    this.#killAfter(sandbox, this.#limits.collectTimeoutMsMax + this.#limits.runKillGraceMs, { kind: "deadline" });
+  }
+
+  #killAfter(sandbox: Sandbox, delayMs: number, cause: FirstCause): void {
+    clearTimeout(this.#killTimer);
+    const kill = () => {
+      if (this.#killTimer !== timer) return;
+      this.#firstIs(cause);
+      void sandbox.destroy();
+    };
+    // Timers go before sockets: where this process itself was held up, what the runner said in time is read first.
+    const timer = setTimeout(() => setImmediate(kill), delayMs);
+    this.#killTimer = timer;
+  }
+}
+
+function runLimitsOf(input: RunInput, limits: Limits): RunLimits {
+  return {
+    timeout_ms: input.timeoutMs,
+    memory_mb: input.memoryMb,
+    cpu_cores: limits.cpuCores,
+    processes: limits.processesMax,
+    working_folder_mb: limits.workingFolderMbMax,
+    output_bytes: limits.outputStopBytesMax,
+    files_out_bytes: limits.filesOutBytesMax,
+  };
+}
+
+export function elapsedMs(since: number): number {
+  return Math.round(performance.now() - since);
+}

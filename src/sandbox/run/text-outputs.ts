@@ -1,0 +1,57 @@
+import { isUtf8 } from "node:buffer";
+import type { z } from "zod";
+import type { textOutput } from "../../domain/outputs.ts";
+
+export type TextOutput = z.infer<typeof textOutput>;
+type StreamName = TextOutput["stream"];
+
+/** The longest UTF-8 sequence; at most one byte less can wait for its end. */
+const SEQUENCE_BYTES_MAX = 4;
+
+/**
+ * Turns the bytes of one stream into text, piece by piece. A character cut by a piece waits for its end; bytes that
+ * are no UTF-8 become U+FFFD, and the piece says so.
+ */
+export class TextDecoding {
+  readonly #stream: StreamName;
+  #waiting: Buffer = Buffer.alloc(0);
+
+  constructor(stream: StreamName) {
+    this.#stream = stream;
+  }
+
+  push(bytes: Buffer): TextOutput | null {
+    const all = this.#waiting.length > 0 ? Buffer.concat([this.#waiting, bytes]) : bytes;
+    const whole = all.length - unfinishedBytes(all);
+    this.#waiting = Buffer.from(all.subarray(whole));
+    return this.#piece(all.subarray(0, whole));
+  }
+
+  /** What still waited when the stream ended. */
+  end(): TextOutput | null {
+    const rest = this.#waiting;
+    this.#waiting = Buffer.alloc(0);
+    return this.#piece(rest);
+  }
+
+  #piece(bytes: Buffer): TextOutput | null {
+    if (bytes.length === 0) return null;
+    const piece: TextOutput = { type: "text", stream: this.#stream, text: bytes.toString("utf8") };
+    return isUtf8(bytes) ? piece : { ...piece, invalid_utf8: true };
+  }
+}
+
+/** How many bytes at the end begin a sequence that the next piece may finish. */
+function unfinishedBytes(bytes: Buffer): number {
+  for (let back = 1; back < SEQUENCE_BYTES_MAX && back <= bytes.length; back++) {
+    const byte = bytes[bytes.length - back] as number;
+    if (byte < 0x80) return 0;
+    if (byte >= 0xc0) return sequenceBytes(byte) > back ? back : 0;
+  }
+  return 0;
+}
+
+function sequenceBytes(lead: number): number {
+  if (lead >= 0xf0) return 4;
+  return lead >= 0xe0 ? 3 : 2;
+}

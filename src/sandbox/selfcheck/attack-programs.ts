@@ -1,0 +1,167 @@
+import type { Limits } from "../../domain/limits.ts";
+import type { ExecutionEnd } from "../../domain/result.ts";
+import { type IsolationCheck, isolationChecks } from "../../domain/status.ts";
+
+/** What a program showed. `inconclusive`: it did not come far enough to show anything, and says why not. */
+export interface Verdict {
+  breaches: ReadonlyArray<{ check: IsolationCheck; words: string }>;
+  inconclusive: string | null;
+}
+
+/** A small hostile program, and how its end is read. */
+export interface AttackProgram {
+  claim: string;
+  code(limits: Limits, ownKernel: boolean): string;
+  verdict(end: ExecutionEnd): Verdict;
+}
+
+const held: Verdict = { breaches: [], inconclusive: null };
+
+/**
+ * Reads and tries everything that can be told from inside, and prints what does not hold as `check: words`. What it leaves
+ * behind, another run of it would find. A kernel of its own (gVisor) shows no seccomp state and answers calls itself.
+ */
+const inside: AttackProgram = {
+  claim: "sandboxes have no network, no privileges, no writable root and nothing of each other",
+  code: (_limits, ownKernel) => `
+import ctypes, os, platform, socket
+def check(name, holds, words):
+    if not holds:
+        print(name + ": " + words)
+def refused(action):
+    try:
+        action()
+    except OSError:
+        return True
+    return False
+def first_byte(path):
+    try:
+        return open(path, "rb").read(1)
+    except OSError:
+        return b""
+
+status = dict(line.rstrip("\\n").split(":\\t", 1) for line in open("/proc/self/status") if ":\\t" in line)
+check("privileges", os.getuid() == 65532 and os.getgid() == 65532, "runs as another user")
+for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+    check("privileges", int(status.get(name, "0"), 16) == 0, name + " is not empty")
+check("privileges", ${ownKernel ? "True or " : ""}status.get("NoNewPrivs") == "1", "no_new_privs is not set")
+check("privileges", refused(lambda: os.setuid(0)), "becomes root")
+
+interfaces = {line.split(":")[0].strip() for line in open("/proc/net/dev").readlines()[2:]}
+check("network", interfaces <= {"lo"}, "has a network interface besides lo")
+def connect():
+    with socket.socket() as probe:
+        probe.settimeout(0.2)
+        probe.connect(("192.0.2.1", 80))
+if interfaces <= {"lo"}:
+    check("network", refused(connect), "connects to an outside address")
+
+for path in ("/", "/etc", "/usr", "/opt", "/var/tmp", "/sys", "/proc/sys/kernel"):
+    check("filesystem", refused(lambda: open(path + "/proof", "w")), path + " can be written")
+for path in ("/proc/sysrq-trigger", "/dev/mem", "/var/run/docker.sock"):
+    check("filesystem", refused(lambda: open(path, "r+b", 0)), path + " can be opened")
+# Where the kernel has it, an empty device lies over it, which anybody may open.
+check("filesystem", not first_byte("/proc/kcore"), "the kernel's memory can be read")
+check("supervisor", refused(lambda: os.kill(1, 0) or open("/proc/1/mem", "rb")), "the supervisor's memory can be opened")
+
+libc = ctypes.CDLL(None, use_errno=True)
+def answered(number, *arguments):
+    ctypes.set_errno(0)
+    return libc.syscall(number, *arguments) != -1 or ctypes.get_errno() not in (1, 38)
+if not ${ownKernel ? "True" : "False"}:
+    check("syscalls", status.get("Seccomp") == "2", "seccomp does not filter")
+    zeros = ctypes.create_string_buffer(120)
+    column = {"x86_64": 0, "aarch64": 1}[platform.machine()]
+    for name, numbers, arguments in (
+        ("io_uring_setup", (425, 425), (8, zeros)),
+        ("keyctl", (250, 219), (0, -3, 1)),
+        ("add_key", (248, 217), (b"user", b"left behind", b"x", 1, -3)),
+        ("bpf", (321, 280), (0, zeros, 120)),
+        ("userfaultfd", (323, 282), (0,)),
+        ("perf_event_open", (298, 241), (zeros, 0, -1, -1, 0)),
+        ("ptrace", (101, 117), (16, 1, 0, 0)),
+        ("mount", (165, 40), (None, None, None, 0, None)),
+    ):
+        check("syscalls", not answered(numbers[column], *arguments), name + " is answered")
+    def unshares():
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if libc.syscall((272, 97)[column], 0x10000000) == 0 else 1)
+        return os.waitpid(child, 0)[1] == 0
+    check("syscalls", not unshares(), "makes a user namespace")
+
+for path in ("/mnt/data/left-behind", "/tmp/left-behind", "/dev/shm/left-behind"):
+    check("leftovers", not os.path.exists(path), path + " is there before anybody made it")
+    open(path, "w").close()
+for name, create in (("shmget", lambda flags: libc.shmget(0x1EF7BE41, 4096, flags)), ("msgget", lambda flags: libc.msgget(0x1EF7BE41, flags))):
+    check("leftovers", create(0o600) == -1, name + " finds what nobody made")
+    create(0o1600)
+print("checked")
+`,
+  verdict: (end) => {
+    const lines = textOf(end).split("\n");
+    const breaches = lines.flatMap((line) => {
+      const check = isolationChecks.find((name) => line.startsWith(`${name}: `));
+      return check === undefined ? [] : [{ check, words: line.slice(check.length + 2) }];
+    });
+    return { breaches, inconclusive: lines.includes("checked") ? null : describe(end) };
+  },
+};
+
+const memory: AttackProgram = {
+  claim: "the memory limit applies",
+  code: (limits) => `block = b"x" * ((${limits.memoryMbMax} + 64) << 20)\nprint("allocated")`,
+  verdict: (end) =>
+    textOf(end).includes("allocated")
+      ? breached("memory", "more than the limit was allocated")
+      : endedBy(end, ["memory", "sandbox_lost", "signal"]),
+};
+
+const processes: AttackProgram = {
+  claim: "the process limit applies",
+  code: (limits) => `
+import threading
+gate = threading.Event()
+answer = "started"
+try:
+    for _ in range(${limits.processesMax}):
+        threading.Thread(target=gate.wait, daemon=True).start()
+except RuntimeError:
+    answer = "refused"
+gate.set()
+print(answer)`,
+  verdict: (end) => {
+    const text = textOf(end);
+    if (text === "started") return breached("processes", "more threads than the limit were started");
+    return text === "refused" ? held : { breaches: [], inconclusive: describe(end) };
+  },
+};
+
+const disk: AttackProgram = {
+  claim: "the working folder is bounded",
+  code: (limits) => `
+block = bytes(1 << 20)
+with open("filler", "wb") as filler:
+    for _ in range(${limits.workingFolderMbMax} + 8):
+        filler.write(block)
+print("written")`,
+  verdict: (end) => (textOf(end).includes("written") ? breached("disk", "more than the limit was written") : endedBy(end, ["disk"])),
+};
+
+export const attackPrograms: readonly AttackProgram[] = [inside, memory, processes, disk];
+
+function breached(check: IsolationCheck, words: string): Verdict {
+  return { breaches: [{ check, words }], inconclusive: null };
+}
+
+function endedBy(end: ExecutionEnd, causes: ReadonlyArray<ExecutionEnd["cause"]>): Verdict {
+  return causes.includes(end.cause) ? held : { breaches: [], inconclusive: describe(end) };
+}
+
+function describe(end: ExecutionEnd): string {
+  return `the program ended ${end.status} (${end.cause ?? "no cause"})`;
+}
+
+function textOf(end: ExecutionEnd): string {
+  return end.outputs.map((output) => (output.type === "text" ? output.text : "")).join("");
+}

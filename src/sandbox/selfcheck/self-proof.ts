@@ -1,0 +1,47 @@
+import type { Limits } from "../../domain/limits.ts";
+import type { Engine } from "../../domain/run.ts";
+import { type AttackProgram, attackPrograms, type Verdict } from "./attack-programs.ts";
+
+export interface SelfProofOptions {
+  engine: Pick<Engine, "run">;
+  limits: Limits;
+  /** A runtime with a kernel of its own shows no seccomp state and counts no kills. */
+  ownKernel: boolean;
+}
+
+/**
+ * Proves the lockdown on real sandboxes; returns what does not hold, in words. A worker that finds anything must not
+ * serve: a limit that silently does not apply is worse than no service.
+ */
+export async function proveLockdown(options: SelfProofOptions): Promise<string[]> {
+  const problems: string[] = [];
+  for (const program of attackPrograms) {
+    const { breaches, inconclusive } = await attack(options, program, new AbortController().signal);
+    const words = [...breaches.map((breach) => breach.words), ...(inconclusive === null ? [] : [inconclusive])];
+    if (words.length > 0) problems.push(`${program.claim}: ${words.join(", ")}`);
+  }
+  return problems;
+}
+
+/** Runs one program as an execution that belongs to nobody. `stop` is aborted with a StopReason. */
+export async function attack({ engine, limits, ownKernel }: SelfProofOptions, program: AttackProgram, stop: AbortSignal): Promise<Verdict> {
+  const input = {
+    id: "self-proof",
+    organization: "self-proof",
+    attempt: 1,
+    code: program.code(limits, ownKernel),
+    args: [],
+    stdin: "",
+    env: {},
+    files: [],
+    timeoutMs: limits.runTimeoutMsMax,
+    memoryMb: limits.memoryMbMax,
+  };
+  return program.verdict(await engine.run(input, silentPorts, stop));
+}
+
+const silentPorts = {
+  openFile: () => Promise.reject(new Error("a proof has no input files")),
+  saveFile: () => Promise.reject(new Error("a proof keeps no files")),
+  emit: () => Promise.resolve(),
+};

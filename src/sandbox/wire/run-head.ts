@@ -1,0 +1,30 @@
+import type { Limits } from "../../domain/limits.ts";
+import type { RunInput } from "../../domain/run.ts";
+import type { RunHead } from "./frames.ts";
+
+/** The operator's bounds and what the request lowered of them, as the runner is told. */
+export function runHead(input: RunInput, limits: Limits): RunHead {
+  return {
+    ...(input.session === undefined ? {} : { session: true }),
+    timeout_ms: input.timeoutMs,
+    args: input.args,
+    env: input.env,
+    stdout_kept_bytes: limits.stdoutKeptBytesMax,
+    stderr_kept_bytes: limits.stderrKeptBytesMax,
+    output_stop_bytes: limits.outputStopBytesMax,
+    outputs_count: limits.outputsCountMax,
+    display_bytes: limits.displayBytesMax,
+    displays_bytes: limits.displaysBytesMax,
+    display_values: limits.displayValuesMax,
+    displays_values: limits.displaysValuesMax,
+    table_rows: limits.tableRowsMax,
+    table_columns: limits.tableColumnsMax,
+    chart_points: limits.chartPointsMax,
+    text_value_bytes: limits.textValueBytesMax,
+    traceback_lines: limits.tracebackLinesMax,
+    files_count: limits.filesOutCountMax,
+    file_bytes: limits.fileOutBytesMax,
+    files_bytes: limits.filesOutBytesMax,
+    collect_timeout_ms: limits.collectTimeoutMsMax,
+  };
+}

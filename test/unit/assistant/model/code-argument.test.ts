@@ -1,0 +1,66 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { CodeArgument } from "../../../../src/assistant/model/code-argument.ts";
+
+const pieces = (text: string, cuts: number[]) => {
+  const at = [...new Set(cuts.map((cut) => cut % (text.length + 1)))].sort((a, b) => a - b);
+  return [0, ...at].map((start, index) => text.slice(start, at[index] ?? text.length));
+};
+
+describe("the code of a call", () => {
+  test("is told whole and in order however its JSON is cut and escaped", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), fc.array(fc.nat()), fc.boolean(), (code, cuts, escapeAll) => {
+        const plain = JSON.stringify(code);
+        const escaped = escapeAll
+          ? plain.replace(/[^\x20-\x7e]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`)
+          : plain;
+        const argument = new CodeArgument();
+        const told = pieces(`{ "code" : ${escaped} }`, cuts).map((piece) => argument.push(piece));
+        expect(argument.end()).toBe(code);
+        expect(told.join("")).toBe(code);
+        expect(argument.told).toBe(code);
+      }),
+    );
+  });
+
+  test("is told character by character as it comes", () => {
+    const argument = new CodeArgument();
+    expect(['{"co', 'de":"pr', "int(\\", "n", "\\u00", "e9", '"', "}"].map((piece) => argument.push(piece))).toEqual([
+      "",
+      "pr",
+      "int(",
+      "\n",
+      "",
+      "é",
+      "",
+      "",
+    ]);
+    expect(argument.end()).toBe("print(\né");
+  });
+
+  test("never comes in half a character", () => {
+    const argument = new CodeArgument();
+    expect(['{"code":"\\ud83d', "\\ude00", '"}'].map((piece) => argument.push(piece))).toEqual(["", "😀", ""]);
+  });
+
+  test("behind another key is known at the end", () => {
+    const argument = new CodeArgument();
+    expect(argument.push('{"language":"python","code":"1"}')).toBe("");
+    expect(argument.end()).toBe("1");
+  });
+
+  test.each([
+    ["half an object", '{"code":"print('],
+    ["no object", '"print(1)"'],
+    ["bare code", "print(1)"],
+    ["null", "null"],
+    ["code that is no string", '{"code":["print(1)"]}'],
+    ["two codes, of which the second wins", '{"code":"first","code":"second"}'],
+    ["nothing", ""],
+  ])("is not to be had from %s", (_, text) => {
+    const argument = new CodeArgument();
+    argument.push(text);
+    expect(argument.end()).toBeNull();
+  });
+});

@@ -1,0 +1,90 @@
+import { describe, expect, test } from "vitest";
+import { shortened, toolText } from "../../../../src/assistant/model/tool-text.ts";
+import { makeLimits } from "../../../../src/domain/limits.ts";
+import type { Output } from "../../../../src/domain/outputs.ts";
+import type { Execution } from "../../../../src/domain/result.ts";
+import { causes } from "../../../../src/domain/status.ts";
+
+const limits = makeLimits();
+const execution = (fields: Partial<Execution> = {}): Execution => ({
+  type: "code_interpreter_call",
+  id: "ci_1",
+  status: "completed",
+  cause: null,
+  evidence: {},
+  code: "",
+  container_id: null,
+  outputs: [],
+  usage: null,
+  truncated: { stdout: false, stderr: false, outputs: false, files: false },
+  skipped_files: [],
+  outcome: "ran",
+  retry_safe: true,
+  attempt: 1,
+  created_at: 0,
+  started_at: 0,
+  completed_at: 0,
+  expires_at: 0,
+  metadata: {},
+  ...fields,
+});
+const told = (outputs: Output[], fields: Partial<Execution> = {}) => toolText(execution({ outputs, ...fields }), limits);
+
+describe("what the model reads", () => {
+  test("of a table is its head, and how much there is more", () => {
+    const rows = Array.from({ length: 60 }, (_, row) => [row, null]);
+    const table: Output = {
+      type: "table",
+      columns: [
+        { name: "a", dtype: "int64" },
+        { name: "b", dtype: "object" },
+      ],
+      rows,
+      row_count: 1_000,
+      truncated: true,
+      role: "result",
+    };
+    const lines = told([table]).split("\n");
+    expect([lines[0], lines[1], lines.length, lines.at(-1)]).toEqual(["a | b", "0 | ", 52, "[… 950 more rows]"]);
+  });
+
+  test("of a silent success says that it was one", () => {
+    expect(told([])).toBe("[The code ran to its end and printed nothing.]");
+  });
+
+  test("of stderr, results, JSON and formulas is their text", () => {
+    const outputs: Output[] = [
+      { type: "text", stream: "stderr", text: "careful" },
+      { type: "result", text: "7" },
+      { type: "json", data: { a: 1 }, role: "display" },
+      { type: "latex", text: "$x$", role: "display" },
+    ];
+    expect(told(outputs)).toBe('[stderr]\ncareful\n7\n{"a":1}\n$x$');
+  });
+
+  test("says what was left out, by name and rule", () => {
+    const text = told([], {
+      truncated: { stdout: true, stderr: false, outputs: false, files: false },
+      skipped_files: [{ name: "big.bin", reason: "more than 32 MiB" }],
+    });
+    expect(text).toBe('[More than is kept was written to: stdout.]\n[The file "big.bin" was left out: more than 32 MiB.]');
+  });
+
+  test.each(causes.filter((cause) => cause !== "exception"))("says in words that the cause of the end was %s", (cause) => {
+    const ended = (fields: Partial<Execution>) => told([], { cause, status: "incomplete", ...fields });
+    expect(ended({})).toMatch(/^\[.*\.\]$/);
+    expect(ended({ evidence: { session_alive: false } })).toMatch(/gone/);
+  });
+});
+
+describe("a long text", () => {
+  test("keeps beginning and end and never half a character", () => {
+    const text = shortened("😀".repeat(1_000), 101);
+    expect(text.isWellFormed()).toBe(true);
+    expect(text.length).toBeLessThan(200);
+  });
+
+  test("of just the bound stays as it is", () => {
+    expect(shortened("x".repeat(100), 100)).toBe("x".repeat(100));
+  });
+});

@@ -1,0 +1,12 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { importableNames } from "../../../src/domain/packages.ts";
+
+/** Debian names that differ from what is imported by more than the prefix. */
+const importNames: Record<string, string> = { pil: "PIL", tz: "pytz", ipython: "IPython" };
+
+test("the names that models are told are those of the image's packages", () => {
+  const list = readFileSync(new URL("../../../sandbox-image/packages.txt", import.meta.url), "utf8");
+  const packages = list.split("\n").flatMap((line) => /^python3-(\S+)$/.exec(line.trim())?.[1] ?? []);
+  expect(packages.map((name) => importNames[name] ?? name).sort()).toEqual([...importableNames].sort());
+});

@@ -1,0 +1,59 @@
+import { describe, expect, test } from "vitest";
+import { makeLimits } from "../../../../src/domain/limits.ts";
+import { containerOptions, DEADLINE_LABEL, SERVICE_LABEL, WORKER_LABEL } from "../../../../src/sandbox/docker/profile.ts";
+import { hostTasksMax } from "../../../../src/sandbox/own-kernel.ts";
+
+const given = { image: "sandbox:1", runtime: "runc", seccomp: "{}", limits: makeLimits(), serviceId: "s1", workerId: "w1", deadline: 5 };
+const options = containerOptions({ memoryMb: 256 }, given);
+
+describe("the lockdown", () => {
+  test("is what the security document says, to the word", () => {
+    expect(options.HostConfig).toMatchObject({
+      NetworkMode: "none",
+      ReadonlyRootfs: true,
+      CapDrop: ["ALL"],
+      SecurityOpt: ["no-new-privileges", "seccomp={}"],
+      IpcMode: "private",
+      CgroupnsMode: "private",
+      PidsLimit: 64,
+      Memory: 256 * 1024 * 1024,
+      MemorySwap: 256 * 1024 * 1024,
+      NanoCpus: 1e9,
+      LogConfig: { Type: "none" },
+      Init: false,
+      AutoRemove: false,
+    });
+    expect(options.HostConfig?.MaskedPaths).toEqual(expect.arrayContaining(["/proc/kcore", "/proc/keys", "/sys/firmware"]));
+    expect(options.HostConfig?.ReadonlyPaths).toEqual(expect.arrayContaining(["/proc/sys", "/proc/sysrq-trigger"]));
+  });
+
+  test("with a kernel of its own bounds processes inside, and its kernel's threads where the code does not reach", () => {
+    const own = containerOptions({ memoryMb: 256 }, { ...given, runtime: "runsc", seccomp: null }).HostConfig;
+    expect(own?.SecurityOpt).toEqual(["no-new-privileges"]);
+    expect(own?.Ulimits).toContainEqual({ Name: "nproc", Soft: 64, Hard: 64 });
+    expect(own?.PidsLimit).toBe(hostTasksMax(given.limits));
+    // The host counts by account, and all sandboxes are of one.
+    expect(options.HostConfig?.Ulimits?.map(({ Name }) => Name)).not.toContain("nproc");
+  });
+
+  test("gives away nothing of the host: no bind, no device, no port, no variable, no extra group", () => {
+    expect(options.Env).toBeUndefined();
+    expect(options.HostConfig).not.toHaveProperty("Binds");
+    expect(options.HostConfig).not.toHaveProperty("Devices");
+    expect(options.HostConfig).not.toHaveProperty("CapAdd");
+    expect(options.HostConfig).not.toHaveProperty("Privileged");
+    expect(options.NetworkDisabled).toBe(true);
+  });
+
+  test("has only small folders that can be written, owned by the account that runs", () => {
+    expect(options.User).toBe("65532:65532");
+    expect(Object.keys(options.HostConfig?.Tmpfs ?? {})).toEqual(["/mnt/data", "/tmp"]);
+    for (const mount of Object.values(options.HostConfig?.Tmpfs ?? {}))
+      expect(mount).toMatch(/nosuid,nodev,size=\d+m,nr_inodes=\d+,mode=0700,uid=65532/);
+  });
+
+  test("ends with its worker's connection, and is found by the reaper", () => {
+    expect([options.OpenStdin, options.StdinOnce]).toEqual([true, true]);
+    expect(options.Labels).toEqual({ [SERVICE_LABEL]: "s1", [WORKER_LABEL]: "w1", [DEADLINE_LABEL]: "5" });
+  });
+});

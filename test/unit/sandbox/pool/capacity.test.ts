@@ -1,0 +1,27 @@
+import { describe, expect, test } from "vitest";
+import { makeLimits } from "../../../../src/domain/limits.ts";
+import { planCapacity } from "../../../../src/sandbox/pool/capacity.ts";
+
+const plan = (sandboxMemoryMb: number, wanted: { concurrency?: number; poolSizeMax?: number } = {}, limits = makeLimits()) =>
+  planCapacity({ cores: 2, sandboxMemoryMb }, limits, { concurrency: wanted.concurrency, poolSizeMax: wanted.poolSizeMax ?? 2 });
+
+describe("what a worker takes on", () => {
+  test("stock, executions and sessions fit into the memory, and an execution always has room", () => {
+    for (const memoryMb of [1_536, 2_048, 4_096, 16_384, 65_536]) {
+      const { sandboxes, sandboxesInUse, concurrency, sessions } = plan(memoryMb);
+      expect(sandboxes * 512).toBeLessThanOrEqual(memoryMb);
+      expect(sandboxesInUse + 2).toBe(sandboxes);
+      expect(concurrency).toBeLessThanOrEqual(sandboxesInUse);
+      expect(sessions).toBe(Math.min(64, sandboxesInUse - 1));
+    }
+  });
+
+  test("sessions are bounded by their own limit too", () => {
+    expect(plan(65_536, {}, makeLimits({ sessionsPerWorkerMax: 3 })).sessions).toBe(3);
+  });
+
+  test("what does not fit is refused in words", () => {
+    expect(() => plan(1_024)).toThrow(/do not fit into 1024 MiB/);
+    expect(() => plan(4_096, { concurrency: 7 })).toThrow(/WORKER_CONCURRENCY \(7\)/);
+  });
+});
