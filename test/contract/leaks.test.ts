@@ -2,7 +2,7 @@ import { getEventListeners } from "node:events";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { makeLimits } from "../../src/domain/limits.ts";
 import type { StopReason } from "../../src/domain/run.ts";
-import { type EngineUnderTest, startEngine } from "../support/engine.ts";
+import { type EngineUnderTest, startEngine } from "../support/sandboxes/engine.ts";
 
 const EXECUTIONS = 100;
 const WARM_UP = 20;

@@ -3,7 +3,7 @@ import { makeLimits } from "../../../src/domain/limits.ts";
 import { makeLog } from "../../../src/observe/log.ts";
 import { startSelfChecks } from "../../../src/sandbox/selfcheck/self-check.ts";
 import { proveLockdown } from "../../../src/sandbox/selfcheck/self-proof.ts";
-import { type EngineUnderTest, startEngine } from "../../support/engine.ts";
+import { type EngineUnderTest, startEngine } from "../../support/sandboxes/engine.ts";
 
 /** Programs are tried one after another without a pause. */
 const limits = makeLimits({ selfCheckIntervalMs: 1 });

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { makeLimits } from "../../../src/domain/limits.ts";
 import type { CellEnd } from "../../../src/domain/run.ts";
-import { errorOf, filesOf, prepareSessions, type SessionsUnderTest, textOf } from "../../support/session.ts";
+import { errorOf, filesOf, prepareSessions, type SessionsUnderTest, textOf } from "../../support/sandboxes/session.ts";
 
 const limits = makeLimits({ outputStopBytesMax: 4 * 1024 * 1024, sharedMemoryMbMax: 32, workingFolderMbMax: 100 });
 let under: SessionsUnderTest;

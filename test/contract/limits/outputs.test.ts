@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeLimits } from "../../../src/domain/limits.ts";
 import type { Output } from "../../../src/domain/outputs.ts";
-import { type EngineUnderTest, type Ran, startEngine } from "../../support/engine.ts";
+import { type EngineUnderTest, type Ran, startEngine } from "../../support/sandboxes/engine.ts";
 
 const OUTPUTS = 5;
 const DISPLAY_BYTES = 20_000;

@@ -3,7 +3,7 @@ import { makeLog } from "../../../../src/observe/log.ts";
 import { type Metrics, makeMetrics } from "../../../../src/observe/metrics.ts";
 import type { BackgroundLease } from "../../../../src/sandbox/pool/background-slot.ts";
 import { Pool, type PoolOptions } from "../../../../src/sandbox/pool/pool.ts";
-import { FakeFactory, type FakeSandbox, OpeningFactory, type Script, wellBehaved } from "../../../support/fake-sandbox.ts";
+import { FakeFactory, type FakeSandbox, OpeningFactory, type Script, wellBehaved } from "../../../support/fakes/fake-sandbox.ts";
 
 const spec = { memoryMb: 512 };
 const never = new AbortController().signal;

@@ -9,7 +9,7 @@ import { makeMetrics } from "../../../../src/observe/metrics.ts";
 import { Pool } from "../../../../src/sandbox/pool/pool.ts";
 import { makeEngine } from "../../../../src/sandbox/run/engine.ts";
 import { WireError } from "../../../../src/sandbox/wire/frames.ts";
-import { doneHead, FakeFactory, type FakeSandbox, OpeningFactory, type Script } from "../../../support/fake-sandbox.ts";
+import { doneHead, FakeFactory, type FakeSandbox, OpeningFactory, type Script } from "../../../support/fakes/fake-sandbox.ts";
 
 const limits = makeLimits({
   sandboxStartTimeoutMsMax: 500,

@@ -6,7 +6,7 @@ import { makeLog } from "../../../../src/observe/log.ts";
 import { makeMetrics } from "../../../../src/observe/metrics.ts";
 import { Pool } from "../../../../src/sandbox/pool/pool.ts";
 import { makeEngine } from "../../../../src/sandbox/run/engine.ts";
-import { doneHead, FakeFactory, type FakeSandbox, type Script } from "../../../support/fake-sandbox.ts";
+import { doneHead, FakeFactory, type FakeSandbox, type Script } from "../../../support/fakes/fake-sandbox.ts";
 
 const limits = makeLimits({ inputTimeoutMsMax: 300, runKillGraceMs: 100, runTimeoutMsMax: 1_000 });
 const pools: Pool[] = [];
