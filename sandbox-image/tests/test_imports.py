@@ -6,7 +6,21 @@ import pytest
 
 from sandbox_driver import Session, run
 
-SHADOWS = ("random", "calendar", "token", "tokenize", "traceback", "linecache", "types", "json", "csv", "pandas", "numpy", "decimal", "runner")
+SHADOWS = (
+    "random",
+    "calendar",
+    "token",
+    "tokenize",
+    "traceback",
+    "linecache",
+    "types",
+    "json",
+    "csv",
+    "pandas",
+    "numpy",
+    "decimal",
+    "runner",
+)
 
 
 @pytest.mark.parametrize("preload", [(), ("pandas",)])
