@@ -1,7 +1,7 @@
 import type { Limits } from "../../domain/limits.ts";
 import type { Engine } from "../../domain/run.ts";
 
-/** The name of each file and its hash, hashed: one number for all of the runner. */
+/** Hashes the list of file names and hashes, which gives one hash for the whole runner. */
 const PROGRAM = `
 import hashlib, pathlib
 sha256 = lambda data: hashlib.sha256(data).hexdigest()
@@ -9,8 +9,8 @@ files = sorted(pathlib.Path("/opt/runner").glob("*.py"))
 print(sha256("".join(f"{sha256(file.read_bytes())}  {file.name}\\n" for file in files).encode()) if files else "")`;
 
 /**
- * SHA-256 of the runner that sandboxes really have, as `sha256sum *.py | sha256sum` in its folder says it; null when it
- * can not be read. To be measured before anybody else's code has run here.
+ * SHA-256 of the runner in the sandboxes, equal to `sha256sum *.py | sha256sum` in its folder; null when it cannot be
+ * read. Measure before any caller's code has run in this worker.
  */
 export async function measureRunner(engine: Pick<Engine, "run">, limits: Limits): Promise<string | null> {
   const input = {
