@@ -2,12 +2,12 @@ import type { CallToolResult, ContentBlock } from "@modelcontextprotocol/server"
 import { ServiceError } from "../domain/errors.ts";
 import type { Log } from "../observe/log.ts";
 
-/** What a tool did, as its caller reads it. */
+/** A tool result of these texts and blocks. */
 export function answer(...content: Array<string | ContentBlock>): CallToolResult {
   return { content: content.map((part) => (typeof part === "string" ? { type: "text", text: part } : part)) };
 }
 
-/** Runs a tool so that whatever it throws becomes an answer a model can act on; what nobody foresaw goes to the log. */
+/** Runs a tool and turns every error into a result that a model can act on. Logs unexpected errors. */
 export async function answered(log: Log, tool: () => Promise<CallToolResult>): Promise<CallToolResult> {
   try {
     return await tool();
@@ -18,7 +18,7 @@ export async function answered(log: Log, tool: () => Promise<CallToolResult>): P
 }
 
 function textOfError(error: unknown): string {
-  if (!(error instanceof ServiceError)) return "The service failed; trying again may help.";
-  const wait = error.retryAfterSeconds === null ? "" : ` Try again in ${Math.ceil(error.retryAfterSeconds)} s.`;
+  if (!(error instanceof ServiceError)) return "The service failed; a retry may help.";
+  const wait = error.retryAfterSeconds === null ? "" : ` Retry in ${Math.ceil(error.retryAfterSeconds)} s.`;
   return `${error.detail}${wait} (${error.code})`;
 }

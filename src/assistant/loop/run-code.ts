@@ -11,23 +11,23 @@ export interface CodeToRun {
   container: string;
   code: string;
   responseId: string;
-  /** Told of each output as it appears; absent when nobody listens. */
+  /** Called with each output as it appears; absent when there is no listener. */
   onOutput?: (output: Output) => void;
 }
 
-/** Runs one block of code in a session, to its end. When the signal aborts, the code is cancelled, which keeps the session. */
+/** Runs one block of code in a session to its end. When the signal aborts, cancels the code, which keeps the session. */
 export async function runCode(executions: Executions, limits: Limits, wanted: CodeToRun, signal: AbortSignal): Promise<Execution> {
   const { organization } = wanted;
   const { execution } = await executions.submit({ organization, request: requestOf(wanted, limits), files: [], idempotency: null });
   try {
-    return await ended(executions, limits, wanted, execution.id, signal);
+    return await waitForEnd(executions, limits, wanted, execution.id, signal);
   } finally {
-    // The response ends for another reason; that the code could not be cancelled must not hide it.
+    // A failed cancellation must not hide why the response ends.
     if (signal.aborted) await executions.cancel(organization, execution.id).catch(() => null);
   }
 }
 
-async function ended(executions: Executions, limits: Limits, wanted: CodeToRun, id: string, signal: AbortSignal): Promise<Execution> {
+async function waitForEnd(executions: Executions, limits: Limits, wanted: CodeToRun, id: string, signal: AbortSignal): Promise<Execution> {
   const { organization, onOutput } = wanted;
   if (onOutput !== undefined) {
     for await (const { event } of executions.events(organization, id, null, signal)) {

@@ -10,7 +10,7 @@ import { Progress } from "../progress.ts";
 import { labelOf } from "../running-calls.ts";
 import type { ToolDeps } from "../tool-deps.ts";
 
-/** The word for a session that is to be opened. */
+/** Value of `session` that opens a new session. */
 const NEW = "new";
 
 export function addExecutePython(server: McpServer, deps: ToolDeps, description: string): void {
@@ -31,7 +31,7 @@ function schemaOf(limits: Limits) {
   const session = z
     .union([z.literal(NEW), z.string().regex(containerIdPattern, "must be a session's id, or `new`")])
     .optional()
-    .describe("`new` opens a session, its id runs in it; without it nothing is kept between calls");
+    .describe("`new` opens a session; its id runs the code in it; without `session` nothing is kept between calls");
   return executionRequestSchema(limits).pick({ code: true, files: true, timeout_ms: true }).extend({ session });
 }
 

@@ -12,9 +12,13 @@ import type { ToolDeps } from "../tool-deps.ts";
 const inputSchema = z
   .strictObject({
     file_id: z.string().regex(fileIdPattern, "must be a file id").optional(),
-    session: z.string().regex(containerIdPattern, "must be a session's id").optional().describe("with `path`: a session whose file it is"),
+    session: z
+      .string()
+      .regex(containerIdPattern, "must be a session's id")
+      .optional()
+      .describe("with `path`: the session that has the file"),
     path: fileName.optional().describe("relative to the session's working folder"),
-    offset: z.int().min(0).default(0).describe("byte to begin a text at"),
+    offset: z.int().min(0).default(0).describe("byte at which to start reading a text"),
   })
   .refine((named) => (named.file_id !== undefined) !== (named.session !== undefined && named.path !== undefined), {
     message: "must have either file_id, or session and path",
@@ -31,12 +35,12 @@ export function addReadFile(server: McpServer, deps: ToolDeps, description: stri
 async function fileOf({ file_id: id, session, path }: z.infer<typeof inputSchema>, { interpreter }: ToolDeps): Promise<StoredFile> {
   if (id !== undefined) {
     const file = await interpreter.getFile(id);
-    if (file === null) throw new ServiceError("file_not_found", { detail: `There is no file ${id}; list_files tells which there are.` });
+    if (file === null) throw new ServiceError("file_not_found", { detail: `There is no file ${id}; use list_files to see all files.` });
     return file;
   }
   const found = (await interpreter.sessionFiles(session ?? "")).find((file) => file.name === path);
   if (found === undefined)
-    throw new ServiceError("file_not_found", { detail: `The session has no file of this name; list_files tells which there are.` });
+    throw new ServiceError("file_not_found", { detail: `The session has no file of this name; use list_files to see all files.` });
   return found;
 }
 
@@ -52,7 +56,7 @@ async function contentOf(file: StoredFile, offset: number, { interpreter, limits
   const bytes = await bytesOf(file, { start: offset, end: end - 1 }, interpreter);
   if (bytes === null) throw new ServiceError("file_not_found", { detail: "The file has expired." });
   const decoded = textOf(bytes, { start: offset > 0, end: end < file.bytes });
-  if (decoded === null) return answer(`${file.name} is no text: ${file.mimeType}, ${file.bytes} bytes.`, link);
+  if (decoded === null) return answer(`${file.name} is not a text: ${file.mimeType}, ${file.bytes} bytes.`, link);
   if (end === file.bytes && offset === 0) return answer(decoded.text);
   const [first, next] = [offset + decoded.start, offset + decoded.end];
   const more = next < file.bytes ? ` The next part begins at offset ${next}.` : "";
