@@ -146,14 +146,14 @@ describe("in the background", () => {
   });
 
   test("a broken stream leaves the response running, and another process streams the rest", async () => {
-    const inputs = script({ text: "a long text, told slowly", slowMs: 60 });
+    const inputs = script({ text: "a long text, sent slowly", slowMs: 60 });
     const started = await respond(rig, { inputs, background: true });
     const rest = await ask(`GET /v1/responses/${started.body.id}?stream=true&starting_after=1`, other);
     const events = eventsOf(rest.body).map((event) => event.data as Body);
     expect(events[0]?.sequence_number).toBe(2);
     expect(events.at(-1)).toMatchObject({
       type: "response.completed",
-      response: { output: [{ content: [{ text: "a long text, told slowly" }] }] },
+      response: { output: [{ content: [{ text: "a long text, sent slowly" }] }] },
     });
   });
 

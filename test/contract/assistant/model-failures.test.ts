@@ -23,17 +23,17 @@ const chunk = (delta: object) => `data: ${JSON.stringify({ choices: [{ index: 0,
 describe("a model that fails", () => {
   test.each([
     ["cuts its stream", "model_broken_answer", 1, { ...SPOKEN, cutAfter: 4 }],
-    ["cuts its stream before it says anything", "model_unavailable", 3, { ...SPOKEN, cutAfter: 0 }],
-    ["ends without saying why", "model_broken_answer", 1, { raw: chunk({ content: "half" }) }],
+    ["cuts its stream before the first event", "model_unavailable", 3, { ...SPOKEN, cutAfter: 0 }],
+    ["ends without a finish reason", "model_broken_answer", 1, { raw: chunk({ content: "half" }) }],
     ["sends broken JSON", "model_broken_answer", 3, { raw: 'data: {"choices": [\n\n' }],
     ["sends a line without end", "model_broken_answer", 3, { raw: `data: ${"x".repeat(30_000)}` }],
-    ["tells of an error in its stream", "model_broken_answer", 3, { raw: 'data: {"error":{"message":"secret"}}\n\n' }],
+    ["sends an error in its stream", "model_broken_answer", 3, { raw: 'data: {"error":{"message":"secret"}}\n\n' }],
     ["is silent", "model_timeout", 1, { pauseMs: 1_500, ...SPOKEN }],
     ["stops in its middle", "model_timeout", 1, { slowMs: 1_500, ...SPOKEN }],
     ["has server errors", "model_unavailable", 3, { status: 500 }],
     ["is overloaded for long", "model_rate_limited", 1, { status: 429, retryAfter: "60" }],
-    ["knows no such key", "model_refused", 1, { status: 401 }],
-  ])("with %s is reported as %s, after %i requests", async (_, code, times, turn) => {
+    ["refuses the key", "model_refused", 1, { status: 401 }],
+  ])("and %s is reported as %s, after %i requests", async (_, code, times, turn) => {
     const answer = await respond(rig, { tools: [TOOL], inputs: script(turn) });
     expect([answer.status, answer.body.status, answer.body.error.code]).toEqual([200, "failed", code]);
     const asked = await rig.model.asked();

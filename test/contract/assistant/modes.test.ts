@@ -46,7 +46,7 @@ describe("on", () => {
     const answer = await respond(rig, { tools: [{ ...TOOL, mode: "on" }], inputs: script({ text: "41." }) });
     expect(answer.body).toMatchObject({
       status: "failed",
-      error: { code: "code_not_run", message: expect.stringContaining("told to run code") },
+      error: { code: "code_not_run", message: expect.stringContaining("did not run code") },
       output: [],
     });
     expect((await rig.model.asked()).length).toBe(3);

@@ -155,10 +155,10 @@ describe("what the model receives", () => {
     expect(failing.body.output[0]).toMatchObject({ status: "failed", cause: "exception" });
     rig.onCode = () => ({ outputs: [text("half")], end: { status: "incomplete", cause: "timeout", evidence: { limit_value: 30_000 } } });
     await respond(rig, { tools: [TOOL], inputs: script({ code: "while True: pass" }, { text: "It took too long." }) });
-    const told = (await rig.model.asked()).flatMap((asked) =>
+    const received = (await rig.model.asked()).flatMap((asked) =>
       asked.body.messages.filter((message: { role: string }) => message.role === "tool"),
     );
-    expect(told.map((message) => message.content)).toEqual([
+    expect(received.map((message) => message.content)).toEqual([
       "before\nTraceback:\n  line 2\nZeroDivisionError: division by zero",
       "half\n[Stopped: the code ran longer than 30 seconds.]",
     ]);
@@ -238,7 +238,7 @@ describe("code that cannot be run", () => {
 });
 
 test("a refusal by the model is a part of its message", async () => {
-  const events = await streamOf(rig, { input: script({ refusal: "I can not do that." }) });
+  const events = await streamOf(rig, { input: script({ refusal: "I cannot do that." }) });
   expect(names(events)).toEqual([
     "created",
     "in_progress",
@@ -250,7 +250,7 @@ test("a refusal by the model is a part of its message", async () => {
     "output_item.done",
     "completed",
   ]);
-  expect(events.at(-1).response.output[0].content).toEqual([{ type: "refusal", refusal: "I can not do that." }]);
+  expect(events.at(-1).response.output[0].content).toEqual([{ type: "refusal", refusal: "I cannot do that." }]);
 });
 
 test.each([

@@ -47,7 +47,7 @@ describe("container auto", () => {
   });
 
   test.each(["expired", "lost"] as const)(
-    "replaces one that is %s by one with its files, and tells the model what is gone",
+    "replaces a session that is %s with a new one that has its files, and tells the model what is gone",
     async (status) => {
       const first = await respond(rig, { tools: [TOOL], inputs: runs() });
       rig.sessions.end(first.body.container_id, status);
@@ -78,9 +78,9 @@ describe("container auto", () => {
     expect([first.status, second.status]).toEqual(["incomplete", "completed"]);
     expect(second.container_id).not.toBe(first.container_id);
     expect(answer.body.container_id).toBe(second.container_id);
-    const told = toolTexts((await rig.model.asked()).at(-1)?.body.messages);
-    expect(told[0]).toContain("Variables and imports are gone.");
-    expect(told[1]).toContain("The earlier sandbox is gone");
+    const texts = toolTexts((await rig.model.asked()).at(-1)?.body.messages);
+    expect(texts[0]).toContain("Variables and imports are gone.");
+    expect(texts[1]).toContain("The earlier sandbox is gone");
   });
 
   test("replaces a session that expires while a file is placed in it", async () => {

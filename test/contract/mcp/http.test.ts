@@ -158,7 +158,7 @@ describe("files", () => {
     const image = await client.callTool({ name: "read_file", arguments: { file_id: await put("a.png", bytes) } });
     expect(image.content).toEqual([{ type: "image", mimeType: "image/png", data: bytes.toString("base64") }]);
     const other = await client.callTool({ name: "read_file", arguments: { file_id: await put("a.zip", bytes) } });
-    expect(other.content).toMatchObject([{ type: "text", text: expect.stringContaining("no text") }, { type: "resource_link" }]);
+    expect(other.content).toMatchObject([{ type: "text", text: expect.stringContaining("is not a text") }, { type: "resource_link" }]);
   });
 });
 

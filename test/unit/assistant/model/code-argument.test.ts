@@ -16,9 +16,9 @@ describe("the code of a call", () => {
           ? plain.replace(/[^\x20-\x7e]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`)
           : plain;
         const argument = new CodeArgument();
-        const told = pieces(`{ "code" : ${escaped} }`, cuts).map((piece) => argument.push(piece));
+        const decoded = pieces(`{ "code" : ${escaped} }`, cuts).map((piece) => argument.push(piece));
         expect(argument.end()).toBe(code);
-        expect(told.join("")).toBe(code);
+        expect(decoded.join("")).toBe(code);
         expect(argument.decoded).toBe(code);
       }),
     );

@@ -28,7 +28,7 @@ const execution = (fields: Partial<Execution> = {}): Execution => ({
   metadata: {},
   ...fields,
 });
-const told = (outputs: Output[], fields: Partial<Execution> = {}) => toolText(execution({ outputs, ...fields }), limits);
+const textFor = (outputs: Output[], fields: Partial<Execution> = {}) => toolText(execution({ outputs, ...fields }), limits);
 
 describe("the text for the model", () => {
   test("of a table is its first rows, and the number of further rows", () => {
@@ -44,12 +44,12 @@ describe("the text for the model", () => {
       truncated: true,
       role: "result",
     };
-    const lines = told([table]).split("\n");
+    const lines = textFor([table]).split("\n");
     expect([lines[0], lines[1], lines.length, lines.at(-1)]).toEqual(["a | b", "0 | ", 52, "[… 950 more rows]"]);
   });
 
   test("of a success without output states that it succeeded", () => {
-    expect(told([])).toBe("[The code ran to its end and printed nothing.]");
+    expect(textFor([])).toBe("[The code ran to its end and printed nothing.]");
   });
 
   test("of stderr, results, JSON and formulas is their text", () => {
@@ -59,11 +59,11 @@ describe("the text for the model", () => {
       { type: "json", data: { a: 1 }, role: "display" },
       { type: "latex", text: "$x$", role: "display" },
     ];
-    expect(told(outputs)).toBe('[stderr]\ncareful\n7\n{"a":1}\n$x$');
+    expect(textFor(outputs)).toBe('[stderr]\ncareful\n7\n{"a":1}\n$x$');
   });
 
   test("lists what was left out, with the reason", () => {
-    const text = told([], {
+    const text = textFor([], {
       truncated: { stdout: true, stderr: false, outputs: false, files: false },
       skipped_files: [{ name: "big.bin", reason: "more than 32 MiB" }],
     });
@@ -71,7 +71,7 @@ describe("the text for the model", () => {
   });
 
   test.each(causes.filter((cause) => cause !== "exception"))("explains the cause %s", (cause) => {
-    const ended = (fields: Partial<Execution>) => told([], { cause, status: "incomplete", ...fields });
+    const ended = (fields: Partial<Execution>) => textFor([], { cause, status: "incomplete", ...fields });
     expect(ended({})).toMatch(/^\[.*\.\]$/);
     expect(ended({ evidence: { session_alive: false } })).toMatch(/gone/);
   });
