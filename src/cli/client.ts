@@ -127,5 +127,5 @@ async function refusalText(response: Response): Promise<string> {
     // Not from the service, but for example a proxy's page. Show its beginning.
   }
   const wait = response.headers.get("retry-after");
-  return `The service refused the request (${response.status}): ${sanitizeLine(sentence)}${wait ? ` Retry in ${wait} s.` : ""}`;
+  return `The service refuses (${response.status}): ${sanitizeLine(sentence)}${wait ? ` Retry in ${wait} s.` : ""}`;
 }

@@ -137,5 +137,5 @@ function refusalText(status: number, text: string): string {
   } catch {
     // Not from the service, but for example a proxy's page.
   }
-  return `The service refused the request (${status}): ${sanitizeLine(sentence)}`;
+  return `The service refuses (${status}): ${sanitizeLine(sentence)}`;
 }

@@ -87,7 +87,7 @@ function declareMetrics() {
     poolTarget: gauge("pool_target_sandboxes", "Number of sandboxes that the pool aims to keep in stock."),
     poolTakes: counter(
       "pool_takes_total",
-      "Sandboxes requested from the pool: warm came from stock, cold was started first, other_size is never in stock, none was not ready in time.",
+      "Sandboxes requested from the pool: warm (from stock), cold (had to be started), other_size (never in stock), none (not ready in time).",
       ["start"],
     ),
     poolDead: counter("pool_dead_total", "Sandboxes in stock that died before use."),

@@ -126,7 +126,7 @@ class Loop {
     return "completed";
   }
 
-  /** The model called tools that do not exist or are off. Nothing ran; a note tells the model. */
+  /** The model called tools that do not exist or are off. Nothing ran; the model gets a note. */
   #refuseTools(turn: Turn): LoopEnd | null {
     if (turn.text !== "") this.#messages.push({ role: "assistant", content: turn.text });
     const isCode = turn.refused.includes(TOOL_NAME);

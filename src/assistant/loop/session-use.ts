@@ -16,7 +16,7 @@ export interface SessionRequest {
 
 /**
  * The session of one response. It is created, or continued from the previous response, when code first runs. A session that is
- * gone is replaced, unless the caller named it, and a note tells the model what is lost.
+ * gone is replaced, unless the caller named it, and the model gets a note of what is lost.
  */
 export class SessionUse {
   readonly #sessions: Sessions;

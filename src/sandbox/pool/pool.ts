@@ -33,8 +33,8 @@ interface Waiter {
 }
 
 /**
- * While the stock is not empty, a sandbox is replaced this long after it was taken, or after its run ended: sending a
- * response and reading input files take priority over refilling the stock.
+ * While the stock is not empty, a sandbox is replaced at most this long after it was taken, or after its run ended: responses
+ * and input files take priority over refilling the stock.
  */
 const REFILL_DELAY_MS = { ordinary: 40, bringsFiles: 500 };
 const RETRY_DELAY_MS = { first: 100, max: 5_000 };

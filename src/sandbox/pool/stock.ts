@@ -50,7 +50,8 @@ export class Stock {
 
   /**
    * The best match for an execution; it stays in the stock. Code with heavy imports gets the most preloaded sandbox and never
-   * an opened one. Plain code gets the opened sandbox, else the least preloaded. A sandbox that is importing comes last.
+   * an opened one. Plain code gets the opened sandbox, else the least preloaded. A sandbox that is importing comes last. Null
+   * when none fits.
    */
   bestMatch(wantsPreloaded: boolean): IdleSandbox | null {
     const progress = (idle: IdleSandbox) => (wantsPreloaded ? -idle.preloaded : idle.preloaded);

@@ -50,7 +50,7 @@ const EFBIG = 27;
 const EAGAIN = 11;
 const MIB = 1024 * 1024;
 
-/** Decides the status and cause of a run. Pure. The first cause wins; in a `done` report, kernel counters take precedence over the code's own end. */
+/** Decides the status and cause of a run. The first cause wins; in a `done` report, kernel counters precede the code's own end. Pure. */
 export function classify(first: FirstCause, bounds: Bounds): Verdict {
   switch (first.kind) {
     case "done":

@@ -81,7 +81,7 @@ describe("off", () => {
   test.each([
     ["the tool's mode", { tools: [{ ...TOOL, mode: "off" }] }],
     ["tool_choice none", { tools: [TOOL], tool_choice: "none" }],
-    ["no tool", {}],
+    ["omitting the tool", {}],
   ])("by %s withholds the tool", async (_, fields) => {
     const answer = await respond(rig, { ...fields, inputs: script({ text: "hello" }) });
     expect(types(answer.body)).toEqual(["message"]);
@@ -89,7 +89,7 @@ describe("off", () => {
     expect([asked?.body.tools, asked?.body.tool_choice]).toEqual([undefined, undefined]);
   });
 
-  test("runs no code when the model calls the tool, and tells the model", async () => {
+  test("runs no code when the model calls the tool, and adds a note for the model", async () => {
     const events = await streamOf(rig, { tools: [{ ...TOOL, mode: "off" }], inputs: script({ code: "6*7" }, { text: "About 42." }) });
     expect([rig.ran, rig.sessions.created]).toEqual([[], []]);
     expect(names(events).some((name) => name.includes("code"))).toBe(false);

@@ -47,7 +47,7 @@ describe("container auto", () => {
   });
 
   test.each(["expired", "lost"] as const)(
-    "replaces a session that is %s with a new one that has its files, and tells the model what is gone",
+    "replaces a session that is %s with a new one that has its files, with a note for the model",
     async (status) => {
       const first = await respond(rig, { tools: [TOOL], inputs: runs() });
       rig.sessions.end(first.body.container_id, status);
@@ -61,7 +61,7 @@ describe("container auto", () => {
     },
   );
 
-  test("replaces an unknown session with an empty one, and tells the model", async () => {
+  test("replaces an unknown session with an empty one, with a note for the model", async () => {
     const first = await respond(rig, { tools: [TOOL], inputs: runs() });
     rig.sessions.kept.delete(first.body.container_id);
     await respond(rig, { tools: [TOOL], inputs: runs(), previous_response_id: first.body.id });

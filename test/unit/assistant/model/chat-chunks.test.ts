@@ -93,7 +93,7 @@ describe("a turn", () => {
     ["no JSON", "{"],
     ["another shape", '{"choices":7}'],
     ["an error", '{"error":{"message":"x"}}'],
-    ["arguments of no call", chunk({ tool_calls: [{ function: { arguments: "x" } }] })],
+    ["arguments without a call", chunk({ tool_calls: [{ function: { arguments: "x" } }] })],
   ])("with %s throws without quoting it", (_, text) => {
     expect(() => all(text, END)).toThrow(ModelFailed);
     expect(() => all(text, END)).toThrow(/^model_broken_answer$/);

@@ -52,11 +52,11 @@ describe("the code of a call", () => {
 
   test.each([
     ["half an object", '{"code":"print('],
-    ["no object", '"print(1)"'],
+    ["a string instead of an object", '"print(1)"'],
     ["bare code", "print(1)"],
     ["null", "null"],
-    ["code that is no string", '{"code":["print(1)"]}'],
-    ["two codes, of which the second wins", '{"code":"first","code":"second"}'],
+    ["code that is not a string", '{"code":["print(1)"]}'],
+    ["two `code` members", '{"code":"first","code":"second"}'],
     ["nothing", ""],
   ])("cannot be decoded from %s", (_, text) => {
     const argument = new CodeArgument();
