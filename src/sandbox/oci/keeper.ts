@@ -20,7 +20,7 @@ const FIRST_HOST_ID = 0x2000_0000;
 const ID_RANGES = 0x5000;
 const CGROUP = "/code-interpreter";
 const OWN_KERNEL_COST =
-  "gVisor: the zygote cannot fork into its kernel, so each sandbox in stock holds its own kernel and interpreter (about 16 MiB) and imports modules only when asked";
+  "gVisor: the zygote cannot fork into its kernel, so each waiting sandbox holds an interpreter and a kernel of its own (about 16 MiB) and imports modules only when asked";
 
 export interface KeeperOptions {
   /** Folder of the sandbox image's root file system. */
