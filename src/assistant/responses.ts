@@ -46,16 +46,16 @@ export class Responses {
     const { model, store, log, metrics } = this.#deps;
     if (model === null) throw notConfigured();
     this.#ensureRoom(organization);
-    const kept = { get: (id: string) => this.get(organization, id) };
-    const run = await prepareResponse({ ...this.#deps, models: model.choice }, kept, organization, request);
+    const stored = { get: (id: string) => this.get(organization, id) };
+    const run = await prepareResponse({ ...this.#deps, models: model.choice }, stored, organization, request);
     const { response } = run;
     // Meanwhile, other responses may have started, or the shutdown may have begun.
     this.#ensureRoom(organization);
     if (this.#isStopping) throw new ServiceError("shutting_down");
     // Stored as in_progress: it is queued only until its first event, and no later write would change that status.
-    const isKept = response.echo.store;
-    if (isKept) await store.create({ ...response, status: "in_progress" });
-    const running = new RunningResponse({ ...this.#deps, model: model.client }, run, { store: isKept ? store : null, log, metrics });
+    const isStored = response.echo.store;
+    if (isStored) await store.create({ ...response, status: "in_progress" });
+    const running = new RunningResponse({ ...this.#deps, model: model.client }, run, { store: isStored ? store : null, log, metrics });
     this.#running.set(response.id, running);
     metrics.responsesRunning.inc();
     void running.done.finally(() => {
@@ -153,18 +153,18 @@ export class Responses {
   }
 
   async #renew(): Promise<void> {
-    const kept = this.#storedRunning();
-    if (kept.length === 0) return;
-    await this.#deps.store.renew(kept).catch((error: unknown) => {
+    const stored = this.#storedRunning();
+    if (stored.length === 0) return;
+    await this.#deps.store.renew(stored).catch((error: unknown) => {
       this.#deps.log.warn({ err: error }, "the leases of running responses could not be renewed");
     });
   }
 
   async #applyCancelRequests(): Promise<void> {
-    const kept = this.#storedRunning();
-    if (kept.length === 0) return;
+    const stored = this.#storedRunning();
+    if (stored.length === 0) return;
     // `#renew` logs when Redis is away, less often.
-    for (const id of await this.#deps.store.wantedCancelled(kept).catch(() => [])) this.#running.get(id)?.abort("cancelled");
+    for (const id of await this.#deps.store.wantedCancelled(stored).catch(() => [])) this.#running.get(id)?.abort("cancelled");
   }
 
   #ensureRoom(organization: string): void {

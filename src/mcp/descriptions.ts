@@ -15,7 +15,7 @@ export function describeTools(limits: Limits) {
       "Runs Python code in a locked-down container and returns what it prints, the value of its last expression, images, tables and files.",
       `Importable: the standard library and ${importableNames.join(", ")}. There is no network, so nothing can be downloaded or installed.`,
       `Limits: ${limits.runTimeoutMsMax / 1000} s, ${limits.memoryMbMax} MiB of memory, ${limits.processesMax} processes and threads.`,
-      `The working folder is /mnt/data (${limits.workingFolderMbMax} MiB); files written there are stored and linked in the answer ` +
+      `The working folder is /mnt/data (${limits.workingFolderMbMax} MiB); files written there are stored and linked in the result ` +
         `(at most ${limits.filesOutCountMax}, ${limits.fileOutBytesMax / MIB} MiB each). Matplotlib figures are returned as images.`,
       sessions,
     ].join("\n"),

@@ -18,12 +18,12 @@ export interface InputContext {
 /** The items of a request as they are stored. Looks up files, and stores inline ones. */
 export async function inputItemsOf(items: readonly RequestItem[], context: InputContext): Promise<Item[]> {
   const known = await knownFiles(items, context);
-  const kept: Item[] = [];
+  const stored: Item[] = [];
   for (const [index, item] of items.entries()) {
     const made = await itemOf(item, { ...context, known, param: `${context.field}.${index}` });
-    if (made !== null) kept.push(made);
+    if (made !== null) stored.push(made);
   }
-  return kept;
+  return stored;
 }
 
 /** Throws unless every function call has its output and every output its call: models refuse other conversations. */

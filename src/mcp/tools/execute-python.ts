@@ -3,12 +3,12 @@ import { z } from "zod";
 import { containerIdPattern } from "../../domain/ids.ts";
 import type { Limits } from "../../domain/limits.ts";
 import { executionRequestSchema } from "../../domain/request.ts";
-import { answered } from "../answer.ts";
 import { contentOf } from "../content.ts";
 import { CALL_LABEL } from "../interpreter.ts";
 import { Progress } from "../progress.ts";
 import { labelOf } from "../running-calls.ts";
 import type { ToolDeps } from "../tool-deps.ts";
+import { runTool } from "../tool-result.ts";
 
 /** Value of `session` that opens a new session. */
 const NEW = "new";
@@ -23,7 +23,7 @@ export function addExecutePython(server: McpServer, deps: ToolDeps, description:
       inputSchema,
       annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
     },
-    (input, context) => answered(deps.log, () => execute(input, context, deps)),
+    (input, context) => runTool(deps.log, () => execute(input, context, deps)),
   );
 }
 

@@ -1,10 +1,10 @@
 import type { McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { containerIdPattern, fileIdPattern } from "../../domain/ids.ts";
-import { answer, answered } from "../answer.ts";
 import type { FilesPage, StoredFile } from "../interpreter.ts";
 import { markdownRows } from "../markdown-table.ts";
 import type { ToolDeps } from "../tool-deps.ts";
+import { runTool, toolResult } from "../tool-result.ts";
 
 const PAGE = 50;
 
@@ -17,7 +17,7 @@ export function addListFiles(server: McpServer, deps: ToolDeps, description: str
     "list_files",
     { title: "List files", description, inputSchema, annotations: { readOnlyHint: true, openWorldHint: false } },
     ({ session, after }) =>
-      answered(deps.log, async () => answer(textOf(session === undefined ? await page(after, deps) : await filesOf(session, deps)))),
+      runTool(deps.log, async () => toolResult(textOf(session === undefined ? await page(after, deps) : await filesOf(session, deps)))),
   );
 }
 

@@ -72,10 +72,9 @@ export async function startKeeper(options: KeeperOptions): Promise<Keeper> {
   });
   child.stdin?.on("error", () => {});
   const ownKernel = hasOwnKernel(runtime);
-  const few = rootless !== null;
   // gVisor puts its processes into an unprivileged user namespace itself, and does not start inside another.
-  const many = hasUserNamespaces() && !ownKernel;
-  const ids = few ? { first: 1, few } : many ? { first: FIRST_HOST_ID, few } : null;
+  const separateIds = hasUserNamespaces() && !ownKernel;
+  const ids = rootless !== null ? { first: 1, few: true } : separateIds ? { first: FIRST_HOST_ID, few: false } : null;
   const spec = { memoryMb: limits.memoryMbMax, ids, cgroupsPath: CGROUP };
   const bounds = {
     memory_mb_min: limits.memoryMbMin,

@@ -58,7 +58,7 @@ export function containerConfig(spec: ContainerSpec, { rootfs, seccomp, limits, 
     options: ["nosuid", "nodev", `size=${megabytes}m`, `nr_inodes=${TMPFS_INODES}`, ...options],
   });
   const owned = ["mode=0700", `uid=${SANDBOX_UID}`, `gid=${SANDBOX_UID}`];
-  const ids = spec.ids === null ? null : spec.ids.few ? fewIds(spec.ids.first) : manyIds(spec.ids.first);
+  const ids = spec.ids === null ? null : spec.ids.few ? minimalIds(spec.ids.first) : fullIdRange(spec.ids.first);
   const namespaces = ["pid", "mount", "network", "ipc", "uts", "cgroup", ...(ids === null ? [] : ["user"])];
   return {
     ociVersion: "1.0.0",
@@ -105,11 +105,11 @@ export function containerConfig(spec: ContainerSpec, { rootfs, seccomp, limits, 
   };
 }
 
-function manyIds(first: number) {
+function fullIdRange(first: number) {
   return [{ containerID: 0, hostID: first, size: IDS_PER_SANDBOX }];
 }
 
-function fewIds(first: number) {
+function minimalIds(first: number) {
   return [
     { containerID: 0, hostID: first, size: 1 },
     { containerID: SANDBOX_UID, hostID: first + 1, size: IDS_PER_ROOTLESS_SANDBOX - 1 },

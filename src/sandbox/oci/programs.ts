@@ -5,7 +5,7 @@ const FOLDERS = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "
 
 /** Absolute path of a program; null when the machine does not have it. */
 export function findProgram(name: string): string | null {
-  return FOLDERS.map((folder) => join(folder, name)).find((file) => mayUse(file, constants.X_OK)) ?? null;
+  return FOLDERS.map((folder) => join(folder, name)).find((file) => hasAccess(file, constants.X_OK)) ?? null;
 }
 
 /** Path of an OCI runtime. Throws when the machine does not have it. */
@@ -16,7 +16,7 @@ export function findRuntime(name: string): string {
 }
 
 /** Whether this account has access `mode` to the file; `mode` is a constant of node:fs. */
-export function mayUse(file: string, mode: number): boolean {
+export function hasAccess(file: string, mode: number): boolean {
   try {
     accessSync(file, mode);
     return true;

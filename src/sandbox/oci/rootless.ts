@@ -1,7 +1,7 @@
 import { constants, existsSync, readFileSync, statSync } from "node:fs";
 import { userInfo } from "node:os";
 import { basename, dirname, join } from "node:path";
-import { findProgram, mayUse } from "./programs.ts";
+import { findProgram, hasAccess } from "./programs.ts";
 
 const CGROUPS = "/sys/fs/cgroup";
 /** Cgroup controllers that a sandbox needs. */
@@ -41,7 +41,9 @@ export function findRootless(needs: RootlessNeeds): Rootless {
     ...userNamespaceLacks(read),
     ...(ids > needs.ids ? [] : [`more than ${needs.ids} ids for ${username} in /etc/subuid and /etc/subgid (there are ${ids})`]),
     ...(group === null ? ["cgroup version 2 alone (this host has hierarchies of version 1)"] : groupLacks(group)),
-    ...needs.folders.flatMap((folder) => closedAbove(folder)).map((folder) => `a way for other accounts through ${folder} (mode o+x)`),
+    ...needs.folders
+      .flatMap((folder) => restrictedFolders(folder))
+      .map((folder) => `a way for other accounts through ${folder} (mode o+x)`),
   ];
   if (lacks.length > 0 || group === null) {
     throw new Error(
@@ -83,16 +85,18 @@ function groupLacks(group: string): string[] {
   const offered = read(join(folder, "cgroup.controllers")).trim().split(" ");
   const missing = CONTROLLERS.filter((name) => !offered.includes(name));
   return [
-    ...(group !== "/" && files.every((file) => mayUse(file, constants.W_OK)) ? [] : [`a delegated group (it may not write to ${folder})`]),
+    ...(group !== "/" && files.every((file) => hasAccess(file, constants.W_OK))
+      ? []
+      : [`a delegated group (it may not write to ${folder})`]),
     ...(missing.length === 0 ? [] : [`the controllers ${missing.join(", ")} in ${folder}`]),
   ];
 }
 
 /** The folder and its parents, as far as only their owner or group may pass through them. */
-function closedAbove(folder: string): string[] {
+function restrictedFolders(folder: string): string[] {
   const above = dirname(folder);
   const closed = existsSync(folder) && (statSync(folder).mode & 0o001) === 0 ? [folder] : [];
-  return above === folder ? closed : [...closedAbove(above), ...closed];
+  return above === folder ? closed : [...restrictedFolders(above), ...closed];
 }
 
 /** Empty when the file does not exist: these files are optional. */

@@ -106,10 +106,10 @@ export class Pool {
   /** Destroys a taken sandbox and starts its replacement. Never throws. */
   async discard(sandbox: Sandbox): Promise<void> {
     this.#inUse -= 1;
-    const gone = this.#destroyAfterResponse(sandbox);
-    this.#track(gone);
+    const removal = this.#destroyAfterResponse(sandbox);
+    this.#track(removal);
     this.#refillIn(REFILL_DELAY_MS.ordinary);
-    await gone;
+    await removal;
   }
 
   /** Marks a taken sandbox as waiting for the next cell of its session. It keeps its slot, and no longer delays preloading. */
@@ -139,9 +139,9 @@ export class Pool {
     return this.#spareSlot.lease(inUseMax, {
       start: (spec, signal) => this.#startOutsideStock(spec, signal),
       destroy: (sandbox) => {
-        const gone = this.#destroy(sandbox);
-        this.#track(gone);
-        return gone;
+        const removal = this.#destroy(sandbox);
+        this.#track(removal);
+        return removal;
       },
     });
   }

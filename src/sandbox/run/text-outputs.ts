@@ -22,9 +22,9 @@ export class TextDecoding {
 
   push(bytes: Buffer): TextOutput | null {
     const all = this.#waiting.length > 0 ? Buffer.concat([this.#waiting, bytes]) : bytes;
-    const whole = all.length - unfinishedBytes(all);
-    this.#waiting = Buffer.from(all.subarray(whole));
-    return this.#piece(all.subarray(0, whole));
+    const complete = all.length - unfinishedBytes(all);
+    this.#waiting = Buffer.from(all.subarray(complete));
+    return this.#piece(all.subarray(0, complete));
   }
 
   /** The incomplete character at the end of the stream, if there is one. */

@@ -98,10 +98,10 @@ function runFake(executions: FakeExecutions, id: string, rig: Pick<Rig, "ran" | 
   // After `submit` has resolved, as in a real queue.
   setImmediate(() => {
     executions.start(id);
-    const came = rig.onCode(code);
-    if (came === null) return;
-    for (const output of came.outputs ?? []) executions.output(id, output);
-    executions.end(id, came.end);
+    const result = rig.onCode(code);
+    if (result === null) return;
+    for (const output of result.outputs ?? []) executions.output(id, output);
+    executions.end(id, result.end);
   });
 }
 

@@ -59,12 +59,12 @@ test("a sandbox that allows every system call is detected, and its worker notifi
 
 test("no program runs while an execution waits, or while that is unknown", async () => {
   const under = await engine();
-  let asked = 0;
+  let polls = 0;
   check(under, async () => {
-    asked += 1;
-    if (asked === 1) throw new Error("Redis is away");
+    polls += 1;
+    if (polls === 1) throw new Error("Redis is away");
     return false;
   });
-  await vi.waitFor(() => expect(asked).toBeGreaterThanOrEqual(3), PATIENCE);
+  await vi.waitFor(() => expect(polls).toBeGreaterThanOrEqual(3), PATIENCE);
   expect(await count(under, "selfChecks")).toEqual({});
 }, 90_000);

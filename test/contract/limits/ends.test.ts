@@ -78,8 +78,8 @@ describe("a sandbox", () => {
 
   test("killed in stock is not used", async () => {
     await expect.poll(() => under.pool.idle, { timeout: 20_000 }).toBe(1);
-    const given = new Set(under.pool.taken.map(({ id }) => id));
-    const [idle] = (await under.containers()).filter((id) => !given.has(id));
+    const used = new Set(under.pool.taken.map(({ id }) => id));
+    const [idle] = (await under.containers()).filter((id) => !used.has(id));
     await under.kill(idle ?? "");
     const { end, text } = await under.run("print(42)");
     expect(end.status).toBe("completed");

@@ -3,17 +3,17 @@ import { ServiceError } from "../domain/errors.ts";
 import type { Log } from "../observe/log.ts";
 
 /** A tool result of these texts and blocks. */
-export function answer(...content: Array<string | ContentBlock>): CallToolResult {
+export function toolResult(...content: Array<string | ContentBlock>): CallToolResult {
   return { content: content.map((part) => (typeof part === "string" ? { type: "text", text: part } : part)) };
 }
 
 /** Runs a tool and turns every error into a result that a model can act on. Logs unexpected errors. */
-export async function answered(log: Log, tool: () => Promise<CallToolResult>): Promise<CallToolResult> {
+export async function runTool(log: Log, tool: () => Promise<CallToolResult>): Promise<CallToolResult> {
   try {
     return await tool();
   } catch (error) {
     if (!(error instanceof ServiceError)) log.error({ err: error }, "an MCP tool failed");
-    return { ...answer(textOfError(error)), isError: true };
+    return { ...toolResult(textOfError(error)), isError: true };
   }
 }
 
