@@ -2,7 +2,7 @@ import { countJsonValues, type JsonBounds } from "../../util/json-shape.ts";
 
 /**
  * The protocol between worker and runner: length-prefixed frames over the sandbox's stdin and stdout.
- * `sandbox-image/runner/protocol.py` is the twin; `test/fixtures/frames.json` tests both.
+ * `sandbox-image/runner/wire/protocol.py` is the twin; `test/fixtures/frames.json` tests both.
  *
  *     offset 0   1 byte    kind
  *            1   4 bytes   length of head, unsigned, big endian
