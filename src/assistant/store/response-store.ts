@@ -6,14 +6,14 @@ import type { ResponseStore } from "../ports.ts";
 import type { StoredResponse } from "../views/response.ts";
 import type { ResponseEvent } from "../views/views.ts";
 
-/** A response whose process said nothing for this long is lost. */
+/** A response is lost when its process has not renewed the lease for this long. */
 const LEASE_MS = 15_000;
 const EVENTS_MAX = 20_000;
 const EVENTS_PAGE = 500;
 
 /**
- * What a response counts more or less from now on, in the hour in which it was made, as it expires with that. An hour that
- * is not there any more has expired, and a response of an older version has none.
+ * Adds to the stored bytes of the hour in which the response was created, because it expires with that hour. An hour that does
+ * not exist has expired. Responses of older versions have no hour.
  */
 const COUNT = `
 local function count(response, kept, bytes)
@@ -21,7 +21,7 @@ local function count(response, kept, bytes)
   if hour and redis.call("HEXISTS", kept, hour) == 1 then redis.call("HINCRBY", kept, hour, bytes) end
 end`;
 
-/** The first end that comes is the end, and nothing brings back what was deleted. */
+/** The first end wins, and a deleted response is not restored. */
 const FINISH = `${COUNT}
 local status = redis.call("HGET", KEYS[1], "status")
 if status ~= "queued" and status ~= "in_progress" then return 0 end
@@ -69,13 +69,13 @@ export class RedisResponseStore implements ResponseStore {
     for (const [error] of done ?? []) if (error !== null) throw error;
   }
 
-  /** What executions and responses have stored is one sum. */
+  /** Executions and responses share one bound. */
   async #ensureRoom(organization: string): Promise<void> {
     const { retentionMsMax, recordsBytesPerOrganizationMax } = this.#limits;
     const hours = await this.#redis.hgetall(this.#keptKey(organization));
     if (keptBytes(hours, retentionMsMax, Date.now()) < recordsBytesPerOrganizationMax) return;
     throw new ServiceError("organization_storage_full", {
-      detail: `Requests, results and responses of your organization have ${recordsBytesPerOrganizationMax} bytes, which is the most; delete executions or responses, or come again when some have expired.`,
+      detail: `Requests, results and responses of your organization use ${recordsBytesPerOrganizationMax} bytes, which is the maximum; delete executions or responses, or retry when some have expired.`,
     });
   }
 

@@ -23,7 +23,7 @@ const ask = (line: string, body?: object, key = rig.key) =>
 const create = async (body: object): Promise<Body> => (await ask("POST /v1/assistants", body)).body;
 
 describe("an assistant", () => {
-  test("is made, got, changed, listed and deleted", async () => {
+  test("is created, read, updated, listed and deleted", async () => {
     const made = await create({ name: "Analyst", instructions: "Be brief.", tools: [{ ...TOOL, mode: "on" }], metadata: { team: "a" } });
     expect(made).toEqual({
       id: expect.stringMatching(/^asst_[0-9a-z]{24}$/),
@@ -51,7 +51,7 @@ describe("an assistant", () => {
     expect(await rig.api.redis.keys(`*${id}*`)).toEqual([]);
   });
 
-  test("is not there for another organization", async () => {
+  test("does not exist for another organization", async () => {
     const { id } = await create({ name: "mine" });
     for (const [line, body] of [
       [`GET /v1/assistants/${id}`],
@@ -75,7 +75,7 @@ describe("an assistant", () => {
     expect([answer.body.code, answer.body.error.param]).toEqual([code, param]);
   });
 
-  test("beyond the organization's bound is refused", async () => {
+  test("above the organization's bound is refused", async () => {
     const answers = [];
     for (let count = 0; count < 13; count += 1) answers.push(await ask("POST /v1/assistants", {}));
     expect(answers.at(-1)?.status).toBe(422);
@@ -108,7 +108,7 @@ describe("a response of an assistant", () => {
     expect(rig.sessions.created.at(-1)?.fileIds).toEqual([file.id]);
   });
 
-  test("whose file is gone is refused, and told that files do not last as assistants do", async () => {
+  test("whose file is gone is refused, with the retention of files", async () => {
     const saved = await rig.api.files.save("org_a", { name: "old.csv", purpose: "user_data", executionId: null, bytesMax: 10 }, [
       Buffer.from("x"),
     ] as never);
@@ -140,7 +140,7 @@ describe("a response of an assistant", () => {
   });
 });
 
-test("/v1/models lists what a request may name", async () => {
+test("/v1/models lists the models that a request may name", async () => {
   const { body } = await ask("GET /v1/models");
   expect(body).toMatchObject({
     object: "list",

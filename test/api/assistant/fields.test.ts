@@ -50,7 +50,7 @@ describe("a request in our dialect", () => {
 });
 
 describe("a request in OpenAI's dialect", () => {
-  test("takes fields of newer clients, and fields that mean nothing here are echoed", async () => {
+  test("accepts fields of newer clients, and echoes fields without a meaning here", async () => {
     const fields = {
       user: "u1",
       safety_identifier: "s1",
@@ -67,7 +67,7 @@ describe("a request in OpenAI's dialect", () => {
     expect(answer.body).not.toHaveProperty("brand_new_field");
   });
 
-  test("passes to the model what the model knows", async () => {
+  test("passes the model's own fields to the model", async () => {
     await rig.model.asked();
     const format = { type: "json_schema", name: "answer", schema: { type: "object" }, strict: true };
     await respond(rig, {
@@ -87,7 +87,7 @@ describe("a request in OpenAI's dialect", () => {
     });
   });
 
-  test("takes a conversation as the client hands it back, code and all", async () => {
+  test("accepts a conversation that the client sends back, including code", async () => {
     rig.onCode = () => ({ outputs: [{ type: "text", stream: "stdout", text: "42" }] });
     const include = ["code_interpreter_call.outputs"];
     const first = await respond(rig, { tools: [TOOL], input: script({ code: "6*7" }, { text: "42" }), include });
@@ -125,13 +125,13 @@ describe("a request in OpenAI's dialect", () => {
 test.each([
   ["tools", { tools: [{ type: "function", name: "f", description: "d".repeat(300_000) }] }],
   ["text", { text: { format: { type: "json_schema", schema: { d: "d".repeat(300_000) } } } }],
-])("more of %s than is kept with every response is refused by its bound", async (param, fields) => {
+])("too large %s are refused, with the bound", async (param, fields) => {
   const answer = await respond(rig, { input: "x", ...fields });
   expect([answer.status, answer.body.error.param]).toEqual([422, param]);
   expect(answer.body.detail).toContain("262144 bytes");
 });
 
-test("a body that is too deep to be written again is refused by its bound", async () => {
+test("a body that is nested too deeply to be serialized is refused, with the bound", async () => {
   const nested = (levels: number) => JSON.parse("[".repeat(levels) + "]".repeat(levels));
   const deep = (levels: number) => ({ input: "x", tools: [{ type: "function", name: "f", parameters: { a: nested(levels) } }] });
   expect((await respond(rig, deep(120))).status).toBe(200);
@@ -139,7 +139,7 @@ test("a body that is too deep to be written again is refused by its bound", asyn
   expect([answer.status, answer.body.code, answer.body.detail]).toEqual([400, "malformed_request", expect.stringContaining("128 levels")]);
 });
 
-test("a conversation larger than may be kept is refused by its bound", async () => {
+test("a conversation that is too large to store is refused, with the bound", async () => {
   const small = await startRig({ limits: { responseBytesMax: 20_000 } });
   try {
     const answer = await respond(small, { inputs: "x".repeat(30_000) });

@@ -41,13 +41,13 @@ const ended = (id: string, api?: Api) =>
   });
 
 describe("a stored response", () => {
-  test("is the same when it is retrieved, from any process", async () => {
+  test("is the same when it is read from any process", async () => {
     const { body } = await respond(rig, { tools: [TOOL], inputs: runs(), metadata: { a: "b" } });
     expect((await ask(`GET /v1/responses/${body.id}`)).body).toEqual(body);
     expect((await ask(`GET /v1/responses/${body.id}`, other)).body).toEqual(body);
   });
 
-  test("shows outputs to a client of OpenAI's API that asks for them then", async () => {
+  test("includes outputs for a client of OpenAI's API that asks for them when reading", async () => {
     const { body } = await respond(rig, { tools: [TOOL], input: runs() });
     for (const query of ["include=code_interpreter_call.outputs", "include[]=code_interpreter_call.outputs"]) {
       const later = await ask(`GET /v1/responses/${body.id}?${query}`);
@@ -55,7 +55,7 @@ describe("a stored response", () => {
     }
   });
 
-  test("streams its events again, from the start and after any, from any process", async () => {
+  test("replays its events from any position, from any process", async () => {
     const streamed = await respond(rig, { tools: [TOOL], inputs: runs(), stream: true });
     const events = eventsOf(streamed.body).map((event) => event.data);
     const { id } = (events[0] as Body).response;
@@ -67,7 +67,7 @@ describe("a stored response", () => {
     }
   });
 
-  test("whose events have expired streams its beginning and its end", async () => {
+  test("streams only its first and last event after the events have expired", async () => {
     const { body } = await respond(rig, { input: script({ text: "x" }) });
     await rig.api.redis.del(`{assistant-test}:response-events:org_a:${body.id}`);
     const again = eventsOf((await ask(`GET /v1/responses/${body.id}?stream=true`)).body).map((event) => event.data);
@@ -75,7 +75,7 @@ describe("a stored response", () => {
     expect((again[1] as Body).response).toEqual(body);
   });
 
-  test("lists its input, newest first, a page at a time", async () => {
+  test("lists its input newest first, in pages", async () => {
     const inputs = [
       { role: "user", content: "one" },
       { role: "assistant", content: "two" },
@@ -92,7 +92,7 @@ describe("a stored response", () => {
     expect(rest).toMatchObject({ has_more: false, data: [{ role: "user", content: [{ type: "text", text: "one" }] }] });
   });
 
-  test("is gone once it is deleted, events and all", async () => {
+  test("is gone with its events once it is deleted", async () => {
     const { body } = await respond(rig, { inputs: script({ text: "x" }) });
     expect((await ask(`DELETE /v1/responses/${body.id}`)).body).toEqual({ id: body.id, object: "response", deleted: true });
     for (const line of [
@@ -108,7 +108,7 @@ describe("a stored response", () => {
     expect([next.status, next.body.error.param]).toEqual([404, "previous_response_id"]);
   });
 
-  test("is not there for another organization", async () => {
+  test("does not exist for another organization", async () => {
     const { body } = await respond(rig, { inputs: script({ text: "x" }) });
     for (const line of [
       `GET /v1/responses/${body.id}`,
@@ -123,7 +123,7 @@ describe("a stored response", () => {
     expect((await ask(`GET /v1/responses/${body.id}`)).status).toBe(200);
   });
 
-  test("expires, with every key of it", async () => {
+  test("expires with all its keys", async () => {
     const { body } = await respond(rig, { inputs: script({ text: "x" }) });
     const keys = await rig.api.redis.keys(`*${body.id}*`);
     expect(keys.length).toBe(2);
@@ -131,7 +131,7 @@ describe("a stored response", () => {
   });
 });
 
-test("store false keeps nothing", async () => {
+test("with store false nothing is stored", async () => {
   const { body } = await respond(rig, { inputs: script({ text: "x" }), store: false });
   expect(body).toMatchObject({ status: "completed", store: false });
   expect((await ask(`GET /v1/responses/${body.id}`)).status).toBe(404);
@@ -139,25 +139,25 @@ test("store false keeps nothing", async () => {
 });
 
 describe("in the background", () => {
-  test("a response is answered at once, runs on, and can be fetched from any process", async () => {
+  test("a response returns immediately, continues, and can be read from any process", async () => {
     const { body } = await respond(rig, { tools: [TOOL], inputs: script({ code: "1", pauseMs: 100 }, { text: "done" }), background: true });
     expect(["queued", "in_progress"]).toContain(body.status);
     expect(await ended(body.id, other)).toMatchObject({ status: "completed", background: true });
   });
 
-  test("a stream that breaks off leaves it running, and another process streams the rest", async () => {
-    const inputs = script({ text: "a long text, told slowly", slowMs: 60 });
+  test("a broken stream leaves the response running, and another process streams the rest", async () => {
+    const inputs = script({ text: "a long text, sent slowly", slowMs: 60 });
     const started = await respond(rig, { inputs, background: true });
     const rest = await ask(`GET /v1/responses/${started.body.id}?stream=true&starting_after=1`, other);
     const events = eventsOf(rest.body).map((event) => event.data as Body);
     expect(events[0]?.sequence_number).toBe(2);
     expect(events.at(-1)).toMatchObject({
       type: "response.completed",
-      response: { output: [{ content: [{ text: "a long text, told slowly" }] }] },
+      response: { output: [{ content: [{ text: "a long text, sent slowly" }] }] },
     });
   });
 
-  test("it says queued before it says in_progress", async () => {
+  test("a response is queued before it is in_progress", async () => {
     const streamed = await respond(rig, { input: script({ text: "x" }), background: true, stream: true });
     expect(names(eventsOf(streamed.body).map((event) => event.data)).slice(0, 3)).toEqual(["created", "queued", "in_progress"]);
   });
@@ -165,7 +165,7 @@ describe("in the background", () => {
   test.each([
     ["the process that runs it", () => rig.api],
     ["another process", () => other],
-  ])("it is cancelled from %s, and its code with it", async (_, api) => {
+  ])("a response is cancelled through %s, and its code with it", async (_, api) => {
     rig.onCode = () => null;
     const { body } = await respond(rig, { tools: [TOOL], inputs: runs(), background: true });
     await until(async () => (rig.ran.length > 0 ? true : null));
@@ -175,7 +175,7 @@ describe("in the background", () => {
     expect((await ask(`POST /v1/responses/${body.id}/cancel`)).body.status).toBe("cancelled");
   });
 
-  test("it is not deleted while it runs", async () => {
+  test("a response cannot be deleted while it runs", async () => {
     rig.onCode = () => null;
     const { body } = await respond(rig, { tools: [TOOL], inputs: runs(), background: true });
     const refused = await ask(`DELETE /v1/responses/${body.id}`, other);
@@ -184,12 +184,12 @@ describe("in the background", () => {
     expect((await ask(`DELETE /v1/responses/${body.id}`)).status).toBe(200);
   });
 
-  test("it needs to be stored", async () => {
+  test("a response must be stored", async () => {
     const answer = await respond(rig, { inputs: "x", background: true, store: false });
     expect([answer.status, answer.body.error.param]).toEqual([422, "background"]);
   });
 
-  test("it has failed once its process is gone", async () => {
+  test("a response has failed once its process is gone", async () => {
     const { body } = await respond(rig, { inputs: script({ text: "x" }) });
     const key = `{assistant-test}:response:org_a:${body.id}`;
     const doc = JSON.parse((await rig.api.redis.hget(key, "doc")) ?? "");
@@ -200,8 +200,8 @@ describe("in the background", () => {
   });
 });
 
-describe("a caller that goes away", () => {
-  test.each([false, true])("cancels its response, and the code that runs (stream: %s)", async (stream) => {
+describe("a caller that disconnects", () => {
+  test.each([false, true])("cancels its response and the running code (stream: %s)", async (stream) => {
     rig.onCode = () => null;
     const inputs = runs();
     const req = request(`${rig.api.url}/v1/responses`, {
@@ -217,7 +217,7 @@ describe("a caller that goes away", () => {
   });
 });
 
-test("more responses than an organization may run at once are refused, and told when to come back", async () => {
+test("more concurrent responses than an organization may run are refused, with Retry-After", async () => {
   const narrow = await startRig({ limits: { responsesPerOrganizationMax: 1 } });
   try {
     narrow.onCode = () => null;
@@ -235,7 +235,7 @@ test("more responses than an organization may run at once are refused, and told 
   }
 });
 
-test("a response that takes longer than it may fails, and its code is stopped", async () => {
+test("a response that exceeds its time limit fails, and its code is stopped", async () => {
   const short = await startRig({ limits: { responseTimeoutMsMax: 300 } });
   try {
     short.onCode = () => null;

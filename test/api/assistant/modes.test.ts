@@ -22,14 +22,14 @@ describe("on", () => {
     ["tool_choice naming the tool", { tools: [TOOL], tool_choice: { type: "code_interpreter" } }],
     ["tool_choice required, with no other tool", { tools: [TOOL], tool_choice: "required" }],
     ["tool_choice, which goes before the mode", { tools: [{ ...TOOL, mode: "off" }], tool_choice: { type: "code_interpreter" } }],
-  ])("by %s forces the model's hand, and lets go once code ran", async (_, fields) => {
+  ])("by %s forces the tool until code has run", async (_, fields) => {
     const answer = await respond(rig, { ...fields, inputs: script({ code: "6*7" }, { text: "It is 42." }) });
     expect(types(answer.body)).toEqual(["code_interpreter_call", "message"]);
     const asked = await rig.model.asked();
     expect(asked.map(({ body }) => body.tool_choice)).toEqual([{ type: "function", function: { name: "code_interpreter" } }, "auto"]);
   });
 
-  test("runs code before any message also with a model that ignores it: its text is not told, it is asked again", async () => {
+  test("repeats the turn, without its text, when the model answers before it runs code", async () => {
     const events = await streamOf(rig, {
       tools: [{ ...TOOL, mode: "on" }],
       inputs: script({ text: "I know it." }, { text: "I do know." }, { code: "6*7" }, { text: "It is 42." }),
@@ -42,17 +42,17 @@ describe("on", () => {
     });
   });
 
-  test("ends with a clear error with a model that never runs code", async () => {
+  test("fails with code_not_run when the model never runs code", async () => {
     const answer = await respond(rig, { tools: [{ ...TOOL, mode: "on" }], inputs: script({ text: "41." }) });
     expect(answer.body).toMatchObject({
       status: "failed",
-      error: { code: "code_not_run", message: expect.stringContaining("told to run code") },
+      error: { code: "code_not_run", message: expect.stringContaining("did not run code") },
       output: [],
     });
     expect((await rig.model.asked()).length).toBe(3);
   });
 
-  test("asks in words where the model's server refuses a forced choice", async () => {
+  test("instructs the model in words when its server refuses a forced tool choice", async () => {
     const answer = await respond(rig, {
       tools: [{ ...TOOL, mode: "on" }],
       inputs: script({ status: 400 }, { code: "6*7" }, { text: "42" }),
@@ -61,7 +61,7 @@ describe("on", () => {
     expect((await rig.model.asked()).map(({ body }) => body.tool_choice)).toEqual([expect.anything(), "auto", "auto"]);
   });
 
-  test("takes code that could not be run for no code", async () => {
+  test("does not count code that could not be run", async () => {
     const answer = await respond(rig, {
       tools: [{ ...TOOL, mode: "on" }],
       inputs: script({ arguments: "{}" }, { text: "41" }, { code: "6*7" }, { text: "42" }),
@@ -70,7 +70,7 @@ describe("on", () => {
     expect(rig.ran).toEqual(["6*7"]);
   });
 
-  test("takes code that never started for no code", async () => {
+  test("does not count code that never started", async () => {
     rig.onCode = () => ({ end: { status: "errored", cause: "worker_lost", outcome: "never_started" } });
     const answer = await respond(rig, { tools: [{ ...TOOL, mode: "on" }], inputs: script({ code: "6*7" }, { text: "41" }) });
     expect(answer.body).toMatchObject({ status: "failed", error: { code: "code_not_run" } });
@@ -81,7 +81,7 @@ describe("off", () => {
   test.each([
     ["the tool's mode", { tools: [{ ...TOOL, mode: "off" }] }],
     ["tool_choice none", { tools: [TOOL], tool_choice: "none" }],
-    ["no tool", {}],
+    ["omitting the tool", {}],
   ])("by %s withholds the tool", async (_, fields) => {
     const answer = await respond(rig, { ...fields, inputs: script({ text: "hello" }) });
     expect(types(answer.body)).toEqual(["message"]);
@@ -89,7 +89,7 @@ describe("off", () => {
     expect([asked?.body.tools, asked?.body.tool_choice]).toEqual([undefined, undefined]);
   });
 
-  test("runs no code although the model asks for it, and tells it so", async () => {
+  test("runs no code when the model calls the tool, and adds a note for the model", async () => {
     const events = await streamOf(rig, { tools: [{ ...TOOL, mode: "off" }], inputs: script({ code: "6*7" }, { text: "About 42." }) });
     expect([rig.ran, rig.sessions.created]).toEqual([[], []]);
     expect(names(events).some((name) => name.includes("code"))).toBe(false);
@@ -97,7 +97,7 @@ describe("off", () => {
     expect((await rig.model.asked())[1]?.body.messages.at(-1).content).toContain("without calling tools");
   });
 
-  test("ends with a clear error when the model asks for nothing else", async () => {
+  test("fails with code_not_allowed when the model keeps calling the tool", async () => {
     const answer = await respond(rig, { tools: [{ ...TOOL, mode: "off" }], inputs: script({ code: "6*7" }) });
     expect(answer.body).toMatchObject({ status: "failed", error: { code: "code_not_allowed" }, output: [] });
     expect(rig.ran).toEqual([]);
@@ -119,7 +119,7 @@ describe("functions of the caller", () => {
   };
   const calls = [{ name: "lookup", arguments: '{"city":"Paris"}' }];
 
-  test("reach the model untouched, and its call ends the response for the caller to answer", async () => {
+  test("reach the model unchanged, and its call ends the response", async () => {
     const events = await streamOf(rig, { tools: [TOOL, LOOKUP], input: script({ calls }) });
     expect(names(events)).toEqual([
       "created",
@@ -146,7 +146,7 @@ describe("functions of the caller", () => {
     expect((await rig.model.asked())[0]?.body.tools[1]).toEqual({ type: "function", function: declared });
   });
 
-  test("are answered in the next request, and the model sees call and answer", async () => {
+  test("are answered in the next request, and the model sees call and output", async () => {
     const first = await respond(rig, { tools: [TOOL, LOOKUP], input: script({ calls }) });
     const { call_id } = first.body.output[0];
     const input = [
@@ -166,7 +166,7 @@ describe("functions of the caller", () => {
     ]);
   });
 
-  test("that were not answered are refused before the model is asked", async () => {
+  test("without an output are refused before the model is called", async () => {
     const first = await respond(rig, { tools: [LOOKUP], input: script({ calls }) });
     const second = await respond(rig, { tools: [LOOKUP], previous_response_id: first.body.id, input: "And?" });
     expect([second.status, second.body.error.code, second.body.error.param]).toEqual([422, "invalid_field", "input"]);
@@ -182,13 +182,13 @@ describe("functions of the caller", () => {
     ]);
   });
 
-  test("may be narrowed by allowed_tools", async () => {
+  test("can be restricted by allowed_tools", async () => {
     const tool_choice = { type: "allowed_tools", mode: "auto", tools: [{ type: "function", name: "lookup" }] };
     await respond(rig, { tools: [TOOL, LOOKUP], tool_choice, input: script({ text: "hi" }) });
     expect((await rig.model.asked())[0]?.body.tools.map((tool: { function: { name: string } }) => tool.function.name)).toEqual(["lookup"]);
   });
 
-  test("cut by the bound of tokens are incomplete, and the response with them", async () => {
+  test("cut by the token limit are incomplete, like the response", async () => {
     const answer = await respond(rig, {
       tools: [LOOKUP],
       inputs: script({ calls: [{ name: "lookup", arguments: '{"ci' }], finish: "length" }),
@@ -200,7 +200,7 @@ describe("functions of the caller", () => {
     });
   });
 
-  test("called beside code leave the code to run first", async () => {
+  test("called together with code are returned after the code has run", async () => {
     const both = [{ name: "code_interpreter", arguments: '{"code":"6*7"}' }, ...calls];
     const answer = await respond(rig, { tools: [TOOL, LOOKUP], inputs: script({ calls: both }) });
     expect(answer.body.status).toBe("completed");

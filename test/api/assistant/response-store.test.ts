@@ -16,7 +16,7 @@ afterAll(async () => {
   await server.stop();
 });
 
-test("responses are refused once what an organization keeps is at its bound, and their ends count", async () => {
+test("responses are refused once an organization's stored bytes reach the bound, and their ends count", async () => {
   const store = new RedisResponseStore({ redis, prefix: "ci", limits: makeLimits({ recordsBytesPerOrganizationMax: 1_000 }) });
   const response = { organization: "org_a", id: "resp_1", status: "in_progress" } as Parameters<typeof store.create>[0];
   await store.create(response);
@@ -26,7 +26,7 @@ test("responses are refused once what an organization keeps is at its bound, and
   await store.create({ ...response, organization: "org_b" });
 });
 
-test("a response that is deleted counts no more, with whatever its end added", async () => {
+test("a deleted response no longer counts, including what its end added", async () => {
   const store = new RedisResponseStore({ redis, prefix: "deleted", limits: makeLimits() });
   const response = { organization: "org_a", id: "resp_1", status: "in_progress" } as Parameters<typeof store.create>[0];
   const kept = async () => Object.values(await redis.hgetall("{deleted}:kept:org_a")).reduce((sum, bytes) => sum + Number(bytes), 0);

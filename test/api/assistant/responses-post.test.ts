@@ -124,8 +124,8 @@ describe("the compound-interest example", () => {
   });
 });
 
-describe("what the model is told", () => {
-  test("is the tool with this operator's limits, and its key, and nothing else of ours", async () => {
+describe("what the model receives", () => {
+  test("is the tool with the operator's limits, the model's key, and no other secret", async () => {
     await respond(rig, { tools: [TOOL], inputs: script({ text: "hello" }), instructions: "Be brief." });
     const [asked] = await rig.model.asked();
     expect(asked?.path).toBe("/v1/chat/completions");
@@ -136,7 +136,7 @@ describe("what the model is told", () => {
     for (const claim of ["30 seconds", "512 MiB", "no network", "nothing can be installed", "pandas"]) expect(description).toContain(claim);
   });
 
-  test("is what code printed, its errors with their lines, and its limits in words", async () => {
+  test("is what code printed, its tracebacks, and the limits that it reached", async () => {
     rig.onCode = () => ({
       outputs: [
         text("before"),
@@ -155,16 +155,16 @@ describe("what the model is told", () => {
     expect(failing.body.output[0]).toMatchObject({ status: "failed", cause: "exception" });
     rig.onCode = () => ({ outputs: [text("half")], end: { status: "incomplete", cause: "timeout", evidence: { limit_value: 30_000 } } });
     await respond(rig, { tools: [TOOL], inputs: script({ code: "while True: pass" }, { text: "It took too long." }) });
-    const told = (await rig.model.asked()).flatMap((asked) =>
+    const received = (await rig.model.asked()).flatMap((asked) =>
       asked.body.messages.filter((message: { role: string }) => message.role === "tool"),
     );
-    expect(told.map((message) => message.content)).toEqual([
+    expect(received.map((message) => message.content)).toEqual([
       "before\nTraceback:\n  line 2\nZeroDivisionError: division by zero",
       "half\n[Stopped: the code ran longer than 30 seconds.]",
     ]);
   });
 
-  test("of long output is its beginning and end, and how much was left out", async () => {
+  test("of long output is its beginning and end, and the length of the cut", async () => {
     rig.onCode = () => ({ outputs: [text(`begin${"x".repeat(100_000)}end`)] });
     await respond(rig, { tools: [TOOL], inputs: script({ code: "1" }, { text: "long" }) });
     const { content } = (await rig.model.asked()).at(-1)?.body.messages.at(-1) ?? {};
@@ -174,7 +174,7 @@ describe("what the model is told", () => {
 });
 
 describe("several blocks of code", () => {
-  test("run one after another in one session, in the order the model wrote them", async () => {
+  test("run one after another in one session, in the model's order", async () => {
     const both = [
       { name: "code_interpreter", arguments: '{"code":"a = 1 # first"}' },
       { name: "code_interpreter", arguments: '{"code":"print(a) # second"}' },
@@ -196,7 +196,7 @@ describe("several blocks of code", () => {
     ]);
   });
 
-  test("are at most max_tool_calls: then the model has to answer", async () => {
+  test("are bounded by max_tool_calls, after which the model must answer", async () => {
     const calls = ["# 1", "# 2", "# 3"].map((code) => ({ code }));
     const answer = await respond(rig, {
       tools: [TOOL],
@@ -209,26 +209,26 @@ describe("several blocks of code", () => {
     expect(asked.at(-1)?.body.messages.at(-1).content).toMatch(/bound of tool calls/);
   });
 
-  test("without end are ended by the bound, and the response says so", async () => {
+  test("without end are stopped by the bound, and the response is incomplete", async () => {
     const answer = await respond(rig, { tools: [TOOL], max_tool_calls: 3, inputs: script({ code: "# again" }) });
     expect(answer.body).toMatchObject({ status: "incomplete", incomplete_details: { reason: "max_tool_calls" } });
     expect(rig.ran.length).toBe(3);
   });
 });
 
-describe("code that can not be run", () => {
+describe("code that cannot be run", () => {
   test.each([
     ["whose arguments are no JSON", { arguments: '{"code": "print(1)' }],
     ["without code", { arguments: '{"language": "python"}' }],
     ["that is empty", { code: "  " }],
-  ])("%s runs nothing, and the model is told how to call", async (_, turn) => {
+  ])("%s runs nothing, and a note explains the call to the model", async (_, turn) => {
     const answer = await respond(rig, { tools: [TOOL], inputs: script(turn, { code: "# ok" }, { text: "fine" }) });
     expect(rig.ran).toEqual(["# ok"]);
     expect(answer.body.output.map((item: { status: string }) => item.status)).toEqual(["failed", "completed", "completed"]);
     expect((await rig.model.asked())[1]?.body.messages.at(-1).content).toMatch(/The code was not run/);
   });
 
-  test("of a tool that there is not is told so, and ends after a few times", async () => {
+  test("for an unknown tool gets a note, and fails the response after a few attempts", async () => {
     const calls = [{ name: "browser", arguments: "{}" }];
     const patient = await respond(rig, { tools: [TOOL], inputs: script({ calls }, { text: "fine" }) });
     expect(patient.body).toMatchObject({ status: "completed" });
@@ -237,8 +237,8 @@ describe("code that can not be run", () => {
   });
 });
 
-test("a refusal of the model is a part of its message", async () => {
-  const events = await streamOf(rig, { input: script({ refusal: "I can not do that." }) });
+test("a refusal by the model is a part of its message", async () => {
+  const events = await streamOf(rig, { input: script({ refusal: "I cannot do that." }) });
   expect(names(events)).toEqual([
     "created",
     "in_progress",
@@ -250,19 +250,19 @@ test("a refusal of the model is a part of its message", async () => {
     "output_item.done",
     "completed",
   ]);
-  expect(events.at(-1).response.output[0].content).toEqual([{ type: "refusal", refusal: "I can not do that." }]);
+  expect(events.at(-1).response.output[0].content).toEqual([{ type: "refusal", refusal: "I cannot do that." }]);
 });
 
 test.each([
   ["length", "max_output_tokens"],
   ["content_filter", "content_filter"],
-])("an answer that ends for its %s is incomplete, and says why", async (finish, reason) => {
+])("an answer with finish reason %s is incomplete, with the reason", async (finish, reason) => {
   const answer = await respond(rig, { inputs: script({ text: "half of", finish }) });
   expect(answer.body).toMatchObject({ status: "incomplete", incomplete_details: { reason } });
   expect(answer.body.output[0]).toMatchObject({ status: "incomplete", content: [{ text: "half of" }] });
 });
 
-test("files that the message mentions are cited where they stand", async () => {
+test("files are cited where the message mentions them", async () => {
   const file = {
     type: "file",
     file_id: `file_${"1".repeat(24)}`,
@@ -289,13 +289,13 @@ test("files that the message mentions are cited where they stand", async () => {
   expect((await rig.model.asked())[1]?.body.messages.at(-1).content).toContain('[file "out/plot.png" created, 1 bytes: /f]');
 });
 
-test("a server that does not stream is understood", async () => {
+test("a server that does not stream is supported", async () => {
   const answer = await respond(rig, { tools: [TOOL], inputs: script({ code: "# whole", whole: true }, { text: "whole", whole: true }) });
   expect(answer.body).toMatchObject({ status: "completed" });
   expect(rig.ran).toEqual(["# whole"]);
 });
 
-test("metrics count responses by how they ended, and hold nothing of what was said", async () => {
+test("metrics count responses by their end, without any content", async () => {
   await respond(rig, { tools: [TOOL], inputs: script({ code: "print('private')" }, { text: "private" }), metadata: { secret: "private" } });
   await respond(rig, { inputs: script({ status: 401 }) });
   const text = await rig.api.deps.metrics.registry.metrics();
@@ -306,7 +306,7 @@ test("metrics count responses by how they ended, and hold nothing of what was sa
   expect(text).not.toContain("private");
 });
 
-test("our stream tells what code puts out while it runs; OpenAI's does not", async () => {
+test("our stream has the outputs of running code; OpenAI's does not", async () => {
   const turns = () => script({ code: "# live" }, { text: "ok" });
   const own = await streamOf(rig, { tools: [TOOL], inputs: turns() });
   expect(own.find((event) => event.type === "response.code_interpreter_call.output")).toMatchObject({

@@ -12,7 +12,7 @@ import { type ModelServer, startModelServer } from "../../support/servers/model-
 
 export const MODEL_KEY = "sk-the-key-of-the-model";
 
-/** What a block of code comes to: its outputs, and how it ends; null leaves it running. */
+/** The result of a block of code: its outputs and its end; null leaves it running. */
 export type Ran = { outputs?: Output[]; end?: Partial<ExecutionEnd> } | null;
 
 export interface Rig {
@@ -24,7 +24,7 @@ export interface Rig {
   foreignKey: string;
   /** Code that ran, in order. */
   ran: string[];
-  /** Answers for code; by default what it prints is its own text after `#`. */
+  /** Results by code; by default, code prints its own text after `#`. */
   onCode(code: string): Ran;
   /** Another api process on the same Redis. */
   second(): Promise<Api>;
@@ -95,13 +95,13 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
 function runFake(executions: FakeExecutions, id: string, rig: Pick<Rig, "ran" | "onCode">): void {
   const code = executions.stored.get(id)?.submission.request.code ?? "";
   rig.ran.push(code);
-  // Once `submit` has answered, as in a queue.
+  // After `submit` has resolved, as in a real queue.
   setImmediate(() => {
     executions.start(id);
-    const came = rig.onCode(code);
-    if (came === null) return;
-    for (const output of came.outputs ?? []) executions.output(id, output);
-    executions.end(id, came.end);
+    const result = rig.onCode(code);
+    if (result === null) return;
+    for (const output of result.outputs ?? []) executions.output(id, output);
+    executions.end(id, result.end);
   });
 }
 
@@ -110,7 +110,7 @@ export type Body = any;
 
 export const TOOL = { type: "code_interpreter" } as const;
 
-/** POST /v1/responses, the answer held against the API document. */
+/** POST /v1/responses; validates the HTTP response against the API document. */
 export async function respond(rig: Rig, body: object, key = rig.key): Promise<{ status: number; headers: Headers; body: Body }> {
   return call(rig.api.url, "POST /v1/responses", { key, body, as: "/v1/responses" });
 }
@@ -122,7 +122,7 @@ export async function streamOf(rig: Rig, body: object): Promise<Body[]> {
   return eventsOf(answer.body).map((event) => event.data);
 }
 
-/** Names of events, neighbours of one name told once. */
+/** Names of events, without adjacent duplicates. */
 export function names(events: readonly Body[]): string[] {
   return events.map((event) => event.type.replace(/^response\./, "")).filter((name, index, all) => name !== all[index - 1]);
 }

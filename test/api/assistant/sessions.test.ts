@@ -22,12 +22,12 @@ const upload = async (name: string, bytes: Uint8Array | string = "a,b\n1,2\n", o
 const toolTexts = (messages: Body[]) => messages.filter((message) => message.role === "tool").map((message) => message.content);
 
 describe("container auto", () => {
-  test("makes no session when no code runs", async () => {
+  test("creates no session when no code runs", async () => {
     await respond(rig, { tools: [TOOL], inputs: script({ text: "Paris." }) });
     expect(rig.sessions.created).toEqual([]);
   });
 
-  test("takes over the session of the response before, and its conversation", async () => {
+  test("continues the session and the conversation of the previous response", async () => {
     const first = await respond(rig, { tools: [TOOL], inputs: runs() });
     const second = await respond(rig, { tools: [TOOL], inputs: runs(), previous_response_id: first.body.id });
     expect(second.body.container_id).toBe(first.body.container_id);
@@ -47,7 +47,7 @@ describe("container auto", () => {
   });
 
   test.each(["expired", "lost"] as const)(
-    "replaces one that is %s by one with its files, and tells the model what is gone",
+    "replaces a session that is %s with a new one that has its files, with a note for the model",
     async (status) => {
       const first = await respond(rig, { tools: [TOOL], inputs: runs() });
       rig.sessions.end(first.body.container_id, status);
@@ -61,14 +61,14 @@ describe("container auto", () => {
     },
   );
 
-  test("replaces one that is forgotten by an empty one, and tells the model so", async () => {
+  test("replaces an unknown session with an empty one, with a note for the model", async () => {
     const first = await respond(rig, { tools: [TOOL], inputs: runs() });
     rig.sessions.kept.delete(first.body.container_id);
     await respond(rig, { tools: [TOOL], inputs: runs(), previous_response_id: first.body.id });
     expect(toolTexts((await rig.model.asked()).at(-1)?.body.messages)[1]).toMatch(/variables, imports and files no longer exist/);
   });
 
-  test("replaces one that is lost between two blocks of one response", async () => {
+  test("replaces a session that is lost between two blocks of one response", async () => {
     rig.onCode = (code) => {
       if (code === "kill()") for (const id of rig.sessions.kept.keys()) rig.sessions.end(id, "lost");
       return { end: code === "kill()" ? { status: "incomplete", cause: "timeout", evidence: { session_alive: false } } : {} };
@@ -78,12 +78,12 @@ describe("container auto", () => {
     expect([first.status, second.status]).toEqual(["incomplete", "completed"]);
     expect(second.container_id).not.toBe(first.container_id);
     expect(answer.body.container_id).toBe(second.container_id);
-    const told = toolTexts((await rig.model.asked()).at(-1)?.body.messages);
-    expect(told[0]).toContain("Variables and imports are gone.");
-    expect(told[1]).toContain("The earlier sandbox is gone");
+    const texts = toolTexts((await rig.model.asked()).at(-1)?.body.messages);
+    expect(texts[0]).toContain("Variables and imports are gone.");
+    expect(texts[1]).toContain("The earlier sandbox is gone");
   });
 
-  test("replaces one that expires while a file is placed in it", async () => {
+  test("replaces a session that expires while a file is placed in it", async () => {
     const first = await respond(rig, { tools: [TOOL], inputs: runs() });
     const file = await upload("late.csv");
     rig.sessions.beforeList = (id) => rig.sessions.end(id, "expired");
@@ -102,7 +102,7 @@ describe("container auto", () => {
     expect(rig.sessions.created.at(-1)).toMatchObject({ restoreFrom: first.body.container_id, fileIds: [file.id] });
   });
 
-  test("may go once the response has ended, unless the caller named it", async () => {
+  test("is released once the response has ended, unless the caller named it", async () => {
     const { body } = await respond(rig, { tools: [TOOL], inputs: runs() });
     expect(rig.sessions.created.at(-1)).toMatchObject({ givesWay: true });
     expect(rig.sessions.released).toContain(body.container_id);
@@ -111,13 +111,13 @@ describe("container auto", () => {
     expect(rig.sessions.released).not.toContain(named.id);
   });
 
-  test("that can not be had fails the response with the reason", async () => {
+  test("that is unavailable fails the response with the reason", async () => {
     rig.sessions.failNext = new ServiceError("container_unavailable", { detail: "No worker had room." });
     const answer = await respond(rig, { tools: [TOOL], inputs: runs() });
     expect(answer.body).toMatchObject({ status: "failed", error: { code: "container_unavailable", message: "No worker had room." } });
   });
 
-  test("takes memory_limit up to the operator's bound", async () => {
+  test("accepts memory_limit up to the operator's bound", async () => {
     const answer = await respond(rig, { tools: [{ ...TOOL, container: { type: "auto", memory_limit: "4g" } }], input: runs() });
     expect([answer.status, answer.body.error.code]).toEqual([422, "invalid_field"]);
     expect(answer.body.detail).toContain("1024 MiB");
@@ -138,7 +138,7 @@ describe("a container that is named", () => {
     ["foreign", 404, "container_not_found"],
     ["expired", 410, "container_expired"],
     ["lost", 410, "container_lost"],
-  ])("and is %s is %i %s before the model is asked", async (kind, status, code) => {
+  ])("and is %s returns %i %s before the model is called", async (kind, status, code) => {
     const { id } = await rig.sessions.create(kind === "foreign" ? "org_b" : "org_a", {});
     if (kind === "expired" || kind === "lost") rig.sessions.end(id, kind);
     const answer = await respond(rig, { tools: [{ ...TOOL, container: kind === "unknown" ? newId("container") : id }], input: runs() });
@@ -146,7 +146,7 @@ describe("a container that is named", () => {
     expect(await rig.model.asked()).toEqual([]);
   });
 
-  test("and lost meanwhile fails the response, and is not replaced behind the caller's back", async () => {
+  test("and lost meanwhile fails the response instead of being replaced", async () => {
     const { id } = await rig.sessions.create("org_a", {});
     rig.onCode = () => {
       rig.sessions.end(id, "lost");
@@ -159,7 +159,7 @@ describe("a container that is named", () => {
 });
 
 describe("files", () => {
-  test("of input, tool and container are in the folder, and the model is told of those in the input", async () => {
+  test("of input, tool and container are in the folder, and the model sees the names of those in the input", async () => {
     const [a, b, c] = [await upload("a.csv"), await upload("b.csv"), await upload("c.csv")];
     const inputs = [
       {
@@ -176,7 +176,7 @@ describe("files", () => {
     expect((await rig.model.asked())[0]?.body.messages[1].content).toContain('[Files in /mnt/data: "a.csv"]');
   });
 
-  test("of a later request join the session that is taken over", async () => {
+  test("of a later request are added to the continued session", async () => {
     const first = await respond(rig, { tools: [TOOL], inputs: runs() });
     const late = await upload("late.csv");
     const input = [
@@ -192,7 +192,7 @@ describe("files", () => {
     expect(rig.sessions.kept.get(first.body.container_id)?.fileIds).toEqual([late.id]);
   });
 
-  test("are placed once: what code made of them stays", async () => {
+  test("are placed once, so that changes by code are kept", async () => {
     const file = await upload("once.csv");
     const inputs = (turns: string) => [
       {
@@ -213,7 +213,7 @@ describe("files", () => {
     expect(rig.sessions.created.at(-1)).toMatchObject({ restoreFrom: first.body.container_id, fileIds: [] });
   });
 
-  test("of a message that no code followed are placed when code runs", async () => {
+  test("of a message without code are placed when code runs later", async () => {
     const first = await respond(rig, { tools: [TOOL], inputs: runs() });
     const file = await upload("later.csv");
     const inputs = [
@@ -231,7 +231,7 @@ describe("files", () => {
     expect(rig.sessions.kept.get(first.body.container_id)?.fileIds).toEqual([file.id]);
   });
 
-  test("of an earlier message that were deleted since do not end the conversation", async () => {
+  test("of an earlier message may be deleted without ending the conversation", async () => {
     const file = await upload("gone.csv");
     const inputs = [
       {
@@ -260,7 +260,7 @@ describe("files", () => {
     expect(await rig.api.files.get("org_a", id ?? "")).toMatchObject({ name: "inline.txt", bytes: 5 });
   });
 
-  test.each(["unknown", "foreign"])("that are %s are refused by name", async (kind) => {
+  test.each(["unknown", "foreign"])("that are %s are refused, with the field", async (kind) => {
     const id = kind === "unknown" ? newId("file") : (await upload("x.csv", "x", "org_b")).id;
     const inMessage = await respond(rig, { tools: [TOOL], inputs: [{ role: "user", content: [{ type: "file", file_id: id }] }] });
     expect([inMessage.status, inMessage.body.error.param]).toEqual([422, "inputs.0.content.0.file_id"]);
@@ -268,7 +268,7 @@ describe("files", () => {
     expect([inTool.status, inTool.body.error.param]).toEqual([422, "file_ids"]);
   });
 
-  test("that are images are shown to a model that sees images, as are those that code draws", async () => {
+  test("that are images are sent to a model that accepts images, like images that code makes", async () => {
     const png = await upload("photo.png", new Uint8Array([137, 80, 78, 71]));
     rig.onCode = () => ({
       outputs: [{ type: "image", mime_type: "image/png", file_id: png.id, url: "/u", bytes: 4, width: 2, height: 3, role: "display" }],

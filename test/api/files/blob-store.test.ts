@@ -20,21 +20,21 @@ async function* chunks(...parts: Array<string | Uint8Array | Error>): AsyncGener
   }
 }
 
-/** Of the files that this process has open. */
+/** Paths of the files that this process has open. */
 function openPaths(): string[] {
   return readdirSync("/proc/self/fd").flatMap((fd) => {
     try {
       return [readlinkSync(`/proc/self/fd/${fd}`)];
     } catch {
-      // The one by which the folder was read.
+      // The descriptor that was used to read the folder.
       return [];
     }
   });
 }
 
-/** What every blob store promises. `names` lists all that is kept, half-written things too. */
-function promises(name: string, open: () => Promise<{ store: BlobStore; names(): Promise<string[]>; close(): Promise<void> }>): void {
-  describe(`${name} keeps what BlobStore promises`, () => {
+/** The contract of every blob store. `names` lists everything that is stored, including partial writes. */
+function contract(name: string, open: () => Promise<{ store: BlobStore; names(): Promise<string[]>; close(): Promise<void> }>): void {
+  describe(`${name} fulfils the contract of BlobStore`, () => {
     let store: BlobStore;
     let names: () => Promise<string[]>;
     let close: () => Promise<void>;
@@ -43,11 +43,11 @@ function promises(name: string, open: () => Promise<{ store: BlobStore; names():
     });
     afterEach(() => close());
     const read = async (id: string, range?: { start: number; end: number }) => {
-      const lent = await store.get(id, range);
-      return lent === null ? null : (await gather(lent)).toString("latin1");
+      const borrowed = await store.get(id, range);
+      return borrowed === null ? null : (await gather(borrowed)).toString("latin1");
     };
 
-    test("gives back the bytes, their count and their SHA-256", async () => {
+    test("returns the bytes, their count and their SHA-256", async () => {
       const bytes = randomBytes(12_000_003);
       const id = newId("file");
       const kept = await store.put(id, chunks(bytes.subarray(0, 7), bytes.subarray(7, 500_000), bytes.subarray(500_000)), 2e7);
@@ -55,7 +55,7 @@ function promises(name: string, open: () => Promise<{ store: BlobStore; names():
       expect(await read(id)).toBe(bytes.toString("latin1"));
     });
 
-    test("gives a range, both ends included", async () => {
+    test("returns a range, both ends included", async () => {
       const id = newId("file");
       await store.put(id, chunks("0123456789"), 10);
       expect(await read(id, { start: 0, end: 2 })).toBe("012");
@@ -63,26 +63,26 @@ function promises(name: string, open: () => Promise<{ store: BlobStore; names():
       expect(await read(id, { start: 3, end: 9 })).toBe("3456789");
     });
 
-    test("keeps nothing as something", async () => {
+    test("stores an empty blob", async () => {
       const id = newId("file");
       expect((await store.put(id, chunks(), 0)).bytes).toBe(0);
       expect(await read(id)).toBe("");
     });
 
-    test("takes exactly the limit, and refuses one byte more with nothing left", async () => {
+    test("accepts exactly the limit, and refuses one byte more without leaving anything", async () => {
       const id = newId("file");
       expect((await store.put(id, chunks("12345"), 5)).bytes).toBe(5);
       await expect(store.put(newId("file"), chunks("123", "456"), 5)).rejects.toThrow(BlobTooLarge);
       expect(await names()).toEqual([id]);
     });
 
-    test("passes on what the source throws, with nothing left", async () => {
+    test("passes on the source's error without leaving anything", async () => {
       const error = new Error("the sender is gone");
       await expect(store.put(newId("file"), chunks("some", error), 100)).rejects.toBe(error);
       expect(await names()).toEqual([]);
     });
 
-    test("leaves nothing of a large one either, too large or cut off near its end", async () => {
+    test("leaves nothing of a large blob that is too large or fails near its end", async () => {
       const most = Array.from({ length: 11 }, () => randomBytes(1024 * 1024));
       await expect(store.put(newId("file"), chunks(...most), 11 * 1024 * 1024 - 1)).rejects.toThrow(BlobTooLarge);
       const error = new Error("the sender is gone");
@@ -96,7 +96,7 @@ function promises(name: string, open: () => Promise<{ store: BlobStore; names():
       await expect(store.delete(id)).rejects.toThrow(RangeError);
     });
 
-    test("has nothing under other ids, and deletes twice without a word", async () => {
+    test("has nothing under other ids, and deletes idempotently", async () => {
       const id = newId("file");
       expect(await read(id)).toBeNull();
       await store.put(id, chunks("x"), 1);
@@ -106,13 +106,13 @@ function promises(name: string, open: () => Promise<{ store: BlobStore; names():
       expect(await names()).toEqual([]);
     });
 
-    test("keeps two that come at once apart", async () => {
+    test("keeps concurrent blobs apart", async () => {
       const ids = Array.from({ length: 20 }, () => newId("file"));
       await Promise.all(ids.map((id) => store.put(id, chunks(id.slice(0, 9), id.slice(9)), 100)));
       for (const id of ids) expect(await read(id)).toBe(id);
     });
 
-    test("sweeps nothing young", async () => {
+    test("does not sweep new blobs", async () => {
       await store.put(newId("file"), chunks("x"), 1);
       expect(await store.sweep(60_000)).toBe(0);
       expect(await names()).toHaveLength(1);
@@ -130,11 +130,11 @@ const openFolder = async () => {
   };
   return { store: new FolderStore(root), root, names, close: () => rm(folder, { recursive: true, force: true }) };
 };
-promises("FolderStore", openFolder);
+contract("FolderStore", openFolder);
 
 describe("FolderStore", () => {
-  // Not among the promises, as the S3 server of the tests takes an end of 0 for none.
-  test("gives the first byte alone", async () => {
+  // Not in the contract, because the S3 server of the tests treats an end of 0 as no end.
+  test("returns only the first byte", async () => {
     const { store, close } = await openFolder();
     const id = newId("file");
     await store.put(id, chunks("0123"), 4);
@@ -142,28 +142,28 @@ describe("FolderStore", () => {
     await close();
   });
 
-  test.each<[string, (lent: BorrowedChunks) => Promise<void>]>([
-    ["read to its end", async (lent) => void (await gather(lent))],
+  test.each<[string, (borrowed: BorrowedChunks) => Promise<void>]>([
+    ["read to its end", async (borrowed) => void (await gather(borrowed))],
     [
-      "read in part",
-      async (lent) => {
-        for await (const _ of lent) break;
+      "read partly",
+      async (borrowed) => {
+        for await (const _ of borrowed) break;
       },
     ],
-    ["not read at all", (lent) => lent.close()],
-  ])("keeps no blob open that was %s", async (_, use) => {
+    ["not read at all", (borrowed) => borrowed.close()],
+  ])("closes a blob that was %s", async (_, use) => {
     const { store, close } = await openFolder();
     const id = newId("file");
     await store.put(id, chunks(randomBytes(1024 * 1024)), 1024 * 1024);
-    const lent = await store.get(id);
-    if (lent === null) throw new Error("there is no blob");
+    const borrowed = await store.get(id);
+    if (borrowed === null) throw new Error("the blob does not exist");
     expect(openPaths().some((path) => path.endsWith(id))).toBe(true);
-    await use(lent);
+    await use(borrowed);
     expect(openPaths().some((path) => path.endsWith(id))).toBe(false);
     await close();
   });
 
-  test("sweeps the old and what was left half-written, and keeps the rest", async () => {
+  test("sweeps old blobs and partial writes, and keeps the rest", async () => {
     const { store, root, names, close } = await openFolder();
     const [old, young] = [newId("file"), newId("file")];
     for (const id of [old, young]) await store.put(id, chunks("x"), 1);
@@ -176,11 +176,11 @@ describe("FolderStore", () => {
     await close();
   });
 
-  test("sweeps a folder that is not there yet", async () => {
+  test("sweeps a folder that does not exist yet", async () => {
     expect(await new FolderStore("/nonexistent/blobs").sweep(0)).toBe(0);
   });
 
-  test("names its own failure apart from the source's", async () => {
+  test("distinguishes its own failure from the source's error", async () => {
     const { root, close } = await openFolder();
     await writeFile(root, "a file where the folder should be");
     await expect(new FolderStore(root).put(newId("file"), chunks("x"), 1)).rejects.toThrow(BlobStoreFailed);
@@ -200,9 +200,9 @@ describe("S3", () => {
     const store = await openS3Store({ ...s3.settings, prefix, ...changes });
     return { store, prefix, names: () => s3.names(prefix), close: async () => undefined };
   };
-  promises("S3Store", open);
+  contract("S3Store", open);
 
-  test("what is old is swept, and what is not ours stays, even under our prefix", async () => {
+  test("old blobs are swept, and other objects stay, even under our prefix", async () => {
     const { store, prefix, names } = await open();
     const ids = Array.from({ length: 12 }, () => newId("file"));
     for (const id of ids) await store.put(id, chunks("x"), 1);
@@ -212,7 +212,7 @@ describe("S3", () => {
     expect(await names()).toEqual(["Somebody.txt"]);
   });
 
-  test("a source is not read ahead of a server that takes nothing", async () => {
+  test("a source is not read ahead while the server accepts nothing", async () => {
     const deaf = createServer().listen(0, "127.0.0.1");
     await once(deaf, "listening");
     const sockets = new Set<Socket>();
@@ -234,7 +234,7 @@ describe("S3", () => {
     expect(read).toBeLessThan(20 * 1024 * 1024);
   });
 
-  test("a server that is away, or refuses the key, is the store's own failure", async () => {
+  test("a server that is away or refuses the key is a failure of the store", async () => {
     for (const changes of [{ endpoint: "http://127.0.0.1:9" }, { accessKeyId: "nobody" }, { bucket: "no-such-bucket" }]) {
       const { store } = await open(changes);
       const id = newId("file");
@@ -243,7 +243,7 @@ describe("S3", () => {
     }
   });
 
-  test("a link gives the bytes without a key, as an attachment of the type on record", async () => {
+  test("a link serves the bytes without a key, as an attachment with the given type", async () => {
     const { store } = await open({ linkSeconds: 60 });
     const id = newId("file");
     await store.put(id, chunks("<script>alert(1)</script>"), 100);

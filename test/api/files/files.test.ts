@@ -65,7 +65,7 @@ const walk = async (order: "asc" | "desc", limit: number, onPage: (page: FileRec
 describe("the bytes of an organization's files", () => {
   const file = { name: "a.txt", purpose: "user_data", executionId: null, bytesMax: 100 };
 
-  test("refuse more at their bound and leave nothing of what was refused; a deleted file makes room", async () => {
+  test("are refused at their bound without leaving anything; a deleted file makes room", async () => {
     const limits = makeLimits({ filesBytesPerOrganizationMax: 10 });
     const bounded = new Files({ store: new FolderStore(folder), catalog, limits, publicUrl: undefined });
     const first = await bounded.save("org_a", file, bytesOf("0123456789"));
@@ -78,7 +78,7 @@ describe("the bytes of an organization's files", () => {
 });
 
 describe("FileCatalog", () => {
-  test("every key it makes expires and names the organization", async () => {
+  test("gives every key an expiry and the organization", async () => {
     const mine = record({ executionId: newId("execution") });
     await catalog.add(mine);
     await catalog.own("org_a", newId("execution"), [mine.id]);
@@ -92,7 +92,7 @@ describe("FileCatalog", () => {
     }
   });
 
-  test.each([1, 2, 3, 7, 100])("walks files of one millisecond in pages of %i without losing or repeating one", async (limit) => {
+  test.each([1, 2, 3, 7, 100])("lists files of one millisecond in pages of %i without losing or repeating one", async (limit) => {
     const made = Array.from({ length: 7 }, () => record());
     made.push(record({ createdAt: 999 }), record({ createdAt: 1_001 }));
     for (const one of made) await catalog.add(one);
@@ -102,7 +102,7 @@ describe("FileCatalog", () => {
     expect(await walk("desc", limit)).toEqual(up.toReversed());
   });
 
-  test("can be walked by a caller that deletes as it goes", async () => {
+  test("can be listed by a caller that deletes files between pages", async () => {
     for (let i = 0; i < 7; i += 1) await catalog.add(record({ createdAt: 1_000 + (i >> 1) }));
     const seen = await walk("desc", 2, async (page) => {
       for (const one of page) await catalog.remove("org_a", one.id);
@@ -118,7 +118,7 @@ describe("FileCatalog", () => {
     expect(await walk("asc", 1)).toEqual([there.id]);
   });
 
-  test("a file that expires early leaves the others of its organization listed and counted", async () => {
+  test("still lists and counts the other files after one expires early", async () => {
     const createdAt = Date.now();
     const short = record({ createdAt, expiresAt: createdAt + 1 });
     const long = record({ createdAt, expiresAt: createdAt + RETENTION_MS });
@@ -130,13 +130,13 @@ describe("FileCatalog", () => {
     for (const key of await redis.keys("ci:{org_a}:files*")) expect(await redis.pttl(key)).toBeGreaterThan(RETENTION_MS / 2);
   });
 
-  test("drops index entries past the retention when a file is added", async () => {
+  test("drops index entries older than the retention when a file is added", async () => {
     await catalog.add(record());
     await catalog.add(record({ createdAt: 100_000, expiresAt: 160_000 }));
     expect(await redis.zcard("ci:{org_a}:files")).toBe(1);
   });
 
-  test("filters by purpose over page borders", async () => {
+  test("filters by purpose across pages", async () => {
     for (let i = 0; i < 9; i += 1) await catalog.add(record({ createdAt: 1_000 + i, purpose: i % 3 === 0 ? "batch" : "vision" }));
     const page = await catalog.list("org_a", { limit: 2, order: "asc", purpose: "batch" });
     expect(page?.data.map((one) => one.createdAt)).toEqual([1_000, 1_003]);
@@ -145,14 +145,14 @@ describe("FileCatalog", () => {
     expect([rest?.data.map((one) => one.createdAt), rest?.hasMore]).toEqual([[1_006], false]);
   });
 
-  test("removes once, when two do it at once", async () => {
+  test("removes a file once when two callers do it at once", async () => {
     const one = record();
     await catalog.add(one);
     const removed = await Promise.all([catalog.remove("org_a", one.id), catalog.remove("org_a", one.id)]);
     expect(removed.filter((result) => result !== null)).toHaveLength(1);
   });
 
-  test("knows nothing of one organization under another", async () => {
+  test("shows no file of one organization to another", async () => {
     const one = record();
     await catalog.add(one);
     expect(await catalog.get("org_b", one.id)).toBeNull();
@@ -168,7 +168,7 @@ describe("Files", () => {
   const save = (name: string, organization = "org_a") =>
     files.save(organization, { name, purpose: "user_data", executionId: null, bytesMax: 100 }, bytesOf(name));
 
-  test("gives a run the input it names, and keeps what the run makes", async () => {
+  test("gives a run its input files, and stores its output files", async () => {
     const input = await save("in.csv");
     const ports = files.portsOf(run);
     expect((await gather(await ports.openFile(input.id))).toString()).toBe("in.csv");
@@ -187,7 +187,7 @@ describe("Files", () => {
     await expect(files.portsOf(run).openFile(foreign.id)).rejects.toThrow("gone");
   });
 
-  test("forgets with an execution what it made and what was tied to it", async () => {
+  test("deletes with an execution the files that it made and that were tied to it", async () => {
     const made = await files.portsOf(run).saveFile({ name: "a", bytesMax: 1 }, bytesOf("a"));
     const [tied, free] = [await save("tied"), await save("free")];
     await files.own("org_a", run.id, [tied.id]);
@@ -199,7 +199,7 @@ describe("Files", () => {
     expect(left.map((entry) => entry.name)).toEqual([free.id]);
   });
 
-  test("a record whose bytes were swept reads as nothing", async () => {
+  test("returns null for a record whose bytes were swept", async () => {
     const one = await save("x");
     await new FolderStore(folder).delete(one.id);
     expect(await files.read(one)).toBeNull();

@@ -40,7 +40,7 @@ async function connect(api: Api, key: string, protocol: Protocol = "2025"): Prom
 const stdout = (text: string): Output => ({ type: "text", stream: "stdout", text });
 
 describe.each(protocols)("protocol %s", (protocol) => {
-  test("lists the tools with schemas and the operator's own limits", async () => {
+  test("lists the tools with schemas and the operator's limits", async () => {
     const api = await start({ limits: { runTimeoutMsMax: 7_000 } });
     const client = await connect(api, await api.newKey("org_a"), protocol);
     const { tools } = await client.listTools();
@@ -65,7 +65,7 @@ describe.each(protocols)("protocol %s", (protocol) => {
     expect(result.isError ?? false).toBe(false);
   });
 
-  test("an exception is an error whose traceback the model reads", async () => {
+  test("an exception is an error with the traceback for the model", async () => {
     const api = await start();
     api.executions.onSubmit = (id) => {
       api.executions.output(id, stdout("before"));
@@ -81,7 +81,7 @@ describe.each(protocols)("protocol %s", (protocol) => {
     ]);
   });
 
-  test("tells what code prints while it runs to a client that asks for progress", async () => {
+  test("sends what running code prints to a client that asks for progress", async () => {
     const api = await start();
     api.executions.onSubmit = (id) => {
       api.executions.start(id);
@@ -114,7 +114,7 @@ describe.each(protocols)("protocol %s", (protocol) => {
 });
 
 describe("files", () => {
-  test("are stored, listed, read, linked and followed", async () => {
+  test("are stored, listed, read and linked", async () => {
     const api = await start();
     const client = await connect(api, await api.newKey("org_a"));
     const stored = await client.callTool({ name: "upload_file", arguments: { name: "a/data.csv", text: "x,y\n1,2\n" } });
@@ -128,7 +128,7 @@ describe("files", () => {
     expect(resource.contents).toEqual([{ uri: link.uri, mimeType: "text/csv", text: "x,y\n1,2\n" }]);
   });
 
-  test("a long text is read in parts that join without loss", async () => {
+  test("of long text are read in parts that join without loss", async () => {
     const api = await start({ limits: { toolTextCharsMax: 1_000 } });
     const client = await connect(api, await api.newKey("org_a"));
     const whole = "größer ".repeat(400);
@@ -147,7 +147,7 @@ describe("files", () => {
     expect(joined).toBe(whole);
   });
 
-  test("an image is an image, other bytes are described and linked", async () => {
+  test("that are images are returned as images, other bytes described and linked", async () => {
     const api = await start();
     const client = await connect(api, await api.newKey("org_a"));
     const put = async (name: string, bytes: Buffer) => {
@@ -158,12 +158,12 @@ describe("files", () => {
     const image = await client.callTool({ name: "read_file", arguments: { file_id: await put("a.png", bytes) } });
     expect(image.content).toEqual([{ type: "image", mimeType: "image/png", data: bytes.toString("base64") }]);
     const other = await client.callTool({ name: "read_file", arguments: { file_id: await put("a.zip", bytes) } });
-    expect(other.content).toMatchObject([{ type: "text", text: expect.stringContaining("no text") }, { type: "resource_link" }]);
+    expect(other.content).toMatchObject([{ type: "text", text: expect.stringContaining("is not a text") }, { type: "resource_link" }]);
   });
 });
 
-describe("who may", () => {
-  test("another organization's files are not there", async () => {
+describe("access", () => {
+  test("another organization's files do not exist", async () => {
     const api = await start();
     const mine = await connect(api, await api.newKey("org_a"));
     const theirs = await connect(api, await api.newKey("org_b"));
@@ -177,7 +177,7 @@ describe("who may", () => {
     expect(used).toMatchObject({ isError: true, content: [{ text: expect.stringContaining("files.0.file_id") }] });
   });
 
-  test("another organization's call can not be cancelled, nor another session's", async () => {
+  test("calls of another organization or session cannot be cancelled", async () => {
     const api = await start();
     api.executions.onSubmit = (id) => api.executions.start(id);
     const post = async (key: string, session: string, body: object) => {
@@ -202,7 +202,7 @@ describe("who may", () => {
     await call.body?.cancel();
   });
 
-  test("a call is cancelled through another process than the one that serves it", async () => {
+  test("a call can be cancelled through another process", async () => {
     const first = await start();
     const second = await start({ deps: () => ({ executions: first.executions, keys: first.deps.keys }) });
     first.executions.onSubmit = (id) => first.executions.start(id);
@@ -221,7 +221,7 @@ describe("who may", () => {
     await (await call).body?.cancel();
   });
 
-  test("a call is cancelled also where the page that names it is not the first", async () => {
+  test("a call is cancelled even if it is not on the first page of executions", async () => {
     const api = await start();
     api.executions.onSubmit = (id) => api.executions.start(id);
     const list = api.executions.list.bind(api.executions);
@@ -244,7 +244,7 @@ describe("who may", () => {
       calls.push(post("one", { id, method: "tools/call", params: { name: "execute_python", arguments: { code: "1" } } }));
       await vi.waitFor(() => expect(api.executions.stored.size).toBe(id));
     }
-    // As another process would, which does not serve the call itself.
+    // Like a process that does not serve the call itself.
     const other = await start({ deps: () => ({ executions: api.executions, keys: api.deps.keys }) });
     const cancel = { method: "notifications/cancelled", params: { requestId: 1 } };
     await fetch(`${other.url}/mcp`, {
@@ -261,7 +261,7 @@ describe("who may", () => {
     await (await calls[0])?.body?.cancel();
   });
 
-  test("a key sees the tools of its scopes only", async () => {
+  test("a key sees only the tools of its scopes", async () => {
     const api = await start();
     const names = async (scope: "execute" | "read") =>
       (await (await connect(api, await api.newKey("org_a", [scope]))).listTools()).tools.map((tool) => tool.name);
@@ -271,7 +271,7 @@ describe("who may", () => {
     await expect(reader.callTool({ name: "execute_python", arguments: { code: "1" } })).rejects.toThrow(/execute_python/);
   });
 
-  test("keys are asked for as on the API, and requests are counted", async () => {
+  test("keys are required as on the API, and requests are counted", async () => {
     const taken: string[] = [];
     const api = await start({ deps: () => ({ rateLimit: { take: async (keyId) => void taken.push(keyId) } }) });
     const post = (headers: Record<string, string>) => fetch(`${api.url}/mcp`, { method: "POST", headers, body: "{}" });
@@ -304,11 +304,11 @@ describe("who may", () => {
       expect((await ask({ method: "POST", body, headers: { "content-type": "application/json" } })).status).toBe(400);
   });
 
-  test("a request without any body is the caller's fault", async () => {
+  test("a request without a body is a caller's error", async () => {
     const api = await start();
     const { hostname, port } = new URL(api.url);
     const client = net.connect(Number(port), hostname);
-    // Neither a length nor chunks, which no package leaves away.
+    // Neither a content length nor chunks; no HTTP library sends that.
     client.write(
       `POST /mcp HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${await api.newKey("org_a")}\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n\r\n`,
     );
@@ -317,7 +317,7 @@ describe("who may", () => {
     expect(String(answer)).toMatch(/^HTTP\/1\.1 400 /);
   });
 
-  test("a message of thousands of values, or with an address of thousands of characters, is refused by its bound", async () => {
+  test("a message with thousands of values, or an address with thousands of characters, is refused, with the bound", async () => {
     const api = await start();
     const headers = { authorization: `Bearer ${await api.newKey("org_a")}`, "content-type": "application/json" };
     const ask = async (params: object) => {
@@ -330,8 +330,8 @@ describe("who may", () => {
   });
 });
 
-describe("what goes wrong", () => {
-  test("a field that is wrong is named in an error the model reads", async () => {
+describe("errors", () => {
+  test("a wrong field is named in an error for the model", async () => {
     const api = await start();
     const client = await connect(api, await api.newKey("org_a"));
     for (const [args, field] of [
@@ -345,7 +345,7 @@ describe("what goes wrong", () => {
     expect(api.executions.stored.size).toBe(0);
   });
 
-  test("our own failure is an error without its cause", async () => {
+  test("a failure of the service is an error without its cause", async () => {
     const api = await start();
     const client = await connect(api, await api.newKey("org_a"));
     api.executions.failNext = new Error("password of the database");
@@ -354,7 +354,7 @@ describe("what goes wrong", () => {
     expect(JSON.stringify(result)).not.toContain("password");
   });
 
-  test("output before a time limit is there, and the end is said", async () => {
+  test("output before the time limit is returned, with the reason for the end", async () => {
     const api = await start();
     api.executions.onSubmit = (id) => {
       api.executions.output(id, stdout("half"));

@@ -3,10 +3,10 @@ import net from "node:net";
 import { expect, test } from "vitest";
 import { serve } from "../../../src/main/http-server.ts";
 
-/** Far beyond what a test may take: whatever closes earlier was not cut. */
+/** Longer than any test: a server that closes earlier did not cut its connections. */
 const NEVER_MS = 600_000;
 
-test("a connection that never asked anything does not hold up the stop, as those do not that were answered", async () => {
+test("neither unused connections nor idle ones delay the stop", async () => {
   const server = await serve((_request, response) => response.end("ok"), 0, "127.0.0.1");
   const silent = net.connect(server.port, "127.0.0.1");
   await once(silent, "connect");
@@ -15,7 +15,7 @@ test("a connection that never asked anything does not hold up the stop, as those
   silent.destroy();
 });
 
-test("what is asked on a connection that was opened before the stop is answered", async () => {
+test("a request on a connection from before the stop is served", async () => {
   const server = await serve((_request, response) => response.end("ok"), 0, "127.0.0.1");
   const early = net.connect(server.port, "127.0.0.1");
   await once(early, "connect");
@@ -26,7 +26,7 @@ test("what is asked on a connection that was opened before the stop is answered"
   await closed;
 });
 
-test("what still runs when patience is over is cut", async () => {
+test("requests that run longer than the drain time are cut", async () => {
   const asked = new EventEmitter();
   const server = await serve(() => asked.emit("request"), 0, "127.0.0.1");
   const answer = fetch(`http://127.0.0.1:${server.port}/`).then(
@@ -38,7 +38,7 @@ test("what still runs when patience is over is cut", async () => {
   expect(await answer).toBe("cut");
 });
 
-test("a connection that is kept for another request is closed when none comes", async () => {
+test("a keep-alive connection is closed when no further request comes", async () => {
   const server = await serve((_request, response) => response.end("ok"), 0, "127.0.0.1", { keepAliveMs: 100 });
   const client = net.connect(server.port, "127.0.0.1");
   client.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -48,9 +48,9 @@ test("a connection that is kept for another request is closed when none comes", 
   await server.close(NEVER_MS);
 });
 
-test("who takes nothing of its answer is cut, who takes it slowly or waits for it is not", async () => {
+test("a caller that reads nothing is cut; a caller that reads slowly or waits is not", async () => {
   const UNREAD_MS = 1_000;
-  // More than the kernel holds between the two, or the server would see nothing of the reading.
+  // More than the kernel's buffers, or the server would not notice the reading.
   const SLOW_BYTES = 8 * 1024 * 1024;
   const large = Buffer.alloc(128 * 1024 * 1024);
   const closed = new EventEmitter();
@@ -72,7 +72,7 @@ test("who takes nothing of its answer is cut, who takes it slowly or waits for i
   const takenBy = async (client: net.Socket) => {
     let bytes = 0;
     client.on("data", (data: Buffer) => (bytes += data.length));
-    // A connection that is cut may say so.
+    // A cut connection may emit an error.
     client.on("error", () => {});
     client.resume();
     await once(client, "close");
@@ -97,7 +97,7 @@ test("who takes nothing of its answer is cut, who takes it slowly or waits for i
   await server.close(NEVER_MS);
 });
 
-test("every answer of a connection that ends is closed, those that wait behind another as well", async () => {
+test("all responses of a connection that ends are closed, including pipelined ones", async () => {
   const closed: string[] = [];
   const asked = new EventEmitter();
   const server = await serve(
