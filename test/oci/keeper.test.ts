@@ -246,5 +246,5 @@ function waitsForLock(file: string): boolean {
 
 /** Of this keeper: children of its process. */
 function zygotes(): number[] {
-  return childrenOf(backend.keeper.pid).filter((pid) => commandOf(pid).includes("runner.zygote"));
+  return childrenOf(backend.keeper.pid).filter((pid) => commandOf(pid).includes("runner.oci.zygote"));
 }
