@@ -1,16 +1,25 @@
-# The service image. Its command selects the process. Works with both of Docker's builders.
+# The service: one image; its command selects the process. Works with BuildKit and with the classic builder.
 #   docker build -t code-interpreter .
-#   docker run code-interpreter api | worker | all | keeper, or a command of the command line (keys create …)
-# With a base that has Node, none is installed: --build-arg BASE=node:22-trixie-slim
-# Behind a proxy with its own certificate, put the certificate beside this file as ca.crt; it stays in the build stage.
+#   docker run code-interpreter api | worker | all | keeper, or any command of the command line (keys create …)
+# A base that has Node keeps it: --build-arg BASE=node:24-trixie-slim
+# Behind a proxy with its own certificate, put that beside this file as ca.crt. It stays in the first stage.
 ARG BASE=debian:trixie-slim
 
 FROM ${BASE} AS build
+# Debian's Node is 20, which gets no more fixes. It only runs npm here, which installs the Node that the service runs on.
+ARG NODE=24.22.3
 RUN if ! command -v npm > /dev/null; then \
       apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends nodejs npm ca-certificates; \
     fi
 WORKDIR /app
-COPY package.json package-lock.json ca.cr[t] ./
+COPY .npmrc package.json package-lock.json ca.cr[t] ./
+RUN mkdir -p /opt/node/bin /tmp/node \
+ && if [ -f ca.crt ]; then export NODE_EXTRA_CA_CERTS=/app/ca.crt; fi \
+ && if [ "$(command -v node)" = /usr/bin/node ]; then \
+      echo '{}' > /tmp/node/package.json \
+      && npm install --prefix /tmp/node --no-audit --no-fund "node-linux-$(node -p process.arch)@$NODE" \
+      && cp /tmp/node/node_modules/node-linux-*/bin/node /opt/node/bin/; \
+    fi
 RUN if [ -f ca.crt ]; then export NODE_EXTRA_CA_CERTS=/app/ca.crt; fi; npm ci --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
@@ -22,14 +31,15 @@ COPY playground ./playground
 COPY sandbox-image/seccomp.json ./sandbox-image/
 
 FROM ${BASE}
-# crun makes containers for the keeper. tini, as first process, reaps orphans.
+# crun makes containers for the keeper; tini, as process 1, reaps orphans.
 RUN printf 'path-exclude=/usr/share/%s/*\n' doc man info locale lintian > /etc/dpkg/dpkg.cfg.d/only-what-runs \
  && apt-get update \
- && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ca-certificates crun tini $(command -v node > /dev/null || echo nodejs) \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ca-certificates crun tini \
  && rm -rf /var/lib/apt/lists /var/cache/apt /var/log/* \
  && echo 'service:x:10001:10001:service:/app:/usr/sbin/nologin' >> /etc/passwd \
  && echo 'service:x:10001:' >> /etc/group \
  && install -d -o 10001 -g 10001 -m 0750 /data
+COPY --from=build /opt/node/bin/ /usr/local/bin/
 WORKDIR /app
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
@@ -38,7 +48,7 @@ COPY --from=build /app/bin ./bin
 COPY --from=build /app/keeper ./keeper
 COPY --from=build /app/playground ./playground
 COPY --from=build /app/sandbox-image ./sandbox-image
-RUN ln -s /app/bin/service /usr/local/bin/service
+RUN ln -s /app/bin/service /usr/local/bin/service && node --version
 LABEL org.opencontainers.image.title="code-interpreter" \
       org.opencontainers.image.description="Runs untrusted Python in locked-down containers and returns typed results"
 ENV NODE_ENV=production HOST=0.0.0.0 METRICS_HOST=0.0.0.0 DATA_DIR=/data

@@ -1,11 +1,13 @@
 import { defineConfig } from "vitest/config";
 
-/** One project a suite. Files wait more than they compute, so two run at once; bounds on time in them leave room for that. */
+/** Two files run at a time. The timeouts leave room for a busy machine. */
 const two = { maxWorkers: 2, testTimeout: 120_000, hookTimeout: 180_000 };
+/** All files of a worker share its modules: importing them anew for each file costs as much as the tests. */
+const shared = { maxWorkers: 2, isolate: false, testTimeout: 30_000, hookTimeout: 60_000 };
 
 /**
- * What runs again on the second engine: everything that knows a sandbox. Left out are the command line, the page and the
- * metrics' names, which are on this side of HTTP and the same code, and fairness, which is the queue's alone.
+ * Tests that run on the second engine as well: those that depend on the sandbox. The command line, the playground, metric
+ * names and fairness do not.
  */
 const onBothEngines = [
   "contract/limits/**/*.test.ts",
@@ -19,8 +21,8 @@ const onBothEngines = [
 export default defineConfig({
   test: {
     projects: [
-      // Generated cases take their time on a busy machine.
-      { test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 30_000, maxWorkers: 2 } },
+      { test: { name: "unit", include: ["test/unit/**/*.test.ts"], ...shared } },
+      { test: { name: "api", include: ["test/api/**/*.test.ts"], ...shared } },
       { test: { name: "contract", include: ["test/contract/**/*.test.ts"], ...two, testTimeout: 30_000, hookTimeout: 60_000 } },
       {
         test: {
@@ -31,7 +33,7 @@ export default defineConfig({
         },
       },
       { test: { name: "faults", include: ["test/faults/**/*.test.ts"], ...two } },
-      // Not suites of a plain npm test: npm test -- own-linux, npm run soak.
+      // Run on request: npm test -- own-linux, npm run soak.
       { test: { name: "own-linux", include: ["test/own-linux/**/*.test.ts"], ...two } },
       { test: { name: "soak", include: ["test/soak/**/*.test.ts"], ...two } },
       { test: { name: "attacks", include: ["test/attacks/**/*.test.ts"], ...two } },

@@ -9,7 +9,7 @@ import type { Measure, Row, World } from "./harness/world.ts";
 const AT_ONCE = 48;
 const SETTLE_MS = 5_000;
 
-/** What happens to many requests that come at the same moment to an idle service? */
+/** What happens to many concurrent requests to an idle service? */
 export const measure: Measure = async (world) => [await burst(world, "docker"), await burst(world, "oci")];
 
 async function burst(world: World, engine: EngineName): Promise<Row> {

@@ -9,7 +9,7 @@ import type { Measure, Row } from "./harness/world.ts";
 
 const SETTLE_MS = 3_000;
 
-/** What does one execution cost in cpu time, and whom? */
+/** How much CPU time does one execution cost, and in which process? */
 export const measure: Measure = async (world) => {
   const service = await startService(world);
   const durationMs = world.pick(16_000, 5_000);
@@ -49,27 +49,27 @@ function row(question: string, ours: Record<string, number>, bare: Record<string
   };
 }
 
-/** Cpu of everything that is not named, per millisecond, while nothing of ours runs. */
+/** CPU time of all other processes per millisecond while the service is idle. */
 async function backgroundOf(pids: Pids, durationMs: number): Promise<number> {
   const before = readCpu(pids);
   await sleep(durationMs);
   return shares(before, readCpu(pids)).shimsAndRunc / durationMs;
 }
 
-/** Cpu milliseconds by process, for each piece of work that succeeded. */
+/** CPU milliseconds by process for each successful execution. */
 async function costOfEach(pids: Pids, background: number, work: () => Promise<Outcome>): Promise<Record<string, number>> {
   await sleep(SETTLE_MS);
   const before = readCpu(pids);
   const started = performance.now();
   const outcome = await work();
-  // The removal of the last containers and their replacements in the pool are a cost as well.
+  // Includes the removal of the last containers and their replacements in the pool.
   await sleep(SETTLE_MS);
   const used = shares(before, readCpu(pids));
   used.shimsAndRunc -= background * (performance.now() - started);
   return Object.fromEntries(Object.entries(used).map(([name, ms]) => [name, round(ms / outcome.ms.length)]));
 }
 
-/** The load generator's own part is left out; what nobody else spent was spent by shims and runc. */
+/** Excludes the load generator. Time of no named process is that of shims and runc. */
 function shares(before: CpuTimes, after: CpuTimes) {
   const { bench: _, others, total: __, ...parts } = spent(before, after);
   return { ...parts, shimsAndRunc: others as number };

@@ -7,11 +7,11 @@ import type { Measure } from "./harness/world.ts";
 
 const FILLERS = 8;
 const REFUSED_PAUSE_MS = 100;
-/** Executions of others that may stand between an organization that waits for nothing and its start: those that run, and a round of the queue. */
+/** Executions of others that may precede an idle organization's first: the running ones, and one round of the queue. */
 const ROUNDS_MAX = 3;
 const CONCURRENCY = 8;
 
-/** How long does an organization wait whose neighbour keeps its whole share of the queue full? */
+/** How long does an organization wait while another keeps its whole share of the queue full? */
 export const measure: Measure = async (world) => {
   const service = await startService(world, { env: { WORKER_CONCURRENCY: String(CONCURRENCY) } });
   let filling = true;

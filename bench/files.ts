@@ -4,8 +4,8 @@ import type { Measure } from "./harness/world.ts";
 const RATIO_MIN = 0.5;
 
 /**
- * How fast does a large file go in and out, against `docker cp`? The engine's own interface is told beside it: without the
- * command's process and its trips to the disk, the way in is nearly twice as fast.
+ * How fast are uploads and downloads of a large file, compared with `docker cp`? The engine's API is reported too: without
+ * the command's process and disk access it is nearly twice as fast on the way in.
  */
 export const measure: Measure = async (world) => {
   const { service, command, engine } = await measureCopies(world, "docker");

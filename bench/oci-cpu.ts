@@ -10,12 +10,12 @@ import { bareProcesses } from "./harness/spawner.ts";
 import type { Measure, Row, World } from "./harness/world.ts";
 
 const SETTLE_MS = 3_000;
-/** All together stay below the forks after which a zygote is renewed, whose start would be counted otherwise. */
+/** The total stays below the forks after which a zygote is renewed, because its start would be counted. */
 const CLIENTS = 16;
-/** The code and what supervises it: what is left when all else is free. */
+/** The code and its supervisor: the lower bound if everything else were free. */
 const CODE = "runner and code";
 
-/** What does one execution cost in cpu time by step, and which step is next to be made cheaper? */
+/** How much CPU time does each step of an execution cost? */
 export const measure: Measure = async (world) => {
   const bare = await bareCost(world);
   const service = await startService(world, { engine: "oci" });
@@ -63,7 +63,7 @@ async function bareCost(world: World): Promise<number> {
   }
 }
 
-/** Cpu milliseconds by step for each piece of work that succeeded, less what the same time costs at rest. */
+/** CPU milliseconds by step for each successful execution, minus the cost of the same time at rest. */
 async function costBySteps(service: Service, work: () => Promise<Outcome>): Promise<Record<string, number>> {
   await sleep(SETTLE_MS);
   const idle = await measureSteps(service, async () => {
@@ -72,7 +72,7 @@ async function costBySteps(service: Service, work: () => Promise<Outcome>): Prom
   });
   const busy = await measureSteps(service, async () => {
     const { ms } = await work();
-    // The removal of the last containers and their replacements are a cost as well.
+    // Includes the removal of the last containers and their replacements.
     await sleep(SETTLE_MS);
     return ms.length;
   });

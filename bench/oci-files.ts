@@ -1,7 +1,7 @@
 import { measureCopies, rowOf } from "./harness/file-copies.ts";
 import type { Measure } from "./harness/world.ts";
 
-/** How fast does a large file go in and out without Docker, against `docker cp`? */
+/** How fast are uploads and downloads of a large file without Docker, compared with `docker cp`? */
 export const measure: Measure = async (world) => {
   const { service, command } = await measureCopies(world, "oci");
   return [

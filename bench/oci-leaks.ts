@@ -8,17 +8,17 @@ import { type Service, startService } from "./harness/service.ts";
 import type { Measure } from "./harness/world.ts";
 
 const CLIENTS = 12;
-/** The stock has one size, so that what is there does not depend on how busy it was. */
+/** A fixed stock size, so that what exists does not depend on the load before. */
 const STOCK = "4";
 const SETTLE_MS_MAX = 60_000;
-/** Network namespaces that the kernel may count more without one being left: what is in its slabs. */
+/** Slack for network namespaces: the kernel counts slab objects, also freed ones. */
 const SLAB_SLACK = 100;
 const CGROUPS = "/sys/fs/cgroup";
 
 /** What do ten thousand executions leave on the machine? */
 export const measure: Measure = async (world) => {
   const [warmUp, total] = world.pick([300, 10_000], [20, 60]);
-  // Of services that were killed here before, and never came back to clean up.
+  // Leftovers of services that were killed earlier on this machine.
   const strangers = new Set(groupsOfServices());
   const service = await startService(world, { engine: "oci", env: { POOL_SIZE_MIN: STOCK, POOL_SIZE_MAX: STOCK } });
   const failures: string[] = [];
@@ -78,7 +78,7 @@ function countsOf(service: Service): Counts {
   };
 }
 
-/** What is on its way out goes within a bound; what is still there then has stayed. */
+/** Waits until everything is removed, or the time is over; returns what remains. */
 async function settled(service: Service, before: Counts): Promise<Counts> {
   const deadline = performance.now() + SETTLE_MS_MAX;
   let now = countsOf(service);
@@ -117,7 +117,7 @@ function descendantsOf(ancestor: number): Set<number> {
   return found;
 }
 
-/** Knows those that no process is in; objects of slabs in use all count, so it is no exact number. */
+/** Counts namespaces without a process too. It counts slab objects, so the number is not exact. */
 function slabsOfNetworkNamespaces(): number {
   return Number(/^net_namespace\s+(\d+)/m.exec(readOrNothing("/proc/slabinfo"))?.[1] ?? 0);
 }
@@ -126,7 +126,7 @@ function namespaceOf(pid: number): string[] {
   try {
     return [readlinkSync(`/proc/${pid}/ns/net`)];
   } catch {
-    // It ended while we looked.
+    // The process ended meanwhile.
     return [];
   }
 }

@@ -7,7 +7,7 @@ import type { Measure } from "./harness/world.ts";
 
 const SPAWNERS = 8;
 
-/** What share of its bare time does a plot of a table take when the service is not busy? */
+/** How long does a plot of a table take when the service is idle, as a share of its time without a service? */
 export const measure: Measure = async (world) => {
   const bare = await bareProcesses(world, python(plot), SPAWNERS);
   try {

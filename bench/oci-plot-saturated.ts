@@ -6,7 +6,7 @@ import type { Measure } from "./harness/world.ts";
 
 const CONCURRENCY_MAX = 4;
 
-/** How many plots are drawn in a second, against bare processes without a sandbox and against the other engine? */
+/** How many plots per second, compared with processes without a sandbox and with the other engine? */
 export const measure: Measure = async (world) => {
   const bare = await bareProcesses(world, python(plot), CONCURRENCY_MAX);
   try {

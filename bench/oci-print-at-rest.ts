@@ -7,7 +7,7 @@ import type { Measure } from "./harness/world.ts";
 
 const SPAWNERS = 8;
 
-/** Is code that was posted over HTTP back before `python3` itself would have run it? */
+/** Does an execution over HTTP return before `python3` itself would? */
 export const measure: Measure = async (world) => {
   const bare = await bareProcesses(world, python(print), SPAWNERS);
   try {

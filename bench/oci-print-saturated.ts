@@ -6,7 +6,7 @@ import type { Measure } from "./harness/world.ts";
 
 const CONCURRENCY_MAX = 8;
 
-/** How many of the smallest programs run in a second, against the OCI runtime alone and against the other engine? */
+/** How many minimal programs per second, compared with the OCI runtime alone and with the other engine? */
 export const measure: Measure = async (world) => {
   const bare = await bareRuns(world, python(print), CONCURRENCY_MAX);
   try {

@@ -11,17 +11,17 @@ import type { Measure } from "./harness/world.ts";
 const MIB_MAX = 2;
 const SETTLE_MS = 1_000;
 const FIRST_PROCESS = "/usr/bin/catatonit";
-/** What a container is made of besides its process: pages of tmpfs, slabs, stacks, and what the kernel keeps of it for each core. */
+/** Kernel memory of a container besides its process: tmpfs pages, slabs, stacks and per-core data. */
 const OF_KERNEL = ["Shmem", "Slab", "KernelStack", "Percpu"];
-/** Of a process, and of nobody else. */
+/** Private memory of a process. */
 const OF_PROCESS = ["RssAnon", "RssShmem", "VmPTE"];
 
-/** How much memory of the machine does a sandbox hold that stands ready? */
+/** How much memory does a sandbox in stock hold? */
 export const measure: Measure = async (world) => {
   const { limits } = world;
   const count = world.pick(32, 12);
   const service = await startService(world, { engine: "oci" });
-  // Beside the service, at the same keeper: its containers are made like this, and only these come and go meanwhile.
+  // Containers of the same keeper, created beside the service; no others come and go meanwhile.
   const socket = join(service.ociState, "keeper.sock");
   const factory = new OciSandboxFactory({ socket, ownKernel: false, limits, metrics: makeMetrics() });
   const each: number[] = [];
@@ -41,7 +41,7 @@ export const measure: Measure = async (world) => {
   const median = round(percentile(each, 0.5));
   return [
     {
-      question: "oci: memory of the machine that a waiting sandbox holds",
+      question: "oci: memory of a sandbox in stock",
       unit: "MiB",
       ours: median,
       target: `≤ ${MIB_MAX}`,
@@ -52,7 +52,7 @@ export const measure: Measure = async (world) => {
   ];
 };
 
-/** By the kernel for everybody, and by the keeper and the first processes of its containers. */
+/** Memory of the kernel, of the keeper and of the first processes of its containers. */
 function heldMib(service: Service): number {
   const { keeper } = keeperOf(service.pids.service);
   const waiting = listProcesses().filter(({ command }) => command.startsWith(FIRST_PROCESS));

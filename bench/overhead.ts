@@ -14,7 +14,7 @@ import type { Measure, World } from "./harness/world.ts";
 const CLIENTS = 32;
 const SHOWN = 12;
 
-/** What does the service itself cost: HTTP, queue, result, with sandboxes that answer at once? */
+/** What do HTTP, queue and result cost, with fake sandboxes that complete at once? */
 export const measure: Measure = async (world) => {
   const plain = await run(world, null);
   const profileFolder = await mkdtemp(join(tmpdir(), "code-interpreter-profile-"));

@@ -4,7 +4,7 @@ import { regularArrivals } from "./harness/load.ts";
 import { plot } from "./harness/programs.ts";
 import type { Measure } from "./harness/world.ts";
 
-/** How long does a plot of a table take when the service is not busy? */
+/** How long does a plot of a table take when the service is idle? */
 export const measure: Measure = (world) =>
   compareAtRest(world, {
     text: "pandas and matplotlib plot to PNG at rest, every 2 s",

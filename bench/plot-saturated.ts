@@ -3,7 +3,7 @@ import { plot } from "./harness/programs.ts";
 import { compareSaturated } from "./harness/saturated.ts";
 import type { Measure } from "./harness/world.ts";
 
-/** How many plots are drawn in a second, each in a fresh container? */
+/** How many plots per second, each in a new container? */
 export const measure: Measure = (world) =>
   compareSaturated(world, {
     text: "pandas and matplotlib plot, 16 clients back to back",
@@ -12,7 +12,7 @@ export const measure: Measure = (world) =>
     bare: () => bareCycle(world, pythonForPlots(plot)),
     concurrencies: world.pick([2, 3], [2]),
     searchMs: world.pick(8_000, 4_000),
-    // All that start together end together at first; the rate is steady after the second round.
+    // Executions that start together end together at first. The rate is steady after the second round.
     warmUpMs: world.pick(8_000, 4_000),
     blockMs: world.pick(20_000, 8_000),
     blocks: world.pick(3, 1),

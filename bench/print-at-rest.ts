@@ -4,7 +4,7 @@ import { poissonArrivals } from "./harness/load.ts";
 import { print } from "./harness/programs.ts";
 import type { Measure } from "./harness/world.ts";
 
-/** How long does the smallest program take when the service is not busy? */
+/** How long does the minimal program take when the service is idle? */
 export const measure: Measure = (world) =>
   compareAtRest(world, {
     text: "print(1) at rest, arriving at random twice a second",

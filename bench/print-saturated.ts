@@ -3,7 +3,7 @@ import { print } from "./harness/programs.ts";
 import { compareSaturated } from "./harness/saturated.ts";
 import type { Measure } from "./harness/world.ts";
 
-/** How many of the smallest programs run in a second, each in a fresh container? */
+/** How many minimal programs per second, each in a new container? */
 export const measure: Measure = (world) =>
   compareSaturated(world, {
     text: "print(1), 16 clients back to back",

@@ -9,7 +9,7 @@ import type { Measure, World } from "./harness/world.ts";
 const CELL = "x += 1; print(x)";
 const RATIO_MAX = 2;
 
-/** What does the next cell of a session take over HTTP, beside the same cell in a bare IPython kernel on this machine? */
+/** How long does the next cell of a session take over HTTP, compared with an IPython kernel on this machine? */
 export const measure: Measure = async (world) => {
   const kernel = await startKernel(world);
   const service = await startService(world);
@@ -32,7 +32,7 @@ export const measure: Measure = async (world) => {
     const count = world.pick(100, 20);
     await cells(count);
     await kernel.cells(count);
-    // In turns, so that what else the machine does hits both.
+    // Alternating, so that other load on the machine affects both.
     for (let block = 0; block < world.pick(10, 2); block++) {
       world.tell(`block ${block + 1}`);
       ours.push(...(await cells(count)));
@@ -61,7 +61,7 @@ export const measure: Measure = async (world) => {
   ];
 };
 
-/** Debian's own: python3-ipykernel, python3-jupyter-client. */
+/** Debian packages: python3-ipykernel, python3-jupyter-client. */
 async function startKernel(world: World) {
   const child = spawn("/usr/bin/python3", [join(world.root, "bench/harness/ipython-kernel.py")], { stdio: ["pipe", "pipe", "inherit"] });
   const ended = once(child, "exit");

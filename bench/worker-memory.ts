@@ -12,10 +12,10 @@ import type { Measure, World } from "./harness/world.ts";
 const CLIENTS = 12;
 const SETTLE_MS = 5_000;
 const RATIO_MAX = 1.1;
-/** What BullMQ keeps of a queue itself, whatever went through it. */
+/** BullMQ's own keys of a queue. */
 const QUEUE_OWN = /:(executions|webhooks):(meta|id|marker|events|pc|stalled-check|stalled)$/;
 
-/** Does a worker grow with what it has run, and does anything stay behind? */
+/** Does a worker's memory grow with its executions, and is anything left behind? */
 export const measure: Measure = async (world) => {
   const [early, late] = world.pick([200, 2_000], [20, 60]);
   const service = await startService(world);

@@ -1,6 +1,6 @@
 import { currentKey } from "./key.js";
 
-/** What the service refuses, in its own words. */
+/** An error response of the service; the message is the service's own. */
 export class Refused extends Error {
   constructor(status, body) {
     super(body?.detail ?? body?.error?.message ?? `The service answered ${status}.`);
@@ -10,7 +10,7 @@ export class Refused extends Error {
   }
 }
 
-/** Calls the API with the key; rejects with Refused for whatever is not a success. */
+/** Calls the API with the key. Rejects with Refused for an error response. */
 export async function ask(method, path, { json, form, headers = {}, signal } = {}) {
   const response = await fetch(path, {
     method,
@@ -21,7 +21,7 @@ export async function ask(method, path, { json, form, headers = {}, signal } = {
     body: json === undefined ? form : JSON.stringify(json),
   }).catch((error) => {
     if (error.name === "AbortError") throw error;
-    throw new Error("The service can not be reached.");
+    throw new Error("The service cannot be reached.");
   });
   if (response.ok) return response;
   throw new Refused(response.status, await response.json().catch(() => null));
@@ -34,7 +34,7 @@ export async function askJson(method, path, options) {
 const RESUMES_MAX = 5;
 const RESUME_WAIT_MS = 500;
 
-/** Posts code and yields its events as they come, going on after a connection that broke. */
+/** Submits code and yields its events as they arrive. Resumes the stream after a broken connection. */
 export async function* runEvents(body, onAccepted) {
   let response = await ask("POST", "/v1/executions", { json: body, headers: { accept: "text/event-stream" } });
   const id = response.headers.get("location").split("/").pop();
@@ -56,10 +56,10 @@ export async function* runEvents(body, onAccepted) {
     const headers = { accept: "text/event-stream", ...(last === "" ? {} : { "last-event-id": last }) };
     response = await ask("GET", `/v1/executions/${id}/events`, { headers });
   }
-  throw new Error("The connection breaks again and again; the result will be in the history.");
+  throw new Error("The connection keeps breaking; the result will be in the history.");
 }
 
-/** The events of a text/event-stream, from chunks cut anywhere. */
+/** The events of a text/event-stream, from chunks split anywhere. */
 async function* eventsOf(stream) {
   const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";

@@ -2,7 +2,7 @@ import { make } from "./dom.js";
 
 const POINTS_SHOWN = 200;
 
-/** A chart's numbers as tables, one for each series. */
+/** A chart's numbers as tables, one per series. */
 export function chartData(chart) {
   const axes = [chart.axes.x.label || "x", chart.axes.y.label || "y"];
   const tables = chart.series.map((series, index) => seriesTable(series, axes, series.name ?? `series ${index + 1}`));

@@ -1,4 +1,4 @@
-/** The element with this id, which the page has. */
+/** The element with this id. Throws when the page has none. */
 export function byId(id) {
   const found = document.getElementById(id);
   if (found === null) throw new Error(`the page has no #${id}`);
@@ -18,7 +18,7 @@ export function make(tag, props = {}, ...children) {
   return element;
 }
 
-/** A name of a file that code chose, without what turns writing around: `a\u202egnp.exe` would read as a picture's. */
+/** Removes bidirectional control characters from a file name that code chose: `a\u202egnp.exe` would look like an image. */
 export function honestName(name) {
   return name.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
 }

@@ -3,7 +3,7 @@ import { coloured } from "./highlight.js";
 
 const INDENT = "    ";
 
-/** A text area with line numbers, colours, indentation and one line that can be marked. */
+/** A text area with line numbers, syntax colours, indentation and one marked line. */
 export class Editor {
   #area = byId("code");
   #gutter = byId("editor").querySelector(".gutter");
@@ -19,9 +19,9 @@ export class Editor {
       this.#draw();
       onChange(this.code);
     });
-    this.#area.addEventListener("scroll", () => this.#follow());
+    this.#area.addEventListener("scroll", () => this.#syncScroll());
     this.#area.addEventListener("keydown", (event) => this.#key(event));
-    new ResizeObserver(() => this.#follow()).observe(this.#area);
+    new ResizeObserver(() => this.#syncScroll()).observe(this.#area);
     this.#draw();
   }
 
@@ -36,16 +36,16 @@ export class Editor {
     this.#draw();
   }
 
-  /** Marks a line, from 1; null takes the mark away. */
+  /** Marks a line, counted from 1; null removes the mark. */
   mark(line) {
     this.#markedLine = line === null || line > this.#lines ? null : line;
     this.#mark.hidden = this.#markedLine === null;
     for (const number of this.#gutter.children) number.classList.remove("marked");
     if (this.#markedLine !== null) this.#gutter.children[line - 1]?.classList.add("marked");
-    this.#follow();
+    this.#syncScroll();
   }
 
-  /** Puts the caret at the start of a line, from 1, and shows it. */
+  /** Moves the caret to the start of a line, counted from 1, and scrolls to it. */
   goTo(line) {
     const start =
       this.code
@@ -74,10 +74,10 @@ export class Editor {
       );
       this.#lines = lines;
     }
-    this.#follow();
+    this.#syncScroll();
   }
 
-  #follow() {
+  #syncScroll() {
     const { scrollTop, scrollLeft } = this.#area;
     this.#gutter.style.transform = `translateY(${-scrollTop}px)`;
     this.#colours.style.transform = `translate(${-scrollLeft}px, ${-scrollTop}px)`;
@@ -92,7 +92,7 @@ export class Editor {
   }
 
   #key(event) {
-    // Tab is for code, so Escape lets the next one move on as it does elsewhere.
+    // Tab indents code. After Escape, the next Tab moves the focus as usual.
     if (event.key === "Escape") this.#leaving = true;
     else if (event.key === "Tab" && !this.#leaving && !event.ctrlKey && !event.metaKey && !event.altKey) {
       event.preventDefault();
@@ -123,7 +123,7 @@ export class Editor {
     } else this.#area.setSelectionRange(from, from + changed.join("\n").length);
   }
 
-  /** Through the browser's own editing, so that it can be undone. */
+  /** Uses the browser's own editing command, so that it can be undone. */
   #insert(text) {
     if (document.execCommand("insertText", false, text)) return;
     this.#area.setRangeText(text, this.#area.selectionStart, this.#area.selectionEnd, "end");

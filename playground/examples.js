@@ -1,4 +1,4 @@
-/** Programs to begin with. The first is there when nobody has written anything yet. */
+/** Example programs. The editor starts with the first. */
 export const examples = [
   {
     title: "Compound interest",

@@ -1,7 +1,7 @@
 import { ask, askJson } from "./api.js";
 import { byId, bytesText, make } from "./dom.js";
 
-/** Files for the working folder: dropped or chosen, uploaded at once, given to each run by reference. */
+/** Files for the working folder: dropped or chosen, uploaded immediately, passed to each run by id. */
 export class InputFiles {
   #files = [];
   #onProblem;
@@ -17,7 +17,7 @@ export class InputFiles {
     this.#acceptDrops();
   }
 
-  /** What a run refers to, once everything is uploaded; those the session has already are left out. */
+  /** File references for a run, once all uploads are done; without those that the session already has. */
   async references(alreadyThere = new Set()) {
     await Promise.all(this.#uploads);
     return this.#files.filter((file) => file.id !== null && !alreadyThere.has(file.id)).map(({ name, id }) => ({ name, file_id: id }));
@@ -53,7 +53,7 @@ export class InputFiles {
 
   #add(chosen) {
     for (const file of chosen) {
-      // A working folder has one file of a name: the newer wins, as it would there.
+      // Names are unique in a working folder, so the newer file replaces the older.
       this.#files = this.#files.filter((other) => other.name !== file.name);
       const entry = { name: file.name, bytes: file.size, id: null };
       this.#files.push(entry);
@@ -92,7 +92,7 @@ export class InputFiles {
   #remove(file) {
     this.#files = this.#files.filter((other) => other !== file);
     this.#draw();
-    // Deleted for good; should that fail, the service forgets it by itself.
+    // If this fails, the file expires by itself.
     if (file.id !== null) ask("DELETE", `/v1/files/${file.id}`).catch(() => {});
   }
 }

@@ -1,12 +1,12 @@
 import { make } from "./dom.js";
 
-/** Longer code is shown without colours, so that typing stays quick. */
+/** Longer code is shown without colours, so that typing stays fast. */
 const CHARS_MAX = 60_000;
 
 const KEYWORDS =
   "False|None|True|and|as|assert|async|await|break|case|class|continue|def|del|elif|else|except|finally|for|from|global|if|import|in|is|lambda|match|nonlocal|not|or|pass|raise|return|try|while|with|yield";
 
-/** First come, first served; a string that is not closed ends with its line, or with the text for triple quotes. */
+/** The first matching alternative wins. An unclosed string ends with its line; a triple-quoted one ends with the text. */
 const TOKENS = new RegExp(
   [
     /(?<comment>#[^\n]*)/,
@@ -21,7 +21,7 @@ const TOKENS = new RegExp(
   "gm",
 );
 
-/** Python as text and coloured pieces. */
+/** Python code as plain text and coloured spans. */
 export function coloured(code) {
   if (code.length > CHARS_MAX) return [code];
   const pieces = [];

@@ -4,11 +4,11 @@ import { currentKeyId } from "./key.js";
 const ENTRIES_MAX = 30;
 const CODE_CHARS_MAX = 20_000;
 
-const place = () => `code-interpreter-history-${currentKeyId()}`;
+const storageKey = () => `code-interpreter-history-${currentKeyId()}`;
 
 function read() {
   try {
-    const entries = JSON.parse(localStorage.getItem(place()) ?? "[]");
+    const entries = JSON.parse(localStorage.getItem(storageKey()) ?? "[]");
     return Array.isArray(entries) ? entries : [];
   } catch {
     return [];
@@ -17,19 +17,19 @@ function read() {
 
 function write(entries) {
   try {
-    localStorage.setItem(place(), JSON.stringify(entries));
+    localStorage.setItem(storageKey(), JSON.stringify(entries));
   } catch {
-    // A full or forbidden store means no history, and nothing else.
+    // Without storage there is no history; everything else works.
   }
 }
 
-/** Remembers a run of this key; code of other keys is kept apart. */
+/** Adds a run to the history of the current key. Each key has its own history. */
 export function remember({ id, code, status, at }) {
   const entry = { id, code: code.slice(0, CODE_CHARS_MAX), status, at };
   write([entry, ...read().filter((other) => other.id !== id)].slice(0, ENTRIES_MAX));
 }
 
-/** Wires the dialog; `onChoose` gets the entry that was picked. */
+/** Sets up the dialog. `onChoose` is called with the chosen entry. */
 export function setUpHistory(onChoose) {
   const dialog = byId("history-dialog");
   const draw = () => {
@@ -59,7 +59,7 @@ export function setUpHistory(onChoose) {
   });
   byId("history-close").addEventListener("click", () => dialog.close());
   byId("history-clear").addEventListener("click", () => {
-    localStorage.removeItem(place());
+    localStorage.removeItem(storageKey());
     draw();
   });
 }

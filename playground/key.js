@@ -2,17 +2,17 @@ import { byId } from "./dom.js";
 
 const STORED_AS = "code-interpreter-key";
 
-/** The key of this tab; empty when none was given. */
+/** The key of this tab; empty when there is none. */
 export function currentKey() {
   return sessionStorage.getItem(STORED_AS) ?? "";
 }
 
-/** The public part of a key: it names the key in `keys list` and is no secret. */
+/** The public part of the key, as in `keys list`. */
 export function currentKeyId() {
   return /^ci_sk_([0-9a-z]+)_/.exec(currentKey())?.[1] ?? "none";
 }
 
-/** Wires the dialog; `onChange` is called with every new key once the service has accepted it. */
+/** Sets up the dialog. `onChange` is called when the service has accepted a new key, and when the key is removed. */
 export function setUpKey(onChange) {
   const dialog = byId("key-dialog");
   const input = byId("key-input");
@@ -44,7 +44,7 @@ export function setUpKey(onChange) {
   show();
 }
 
-/** Opens the dialog, with a sentence on why if there is one. */
+/** Opens the dialog, with an optional reason. */
 export function askForKey(why = "") {
   byId("key-problem").textContent = why;
   byId("key-dialog").showModal();
@@ -52,10 +52,10 @@ export function askForKey(why = "") {
 }
 
 async function problemOf(key) {
-  if (!/^[\x21-\x7e]+$/.test(key)) return "A key has no spaces or letters of other alphabets.";
+  if (!/^[\x21-\x7e]+$/.test(key)) return "A key contains only ASCII characters and no spaces.";
   const headers = { authorization: `Bearer ${key}` };
   const response = await fetch("/v1/files?limit=1", { headers, cache: "no-store", credentials: "omit" }).catch(() => null);
-  if (response === null) return "The service can not be reached.";
+  if (response === null) return "The service cannot be reached.";
   if (response.status === 401) return "The service does not know this key.";
   if (response.status === 403) return "This key may not read results; the page needs the scopes execute and read.";
   return null;

@@ -1,4 +1,4 @@
-/** The operator's limits as the API document states them; nulls when it can not be read. */
+/** The operator's limits from the API document; nulls when it cannot be read. */
 export async function readLimits() {
   const response = await fetch("/openapi.json").catch(() => null);
   if (response === null || !response.ok) return { timeoutMs: null, memoryMb: null };

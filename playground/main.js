@@ -18,7 +18,7 @@ const outputs = new Outputs({ onLine: (line) => editor.goTo(line) });
 const sessions = new SessionSwitch({ onProblem: showProblem });
 const files = new InputFiles({ onProblem: showProblem });
 let limits = { timeoutMs: null, memoryMb: null };
-/** The run that is shown: its id once it is accepted. */
+/** The current run; its id is set once the service has accepted it. */
 let running = null;
 
 setUpKey(() => {
@@ -44,7 +44,7 @@ async function run() {
   outputs.clear();
   editor.mark(null);
   status.waiting();
-  // On a phone the result lies below the editor.
+  // On a phone, the result is below the editor.
   if (matchMedia("(max-width: 820px)").matches) byId("right").scrollIntoView({ block: "start" });
   const code = editor.code;
   try {
@@ -55,7 +55,7 @@ async function run() {
         container,
         body.files.map((file) => file.file_id),
       );
-    for await (const event of runEvents(body, accepted)) take(event, code, body);
+    for await (const event of runEvents(body, accepted)) handleEvent(event, code, body);
   } catch (error) {
     await failed(error);
   } finally {
@@ -85,9 +85,9 @@ function accepted(id) {
   if (running.stopped) stop();
 }
 
-function take(event, code, body) {
+function handleEvent(event, code, body) {
   if (event.type === "execution.started") {
-    // After the loss of a worker everything comes again.
+    // After the loss of a worker, all outputs are sent again.
     if (event.attempt > 1) outputs.clear();
     status.running(body.timeout_ms ?? limits.timeoutMs);
   } else if (event.type === "execution.output") outputs.add(event.output);
@@ -111,7 +111,7 @@ async function failed(error) {
 }
 
 function showProblem(message, error) {
-  if (error instanceof Refused && error.status === 401) askForKey("The service does not know this key any more.");
+  if (error instanceof Refused && error.status === 401) askForKey("The service no longer accepts this key.");
   status.failed(message);
 }
 
@@ -130,9 +130,7 @@ async function showEarlier(entry) {
     show(await askJson("GET", `/v1/executions/${entry.id}`), limits);
   } catch (error) {
     status.failed(
-      error instanceof Refused && error.status === 404
-        ? "The service keeps this result no more; the code is in the editor."
-        : error.message,
+      error instanceof Refused && error.status === 404 ? "This result is no longer stored; the code is in the editor." : error.message,
     );
   }
 }

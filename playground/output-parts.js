@@ -4,10 +4,10 @@ import { addressOf, download } from "./stored-file.js";
 
 const ROWS_AT_FIRST = 50;
 
-/** Put before HTML of user code: the page's own policy, which the frame inherits, would let it ask this service for images. */
+/** Prepended to HTML of user code. Without it, the frame inherits the page's policy, which allows images from this service. */
 const FRAME_HEAD = `<!doctype html><meta http-equiv="Content-Security-Policy" content="default-src 'none'">`;
 
-/** HTML of user code is put nowhere but into a frame without scripts, forms, origin or network. */
+/** HTML of user code is shown only in a frame without scripts, forms, origin or network. */
 const frameHtml = globalThis.trustedTypes?.createPolicy("output-frame", { createHTML: (text) => text }) ?? { createHTML: (text) => text };
 
 export function textPart(output) {
@@ -16,7 +16,7 @@ export function textPart(output) {
   return part;
 }
 
-/** A picture, and behind a switch the data of the charts in it. */
+/** An image, with a button that shows the data of its charts. */
 export function imagePart(image, charts) {
   const about = image.data?.["text/plain"] ?? `Image, ${image.mime_type}`;
   const picture = make("img", { alt: about, width: image.width ?? undefined, height: image.height ?? undefined });
@@ -24,7 +24,7 @@ export function imagePart(image, charts) {
     (address) => {
       picture.src = address;
     },
-    (error) => picture.replaceWith(make("p", { className: "problem" }, `The image can not be loaded: ${error.message}`)),
+    (error) => picture.replaceWith(make("p", { className: "problem" }, `The image cannot be loaded: ${error.message}`)),
   );
   const extension = image.mime_type === "image/svg+xml" ? "svg" : image.mime_type.split("/")[1];
   const save = make("button", { type: "button", className: "quiet", onclick: () => download(image.file_id, `image.${extension}`) }, "Save");
@@ -68,7 +68,7 @@ export function tablePart(table) {
     });
     foot.append(more);
   }
-  if (table.rows.length < table.row_count) foot.append(` · the first ${table.rows.length} rows are kept`);
+  if (table.rows.length < table.row_count) foot.append(` · only the first ${table.rows.length} rows are stored`);
   part.append(foot);
   return part;
 }
@@ -80,7 +80,7 @@ function cellOf(value, numeric) {
 
 export function htmlPart(output) {
   const frame = make("iframe", { title: "HTML output" });
-  // Empty: no scripts, no forms, no links out, an origin of its own.
+  // Empty: no scripts, no forms, no outgoing links, and a separate origin.
   frame.setAttribute("sandbox", "");
   frame.srcdoc = frameHtml.createHTML(FRAME_HEAD + output.text);
   const plain = textWorthShowing(output.data?.["text/plain"]);
@@ -95,7 +95,7 @@ export function htmlPart(output) {
   );
 }
 
-/** The text form of a rich value is often no more than its type and address. */
+/** Null when the text form of a value is only its type and address. */
 function textWorthShowing(text) {
   return text === undefined || /^<.*>$/.test(text) ? null : text;
 }
@@ -128,7 +128,7 @@ export function filePart(output) {
   );
 }
 
-/** An exception; `onLine` shows its line in the code. */
+/** An exception. `onLine` shows a line in the editor. */
 export function errorPart(error, onLine) {
   const head = make("div", { className: "error-head" }, make("strong", {}, error.name), ` ${error.value}`);
   if (error.line !== null) {

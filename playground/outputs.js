@@ -3,10 +3,10 @@ import { byId, make } from "./dom.js";
 import { errorPart, filePart, htmlPart, imagePart, labelledText, tablePart, textPart } from "./output-parts.js";
 import { forgetAddresses } from "./stored-file.js";
 
-/** Who is this near to the end of the output follows it. */
+/** Within this distance of the end, the view scrolls along with new output. */
 const NEAR_END_PX = 160;
 
-/** The outputs of one execution, drawn as they come. */
+/** The outputs of one execution, shown as they arrive. */
 export class Outputs {
   #place = byId("outputs");
   #scroller = byId("right");
@@ -32,13 +32,13 @@ export class Outputs {
     byId("nothing").hidden = false;
   }
 
-  /** One more; text in pieces that belong together. */
+  /** Adds an output. Adjacent pieces of text are joined. */
   add(output) {
     byId("nothing").hidden = true;
     const last = this.#outputs.at(-1);
     if (output.type === "text" && last?.type === "text" && last.stream === output.stream) {
       last.text += output.text;
-      // Added as a node of its own: text that was drawn is not drawn again.
+      // A separate text node, so that existing text is not rendered again.
       const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
       this.#live.append(output.text);
       if (scrollHeight - scrollTop - clientHeight < NEAR_END_PX) this.#showEnd();
@@ -50,7 +50,7 @@ export class Outputs {
     }
   }
 
-  /** The whole of an execution, in place of what came live. */
+  /** Shows all outputs of a stored execution, in place of the live ones. */
   show(outputs) {
     this.#outputs = [];
     const parts = [];

@@ -31,21 +31,21 @@ const phases = [
   ["collect_ms", "files"],
 ];
 
-/** Where a run is, and once it has ended what it took of its limits. */
+/** The state of a run and, at its end, its usage relative to the limits. */
 export class RunStatus {
   #place = byId("run-status");
-  #said = byId("status");
+  #statusText = byId("status");
   #timer = null;
 
   clear() {
     this.#stopClock();
     this.#place.hidden = true;
-    this.#said.textContent = "";
+    this.#statusText.textContent = "";
   }
 
   waiting() {
     this.clear();
-    this.#said.textContent = "Waiting for a sandbox …";
+    this.#statusText.textContent = "Waiting for a sandbox …";
   }
 
   running(timeoutMs) {
@@ -59,7 +59,7 @@ export class RunStatus {
     );
     this.#place.hidden = false;
     this.#place.classList.add("live");
-    this.#said.textContent = "Running …";
+    this.#statusText.textContent = "Running …";
     const tick = () => {
       const ms = performance.now() - started;
       clock.textContent = timeoutMs === null ? timeText(ms) : `${timeText(ms)} of ${timeText(timeoutMs)}`;
@@ -78,7 +78,7 @@ export class RunStatus {
     for (const note of notesOf(execution)) parts.push(make("p", { className: "note" }, note));
     this.#place.replaceChildren(...parts);
     this.#place.hidden = false;
-    this.#said.textContent = `${words[execution.status]}${execution.usage === null ? "" : ` in ${timeText(total(execution.usage))}`}`;
+    this.#statusText.textContent = `${words[execution.status]}${execution.usage === null ? "" : ` in ${timeText(total(execution.usage))}`}`;
   }
 
   failed(message) {
@@ -88,7 +88,7 @@ export class RunStatus {
       make("p", { className: "problem" }, message),
     );
     this.#place.hidden = false;
-    this.#said.textContent = message;
+    this.#statusText.textContent = message;
   }
 
   #stopClock() {
@@ -112,7 +112,7 @@ function total(usage) {
   return phases.reduce((sum, [name]) => sum + usage[name], 0);
 }
 
-/** The four phases of a run beside each other, as wide as they took. */
+/** The four phases of a run in one bar; each is as wide as its time. */
 function phaseBar(usage) {
   const sum = Math.max(1, total(usage));
   const bar = make("div", { className: "bar", ariaHidden: "true" });
@@ -152,14 +152,14 @@ function measure(name, value, max, textOf) {
 function notesOf({ truncated, skipped_files: skipped, attempt, outcome, status, retry_safe: retrySafe, evidence }) {
   const notes = [];
   const cut = ["stdout", "stderr"].filter((stream) => truncated[stream]);
-  if (cut.length > 0) notes.push(`More was written to ${cut.join(" and ")} than is kept.`);
-  if (truncated.outputs) notes.push("There were more outputs than are kept.");
-  if (truncated.files && skipped.length === 0) notes.push("There were more files than are kept.");
-  for (const file of skipped) notes.push(`${honestName(file.name)} was left out: ${file.reason}.`);
+  if (cut.length > 0) notes.push(`The text of ${cut.join(" and ")} was too long; its end is missing.`);
+  if (truncated.outputs) notes.push("Some outputs are missing: there were too many, or they were too large.");
+  if (truncated.files && skipped.length === 0) notes.push("Some files are missing: there were too many.");
+  for (const file of skipped) notes.push(`${honestName(file.name)} was not saved: ${file.reason}.`);
   if (attempt > 1) notes.push(`It ran ${attempt} times, because a worker was lost.`);
   if (evidence.session_alive === false) notes.push("The session ended with it; its variables are gone.");
   if (evidence.session_alive === true && status !== "completed" && status !== "failed")
-    notes.push("The session lives on with its variables.");
+    notes.push("The session continues with its variables.");
   if (status === "errored")
     notes.push(
       `${outcome === "never_started" ? "The code did not run." : "The code may have run in part."}${retrySafe ? " Running it again is safe." : ""}`,

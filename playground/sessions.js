@@ -5,10 +5,10 @@ import { currentKey } from "./key.js";
 const NONE = "";
 const NEW = "new";
 
-/** Which session code runs in: none, a new one, or one that lives. Hidden where the service has none. */
+/** Selects the session for code: none, a new one, or a live one. Hidden when the service has no sessions. */
 export class SessionSwitch {
   #select = byId("session");
-  /** Files that a session has been given, by session. */
+  /** Ids of the files in each session, by session. */
   #given = new Map();
   #onProblem;
 
@@ -31,7 +31,7 @@ export class SessionSwitch {
     this.#drawEnd();
   }
 
-  /** The session for the next run, made now if it is to be a new one; null for none. */
+  /** The session for the next run; creates a new one if selected. Null for none. */
   async forRun() {
     if (this.#select.value === NONE) return null;
     if (this.#select.value !== NEW) return this.#select.value;
@@ -50,7 +50,7 @@ export class SessionSwitch {
 
   #drawEnd() {
     byId("session-end").hidden = this.#select.value === NONE || this.#select.value === NEW;
-    // A session has the memory it was made with.
+    // The memory of a session cannot change.
     byId("memory").disabled = this.#select.value !== NONE;
   }
 

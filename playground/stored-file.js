@@ -1,11 +1,11 @@
 import { ask } from "./api.js";
 
-/** The bytes of a stored file. They need the key, so an address alone would not show them. */
+/** The bytes of a stored file. Requests need the key, so the page cannot just use the file's URL. */
 export async function blobOf(fileId) {
   return (await ask("GET", `/v1/files/${encodeURIComponent(fileId)}/content`)).blob();
 }
 
-/** Blob addresses of what is shown now, by file: a picture that is drawn again is not fetched again. */
+/** Blob URLs of the files shown now, so that an image is fetched only once. */
 const shown = new Map();
 
 export async function addressOf(fileId) {
@@ -17,7 +17,7 @@ export async function addressOf(fileId) {
   return shown.get(fileId);
 }
 
-/** Frees what an earlier run showed. */
+/** Frees the blob URLs of an earlier run. */
 export function forgetAddresses() {
   for (const pending of shown.values()) pending.then(URL.revokeObjectURL, () => {});
   shown.clear();

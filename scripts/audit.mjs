@@ -2,8 +2,8 @@ import { spawnSync } from "node:child_process";
 import { root } from "./setup.mjs";
 
 /**
- * `npm run audit`: known faults in what the service ships. 0: none. 1: some, listed by npm. 2: the registry in use answers no such
- * question, as mirrors often do not, so nothing was checked; `npm run audit -- --registry https://…` asks another.
+ * `npm run audit`: known vulnerabilities in shipped packages. Exit code 0: none. 1: some, listed. 2: not checked, because the
+ * registry has no audit API, as many mirrors; `npm run audit -- --registry https://…` uses another.
  */
 const given = process.argv.slice(2);
 const asked = spawnSync("npm", ["audit", "--omit=dev", "--json", ...given], { cwd: root, encoding: "utf8" });
@@ -14,7 +14,7 @@ if (answer?.metadata?.vulnerabilities === undefined) {
 } else {
   const { total } = answer.metadata.vulnerabilities;
   for (const [name, { severity, range }] of Object.entries(answer.vulnerabilities)) console.error(`${name} ${range}: ${severity}`);
-  console.log(`${total} known faults in what is shipped`);
+  console.log(`${total} known vulnerabilities in shipped packages`);
   if (total > 0) process.exitCode = 1;
 }
 

@@ -6,7 +6,7 @@ import { giveUp, step } from "./setup/say.mjs";
 import { freePort, launchService, waitUntilReady } from "./setup/service.mjs";
 import { dataFolderOf, root, setup, setupOci } from "./setup.mjs";
 
-/** Measures this service and, in the same run, what it is compared with: npm run bench. */
+/** Measures this service and its baselines in the same run: npm run bench. */
 async function main() {
   const dataFolder = dataFolderOf(process.env);
   const made = await setup({ dataFolder });
@@ -19,7 +19,7 @@ async function main() {
   const { bench } = await import(pathToFileURL(path.join(root, "dist/for-bench/bench/harness/bench.js")).href);
   const machine = { root, image: made.image, dockerHost: made.host, rootfs, ociRuntime: runtime };
   const exitCode = await bench(process.argv.slice(2), machine, { startRedis, launchService, waitUntilReady, endChild, freePort });
-  // What was started has ended by now; a connection that some library still keeps must not hold up whoever waits for us.
+  // All children have ended. A connection that a library keeps open must not keep this process alive.
   process.exit(exitCode);
 }
 

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** Writes the rules of ops/prometheus/rules.yml once more as the object that the Prometheus operator reads; a test compares the two. */
+/** Writes ops/prometheus/rules.yml as the Prometheus operator's object. A test compares the two. */
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const rules = readFileSync(path.join(root, "ops/prometheus/rules.yml"), "utf8");
 const groups = rules.slice(rules.search(/^groups:/m));

@@ -1,12 +1,12 @@
 import { root } from "./setup.mjs";
 import { readLicences, refused } from "./supply/licences.mjs";
 
-/** `npm run licences`: what everybody else's code in here is licensed under; fails when a licence is not on the list. */
+/** `npm run licences`: licences of all dependencies; fails if one is not on the list. */
 const found = readLicences(root);
 for (const kind of [false, true]) {
   const counts = {};
   for (const { licence, dev } of found) if (dev === kind) counts[licence] = (counts[licence] ?? 0) + 1;
-  console.log(`\n${kind ? "Used by tests and builds only" : "Shipped with the service"}`);
+  console.log(`\n${kind ? "Tests and builds only" : "Shipped with the service"}`);
   for (const [licence, count] of Object.entries(counts).sort((a, b) => b[1] - a[1]))
     console.log(`  ${String(count).padStart(4)}  ${licence}`);
 }

@@ -7,7 +7,7 @@ import { giveUp, say } from "./setup/say.mjs";
 import { dataFolderOf, root, setupImage } from "./setup.mjs";
 import { imageSbom } from "./supply/sbom.mjs";
 
-/** `npm run sbom`: CycloneDX documents of the service and of the sandbox image, in the data folder under sbom/. */
+/** `npm run sbom`: CycloneDX documents of the service and of the sandbox image, written to sbom/ in the data folder. */
 async function main() {
   const folder = path.join(dataFolderOf(process.env), "sbom");
   mkdirSync(folder, { recursive: true });

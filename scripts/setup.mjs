@@ -11,21 +11,21 @@ import { ensureServiceImages } from "./setup/service-image.mjs";
 
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 
-const help = `Makes this machine ready to run the service; needs Node 20 or newer and git, nothing else.
+const help = `Prepares this machine to run the service. Needs only Node 20 or newer and git.
 
   node scripts/setup.mjs                    npm packages, build, Docker engine, sandbox image
   node scripts/setup.mjs image              only the engine and the image (npm run image)
-  node scripts/setup.mjs rootfs             what ENGINE=oci needs: npm packages, build, OCI runtime, root file system
-  node scripts/setup.mjs service-image      the images of the service itself, for compose and k8s/ (npm run service-image)
+  node scripts/setup.mjs rootfs             for ENGINE=oci: npm packages, build, OCI runtime, root file system
+  node scripts/setup.mjs service-image      the images of the service, for compose and k8s/ (npm run service-image)
       --variant default|full                full adds the packages of packages-full.txt (default: default)
       --prune                               also removes images of earlier inputs that no container uses
 
-Each step looks first and does only what is missing. To let sandboxes import another package, add its line to
+Each step does only what is missing. To add a package to the sandbox, add its line to
 sandbox-image/packages.txt and run: npm run image
 
-Variables: DOCKER_HOST (the engine to use), SANDBOX_IMAGE (an image to use as it is), DATA_DIR (default ./data).`;
+Variables: DOCKER_HOST (the engine to use), SANDBOX_IMAGE (an image to use unchanged), DATA_DIR (default ./data).`;
 
-/** All of the setup but Redis, which lives and ends with the process that needs it. */
+/** The whole setup except Redis, which each process starts and stops for itself. */
 export async function setup({ dataFolder, variant = "default" }) {
   ensureNode();
   await ensureNodeModules(root);
@@ -33,7 +33,7 @@ export async function setup({ dataFolder, variant = "default" }) {
   return setupImage({ dataFolder, variant });
 }
 
-/** The setup of ENGINE=oci: no Docker, but an OCI runtime and the image's root file system. */
+/** The setup for ENGINE=oci: an OCI runtime and the image's root file system instead of Docker. */
 export async function setupOci({ dataFolder, variant = "default", env = process.env }) {
   ensureNode();
   await ensureNodeModules(root);
@@ -48,7 +48,7 @@ export async function setupImage({ dataFolder, variant = "default" }) {
   return { ...engine, image: image.name };
 }
 
-/** The images of the service; needs no npm packages and no build here, as those are made inside. */
+/** The images of the service. Packages and build happen inside, so none are needed here. */
 export async function setupServiceImages({ dataFolder, variant = "default" }) {
   const { engine, image } = await setupImage({ dataFolder, variant });
   return ensureServiceImages({ engine, root, sandboxImage: image });
@@ -60,7 +60,7 @@ export function dataFolderOf(env) {
 
 function ensureNode() {
   const major = Number(process.versions.node.split(".")[0]);
-  if (major < 20) throw new SetupError(`Node ${process.versions.node} is too old; 20 or newer is needed.`);
+  if (major < 20) throw new SetupError(`Node ${process.versions.node} is too old; Node 20 or newer is needed.`);
 }
 
 async function main() {

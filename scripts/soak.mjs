@@ -4,12 +4,12 @@ import { parseArgs } from "node:util";
 import { giveUp, SetupError } from "./setup/say.mjs";
 import { dataFolderOf, root, setup } from "./setup.mjs";
 
-const help = `Keeps the service under mixed load, honest and hostile, while faults hit it: npm run soak
+const help = `Runs mixed load, honest and hostile, while faults are injected: npm run soak
 
-  npm run soak -- --minutes 10    how long (default: 10); it ends a little later, when everything has ended
-      --seed 7                    of programs, organizations and faults (default: 1)
+  npm run soak -- --minutes 10    duration (default: 10); running executions then end first
+      --seed 7                    seed of programs, organizations and faults (default: 1)
 
-Ends with a report. Exit code 0: everything that was accepted ended once, nothing is left, memory is flat.`;
+Ends with a report. Exit code 0: every accepted execution ended once, nothing is left, memory does not grow.`;
 
 async function main() {
   const options = {

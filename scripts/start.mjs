@@ -9,7 +9,7 @@ import { giveUp, SetupError, say, step } from "./setup/say.mjs";
 import { freePort, hasEnded, isFree, lastLines, launchService, waitUntilReady } from "./setup/service.mjs";
 import { dataFolderOf, root, setup, setupOci } from "./setup.mjs";
 
-/** The service stops within its own bound of a minute; this is for one that does not. */
+/** The service stops within a minute by itself; after this it is killed. */
 const STOP_MS_MAX = 75_000;
 
 const SAME_SIGNAL_MS = 500;
@@ -77,7 +77,7 @@ async function main() {
   process.exitCode = service?.child.exitCode ?? 1;
 }
 
-/** Ports that are free: what the operator set, else the usual ones or the next. */
+/** The operator's ports, or else the first free ones from the defaults on. */
 async function choosePorts(env) {
   const host = env.HOST || "127.0.0.1";
   const metricsHost = env.METRICS_HOST || "127.0.0.1";
@@ -88,15 +88,15 @@ async function choosePorts(env) {
 
 async function choosePort(name, chosen, host, usual, except) {
   if (chosen) {
-    if (!(await isFree(host, Number(chosen)))) throw new SetupError(`${name}: port ${chosen} is taken on ${host}; choose another.`);
+    if (!(await isFree(host, Number(chosen)))) throw new SetupError(`${name}: port ${chosen} is in use on ${host}; choose another.`);
     return Number(chosen);
   }
   const port = await freePort(host, usual, except);
-  if (port !== usual) say(`Port ${usual} is taken on ${host}; using ${port} (${name} chooses another).`);
+  if (port !== usual) say(`Port ${usual} is in use on ${host}; using ${port} (set ${name} to choose another).`);
   return port;
 }
 
-/** The key of this data folder: made once, kept in a file that only its owner can read. */
+/** This data folder's API key: created once, in a file that only its owner can read. */
 async function ensureKey(dataFolder, keysFile) {
   const { createKey, KeyFile } = await import(pathToFileURL(path.join(root, "dist/keys.js")).href);
   const file = path.join(dataFolder, "key");
@@ -109,7 +109,7 @@ async function ensureKey(dataFolder, keysFile) {
   return key;
 }
 
-/** Runs a known calculation through the API, the queue and a container, and compares the answer. */
+/** Runs a known calculation through the API, the queue and a sandbox, and compares the result. */
 function prove(url, key, logFile) {
   return step("proof", async () => {
     const response = await fetch(`${url}/v1/executions`, {
@@ -126,7 +126,7 @@ function prove(url, key, logFile) {
           ? `status ${body.status}, cause ${body.cause}, outputs ${JSON.stringify(body.outputs)}`
           : `HTTP ${response.status}: ${body.detail ?? body.error?.message ?? ""}`;
       throw new SetupError(
-        `The service runs, but its answer to a known calculation is wrong: ${seen}\nThe end of ${logFile}:\n${lastLines(logFile)}`,
+        `The service runs, but its result of a known calculation is wrong: ${seen}\nThe end of ${logFile}:\n${lastLines(logFile)}`,
       );
     }
     return { note: `10,000 at 7 % for 20 years, calculated in a sandbox: ${text}` };
@@ -143,7 +143,7 @@ Page    ${url}/playground        MCP   ${url}/mcp
 Key     in ${here("key")}; more with: npx code-interpreter keys create --org org_example
 Log     ${path.relative(process.cwd(), logFile)}
 
-Go on with
+Try
   curl -s ${url}/v1/executions -H "Authorization: Bearer $(cat ${here("key")})" \\
     -H 'Content-Type: application/json' -d '{"code": "sum(range(101))"}'
   npx code-interpreter run -c 'print(2 ** 100)'
@@ -160,7 +160,7 @@ function listenForSignals() {
   });
   const onSignal = () => {
     firstAt ??= performance.now();
-    // Ctrl-C reaches us from the terminal and again through npm: within this time they are one.
+    // Ctrl-C arrives from the terminal and again through npm. Within this time they count as one signal.
     if (performance.now() - firstAt > SAME_SIGNAL_MS) service?.kill("SIGTERM");
     resolve();
   };
@@ -176,7 +176,7 @@ function listenForSignals() {
   };
 }
 
-/** Rejects when a child ends that should not have; never resolves for one that is not ours. */
+/** Rejects when a child ends by itself; never settles if there is none. */
 function ended(child, name, logFile) {
   return new Promise((_, reject) => {
     child?.once("exit", (code, signal) =>
@@ -188,8 +188,8 @@ function ended(child, name, logFile) {
 async function helpText() {
   return `Starts the code interpreter on this machine: npm start
 
-Makes ready what is missing (npm packages, build, Docker engine, Redis, sandbox image), starts the service in one
-process on loopback, and proves it with a calculation in a real sandbox. Ctrl-C stops it in order; a second Ctrl-C at once.
+Prepares what is missing (npm packages, build, Docker engine, Redis, sandbox image), starts the service in one process
+on loopback, and runs a calculation in a real sandbox. Ctrl-C shuts down gracefully; a second Ctrl-C stops at once.
 
   npm start -- --check    does all of that, then stops
   npm start -- --help     this text
@@ -199,10 +199,10 @@ ${await variablesText()}
 A limit is set with LIMIT_ and its name in capitals, as in LIMIT_RUN_TIMEOUT_MS_MAX=10000.`;
 }
 
-/** The variables as the service itself describes them, once it has been built. */
+/** The variables as the service describes them, once it is built. */
 async function variablesText() {
   const built = path.join(root, "dist/config.js");
-  if (!existsSync(built)) return "  (shown after the first start, when the service has been built)\n";
+  if (!existsSync(built)) return "  (shown after the first start, once the service is built)\n";
   const { describeVariables } = await import(pathToFileURL(built).href);
   const rows = describeVariables().map(({ name, fallback, meaning }) => {
     const text = [meaning, fallback && `default ${fallback}`].filter(Boolean).join("; ");

@@ -14,20 +14,20 @@ import { giveUp, SetupError, say, step } from "./setup/say.mjs";
 import { ensureServiceImages } from "./setup/service-image.mjs";
 import { dataFolderOf, root, setupImage } from "./setup.mjs";
 
-const help = `Runs k8s/overlays/one-node on the cluster that KUBECONFIG names, and takes it away again: npm run test:k8s -- [options]
+const help = `Tests k8s/overlays/one-node on the cluster of KUBECONFIG and removes it afterwards: npm run test:k8s -- [options]
 
-  --load COMMAND   brings an image to the nodes, from its archive on standard input, as in
+  --load COMMAND   loads an image archive from standard input onto the nodes, as in
                      --load "ctr -n k8s.io images import -"    --load "k3s ctr images import -"
                      --load "kind load image-archive /dev/stdin"
-                   Without it the images must be there, or come from where SERVICE_IMAGE, KEEPER_IMAGE, REDIS_IMAGE say.
+                   Without it the nodes must have the images or pull SERVICE_IMAGE, KEEPER_IMAGE and REDIS_IMAGE.
   --overlay NAME   one-node (default), or docker-engine, which also needs SANDBOX_IMAGE and ENGINE_IMAGE
-  --keep           leaves it running
+  --keep           keeps it running
 
-The cluster must be Kubernetes 1.30 or newer, and one where a test may make namespaces, volumes and admission policies.`;
+The cluster needs Kubernetes 1.30 or newer and permission to create namespaces, volumes and admission policies.`;
 
 /**
- * By overlay what makes containers in a worker's pod, which the test ends, and how often its caller calls: while one worker comes back,
- * which takes an engine a minute and more, the other has to keep up alone.
+ * For each overlay: the container of a worker's pod that makes sandboxes, which the test kills, and the interval of calls.
+ * A worker with an engine takes over a minute to come back, and meanwhile the other must keep up alone.
  */
 const overlays = { "one-node": { sidecar: "keeper", everyMs: 400 }, "docker-engine": { sidecar: "engine", everyMs: 1_500 } };
 
@@ -60,17 +60,17 @@ async function main() {
     await checkNothingIsLost(overlay);
     await checkProduction();
   } catch (error) {
-    await tellWhatIsThere();
+    await showState();
     throw error;
   } finally {
-    if (values.keep) say(`It keeps running; take it away with: kubectl delete -k ${path.relative(process.cwd(), folder)}`);
-    else await takeAway(folder);
+    if (values.keep) say(`Still running; remove it with: kubectl delete -k ${path.relative(process.cwd(), folder)}`);
+    else await removeAll(folder);
   }
   console.log(`\n${counts.passed} passed, ${counts.failed} failed`);
   if (counts.failed > 0) process.exitCode = 1;
 }
 
-/** Names of all images: those that the environment names, the others built from this work tree. */
+/** Names of all images: from the environment, or built from this work tree. */
 async function makeImages({ dataFolder, load, overlay }) {
   const { SERVICE_IMAGE, KEEPER_IMAGE, REDIS_IMAGE, SANDBOX_IMAGE, ENGINE_IMAGE } = process.env;
   const images = { "code-interpreter": SERVICE_IMAGE, "code-interpreter-keeper": KEEPER_IMAGE, redis: REDIS_IMAGE };
@@ -104,15 +104,15 @@ function loadImage(name, command) {
   return step(`${name} to the nodes`, async () => {
     const save = spawn("docker", ["save", name], { stdio: ["ignore", "pipe", "inherit"] });
     const load = spawn("/bin/sh", ["-c", command], { stdio: [save.stdout, "ignore", "inherit"] });
-    // The pipe is theirs alone: while we hold an end of it, neither notices that the other is gone.
+    // Only the two children hold the pipe. If we kept an end, neither would notice that the other has exited.
     save.stdout.destroy();
     const codes = await Promise.all([save, load].map((child) => new Promise((resolve) => child.once("exit", resolve))));
-    if (codes.some((code) => code !== 0)) throw new SetupError(`The image ${name} can not be brought to the nodes with: ${command}`);
+    if (codes.some((code) => code !== 0)) throw new SetupError(`The image ${name} cannot be loaded onto the nodes with: ${command}`);
     return { note: "there" };
   });
 }
 
-/** The overlay with the images of this test; returns its folder. */
+/** Writes the overlay with the images of this test; returns its folder. */
 function writeOverlay(folder, overlay, images) {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
@@ -125,12 +125,12 @@ function writeOverlay(folder, overlay, images) {
       return { name, newName, newTag };
     }),
   };
-  // JSON is YAML too.
+  // JSON is valid YAML.
   writeFileSync(path.join(folder, "kustomization.yaml"), JSON.stringify(kustomization, null, 2));
   return folder;
 }
 
-/** Namespaces, and in them a new API key and a new password of Redis. */
+/** Creates the namespaces, an API key and a Redis password. */
 async function makeSecrets(folder) {
   await ensureNodeModules(root);
   await ensureBuilt(root);
@@ -176,7 +176,7 @@ async function rolledOut() {
     await kubectl(["-n", namespace, "rollout", "status", what, `--timeout=${ROLLOUT_MS / 1000}s`], { timeoutMs: ROLLOUT_MS + 5_000 });
 }
 
-/** A pod with the service image that sleeps; what it does is started in it. */
+/** A sleeping pod with the service image. Test programs are executed in it. */
 function callerPod(image) {
   return {
     apiVersion: "v1",
@@ -200,7 +200,7 @@ function callerPod(image) {
   };
 }
 
-/** Runs a program with Node in the caller's pod. */
+/** Runs a Node program in the caller's pod. */
 function inCaller(program, timeoutMs, args = []) {
   const node = ["node", "--input-type=module", "-", ...args];
   return kubectl(["-n", CALLER_NAMESPACE, "exec", "-i", "caller", "--", ...node], { input: program, timeoutMs });
@@ -239,13 +239,13 @@ async function checkPodRules() {
   }
 }
 
-/** A steady trickle of executions, and meanwhile all that a busy day brings. */
+/** Sends executions steadily during a rolling update and while pods and containers are killed. */
 async function checkNothingIsLost({ sidecar, everyMs }) {
   const worker = ["-n", WORKER_NAMESPACE];
   const program = readFileSync(path.join(root, "scripts/k8s/caller.mjs"), "utf8");
   const calling = inCaller(program, 20 * 60_000, [String(everyMs)]);
   calling.catch(() => {});
-  await check("a rolling update of api and workers under a trickle of executions", async () => {
+  await check("a rolling update of api and workers loses no execution", async () => {
     await pause(5_000);
     await kubectl([...worker, "rollout", "restart", "statefulset/worker"]);
     await kubectl(["-n", SERVICE_NAMESPACE, "rollout", "restart", "deployment/api"]);
@@ -260,7 +260,7 @@ async function checkNothingIsLost({ sidecar, everyMs }) {
     await rolledOut();
   });
   await check(`the ${sidecar} is killed under its worker`, async () => {
-    // Its own first process, so that kubelet starts it again.
+    // Killing process 1 makes the kubelet restart the container.
     await attempt([...worker, "exec", "worker-1", "-c", sidecar, "--", "sh", "-c", "kill -TERM 1"]);
     await rolledOut();
   });
@@ -289,12 +289,12 @@ async function check(title, work) {
   } catch (error) {
     counts.failed++;
     console.log(`✗ ${title}: ${error.message}`);
-    // Nothing that follows means anything without it.
+    // Without a rollout the other checks mean nothing.
     if (title === "the overlay rolls out") throw error;
   }
 }
 
-async function tellWhatIsThere() {
+async function showState() {
   for (const namespace of [SERVICE_NAMESPACE, WORKER_NAMESPACE]) {
     say((await attempt(["-n", namespace, "get", "pods,events"])).stdout);
     const { stdout } = await attempt([
@@ -311,7 +311,7 @@ async function tellWhatIsThere() {
   }
 }
 
-async function takeAway(folder) {
+async function removeAll(folder) {
   await step("taking it away", async () => {
     const options = { timeoutMs: 5 * 60_000 };
     await attempt(["delete", "namespace", CALLER_NAMESPACE, "--ignore-not-found"], options);

@@ -5,12 +5,12 @@ import { round, summarize } from "./numbers.ts";
 import { startService } from "./service.ts";
 import type { Row, World } from "./world.ts";
 
-/** For the pool to refill and preload before a block, and for the last containers to go. */
+/** Time for the pool to refill and preload before a block, and for the last containers to be removed. */
 const SETTLE_MS = 3_000;
 
 /**
- * Latency of one program at rest, ours and the bare container's, in turns of equal blocks: what else the machine
- * does then hits both.
+ * Latency of one program at rest, in the service and in a bare container, in alternating equal blocks, so that other load
+ * affects both.
  */
 export async function compareAtRest(
   world: World,

@@ -7,8 +7,8 @@ const CYCLE_MS_MAX = 60_000;
 const LIFETIME_MS = 10 * 60_000;
 
 /**
- * What every measurement is compared with: one container through the engine's API and nothing else, locked down
- * exactly as a sandbox is (create, attach, start, wait, remove). Returns what the program printed.
+ * The baseline: one container through the engine's API, locked down exactly like a sandbox (create, attach, start, wait,
+ * remove). Returns the program's output.
  */
 export async function bareCycle(world: World, command: string[]): Promise<string> {
   const { control, stream } = world.engine;
@@ -43,12 +43,12 @@ export async function bareCycle(world: World, command: string[]): Promise<string
   }
 }
 
-/** `python3 -c` with the code, as its own first process. */
+/** `python3 -c` with the code as process 1. */
 export function python(code: string): string[] {
   return ["/usr/bin/python3", "-c", code];
 }
 
-/** The same with what our runner gives to plotting code: the image's font list, and one thread. */
+/** The same with the runner's settings for plots: the image's font list, and one thread. */
 export function pythonForPlots(code: string): string[] {
   const home = "/tmp/.matplotlib";
   const script = `cp -rs /opt/matplotlib ${home}; MPLCONFIGDIR=${home} OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 exec /usr/bin/python3 -c "$0"`;

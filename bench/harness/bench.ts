@@ -5,7 +5,7 @@ import { parseArgs } from "node:util";
 import { renderTable } from "./table.ts";
 import { type Launcher, type Machine, type Measure, makeWorld, type Row, type World } from "./world.ts";
 
-/** The files of bench/, in the order in which they are asked. */
+/** The files of bench/ in the order of their measurement. */
 const questions = [
   "print-at-rest",
   "plot-at-rest",
@@ -28,16 +28,16 @@ const questions = [
   "oci-cpu",
 ] as const;
 
-const help = `Measures the service, and in the same run what it is compared with.
+const help = `Measures the service and its baselines in the same run.
 
   npm run bench                        all questions, about three quarters of an hour
   npm run bench -- print-at-rest …     only these: ${questions.join(", ")}
-      --quick                          few and short measurements: shows that all of it works
-      --seed 7                         of the random arrivals (default: 1)
+      --quick                          few and short measurements, to check that everything works
+      --seed 7                         seed of the random arrivals (default: 1)
 
-The machine should do nothing else. The questions of files need the commands curl and docker. The table goes to stdout, all of the numbers to bench/results/latest.json.`;
+The machine should be idle otherwise. The file questions need curl and docker. The table goes to stdout, all numbers to bench/results/latest.json.`;
 
-/** Asks the questions named, or all; returns the exit code: 1 when a target was missed or a question failed. */
+/** Measures the named questions, or all. Returns the exit code: 1 if a target was missed or a question failed. */
 export async function bench(args: readonly string[], machine: Machine, launcher: Launcher): Promise<number> {
   const options = {
     quick: { type: "boolean", default: false },
@@ -63,7 +63,7 @@ export async function bench(args: readonly string[], machine: Machine, launcher:
       const { measure } = (await import(`../${question}.js`)) as { measure: Measure };
       rows.push(...(await measure(world)));
     } catch (error) {
-      // One question that can not be answered must not cost the answers of the others.
+      // A failed question must not stop the others.
       failed[question] = error instanceof Error ? (error.stack ?? error.message) : String(error);
       tell(`failed: ${failed[question]}`);
     }

@@ -1,7 +1,7 @@
 import http from "node:http";
 import type { Execution } from "../../src/domain/result.ts";
 
-/** Beyond this an answer counts as failed. */
+/** A response after this time counts as failed. */
 const ANSWER_MS_MAX = 120_000;
 
 export interface Answer {
@@ -9,7 +9,7 @@ export interface Answer {
   body: Buffer;
 }
 
-/** Calls the API over kept connections, with as little of its own work as Node allows. */
+/** Calls the API over keep-alive connections with minimal overhead. */
 export class Client {
   readonly #url: URL;
   readonly #key: string;
@@ -20,7 +20,7 @@ export class Client {
     this.#key = key;
   }
 
-  /** Runs code and waits for its end. Throws unless it completed. */
+  /** Runs code and waits for its end. Rejects unless it completed. */
   async run(code: string, more: object = {}): Promise<Execution> {
     const answer = await this.call("POST", "/v1/executions", JSON.stringify({ code, ...more }));
     if (answer.status !== 200) throw new Error(`HTTP ${answer.status}`);

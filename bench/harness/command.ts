@@ -1,11 +1,11 @@
 import { execFile } from "node:child_process";
 
-/** Debian's packages of the commands that a question may need; `npm start` needs none of them. */
+/** Debian packages of commands that questions need. `npm start` needs none of them. */
 const packages: Record<string, string> = { curl: "curl", docker: "docker-cli (docker.io before Debian 13)" };
 
 const MS_MAX = 120_000;
 
-/** Runs a command to its end; returns what it printed. */
+/** Runs a command to its end; returns its output. */
 export function call(command: string, args: string[], env: Record<string, string> = {}): Promise<string> {
   return new Promise((resolve, reject) => {
     execFile(command, args, { env: { ...process.env, ...env }, timeout: MS_MAX }, (error, stdout, stderr) => {

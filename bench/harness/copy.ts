@@ -5,7 +5,7 @@ import type { World } from "./world.ts";
 const FOLDER = "/tmp";
 const BLOCK = 512;
 
-/** A running container without lockdown: the engine copies neither into a read-only root nor into tmpfs. */
+/** A running container without lockdown: the engine copies neither into a read-only root nor into a tmpfs. */
 export async function ordinaryContainer(world: World): Promise<Container> {
   const container = await world.engine.control.createContainer({
     Image: world.image,
@@ -29,7 +29,7 @@ export async function copyOut(container: Container, name: string): Promise<numbe
   return length;
 }
 
-/** Bytes that differ, so that nothing on the way can take them for a hole. */
+/** Varying bytes, so that nothing on the way can treat them as a sparse region. */
 export function bytesOf(size: number): Buffer {
   const bytes = Buffer.allocUnsafe(size);
   for (let at = 0; at < size; at += 4) bytes.writeUInt32LE((at * 2_654_435_761) % 2 ** 32, at);

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 
-/** Where the kernel keeps the time of all processes together, and of those in containers, by version of cgroups. */
+/** Files with the CPU time of all processes and of containers, by cgroup version. */
 const places = {
   machine: [
     { path: "/sys/fs/cgroup/cpuacct/cpuacct.usage", read: (text: string) => Number(text) / 1e6 },
@@ -11,14 +11,14 @@ const places = {
     { path: "/sys/fs/cgroup/docker/cpu.stat", read: usageOfCpuStat },
   ],
 };
-/** All sandboxes of the engine without Docker, those that are gone included. */
+/** All sandboxes of the OCI engine, including removed ones. */
 const groups = [
   { path: "/sys/fs/cgroup/cpuacct/code-interpreter/cpuacct.usage", read: (text: string) => Number(text) / 1e6 },
   { path: "/sys/fs/cgroup/code-interpreter/cpu.stat", read: usageOfCpuStat },
 ];
 const USER_HZ = 100;
 
-/** Cpu milliseconds spent so far. `containers` is null where the kernel does not keep their sum. */
+/** CPU milliseconds so far. `containers` is null if the kernel does not keep their sum. */
 export interface CpuTimes {
   machine: number;
   containers: number | null;
@@ -39,7 +39,7 @@ function commandOf(pid: string): string {
   try {
     return readFileSync(`/proc/${pid}/comm`, "utf8").trim();
   } catch {
-    // It ended while we looked.
+    // The process ended meanwhile.
     return "";
   }
 }
@@ -49,7 +49,7 @@ export function readCpu(pids: Pids): CpuTimes {
   return { machine: readFirst(places.machine) ?? machineFromStat(), containers: readFirst(places.containers), processes };
 }
 
-/** The engine's own helpers (shims, runc) and all that is not named are `others`; it holds the machine's other work too. */
+/** `others` are the engine's helpers (shims, runc) and all other processes of the machine. */
 export function spent(before: CpuTimes, after: CpuTimes): Record<string, number> {
   const named = Object.fromEntries(Object.entries(after.processes).map(([name, ms]) => [name, ms - (before.processes[name] ?? 0)]));
   const containers = after.containers === null || before.containers === null ? 0 : after.containers - before.containers;
@@ -58,17 +58,17 @@ export function spent(before: CpuTimes, after: CpuTimes): Record<string, number>
   return { ...named, containers, others, total };
 }
 
-/** Cpu milliseconds of everything that ran in sandboxes of the engine without Docker. */
+/** CPU milliseconds of everything that ran in sandboxes of the OCI engine. */
 export function cpuOfGroups(): number {
   return readFirst(groups) ?? 0;
 }
 
-/** Cpu milliseconds of the children that these processes have started and waited for. */
+/** CPU milliseconds of children that these processes have reaped. */
 export function cpuOfChildren(pids: readonly number[]): number {
   return sum(pids.map((pid) => cpuTicks(pid, 13, 14)));
 }
 
-/** Nothing for a process that has ended. */
+/** Zero for a process that has ended. */
 function cpuOfProcess(pid: number): number {
   return cpuTicks(pid, 11, 12);
 }

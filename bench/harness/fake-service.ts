@@ -5,9 +5,9 @@ import { WorkerLoop } from "../../src/queue/worker/worker-loop.ts";
 import { connectFailFast } from "../../src/redis/connection.ts";
 import { Pool } from "../../src/sandbox/pool/pool.ts";
 import { makeEngine } from "../../src/sandbox/run/engine.ts";
-import { doneHead, FakeFactory, type Script } from "../../test/support/fake-sandbox.ts";
+import { doneHead, FakeFactory, type Script } from "../../test/support/fakes/fake-sandbox.ts";
 
-/** The whole service in one process but for the containers: sandboxes that answer at once. */
+/** The whole service in one process with fake sandboxes that complete at once. */
 const SANDBOXES = 512;
 const CONCURRENCY = 32;
 const answersAtOnce: Script = (frame, sandbox) => {

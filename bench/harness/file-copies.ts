@@ -11,7 +11,7 @@ import type { Row, World } from "./world.ts";
 
 const MIB = 2 ** 20;
 const SIZE = 64 * MIB;
-/** What went before still ends: a container goes, another one comes. */
+/** Time for the previous container's removal and its replacement. */
 const SETTLE_MS = 2_500;
 const read = `import os\nprint(os.path.getsize("in.bin"))`;
 const write = `block = bytes(range(256)) * 4096\nwith open("out.bin", "wb") as file:\n    for _ in range(${SIZE / MIB}):\n        file.write(block)`;
@@ -22,17 +22,17 @@ export interface Copies {
   out: number[];
 }
 
-/** What one file takes in and out, at rest. */
+/** Times of one file in and out, at rest. */
 export interface FileCopies {
-  /** Curl with the service: upload and an execution that has the file; an execution that makes it and download. */
+  /** curl with the service: upload and an execution that reads the file; an execution that writes it and download. */
   service: Copies;
-  /** The command `docker cp` with a running container. As with curl, a file in the folder for temporary ones is the other end. */
+  /** `docker cp` with a running container. As with curl, the other end is a file in the temporary folder. */
   command: Copies;
-  /** The engine's own interface, which that command uses, from memory and to memory. */
+  /** The engine's API, which that command uses, from and to memory. */
   engine: Copies;
 }
 
-/** Copies one file of 64 MiB in all these ways, in turns. */
+/** Copies one file of 64 MiB in each of these ways in turn. */
 export async function measureCopies(world: World, engine: EngineName): Promise<FileCopies> {
   const copies: FileCopies = { service: { in: [], out: [] }, command: { in: [], out: [] }, engine: { in: [], out: [] } };
   const timed = async (seconds: number[], work: () => Promise<unknown>) => {
@@ -91,7 +91,7 @@ async function takeOut({ client, url, key }: Service, target: string): Promise<v
 }
 
 function curl(key: string, ...args: string[]): Promise<string> {
-  // Whatever its own file of settings or the environment say of proxies: it talks to this machine.
+  // Ignores curl's configuration file and proxy variables: the service is local.
   return call("curl", ["-q", "-sSf", "--noproxy", "*", "-H", `Authorization: Bearer ${key}`, ...args]);
 }
 

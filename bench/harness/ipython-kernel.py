@@ -31,5 +31,5 @@ try:
 finally:
     client.stop_channels()
     manager.shutdown_kernel(now=True)
-# The manager's own finalizer logs, after the interpreter has taken logging down.
+# The manager's finalizer logs after the interpreter has shut logging down.
 os._exit(0)

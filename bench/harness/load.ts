@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { seeded } from "./numbers.ts";
 
-/** What became of the work: milliseconds of what succeeded, and what failed. */
+/** Milliseconds of successful work, and failures. */
 export interface Outcome {
   ms: number[];
   failures: string[];
@@ -22,7 +22,7 @@ export function regularArrivals(options: { everyMs: number; durationMs: number }
   return Array.from({ length: Math.floor(options.durationMs / options.everyMs) }, (_, index) => index * options.everyMs);
 }
 
-/** Starts the work at its times, whether or not earlier work has ended: a slow answer does not thin out the load. */
+/** Starts work at its times even if earlier work still runs, so that slow responses do not reduce the load. */
 export async function atTimes(times: readonly number[], work: Work): Promise<Outcome> {
   const outcome: Outcome = { ms: [], failures: [] };
   const started = performance.now();
@@ -39,7 +39,7 @@ export interface Rate extends Outcome {
   perSecond: number;
 }
 
-/** Keeps that many pieces of work going, each followed at once by the next, and counts what ends after the warm-up. */
+/** Keeps `clients` executions running without a pause, and counts those that end after the warm-up. */
 export async function backToBack(options: { clients: number; warmUpMs: number; durationMs: number }, work: Work): Promise<Rate> {
   const outcome: Outcome = { ms: [], failures: [] };
   const started = performance.now();
@@ -57,7 +57,7 @@ export async function backToBack(options: { clients: number; warmUpMs: number; d
   return { ...outcome, perSecond: (ended / options.durationMs) * 1000 };
 }
 
-/** That many pieces of work, so many at a time. */
+/** Runs a number of executions with bounded concurrency. */
 export async function count(total: number, clients: number, work: Work): Promise<Outcome> {
   const outcome: Outcome = { ms: [], failures: [] };
   let left = total;

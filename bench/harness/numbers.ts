@@ -1,4 +1,4 @@
-/** The value below which that share of the samples lies (nearest rank); NaN without samples. */
+/** The quantile of the samples (nearest rank); NaN without samples. */
 export function percentile(samples: readonly number[], share: number): number {
   const sorted = [...samples].sort((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
@@ -28,12 +28,12 @@ export function summarize(samples: readonly number[], failed: number): Summary {
   };
 }
 
-/** To three significant places, or whole. */
+/** Rounds to three significant digits, or to a whole number. */
 export function round(value: number): number {
   return Math.abs(value) >= 100 ? Math.round(value) : Number(value.toPrecision(3));
 }
 
-/** A generator of numbers in [0, 1) that gives the same ones for the same seed (mulberry32). */
+/** Random numbers in [0, 1), reproducible by seed (mulberry32). */
 export function seeded(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 
-/** One process as /proc shows it; `command` is its whole command line. */
+/** A process of /proc; `command` is its whole command line. */
 export interface Process {
   pid: number;
   parent: number;
@@ -26,7 +26,7 @@ export function listProcesses(): Process[] {
     });
 }
 
-/** Empty for what went while we looked. */
+/** Empty for a process that ended meanwhile. */
 export function readOrNothing(file: string): string {
   try {
     return readFileSync(file, "utf8");

@@ -12,7 +12,7 @@ export interface Share {
   percent: number;
 }
 
-/** Where the time of a profiled process went: own time by package or folder, and by function, idle time left out. */
+/** Self time of a profiled process by package or folder and by function, without idle time. */
 export function summarizeProfile(folder: string, count: number): { modules: Share[]; functions: Share[] } {
   const file = readdirSync(folder).find((name) => name.endsWith(".cpuprofile"));
   if (file === undefined) throw new Error("the profiled process left no profile");
@@ -35,7 +35,7 @@ export function summarizeProfile(folder: string, count: number): { modules: Shar
   return { modules: top(modules, total, count), functions: top(functions, total, count) };
 }
 
-/** The npm package, our own folder, Node's module, or V8's own name for what is none of them. */
+/** The npm package, our folder or Node's module; otherwise V8's name. */
 function moduleOf(frame: { functionName: string; url: string }): string {
   const { url } = frame;
   if (url === "") return frame.functionName.startsWith("(") ? frame.functionName : "native";

@@ -1,7 +1,7 @@
-/** The code that is measured, the same for the service and for what it is compared with. */
+/** The measured code, the same for the service and its baselines. */
 export const print = "print(1)";
 
-/** A table, a figure of it, a PNG in the working folder. */
+/** A table, its plot, and a PNG in the working folder. */
 export const plot = `
 import pandas as pd
 import matplotlib.pyplot as plt

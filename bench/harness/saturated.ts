@@ -13,18 +13,18 @@ export interface SaturatedQuestion {
   engine: EngineName;
   code: string;
   bare: Work;
-  /** Concurrencies tried to find the best of the bare program. */
+  /** Concurrencies to try for the bare program's best rate. */
   concurrencies: number[];
   searchMs: number;
   warmUpMs: number;
   blockMs: number;
   blocks: number;
   ratioMin: number;
-  /** The service on the other engine, asked in the same turns. */
+  /** The service on the other engine, measured in the same turns. */
   against?: { text: string; engine: EngineName; ratioMin: number };
 }
 
-/** Executions a second, against the bare program's own best rate, in turns of equal blocks. */
+/** Executions per second, compared with the bare program's best rate, in alternating equal blocks. */
 export async function compareSaturated(world: World, question: SaturatedQuestion): Promise<Row[]> {
   const { warmUpMs, blockMs, blocks, code, against } = question;
   const best = await bestConcurrency(world, question);

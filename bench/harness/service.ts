@@ -13,7 +13,7 @@ const STOP_MS_MAX = 60_000;
 const HOST = "127.0.0.1";
 const FIRST_PORT = 28_080;
 
-/** A service of its own: process, Redis, ports, data folder. */
+/** A private service: process, Redis, ports, data folder. */
 export interface Service {
   /** As two organizations. */
   client: Client;
@@ -25,7 +25,7 @@ export interface Service {
   redisUrl: string;
   dataFolder: string;
   workerId: string;
-  /** With the engine without Docker: where its containers are, and none with the other. */
+  /** State folder of the OCI engine's containers; holds none with Docker. */
   ociState: string;
   pids: { service: number; redis: number };
   /** Runs a full garbage collection in the service. */
@@ -33,7 +33,7 @@ export interface Service {
   stop(): Promise<void>;
 }
 
-/** How the service is started; the default is what `npm start` starts. */
+/** How the service starts; by default as with `npm start`. */
 export type Launch = (options: { root: string; env: NodeJS.ProcessEnv; logFile: string }) => { child: ChildProcess; url: string };
 
 export async function startService(
@@ -70,9 +70,9 @@ export async function startService(
       ENGINE: engine,
       OCI_RUNTIME: world.ociRuntime,
       SANDBOX_ROOTFS: world.rootfs,
-      // A folder of its own: a keeper removes what another one of its folder has left.
+      // Its own folder: a keeper removes what an earlier keeper of the same folder left.
       OCI_STATE_DIR: ociState,
-      // One key stands for all callers here.
+      // All callers share one key.
       LIMIT_REQUESTS_PER_MINUTE_PER_KEY_MAX: "1000000",
       ...settings.env,
     },
@@ -107,7 +107,7 @@ export async function startService(
   };
 }
 
-/** A variable of the person who starts the benchmark must not change what is measured. */
+/** The caller's environment must not change the measurement. */
 function withoutOurVariables(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(
     Object.entries(env).filter(
@@ -116,7 +116,7 @@ function withoutOurVariables(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   );
 }
 
-/** The worker's name, which its containers carry as a label; empty for a service without containers. */
+/** The worker's id, a label of its containers; empty for a service without containers. */
 async function workerIdIn(logFile: string): Promise<string> {
   return /"workerId":"([^"]+)"/.exec(await readFile(logFile, "utf8"))?.[1] ?? "";
 }

@@ -13,12 +13,12 @@ import sys
 from typing import Any
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../keeper"))
-# The keeper's own few mounts, so that a program's surroundings are those that the service gives.
+# The keeper's mounts, so that a program's environment is that of the service.
 from mounts import bind_read_only, furnish_zygote, hide_mixed_hierarchy, leave_host_mounts  # noqa: E402
 from seccomp import compile_profile  # noqa: E402
 
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": "/tmp", "MPLCONFIGDIR": "/tmp/.matplotlib"}
-# As in a sandbox: with a core each, more threads only get in each other's way.
+# As in a sandbox: with one core each, more threads only slow each other down.
 ENVIRONMENT.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
 
 
@@ -43,7 +43,7 @@ def main() -> None:
 def write_bundle(setup: dict[str, Any], root: str) -> None:
     config = setup["config"]
     config["root"]["path"] = root
-    # Compiled ahead, as the keeper does it: otherwise the runtime spends ten milliseconds on it at each start.
+    # Compiled in advance as by the keeper: otherwise the runtime spends ten milliseconds on it at each start.
     program = base64.b64encode(compile_profile(config["linux"]["seccomp"])).decode()
     config["annotations"] = {"run.oci.seccomp_bpf_data": program}
     os.chmod(setup["state"], 0o711)

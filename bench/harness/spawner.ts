@@ -13,16 +13,16 @@ import type { World } from "./world.ts";
 const FIRST_HOST_ID = 0x6000_0000;
 const CGROUP = "/code-interpreter-bench";
 
-/** What runs the same program again and again without any service of ours. */
+/** Runs the same program repeatedly without the service. */
 export interface Bare {
-  /** Runs it once, and returns what it printed. */
+  /** Runs it once; returns its output. */
   run(): Promise<string>;
   /** The processes that start it. */
   readonly pids: readonly number[];
   close(): Promise<void>;
 }
 
-/** Bare processes of the sandbox image: its interpreter in its root file system, and no sandbox at all. */
+/** Plain processes: the image's interpreter in its root file system, without a sandbox. */
 export async function bareProcesses(world: World, command: string[], concurrency: number): Promise<Bare> {
   const home = ["/bin/cp", "-rs", "/opt/matplotlib", "/tmp/.matplotlib"];
   const start = async () => {
@@ -33,7 +33,7 @@ export async function bareProcesses(world: World, command: string[], concurrency
   return poolOf(await all(concurrency, start), () => command);
 }
 
-/** `crun run` of the command in a container locked down exactly as a sandbox is. */
+/** `crun run` of the command in a container locked down exactly like a sandbox. */
 export async function bareRuns(world: World, command: string[], concurrency: number): Promise<Bare> {
   const runtime = findRuntime(world.ociRuntime);
   let number = 0;
@@ -70,7 +70,7 @@ function all<T>(count: number, start: () => Promise<T>): Promise<T[]> {
   return Promise.all(Array.from({ length: count }, start));
 }
 
-/** One process that spawns on request; the image's own interpreter runs it, so the machine needs none. */
+/** A process that spawns on request. The image's interpreter runs it, so the machine needs none. */
 class Spawner {
   readonly state: string;
   readonly #child: ChildProcess;
@@ -117,7 +117,7 @@ class Spawner {
   }
 }
 
-/** The sandboxes' own config.json, but that the program is the first process, of the account that code has. */
+/** A sandbox's config.json with the program as process 1, under the account of code. */
 function configOf({ root, rootfs, limits }: World, { command, number }: { command: string[]; number: number }) {
   const ids = { first: FIRST_HOST_ID + number * IDS_PER_SANDBOX, few: false };
   const spec = { memoryMb: limits.memoryMbMax, ids, cgroupsPath: `${CGROUP}/${process.pid}-${number}` };

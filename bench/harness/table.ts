@@ -2,7 +2,7 @@ import type { Row } from "./world.ts";
 
 const columns = ["question", "unit", "ours", "baseline", "ratio", "target", "met?"] as const;
 
-/** The table in Markdown, and below it what the numbers stand for. */
+/** The table in Markdown with explanations of its numbers. */
 export function renderTable(rows: readonly Row[]): string {
   const cells = rows.map((row) => [
     row.question,

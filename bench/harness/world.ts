@@ -3,7 +3,7 @@ import { type Limits, makeLimits } from "../../src/domain/limits.ts";
 import { makeMetrics } from "../../src/observe/metrics.ts";
 import { connectEngine, type EngineClient } from "../../src/sandbox/docker/engine-client.ts";
 
-/** What `npm start` is made of, handed over by scripts/bench.mjs, so that the service measured is the service people start. */
+/** The parts of `npm start`, passed in by scripts/bench.mjs, so that the measured service is the one that users start. */
 export interface Launcher {
   startRedis(options: {
     dataFolder: string;
@@ -19,27 +19,27 @@ export interface Machine {
   root: string;
   image: string;
   dockerHost: string;
-  /** The image's root file system, and the OCI runtime, for the engine without Docker. */
+  /** The image's root file system and the runtime for the OCI engine. */
   rootfs: string;
   ociRuntime: string;
 }
 
-/** Everything a question needs to be measured. */
+/** Everything that a measurement needs. */
 export interface World extends Machine {
   launcher: Launcher;
   limits: Limits;
   engine: EngineClient;
   /** Seed of every random arrival. */
   seed: number;
-  /** Fewer and shorter measurements: shows that a question works, not what its answer is. */
+  /** Few and short measurements, to check that a question works. */
   quick: boolean;
   /** Returns the first in a full run, the second in a quick one. */
   pick<T>(full: T, quick: T): T;
-  /** Tells whoever waits what is going on. */
+  /** Reports progress. */
   tell(text: string): void;
 }
 
-/** One line of the table. `ours` and `baseline` are in `unit`; `met` is null where the number is only reported. */
+/** One line of the table. `ours` and `baseline` are in `unit`; `met` is null if the number has no target. */
 export interface Row {
   question: string;
   unit: string;
@@ -48,7 +48,7 @@ export interface Row {
   ratio?: number;
   target?: string;
   met: boolean | null;
-  /** What the one number stands for: percentiles, counts, shares. Goes to the JSON, and to the table where short. */
+  /** Details of the number: percentiles, counts, shares. Written to the JSON, and to the table if short. */
   detail?: Record<string, unknown>;
   /** Lines printed below the table. */
   notes?: string[];

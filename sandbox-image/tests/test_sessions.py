@@ -93,6 +93,16 @@ def test_each_cell_has_its_own_standard_input() -> None:
         assert session.cell("print(len(__import__('sys').stdin.read()))", b"z" * 300_000).stdout == "300000\n"
 
 
+def test_the_environment_of_a_cell_is_not_seen_by_the_next() -> None:
+    show = "import os; print(os.environ.get('TOKEN'), os.environ.get('LANG'), os.environ.get('KEPT'))"
+    with Session() as session:
+        env = {"TOKEN": "secret", "LANG": "de_DE.UTF-8"}
+        assert session.cell(show + "; os.environ['KEPT'] = 'by the code'", env=env).stdout == "secret de_DE.UTF-8 None\n"
+        assert session.cell(show).stdout == "None C.UTF-8 by the code\n"
+        session.cell("1 / 0", env=env)
+        assert session.cell(show).stdout == "None C.UTF-8 by the code\n"
+
+
 def test_a_cell_of_a_megabyte_arrives_whole() -> None:
     with Session() as session:
         assert session.cell(f"x = {'1' * 4000}\n" + "#" * 1_000_000 + "\nprint('whole')").stdout == "whole\n"

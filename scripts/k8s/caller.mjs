@@ -1,6 +1,6 @@
-// A caller in the cluster: sends executions one after another through the Service until /tmp/stop is there, each with an
-// idempotency key. As a client does, it asks again for what got no answer, and posts again what ended `retry_safe` by our
-// fault. What became of them is in /tmp/seen, and in its last line.
+// A caller in the cluster: sends executions through the Service until /tmp/stop exists, each with an idempotency key. Like a
+// client it retries a request without a response, and posts again an execution that failed in the service with `retry_safe`.
+// Its counts are in /tmp/seen and in its last line of output.
 import { existsSync, writeFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 
@@ -9,9 +9,9 @@ const EVERY_MS = Number(process.argv[2]);
 const ENDS_AFTER_MS = 15 * 60_000;
 const TRIES_MAX = 60;
 const TRY_AGAIN_MS = 500;
-/** Errors of an execution that has ended; any other is of the request alone. */
-const ENDED_BY_OUR_FAULT = new Set(["sandbox_lost", "worker_lost"]);
-/** Most are short; every fifth is under way for long enough to be met by whatever happens to its worker. */
+/** Codes of an execution that has ended. Other codes concern only the request. */
+const ENDED_BY_SERVICE = new Set(["sandbox_lost", "worker_lost"]);
+/** Every fifth execution runs long enough to be hit by a fault of its worker. */
 const sleepS = (number) => (number % 5 === 0 ? 6 : 0.2);
 
 const seen = { sent: 0, right: 0, asked_again: 0, ran_again: 0, posted_again: [], wrong: [] };
@@ -47,7 +47,7 @@ async function send(number) {
       });
       const body = await response.json();
       last = `HTTP ${response.status} ${body.error?.code ?? body.code ?? body.status}`;
-      if (ENDED_BY_OUR_FAULT.has(body.error?.code)) {
+      if (ENDED_BY_SERVICE.has(body.error?.code)) {
         seen.posted_again.push(`${number}: ${body.error.code}`);
         posts++;
         continue;

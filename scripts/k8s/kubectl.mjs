@@ -1,14 +1,14 @@
 import { spawn } from "node:child_process";
 import { SetupError } from "../setup/say.mjs";
 
-/** Runs kubectl; resolves with what it prints. Throws SetupError with its own words when it fails. */
+/** Runs kubectl; resolves with its output. Rejects with SetupError and kubectl's message if it fails. */
 export async function kubectl(args, { input = "", timeoutMs = 60_000 } = {}) {
   const { code, stdout, stderr } = await attempt(args, { input, timeoutMs });
   if (code !== 0) throw new SetupError(`kubectl ${args.join(" ")}: ${stderr.trim() || `exit code ${code}`}`);
   return stdout;
 }
 
-/** The same for what may be refused: resolves with its exit code and words. */
+/** The same for a command that may be refused: resolves with exit code and output. */
 export function attempt(args, { input = "", timeoutMs = 60_000 } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn("kubectl", args, { stdio: ["pipe", "pipe", "pipe"], timeout: timeoutMs });
@@ -20,14 +20,14 @@ export function attempt(args, { input = "", timeoutMs = 60_000 } = {}) {
     child.stderr.setEncoding("utf8").on("data", (text) => {
       stderr += text;
     });
-    child.on("error", (error) => reject(new SetupError(`kubectl can not be started: ${error.message}`)));
+    child.on("error", (error) => reject(new SetupError(`kubectl cannot be started: ${error.message}`)));
     child.on("close", (code) => resolve({ code, stdout, stderr }));
     child.stdin.on("error", () => {});
     child.stdin.end(input);
   });
 }
 
-/** Makes or replaces one object. */
+/** Creates or replaces one object. */
 export function apply(object) {
   return kubectl(["apply", "-f", "-"], { input: JSON.stringify(object) });
 }

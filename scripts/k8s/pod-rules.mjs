@@ -12,7 +12,7 @@ const restricted = {
   capabilities: { drop: ["ALL"] },
 };
 
-/** Pods that must not be let in, each with a word of the refusal; and one that must be. */
+/** Pods that must be refused, each with a phrase of the refusal, and one that must be admitted. */
 export const podRules = [
   ...[SERVICE_NAMESPACE, CALLER_NAMESPACE].flatMap((namespace) => [
     { namespace, what: "a privileged container", refusal: "PodSecurity", container: { securityContext: { privileged: true } } },
@@ -66,7 +66,7 @@ export const podRules = [
   { namespace: WORKER_NAMESPACE, what: "an ordinary container", refusal: null, container: { securityContext: restricted } },
 ];
 
-/** Asks the cluster about one of them, without making it; null when it answers as it must, else what it said. */
+/** Submits one of them as a dry run; resolves with null if the decision is right, otherwise with the cluster's message. */
 export async function judge({ namespace, refusal, container, pod = {} }) {
   const object = {
     apiVersion: "v1",

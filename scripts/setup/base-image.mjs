@@ -8,10 +8,10 @@ import { SetupError, step } from "./say.mjs";
 
 export const BASE_IMAGE = "debian:trixie-slim";
 const SUITE = "trixie";
-/** A registry that says nothing for this long is taken to be out of reach. */
+/** A registry that is silent for this long counts as unreachable. */
 const PULL_IDLE_MS = 20_000;
 const IMPORT_IDLE_MS = 10 * 60_000;
-/** What the slim images leave out as well. */
+/** Debian's slim images leave these out too. */
 const NOT_IMPORTED = [
   "./var/cache/apt/*",
   "./var/lib/apt/lists/*",
@@ -21,15 +21,15 @@ const NOT_IMPORTED = [
   "./var/log/*",
 ];
 
-/** Makes sure that the engine has the base image: present, else pulled, else made from Debian's packages. */
+/** Ensures that the engine has the base image: pulls it, or makes it from Debian packages if no registry answers. */
 export function ensureBaseImage(engine) {
   return step(`base image ${BASE_IMAGE}`, async (progress) => {
     if (await hasImage(engine, BASE_IMAGE)) return { note: "present" };
     const refusal = await pull(engine, progress);
     if (refusal === null) return { note: "pulled" };
-    progress(`can not be pulled (${refusal}); making it from Debian's packages`);
+    progress(`cannot be pulled (${refusal}); making it from Debian packages`);
     await bootstrap(engine, refusal, progress);
-    return { note: "made with debootstrap, as no registry answers" };
+    return { note: "made with debootstrap, because no registry answers" };
   });
 }
 
@@ -38,10 +38,10 @@ export async function hasImage(engine, name) {
   response.resume();
   if (response.statusCode === 200) return true;
   if (response.statusCode === 404) return false;
-  throw new SetupError(`The Docker engine answers ${response.statusCode} when asked for the image ${name}.`);
+  throw new SetupError(`The Docker engine answered ${response.statusCode} for the image ${name}.`);
 }
 
-/** Null when pulled; else the reason, in the engine's words. */
+/** Resolves with null if pulled, otherwise with the engine's reason. */
 async function pull(engine, progress) {
   const [name, tag] = BASE_IMAGE.split(":");
   progress("pulling");
@@ -58,7 +58,7 @@ async function pull(engine, progress) {
 async function bootstrap(engine, refusal, progress) {
   const folder = mkdtempSync("/var/tmp/code-interpreter-base-");
   try {
-    await debootstrapInto(folder, `${BASE_IMAGE} can not be pulled (${refusal})`, progress);
+    await debootstrapInto(folder, `${BASE_IMAGE} cannot be pulled (${refusal})`, progress);
     progress("importing");
     await importFolder(engine, folder, progress);
   } finally {
@@ -66,21 +66,21 @@ async function bootstrap(engine, refusal, progress) {
   }
 }
 
-/** Installs a minimal Debian into a folder. Takes root, as its files belong to root. */
+/** Installs a minimal Debian into a folder. Its files belong to root, so it must run as root. */
 export async function debootstrapInto(folder, reason, progress) {
   if (process.getuid?.() !== 0) {
     throw new SetupError(
-      `${reason}.\nLet the engine reach a registry, load the image (docker load), or start setup as root to make it from Debian's packages.`,
+      `${reason}.\nGive the engine access to a registry, load the image (docker load), or run setup as root to make it from Debian packages.`,
     );
   }
   if (!findCommand("debootstrap") || !findCommand("tar")) {
     await installPackages(["debootstrap", "debian-archive-keyring", "tar"], {
       progress,
-      why: `${reason}, so debootstrap has to make a Debian.`,
+      why: `${reason}, so debootstrap makes it.`,
     });
   }
   const args = ["--variant=minbase", SUITE, folder, debianMirror()];
-  // Releases of debootstrap older than the suite have no script for it; all later Debian suites share sid's.
+  // Releases of debootstrap older than the suite have no script for it. All recent suites share that of sid.
   if (!hasSuiteScript()) args.push("/usr/share/debootstrap/scripts/sid");
   await runCommand(findCommand("debootstrap"), args, { progress });
 }
@@ -115,13 +115,13 @@ async function importFolder(engine, folder, progress) {
   if (tar.exitCode !== 0) throw new SetupError(`tar ended with exit code ${tar.exitCode} while reading ${folder}`);
 }
 
-/** Deletes the folder unless something is still mounted below it, as deleting would then reach through the mount. */
+/** Deletes the folder unless something is still mounted below it: deletion would reach through the mount. */
 async function removeTree(folder) {
   if (readFileSync("/proc/self/mountinfo", "utf8").includes(` ${folder}/`)) return;
   await runCommand("rm", ["-rf", "--one-file-system", folder]).catch(() => {});
 }
 
-/** Images as the engine lists them, of one repository. */
+/** The engine's images of one repository. */
 export function imagesOf(engine, repository) {
   return askJson(engine, { path: `/images/json?filters=${encodeURIComponent(JSON.stringify({ reference: [repository] }))}` });
 }

@@ -1,14 +1,14 @@
 import { ask, askJson } from "./engine-api.mjs";
 
 /**
- * Runs one container to its end through the API and removes it. `onText` gets what it prints; resolves with its exit
- * code. For tools of the tests, not for sandboxes.
+ * Runs one container to its end and removes it. `onText` receives its output; resolves with its exit code. For test
+ * tools, not for sandboxes.
  */
 export async function runContainer({ engine, image, command, entrypoint, hostConfig = {}, onText = () => {}, idleMs = 20 * 60_000 }) {
   const created = await askJson(engine, {
     method: "POST",
     path: "/containers/create",
-    // A terminal makes one plain stream of both outputs.
+    // With a terminal both outputs arrive as one plain stream.
     body: JSON.stringify({
       Image: image,
       Cmd: command,

@@ -6,25 +6,25 @@ import { SetupError } from "./say.mjs";
 const APT_ENVIRONMENT = { ...process.env, DEBIAN_FRONTEND: "noninteractive", LC_ALL: "C.UTF-8" };
 let listsUpdated = false;
 
-/** Whether we may install packages here: root on a system with apt. */
+/** Whether packages can be installed: as root on a system with apt. */
 export function canInstall() {
   return process.getuid?.() === 0 && existsSync("/usr/bin/apt-get");
 }
 
-/** Where a command is on the PATH or in the administrator's folders; null when it is nowhere. */
+/** Path of a command on the PATH or in the administrator's folders; null if there is none. */
 export function findCommand(name) {
   const folders = [...(process.env.PATH ?? "").split(path.delimiter), "/usr/local/sbin", "/usr/sbin", "/sbin"];
   return folders.map((folder) => path.join(folder, name)).find((file) => existsSync(file)) ?? null;
 }
 
-/** Installs Debian packages and nothing they only recommend. Throws SetupError naming what to install otherwise. */
+/** Installs Debian packages without recommended ones. Throws a SetupError that names the packages if it cannot. */
 export async function installPackages(packages, { progress, why }) {
   if (!canInstall()) {
     throw new SetupError(`${why}\nInstall it (on Debian or Ubuntu, as root: apt-get install ${packages.join(" ")}) and start again.`);
   }
   if (!listsUpdated) {
     progress("apt-get update");
-    // A third-party list that does not answer must not stop what Debian's own can give.
+    // A third-party list that does not answer must not stop Debian's own.
     await runCommand("apt-get", ["update", "-q"], { progress, env: APT_ENVIRONMENT }).catch((error) => progress(error.message));
     listsUpdated = true;
   }
@@ -32,7 +32,7 @@ export async function installPackages(packages, { progress, why }) {
   await runCommand("apt-get", [...options, ...packages], { progress, env: APT_ENVIRONMENT });
 }
 
-/** The Debian mirror this machine is set up with; Debian's own when it has none or is not Debian. */
+/** The Debian mirror of this machine; deb.debian.org if it has none or is not Debian. */
 export function debianMirror() {
   const fallback = "http://deb.debian.org/debian";
   if (!isDebian()) return fallback;
@@ -45,7 +45,7 @@ export function debianMirror() {
   return mirrorIn(text) ?? fallback;
 }
 
-/** The first address of a Debian archive (not its security part) in apt's source lists, of either format. */
+/** The first Debian archive (not the security archive) in apt's source lists, in either format. */
 export function mirrorIn(sources) {
   for (const line of sources.split("\n")) {
     if (!/^\s*(deb\s|URIs:)/.test(line)) continue;

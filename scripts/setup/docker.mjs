@@ -13,8 +13,8 @@ const START_MS_MAX = 60_000;
 const LOG_LINES = 15;
 
 /**
- * Makes sure that a Docker engine answers and returns it: `engine` for requests, its `host` as a DOCKER_HOST, and
- * whether the running one was started by setup. An engine that setup did not start is never stopped or changed.
+ * Ensures that a Docker engine answers. Returns `engine` for requests, its `host` as a DOCKER_HOST, and `startedBySetup`.
+ * Setup never stops or changes an engine that it did not start.
  */
 export function ensureEngine({ dataFolder, env = process.env }) {
   return step("Docker engine", async (progress) => {
@@ -23,19 +23,19 @@ export function ensureEngine({ dataFolder, env = process.env }) {
     if (env.DOCKER_HOST) throw new SetupError(`No Docker engine answers at DOCKER_HOST=${env.DOCKER_HOST}.`);
     if (existsSync(DEFAULT_SOCKET) && process.getuid?.() !== 0) {
       throw new SetupError(
-        `${DEFAULT_SOCKET} is there, but no engine answers on it for user ${os.userInfo().username}.\n` +
-          "Start Docker, or let this user use it (as root: usermod -aG docker USER, then log in again).",
+        `${DEFAULT_SOCKET} exists, but no engine answers on it for user ${os.userInfo().username}.\n` +
+          "Start Docker, or give this user access (as root: usermod -aG docker USER, then log in again).",
       );
     }
     if (!findCommand("dockerd")) {
       await installPackages(["docker.io", "iptables"], {
         progress,
-        why: "There is no Docker engine on this machine. Docker runs the sandboxes; version 20.10 or newer will do.",
+        why: "There is no Docker engine on this machine. Docker 20.10 or newer runs the sandboxes.",
       });
     }
     if (!canInstall() && process.getuid?.() !== 0) {
       throw new SetupError(
-        "Docker is installed but not running, and starting it takes root. Start it (systemctl start docker) and come back.",
+        "Docker is installed but not running, and only root can start it. Start it (systemctl start docker) and try again.",
       );
     }
     const engine = (await startService(progress)) ?? (await startDaemon(dataFolder, progress));
@@ -43,7 +43,7 @@ export function ensureEngine({ dataFolder, env = process.env }) {
   });
 }
 
-/** The engine that answers at DOCKER_HOST or at one of the usual sockets; null when none does. */
+/** The engine that answers at DOCKER_HOST or at a usual socket; null if none does. */
 export async function findEngine(env) {
   const home = os.homedir();
   const sockets = [
@@ -62,7 +62,7 @@ export async function findEngine(env) {
   return null;
 }
 
-/** The engine's version when it answers within its bound; null otherwise. */
+/** The engine's version; null if it does not answer in time. */
 async function versionOf(engine) {
   try {
     return (await askJson(engine, { path: "/version", idleMs: 5_000 })).Version ?? "unknown version";
@@ -75,7 +75,7 @@ function describe({ host, version }) {
   return `${version} answers at ${host}`;
 }
 
-/** Lets the init system start the installed service; null where there is none or it does not come up. */
+/** Starts the installed service with systemd; null if there is no systemd or the engine does not answer. */
 async function startService(progress) {
   if (!existsSync("/run/systemd/system")) return null;
   progress("systemctl start docker");
@@ -83,14 +83,14 @@ async function startService(progress) {
   return waitForEngine({ progress, isAlive: () => true, msMax: 10_000 });
 }
 
-/** Starts dockerd itself, in its usual way first and then with less and less of what the machine may lack. */
+/** Starts dockerd directly: with defaults first, then with fewer demands on the machine. */
 async function startDaemon(dataFolder, progress) {
   const other = removeLeftovers();
   if (other) {
     const engine = await waitForEngine({ progress, isAlive: () => isRunning(other, "dockerd"), msMax: START_MS_MAX });
     if (engine) return engine;
     throw new SetupError(
-      `A dockerd runs as process ${other} but does not answer at ${DEFAULT_SOCKET}. Look at its log, or end it and start again.`,
+      `A dockerd runs as process ${other} but does not answer at ${DEFAULT_SOCKET}. Look at its log, or stop it and try again.`,
     );
   }
   await ensureControlGroups(progress);
@@ -136,7 +136,7 @@ async function waitForEngine({ progress, isAlive, msMax }) {
   return null;
 }
 
-/** Clears what a dockerd that was killed left behind; returns the process id of one that is alive after all. */
+/** Removes the pid file and socket of a killed dockerd; returns the process id of one that is still running. */
 function removeLeftovers() {
   for (const file of ["/var/run/docker.pid", "/run/docker.pid"]) {
     if (!existsSync(file)) continue;
@@ -148,10 +148,10 @@ function removeLeftovers() {
   return null;
 }
 
-/** dockerd needs control groups mounted; minimal machines without an init system come without. */
+/** dockerd needs cgroups mounted. Machines without an init system may lack them. */
 async function ensureControlGroups(progress) {
   if (/ - cgroup2? /.test(readFileSync("/proc/self/mountinfo", "utf8"))) return;
-  progress("mounting control groups");
+  progress("mounting cgroups");
   await runCommand("mount", ["-t", "cgroup2", "cgroup2", "/sys/fs/cgroup"], { progress }).catch(() => {});
 }
 
@@ -163,7 +163,7 @@ async function endDaemon(pid) {
   }
 }
 
-/** A zombie is not running: nobody reaps a child that died before we looked. */
+/** A zombie does not count as running: a child that died early may not be reaped yet. */
 function isRunning(pid, name) {
   try {
     const [, command, state] = readFileSync(`/proc/${pid}/stat`, "utf8").match(/\((.*)\) (\S)/);
@@ -181,7 +181,7 @@ function isOurs(dataFolder) {
   }
 }
 
-/** How to stop an engine that setup started, for the end of a script's words. */
+/** How to stop an engine that setup started; scripts print it at their end. */
 export function howToStop(dataFolder) {
   return `The Docker engine that setup started keeps running; stop it with: kill $(cat ${pidFile(dataFolder)})`;
 }
@@ -195,14 +195,17 @@ function lastLines(file) {
 }
 
 const causes = [
-  [/cgroup.*(mount|not found)|Devices cgroup/i, "Control groups are not mounted; the machine (or the container it is) must offer them."],
-  [/iptables|Chain|nf_tables/i, "It can not use iptables on this kernel."],
+  [
+    /cgroup.*(mount|not found)|Devices cgroup/i,
+    "Control groups are not mounted. The machine, or the container around it, must provide them.",
+  ],
+  [/iptables|Chain|nf_tables/i, "It cannot use iptables on this kernel."],
   [/overlay|storage.driver|graphdriver/i, "Its storage driver does not work on this filesystem."],
-  [/permission denied|operation not permitted/i, "It lacks privileges: inside a container, that container must be privileged."],
+  [/permission denied|operation not permitted/i, "It lacks privileges. Inside a container, that container must be privileged."],
   [/containerd/i, "Its containerd does not start."],
 ];
 
-/** The sentence for the reason that dockerd's own last words point at. */
+/** An explanation of the end of dockerd's log; empty if it is not known. */
 export function likelyCause(log) {
   return causes.find(([pattern]) => pattern.test(log))?.[1] ?? "";
 }

@@ -3,15 +3,15 @@ import path from "node:path";
 import { runCommand } from "./run-command.mjs";
 import { SetupError } from "./say.mjs";
 
-/** Instructions that say how a container is started; the other engine's config.json says that. */
+/** Instructions about how a container starts. The OCI engine's config.json states that instead. */
 const FOR_CONTAINERS = new Set(["LABEL", "ENV", "USER", "WORKDIR", "ENTRYPOINT", "CMD"]);
 
-/** One command in the root file system, in mount and process namespaces of its own, so that nothing of it stays. */
+/** Runs one command in the root file system, in its own mount and process namespaces, so that no mount or process remains. */
 const IN_ROOT = 'mount -t proc proc "$1/proc" && mount --bind /dev "$1/dev" && exec chroot "$1" /bin/sh -c "$2"';
 
 /**
- * Does in a folder what our Dockerfile does in an image, so that one list of steps makes both. Knows only the
- * instructions that are in it, and fails on any other; its stages all work on the one folder.
+ * Applies the sandbox image's Dockerfile to a folder, so that one recipe makes both. Supports only the instructions in
+ * that file and fails on others. All stages share the one folder.
  */
 export async function runDockerfile({ folder, target, args, progress }) {
   const values = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", HOME: "/root", ...proxies() };
@@ -26,13 +26,13 @@ export async function runDockerfile({ folder, target, args, progress }) {
     else if (instruction === "RUN") {
       await runCommand("unshare", ["--mount", "--pid", "--fork", "/bin/sh", "-c", IN_ROOT, "sh", target, text], { progress, env: values });
     } else if (instruction !== "FROM" && !FOR_CONTAINERS.has(instruction)) {
-      throw new SetupError(`The Dockerfile has an instruction that is only for Docker: ${instruction}`);
+      throw new SetupError(`The Dockerfile has an instruction that only Docker supports: ${instruction}`);
     }
   }
   rmSync(resolver, { force: true });
 }
 
-/** Instructions in their order; lines that end in a backslash go on, comments between them do not count. */
+/** Instructions in order. A backslash at the end continues a line; comments are dropped. */
 export function parseDockerfile(source) {
   const joined = source
     .split("\n")
@@ -49,7 +49,7 @@ export function parseDockerfile(source) {
 }
 
 function copy({ folder, target, words }) {
-  // From an earlier stage: here that is the same folder.
+  // An earlier stage is the same folder here.
   if (words[0].startsWith("--from=")) return;
   const to = words.at(-1);
   for (const name of words.slice(0, -1)) {

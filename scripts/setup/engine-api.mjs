@@ -5,8 +5,8 @@ import path from "node:path";
 import { SetupError } from "./say.mjs";
 
 /**
- * The Docker Engine API over node:http. Setup asks the engine and not a `docker` command, which may be missing,
- * newer than the engine, or there without any engine.
+ * The Docker Engine API over node:http. Setup does not use the `docker` command: it may be missing, newer than the
+ * engine, or installed without an engine.
  */
 export function engineAt(host, env = process.env) {
   const url = new URL(host);
@@ -25,8 +25,8 @@ export function engineAt(host, env = process.env) {
 }
 
 /**
- * Sends one request and resolves with the response stream, whatever its status. `idleMs` bounds silence on the
- * connection, not the whole of it. `body` is text or a readable stream.
+ * Sends one request and resolves with the response stream for any status. `idleMs` bounds silence on the
+ * connection, not the total time. `body` is text or a readable stream.
  */
 export function ask(engine, { method = "GET", path: target, headers = {}, body, idleMs = 10_000 }) {
   return new Promise((resolve, reject) => {
@@ -40,7 +40,7 @@ export function ask(engine, { method = "GET", path: target, headers = {}, body, 
   });
 }
 
-/** Resolves with the parsed body; throws EngineRefusal for a status of 400 and above. */
+/** Resolves with the parsed body; rejects with EngineRefusal for a status of 400 or above. */
 export async function askJson(engine, request) {
   const response = await ask(engine, {
     ...request,
@@ -51,7 +51,7 @@ export async function askJson(engine, request) {
   return text ? JSON.parse(text) : null;
 }
 
-/** Follows a build, pull or import to its end; throws what the engine says went wrong. */
+/** Follows a build, pull or import to its end; rejects with the engine's error. */
 export async function follow(response, onMessage) {
   if (response.statusCode >= 400) throw new EngineRefusal(response.statusCode, messageIn(await readAll(response)));
   let rest = "";
@@ -77,7 +77,7 @@ export class EngineRefusal extends Error {
   }
 }
 
-/** One message of a build or pull as a line for people; null when it says nothing. */
+/** A message of a build or pull as one readable line; null if it has no text. */
 export function describeMessage(message) {
   if (message.stream) return message.stream.trim().split("\n").pop() || null;
   if (!message.status) return null;

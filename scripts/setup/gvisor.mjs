@@ -10,12 +10,12 @@ import { askJson } from "./engine-api.mjs";
 import { SetupError, step } from "./say.mjs";
 
 const CONFIG = "/etc/docker/daemon.json";
-/** The first is the faster one; older releases know only the second. */
+/** In order of speed. Older releases support only ptrace. */
 const platforms = ["systrap", "ptrace"];
 
 /**
- * Returns the runtimes that sandboxes can be tested with: runc, and runsc where it can be had. An engine that setup
- * did not start keeps its configuration, so runsc then has to be registered with it already.
+ * Returns the runtimes to test sandboxes with: runc, and runsc if it is available. Setup does not configure an engine
+ * that it did not start, so there runsc must be registered already.
  */
 export function ensureRuntimes({ engine, host, startedBySetup, image }) {
   const only = (why) => ({ runtimes: ["runc"], note: `runc only; ${why}` });
@@ -38,10 +38,7 @@ export function ensureRuntimes({ engine, host, startedBySetup, image }) {
   });
 }
 
-/**
- * Returns the OCI runtimes that sandboxes can be tested with where there is no engine: the given one, and runsc where a
- * keeper starts with it.
- */
+/** Returns the OCI runtimes to test the OCI engine with: the given one, and runsc if a keeper starts with it. */
 export function ensureOciRuntimes({ root, runtime, env }) {
   return step("OCI runtimes under test", async (progress) => {
     const only = (why) => ({ runtimes: [runtime], note: `${runtime} only; ${why}` });
@@ -54,7 +51,7 @@ export function ensureOciRuntimes({ root, runtime, env }) {
   });
 }
 
-/** Null when runsc is there, or now is; else why it is not. */
+/** Installs runsc if it is missing; resolves with null, or with the reason why it is not available. */
 async function lackOfRunsc(progress) {
   if (findCommand("runsc")) return null;
   if (!canInstall()) return "runsc is not installed";
@@ -66,14 +63,14 @@ async function lackOfRunsc(progress) {
   }
 }
 
-/** Null when a keeper starts; else why not, on one line. */
+/** Resolves with null if a keeper starts, otherwise with the reason on one line. */
 async function tryKeeper(root, env) {
   const state = mkdtempSync(path.join(os.tmpdir(), "code-interpreter-try-"));
   const child = spawn(process.execPath, [path.join(root, "dist/main/keeper.js")], {
     env: { ...env, OCI_STATE_DIR: state },
     stdio: ["ignore", "ignore", "pipe"],
   });
-  let trouble = "the keeper said nothing";
+  let trouble = "the keeper logged nothing";
   try {
     for await (const line of createInterface({ input: child.stderr })) {
       const { msg, err } = JSON.parse(line);
@@ -88,7 +85,7 @@ async function tryKeeper(root, env) {
   }
 }
 
-/** Adds runsc to the engine's configuration file and lets the engine read it again. */
+/** Adds runsc to the engine's configuration file and makes the engine reload it. */
 async function register(engine, platform) {
   const config = existsSync(CONFIG) ? JSON.parse(readFileSync(CONFIG, "utf8")) : {};
   const runsc = { path: findCommand("runsc"), runtimeArgs: ["--network=none", `--platform=${platform}`] };
@@ -100,10 +97,10 @@ async function register(engine, platform) {
     if (known?.runtimeArgs?.includes(`--platform=${platform}`)) return;
     await pause(100);
   }
-  throw new SetupError(`The engine did not take the runsc runtime from ${CONFIG}.`);
+  throw new SetupError(`The engine did not load the runsc runtime from ${CONFIG}.`);
 }
 
-/** Null when a container runs under runsc; else why not, on one line. */
+/** Resolves with null if a container runs under runsc, otherwise with the reason on one line. */
 async function tryRunsc(engine, image) {
   let printed = "";
   try {

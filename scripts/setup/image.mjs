@@ -11,7 +11,7 @@ export const variants = ["default", "full"];
 const BUILD_IDLE_MS = 15 * 60_000;
 const LOG_LINES = 40;
 
-/** Makes sure that the sandbox image for these inputs exists and returns its name. */
+/** Ensures that the sandbox image for these inputs exists; returns its name. */
 export async function ensureImage({ engine, root, variant = "default", env = process.env }) {
   if (env.SANDBOX_IMAGE) return { name: await named(engine, env.SANDBOX_IMAGE), note: "" };
   const folder = path.join(root, "sandbox-image");
@@ -30,7 +30,7 @@ export async function ensureImage({ engine, root, variant = "default", env = pro
   return { name };
 }
 
-/** An image the operator chose is used as it is. */
+/** An image chosen by the operator is used unchanged. */
 function named(engine, name) {
   return step(`sandbox image ${name}`, async () => {
     if (!(await hasImage(engine, name))) throw new SetupError(`The Docker engine has no image ${name} (SANDBOX_IMAGE).`);
@@ -38,7 +38,7 @@ function named(engine, name) {
   }).then(() => name);
 }
 
-/** Files that make the image, relative and sorted: all of its folder except tests, documents and what the worker reads. */
+/** The image's input files, relative and sorted: its folder without tests, documents and files for the worker. */
 export function imageInputs(folder) {
   return filesUnder(folder)
     .map((file) => path.relative(folder, file).split(path.sep).join("/"))
@@ -52,7 +52,7 @@ export function imageTag(folder, files, variant) {
   return sha256([...contents, variant, BASE_IMAGE]).slice(0, 16);
 }
 
-/** Removes the images of other inputs that no container uses; returns their names. */
+/** Removes images of earlier inputs that no container uses; returns their names. */
 export async function pruneImages({ engine, root }) {
   const folder = path.join(root, "sandbox-image");
   const files = imageInputs(folder);
@@ -69,7 +69,7 @@ export async function pruneImages({ engine, root }) {
   return removed;
 }
 
-/** Builds through the API: on the engine's bridge where it has one, on the host's network where it has none or that fails. */
+/** Builds through the API, on the engine's bridge network; on the host's network if there is no bridge or it has no route. */
 export async function buildImage({ engine, folder, files, name, args, progress }) {
   const networks = await askJson(engine, { path: "/networks" });
   const modes = networks.some((network) => network.Driver === "bridge") ? ["default", "host"] : ["host"];
@@ -80,8 +80,8 @@ export async function buildImage({ engine, folder, files, name, args, progress }
       return;
     } catch (error) {
       const words = [...log.slice(-LOG_LINES), error.message].join("\n");
-      if (index === modes.length - 1 || !isNetworkTrouble(words)) throw new SetupError(`The image ${name} can not be built:\n${words}`);
-      progress("no network from the engine's bridge; again on the host's");
+      if (index === modes.length - 1 || !isNetworkTrouble(words)) throw new SetupError(`The image ${name} cannot be built:\n${words}`);
+      progress("no network on the engine's bridge; trying the host's");
     }
   }
 }
@@ -110,7 +110,7 @@ async function buildOnce({ engine, folder, files, name, args, networkMode, log, 
   });
 }
 
-/** The proxy this machine uses; Docker knows these as arguments that leave no trace in the image. */
+/** This machine's proxy settings. Docker predefines these arguments and keeps them out of the image. */
 function proxyArguments() {
   const names = ["http_proxy", "https_proxy", "no_proxy"].flatMap((name) => [name, name.toUpperCase()]);
   return Object.fromEntries(names.filter((name) => process.env[name]).map((name) => [name, process.env[name]]));

@@ -4,7 +4,7 @@ import path from "node:path";
 import { runCommand } from "./run-command.mjs";
 import { step } from "./say.mjs";
 
-/** Makes sure that node_modules is what package-lock.json says. */
+/** Makes node_modules match package-lock.json. */
 export function ensureNodeModules(root) {
   return step("npm packages", async (progress) => {
     const lock = readFileSync(path.join(root, "package-lock.json"), "utf8");
@@ -15,16 +15,38 @@ export function ensureNodeModules(root) {
     const asLocked = existsSync(installed) && holdsLocked(JSON.parse(readFileSync(installed, "utf8")), JSON.parse(lock));
     if (!asLocked) {
       progress("npm ci");
-      const npm = process.env.npm_execpath;
-      const [command, first] = npm?.endsWith(".js") ? [process.execPath, [npm]] : ["npm", []];
-      await runCommand(command, [...first, "ci", "--include=dev", "--no-audit", "--no-fund", "--prefer-offline"], { progress, cwd: root });
+      await npm(["ci", "--include=dev", "--prefer-offline"], { progress, cwd: root });
     }
     writeFileSync(stamp, hash);
     return { note: asLocked ? "up to date" : "installed" };
   });
 }
 
-/** Whether npm's record of what it installed agrees with the lock file; optional packages may be absent. */
+/**
+ * Installs a release of Node for tests beside the npm packages and returns the folder of its `node`. npm's package `node`
+ * is a script that fetches the package for this system; here npm gets that one itself, as scripts of packages do not run.
+ */
+export function ensureNode({ root, version }) {
+  const cache = path.join(root, `node_modules/.cache/node-${version}`);
+  const name = `node-${process.platform === "win32" ? "win" : process.platform}-${process.arch}`;
+  const folder = path.join(cache, "node_modules", name, "bin");
+  return step(`Node ${version}`, async (progress) => {
+    if (existsSync(path.join(folder, "node"))) return { note: "up to date" };
+    mkdirSync(cache, { recursive: true });
+    // Without a package.json of its own npm would install into the project.
+    writeFileSync(path.join(cache, "package.json"), "{}\n");
+    await npm(["install", "--prefix", cache, "--no-save", "--prefer-offline", `${name}@${version}`], { progress, cwd: cache });
+    return { note: "installed" };
+  }).then(() => folder);
+}
+
+function npm(args, options) {
+  const file = process.env.npm_execpath;
+  const [command, first] = file?.endsWith(".js") ? [process.execPath, [file]] : ["npm", []];
+  return runCommand(command, [...first, ...args, "--no-audit", "--no-fund"], options);
+}
+
+/** Whether npm's record of installed packages matches the lock file. Optional packages may be absent. */
 export function holdsLocked(installed, locked) {
   return Object.entries(locked.packages).every(([name, entry]) => {
     if (name === "" || entry.optional || entry.peer) return true;
@@ -33,7 +55,7 @@ export function holdsLocked(installed, locked) {
   });
 }
 
-/** Compiles src to dist when its sources changed. */
+/** Compiles src to dist if the sources changed. */
 export function ensureBuilt(root) {
   return step("build", async (progress) => {
     const sources = filesUnder(path.join(root, "src")).filter((file) => file.endsWith(".ts"));
@@ -58,7 +80,7 @@ export function filesUnder(folder) {
     .sort();
 }
 
-/** Hash of parts, each preceded by its length, so that moving a border changes it. */
+/** Hash of all parts. Each is preceded by its length, so that moving a boundary between two changes the hash. */
 export function sha256(parts) {
   const hash = createHash("sha256");
   for (const part of parts) hash.update(`${Buffer.byteLength(part)}:`).update(part);

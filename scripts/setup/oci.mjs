@@ -1,25 +1,25 @@
 import { canInstall, findCommand, installPackages } from "./debian.mjs";
 import { step } from "./say.mjs";
 
-/** Makes sure that the OCI runtime is there which OCI_RUNTIME names, crun when unset; returns its name. */
+/** Ensures that the runtime of OCI_RUNTIME (default: crun) is installed; returns its name. */
 export function ensureOciRuntime({ env = process.env } = {}) {
   const name = env.OCI_RUNTIME || "crun";
   return step("OCI runtime", async (progress) => {
     const found = findCommand(name);
     if (found) return { name, note: found };
-    await installPackages([name], { progress, why: `ENGINE=oci makes containers with ${name}, which is not on this machine.` });
+    await installPackages([name], { progress, why: `ENGINE=oci makes containers with ${name}, which is not installed.` });
     return { name, note: `${name} installed` };
   }).then((result) => result.name);
 }
 
-/** For tests of a keeper without root: ids for accounts. The tests say what they do not try without them. */
+/** For tests of a keeper without root. Without uidmap they are skipped and give the reason. */
 export function ensureRootlessTools() {
-  return ensureTool("ids for accounts", "newuidmap", "uidmap");
+  return ensureTool("subordinate ids", "newuidmap", "uidmap");
 }
 
-/** A Linux that runs as a process and has cgroup version 2 alone, which this machine may lack. */
+/** User-mode Linux, for a kernel with cgroup version 2 alone, which this machine may lack. */
 export function ensureOwnLinux() {
-  return ensureTool("a Linux of its own", "linux.uml", "user-mode-linux");
+  return ensureTool("User-mode Linux", "linux.uml", "user-mode-linux");
 }
 
 function ensureTool(title, command, name) {

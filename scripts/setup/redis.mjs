@@ -10,12 +10,12 @@ import { SetupError, step } from "./say.mjs";
 
 const START_MS_MAX = 30_000;
 const STOP_MS_MAX = 10_000;
-/** The kernel's bound for the path of a socket is 108 bytes, its end included. */
+/** The kernel's limit for a socket path is 108 bytes with the terminating zero. */
 const SOCKET_PATH_BYTES_MAX = 100;
 
 /**
- * Returns the Redis to use: the one of REDIS_URL when that is set, else a private server on a socket in the data
- * folder that ends with this process. `stop` ends it in order; `child` is null when it is not ours.
+ * Returns the Redis to use: that of REDIS_URL if set, otherwise a private server on a socket in the data folder, which
+ * ends with this process. `stop` shuts it down gracefully; `child` is null for REDIS_URL.
  */
 export function startRedis({ dataFolder, env = process.env }) {
   return step("Redis", async (progress) => {
@@ -37,7 +37,7 @@ async function startPrivate(dataFolder, progress) {
   const folder = path.resolve(dataFolder, "redis");
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const socket = socketPath(folder);
-  await endForgotten(socket, progress);
+  await waitForPrevious(socket, progress);
   const logFile = path.join(folder, "redis.log");
   rmSync(logFile, { force: true });
   const log = openSync(logFile, "a");
@@ -63,14 +63,14 @@ async function startPrivate(dataFolder, progress) {
     if (child.exitCode !== null || child.signalCode !== null || performance.now() > deadline) {
       child.kill("SIGKILL");
       const lines = existsSync(logFile) ? readFileSync(logFile, "utf8").trim().split("\n").slice(-10).join("\n") : "";
-      throw new SetupError(`redis-server does not come up. The end of ${logFile}:\n${lines}`);
+      throw new SetupError(`redis-server does not start. The end of ${logFile}:\n${lines}`);
     }
     progress("loading");
     await pause(50);
   }
 }
 
-/** In the data folder, or in the temp folder when that path would be too long for a socket. */
+/** A path in the data folder, or in a temporary folder if that path is too long for a socket. */
 function socketPath(folder) {
   const inData = path.join(folder, "redis.sock");
   if (Buffer.byteLength(inData) <= SOCKET_PATH_BYTES_MAX) return inData;
@@ -78,10 +78,10 @@ function socketPath(folder) {
 }
 
 /**
- * A server that answers on our socket is either that of another start from this folder, which must not be disturbed,
- * or one that lost its parent a moment ago and is still saving. The latter goes by itself; a dead socket is removed.
+ * A server that answers on our socket belongs to another service in this data folder, or lost its parent a moment ago and
+ * is still saving. The second kind ends by itself; the first makes this start fail. A dead socket is removed.
  */
-async function endForgotten(socket, progress) {
+async function waitForPrevious(socket, progress) {
   const deadline = performance.now() + STOP_MS_MAX;
   while (await versionAt(socket).catch(() => null)) {
     if (performance.now() > deadline) {
@@ -95,7 +95,7 @@ async function endForgotten(socket, progress) {
   rmSync(socket, { force: true });
 }
 
-/** The version of the first server at a Redis URL that answers. Rejects with SetupError when none is a Redis of 6.2 or newer. */
+/** Version of the first server of a Redis URL that answers. Rejects with SetupError if none is Redis 6.2 or newer. */
 export async function versionAt(url) {
   const { targets, shown, login } = readUrl(url);
   let failure;
@@ -112,11 +112,12 @@ export async function versionAt(url) {
   throw failure;
 }
 
-/** Servers, sentinels or nodes that a Redis URL names, and what they are told first. The service itself checks the URL to the letter. */
+/** Servers, sentinels or nodes of a Redis URL, and the AUTH command for them. The service itself validates the URL fully. */
 export function readUrl(url) {
   if (url.startsWith("/")) return { targets: [{ path: url }], shown: url, login: null };
   const match = /^(rediss?)(\+sentinel|\+cluster)?:\/\/(?:([^@/?]*)@)?([^/?]+)[^?]*(\?.*)?$/.exec(url);
-  if (!match) throw new SetupError("REDIS_URL is none: it must be redis://…, rediss://…, redis+sentinel://…, redis+cluster://… or a path.");
+  if (!match)
+    throw new SetupError("REDIS_URL is not valid: it must be redis://…, rediss://…, redis+sentinel://…, redis+cluster://… or a path.");
   const [, scheme, kind = "", userinfo = "", hosts, query = ""] = match;
   const files = new URLSearchParams(query);
   const read = (name) => (files.has(name) ? { [name]: readFileSync(files.get(name)) } : {});
@@ -136,7 +137,7 @@ export function isNewEnough(version) {
   return major > 6 || (major === 6 && minor >= 2);
 }
 
-/** Sends commands and resolves with all that came back, once PING, the last of them, is answered or refused. */
+/** Sends commands and resolves with all replies once the last one, PING, is answered or refused. */
 function talk(target, commands) {
   return new Promise((resolve, reject) => {
     const { tls: secure = null, ...address } = target;
@@ -146,7 +147,7 @@ function talk(target, commands) {
     socket.setEncoding("utf8");
     socket.setTimeout(5_000, () => socket.destroy(new Error("no answer within 5 s")));
     socket.on("error", reject);
-    socket.on("close", () => reject(new Error("it closed the connection")));
+    socket.on("close", () => reject(new Error("the server closed the connection")));
     socket.on("data", (chunk) => {
       reply += chunk;
       if (!/(^|\r\n)(\+PONG|-(NOAUTH|WRONGPASS|LOADING|NOPERM|DENIED)[^\r]*)\r\n$/.test(reply)) return;

@@ -23,12 +23,12 @@ import { imageInputs, imageTag, REPOSITORY } from "./image.mjs";
 import { SetupError, step } from "./say.mjs";
 
 const EXPORT_IDLE_MS = 10 * 60_000;
-/** Beside a root file system: the hash of what is in it, taken when it was made. */
+/** File beside a root file system with the hash of its content at creation. */
 const SEAL = "seal";
 
 /**
- * Makes sure that the root file system for these inputs exists and returns its folder. It is the sandbox image's own
- * where an engine has that image, and made from Debian's packages by the same Dockerfile where there is none.
+ * Ensures that the root file system for these inputs exists; returns its folder. It is exported from the sandbox image if
+ * an engine has that, otherwise made from Debian packages by the same Dockerfile.
  */
 export function ensureRootfs({ dataFolder, root, variant = "default", env = process.env }) {
   return step("root file system", async (progress) => {
@@ -40,7 +40,7 @@ export function ensureRootfs({ dataFolder, root, variant = "default", env = proc
     if (existsSync(path.join(home, SEAL))) {
       progress("verifying");
       if (readFileSync(path.join(home, SEAL), "utf8") === sealOf(folder)) return { folder, note: `${tag}, verified` };
-      progress("it is not as it was made; making it anew");
+      progress("its content has changed; making it again");
     }
     needsRoot();
     rmSync(home, { recursive: true, force: true });
@@ -57,7 +57,7 @@ export function ensureRootfs({ dataFolder, root, variant = "default", env = proc
   }).then(({ folder }) => folder);
 }
 
-/** The hash of all that is in a folder: names, kinds, owners, modes, links and contents. */
+/** Hash of a folder's content: names, types, owners, modes, links and bytes. */
 export function sealOf(folder) {
   const hash = createHash("sha256");
   const visit = (relative) => {
@@ -77,10 +77,10 @@ export function sealOf(folder) {
 
 function needsRoot() {
   if (process.getuid?.() === 0) return;
-  throw new SetupError("The root file system's files belong to root; make it as root once: node scripts/setup.mjs rootfs");
+  throw new SetupError("The root file system's files belong to root. Run once as root: node scripts/setup.mjs rootfs");
 }
 
-/** The image's own files, where an engine answers that has the image; null where there is none. */
+/** Exports the image; resolves with null if no engine has it. */
 async function exportImage({ target, name, env, progress }) {
   const found = await findEngine(env);
   if (found === null || !(await hasImage(found.engine, name))) return null;
@@ -97,16 +97,16 @@ async function exportImage({ target, name, env, progress }) {
     const tar = spawn("tar", ["-C", target, "--numeric-owner", "-x", "-p"], { stdio: ["pipe", "ignore", "inherit"] });
     const ended = new Promise((resolve) => tar.once("exit", resolve));
     await pipeline(response, tar.stdin);
-    if ((await ended) !== 0) throw new SetupError(`The image ${name} can not be unpacked into ${target}.`);
+    if ((await ended) !== 0) throw new SetupError(`The image ${name} cannot be unpacked into ${target}.`);
   } finally {
     await askJson(engine, { method: "DELETE", path: `/containers/${created.Id}?force=1`, idleMs: 60_000 });
   }
   return `exported from ${name}`;
 }
 
-/** Without an engine: a minimal Debian, and in it what the Dockerfile says. */
+/** Without an engine: installs a minimal Debian and applies the Dockerfile to it. */
 async function build({ target, inputs, variant, progress }) {
   await debootstrapInto(target, "there is no Docker engine with the sandbox image", progress);
   await runDockerfile({ folder: inputs, target, args: { VARIANT: variant }, progress });
-  return "made from Debian's packages";
+  return "made from Debian packages";
 }

@@ -4,8 +4,8 @@ import { SetupError } from "./say.mjs";
 const TAIL_LINES = 30;
 
 /**
- * Runs a command without a terminal to ask at, reports its newest line, and returns the last lines it printed.
- * Rejects with those lines when it fails or can not be started.
+ * Runs a command without input and passes each new line to `progress`. Resolves with its last lines; rejects with them if
+ * it fails.
  */
 export function runCommand(command, args, { progress = () => {}, env = process.env, cwd, timeoutMs = 30 * 60_000 } = {}) {
   return new Promise((resolve, reject) => {
@@ -33,20 +33,19 @@ export async function succeeds(command, args) {
 }
 
 /**
- * Starts a long-lived child that ends when this process does, however it does: the child's companion shell waits on
- * a pipe that the kernel closes with us. It has a process group of its own, so Ctrl-C at the terminal reaches us
- * alone and we end it in our order.
+ * Starts a long-lived child that ends when this process ends, even by SIGKILL: a companion shell waits on a pipe that the
+ * kernel then closes. The child has its own process group, so that Ctrl-C reaches only us and we choose the order.
  */
 export function spawnTied(command, args, { stdio = ["ignore", "inherit", "inherit"], env = process.env, cwd } = {}) {
   const script = '(read -r _ <&3; kill -TERM $$ 2>/dev/null) & exec 3<&-; exec "$@"';
   const child = spawn("/bin/sh", ["-c", script, "sh", command, ...args], { stdio: [...stdio, "pipe"], env, cwd, detached: true });
-  // Lets the companion go with the child; it would otherwise hold the pipe, and the pipe would hold us.
+  // Ends the companion with the child. Otherwise its pipe would keep this process alive.
   child.once("exit", () => child.stdio[3].destroy());
   child.stdio[3].on("error", () => {});
   return child;
 }
 
-/** Resolves once the child has ended; true when it needed no force. */
+/** Ends the child: SIGTERM, then SIGKILL after `graceMs`. Resolves with whether SIGTERM sufficed. */
 export async function endChild(child, graceMs) {
   if (child.exitCode !== null || child.signalCode !== null) return true;
   const ended = new Promise((resolve) => child.once("exit", resolve));

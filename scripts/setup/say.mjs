@@ -1,11 +1,11 @@
 /**
- * Telling a person what setup does: one line a step with its time, and signs of life on the slow ones. All of it
- * goes to stderr, so that what a script answers stays alone on stdout.
+ * Setup's messages: one line for each step with its time, and progress for slow ones. They go to stderr, so that stdout
+ * holds only a script's result.
  */
 const QUIET_MS = 10_000;
 const REDRAW_MS = 200;
 
-/** Something the person at the keyboard can act on; printed without a stack. */
+/** An error that the user can act on; printed without a stack. */
 export class SetupError extends Error {
   name = "SetupError";
 }
@@ -14,10 +14,7 @@ export function say(text = "") {
   process.stderr.write(`${text}\n`);
 }
 
-/**
- * Runs one step and prints its line. `work` gets a function that takes the newest sign of progress; the `note` of
- * what it returns ends the line.
- */
+/** Runs one step and prints its line. `work` receives a function that reports progress; the `note` of its result ends the line. */
 export async function step(title, work) {
   const started = performance.now();
   const line = process.stderr.isTTY ? terminalLine(title, started) : logLine(title, started);
@@ -31,7 +28,7 @@ export async function step(title, work) {
   }
 }
 
-/** Prints an error as setup's last word and sets the exit code; a stack only for our own mistakes. */
+/** Prints an error and sets the exit code. Only an unexpected error shows its stack. */
 export function giveUp(error) {
   say();
   say(error instanceof SetupError ? error.message : (error?.stack ?? String(error)));
@@ -42,7 +39,7 @@ export function seconds(startedMs) {
   return `${((performance.now() - startedMs) / 1000).toFixed(1)} s`;
 }
 
-/** One line that is drawn again: for terminals. */
+/** For terminals: one line, redrawn. */
 function terminalLine(title, started) {
   let latest = "";
   const draw = () => {
@@ -61,7 +58,7 @@ function terminalLine(title, started) {
   };
 }
 
-/** A new line now and then: for logs and pipes. */
+/** For logs and pipes: a new line every ten seconds. */
 function logLine(title, started) {
   let latest = "";
   const timer = setInterval(() => say(`… ${title} (${seconds(started)})${latest ? `  ${latest}` : ""}`), QUIET_MS);
@@ -78,7 +75,7 @@ function logLine(title, started) {
 
 const COLOURS = /\p{Cc}\[[0-9;?]*[A-Za-z]/gu;
 
-/** What a tool printed, on one line and without colours or control characters. */
+/** A tool's output on one line, without colours and control characters. */
 export function printable(text) {
   return text
     .replace(COLOURS, "")

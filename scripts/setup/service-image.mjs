@@ -11,8 +11,8 @@ export const SERVICE_REPOSITORY = "code-interpreter";
 export const KEEPER_REPOSITORY = "code-interpreter-keeper";
 
 /**
- * Makes sure that the images of the service exist and returns their names: `service` alone, and `keeper` with the
- * sandbox's root file system in it. Each has a tag of its inputs, and is the repository's `latest`.
+ * Ensures that the images of the service exist; returns their names: `service`, and `keeper`, which adds the sandbox's
+ * root file system. Each is tagged with the hash of its inputs and with `latest`.
  */
 export async function ensureServiceImages({ engine, root, sandboxImage, env = process.env }) {
   const inputs = serviceInputs(root);
@@ -22,7 +22,7 @@ export async function ensureServiceImages({ engine, root, sandboxImage, env = pr
     const folder = mkdtempSync(path.join(tmpdir(), "code-interpreter-service-"));
     try {
       for (const file of inputs) cpSync(path.join(root, file), path.join(folder, file));
-      // A machine whose npm trusts a certificate of its own needs the same in the build.
+      // If npm trusts an extra certificate on this machine, the build needs it too.
       if (env.NODE_EXTRA_CA_CERTS) cpSync(env.NODE_EXTRA_CA_CERTS, path.join(folder, "ca.crt"), { dereference: true });
       await buildImage({ engine, folder, files: ["."], name: service, args: { BASE: BASE_IMAGE }, progress });
     } finally {

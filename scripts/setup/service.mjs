@@ -8,26 +8,26 @@ import { SetupError, step } from "./say.mjs";
 const READY_MS_MAX = 120_000;
 const PORTS_TRIED = 50;
 const LOG_LINES = 20;
-/** In MiB. V8 lets its space for young objects grow to 16, twice over, under load, and runs no faster for it here. */
-const YOUNG_OBJECTS = "--max-semi-space-size=4";
+/** In MiB. Under load V8 grows its two young-generation semi-spaces to 16 each, which is no faster here. */
+const SEMI_SPACE = "--max-semi-space-size=4";
 
-/** Starts api and worker in one child process that ends with us. What it logs goes to `logFile`. */
+/** Starts api and worker in one child process that ends with this one. Its log goes to `logFile`. */
 export function launchService({ root, env, logFile }) {
   rmSync(logFile, { force: true });
   const log = openSync(logFile, "a", 0o600);
-  const command = [YOUNG_OBJECTS, path.join(root, "dist/main/all.js")];
+  const command = [SEMI_SPACE, path.join(root, "dist/main/all.js")];
   const child = spawnTied(process.execPath, command, { stdio: ["ignore", log, log], env, cwd: root });
   closeSync(log);
   return { child, url: `http://${reachable(env.HOST)}:${env.PORT}` };
 }
 
-/** Resolves once the service says that it is ready to run code. */
+/** Resolves once the service is ready to run code. */
 export function waitUntilReady({ child, url, logFile }) {
   return step("service", async (progress) => {
     const deadline = performance.now() + READY_MS_MAX;
     let answer = "no answer yet";
     while (performance.now() < deadline) {
-      if (hasEnded(child)) throw new SetupError(`The service ended while it was starting. The end of ${logFile}:\n${lastLines(logFile)}`);
+      if (hasEnded(child)) throw new SetupError(`The service ended during its start. The end of ${logFile}:\n${lastLines(logFile)}`);
       answer = await readiness(url);
       if (answer === "ready") return { note: `ready at ${url}` };
       progress(answer);
@@ -56,14 +56,14 @@ export function lastLines(file) {
   return existsSync(file) ? readFileSync(file, "utf8").trim().split("\n").slice(-LOG_LINES).join("\n") : "(no log)";
 }
 
-/** The address a client on this machine uses for a server that listens on `host`. */
+/** The address at which a local client reaches a server that listens on `host`. */
 function reachable(host) {
   if (host === "0.0.0.0") return "127.0.0.1";
   if (host === "::") return "[::1]";
   return host.includes(":") ? `[${host}]` : host;
 }
 
-/** The first free port from `first` on, without those in `except`. */
+/** The first free port from `first` on that is not in `except`. */
 export async function freePort(host, first, except = []) {
   for (let port = first; port < first + PORTS_TRIED; port++) {
     if (!except.includes(port) && (await isFree(host, port))) return port;

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 
-/** Licences whose terms ask for no more than a notice, or, as MPL-2.0, for the source of changes to their own files. */
+/** Licences that require only a notice or, like MPL-2.0, the source of changes to their own files. */
 const allowed = new Set([
   "0BSD",
   "Apache-2.0",
@@ -16,17 +16,17 @@ const allowed = new Set([
   "Unlicense",
 ]);
 
-/** Packages that name no licence in their package.json, and the one in their LICENSE or README. Only used by tests. */
-const looked = { "humanize-number": "MIT", only: "MIT" };
+/** Packages without a licence in their package.json, with that of their LICENSE or README. Used only by tests. */
+const fromReadme = { "humanize-number": "MIT", only: "MIT" };
 
-/** Every package of the lockfile as {name, version, licence, dev}; a licence that nobody names is "unknown". */
+/** Every package of the lockfile as {name, version, licence, dev}; a licence that is not stated is "unknown". */
 export function readLicences(root) {
   const { packages } = JSON.parse(readFileSync(path.join(root, "package-lock.json"), "utf8"));
   return Object.entries(packages)
     .filter(([place]) => place !== "")
     .map(([place, { version, license, dev = false }]) => {
       const name = place.slice(place.lastIndexOf("node_modules/") + "node_modules/".length);
-      return { name, version, licence: license ?? licenceIn(path.join(root, place)) ?? looked[name] ?? "unknown", dev };
+      return { name, version, licence: license ?? licenceIn(path.join(root, place)) ?? fromReadme[name] ?? "unknown", dev };
     });
 }
 
@@ -40,7 +40,7 @@ function isAllowed(expression) {
   return plain.split(" OR ").some((choice) => choice.split(" AND ").every((licence) => allowed.has(licence)));
 }
 
-/** The old ways of writing it, which lockfiles leave out. */
+/** Older forms of the field, which lockfiles omit. */
 function licenceIn(folder) {
   const file = path.join(folder, "package.json");
   if (!existsSync(file)) return undefined;

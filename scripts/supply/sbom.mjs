@@ -1,4 +1,4 @@
-/** Components of a CycloneDX document out of dpkg's own record of what is installed (var/lib/dpkg/status). */
+/** CycloneDX components from dpkg's record of installed packages (var/lib/dpkg/status). */
 export function debianComponents(status, distribution = "debian") {
   return status
     .split(/\n\n+/)
@@ -12,7 +12,7 @@ export function debianComponents(status, distribution = "debian") {
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** The document for an image: `name` and `digest` say which. */
+/** The document for the image with this name and digest. */
 export function imageSbom({ name, digest, status, now = new Date() }) {
   const component = { type: "container", "bom-ref": `image:${name}`, name, version: digest, hashes: hashesOf(digest) };
   return {

@@ -2,17 +2,17 @@ import { ServiceError } from "../domain/errors.ts";
 import { assistantIdPattern, newId } from "../domain/ids.ts";
 import type { Limits } from "../domain/limits.ts";
 import type { AssistantStore, Files } from "./ports.ts";
-import { type AssistantRequest, changed, type StoredAssistant } from "./views/assistant.ts";
+import { type AssistantRequest, applyChanges, type StoredAssistant } from "./views/assistant.ts";
 
 export interface AssistantsDeps {
   store: AssistantStore;
   files: Pick<Files, "getMany">;
   limits: Limits;
-  /** Models a request may name; null when none is configured, and then any name is kept. */
+  /** Models that a request may name; null when none is configured: then every name is accepted. */
   models: readonly string[] | null;
 }
 
-/** Assistants of organizations. A foreign id is one that is not there. */
+/** Assistants of organizations. Another organization's id is treated as unknown. */
 export class Assistants {
   readonly #deps: AssistantsDeps;
 
@@ -29,7 +29,7 @@ export class Assistants {
       });
     }
     const empty = { name: null, model: null, instructions: null, tools: [], fileIds: [], metadata: {} };
-    const assistant = changed({ id: newId("assistant"), organization, createdAt: Date.now(), ...empty }, request);
+    const assistant = applyChanges({ id: newId("assistant"), organization, createdAt: Date.now(), ...empty }, request);
     await store.put(assistant);
     return assistant;
   }
@@ -38,12 +38,12 @@ export class Assistants {
     return assistantIdPattern.test(id) ? this.#deps.store.get(organization, id) : null;
   }
 
-  /** Changes the fields that the request names. */
+  /** Changes only the fields in the request. */
   async update(organization: string, id: string, request: AssistantRequest): Promise<StoredAssistant | null> {
     const found = await this.get(organization, id);
     if (found === null) return null;
     await this.#ensureUsable(organization, request);
-    const assistant = changed(found, request);
+    const assistant = applyChanges(found, request);
     await this.#deps.store.put(assistant);
     return assistant;
   }

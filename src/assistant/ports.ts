@@ -3,15 +3,15 @@ import type { StoredAssistant } from "./views/assistant.ts";
 import type { StoredResponse } from "./views/response.ts";
 import type { ResponseEvent } from "./views/views.ts";
 
-/** What the assistant needs of sessions. Every call names the organization; a foreign id is not there. */
+/** What the assistant needs of sessions. Another organization's id is treated as unknown. */
 export interface Sessions {
-  /** Resolves once it takes code. */
+  /** Resolves once the session accepts code. */
   create(organization: string, session: NewSession): Promise<Session>;
   get(organization: string, id: string): Promise<Session | null>;
-  /** Places a stored file in the working folder before the next code runs. */
+  /** Puts a stored file into the working folder before the next cell runs. */
   addFile(organization: string, id: string, file: { fileId: string }): Promise<unknown>;
   listFiles(organization: string, id: string): Promise<Array<Pick<SessionFile, "id" | "name">>>;
-  /** Nobody uses it now: where room is needed, it may go. */
+  /** Marks the session as unused, so that it may be closed when a worker needs the room. */
   release(organization: string, id: string): Promise<void>;
 }
 
@@ -25,28 +25,28 @@ export interface StoredFile {
 export interface Files {
   getMany(organization: string, ids: readonly string[]): Promise<Array<StoredFile | null>>;
   save(organization: string, name: string, bytes: Uint8Array): Promise<StoredFile>;
-  /** A chunk is good until the next is asked for. Null when the file is gone. */
+  /** Null when the file is gone. Chunks are borrowed: valid only until the next read. */
   read(organization: string, id: string): Promise<AsyncIterable<Uint8Array> | null>;
 }
 
 type RunningId = Pick<StoredResponse, "organization" | "id">;
 
-/** Responses and their events, kept for a while. The first end that is stored stays. */
+/** Responses and their events, for the retention. The first stored end wins. */
 export interface ResponseStore {
   /** Stores a response that runs in this process. */
   create(response: StoredResponse): Promise<void>;
   get(organization: string, id: string): Promise<StoredResponse | null>;
-  /** Stores the end; false when there was another end before, or the response was deleted. */
+  /** Stores the end. False when an end was stored before, or the response was deleted. */
   finish(response: StoredResponse): Promise<boolean>;
   delete(organization: string, id: string): Promise<boolean>;
-  /** Says that the process which runs these is alive. */
+  /** Renews the leases of these responses: their process is alive. */
   renew(running: readonly RunningId[]): Promise<void>;
-  /** Those of them that somebody asked to cancel, at whatever process. */
+  /** Ids of these responses whose cancellation was requested, through any process. */
   wantedCancelled(running: readonly RunningId[]): Promise<string[]>;
   isAlive(organization: string, id: string): Promise<boolean>;
   requestCancel(organization: string, id: string): Promise<void>;
   appendEvents(organization: string, id: string, events: readonly ResponseEvent[]): Promise<void>;
-  /** Events after a sequence number, in order, at most a page of them. */
+  /** Events after a sequence number, in order, at most one page. */
   eventsAfter(organization: string, id: string, after: number): Promise<ResponseEvent[]>;
 }
 
@@ -55,7 +55,7 @@ export interface AssistantStore {
   get(organization: string, id: string): Promise<StoredAssistant | null>;
   delete(organization: string, id: string): Promise<boolean>;
   count(organization: string): Promise<number>;
-  /** A page by age; null when `after` names none. */
+  /** A page, sorted by age; null when `after` is unknown. */
   list(
     organization: string,
     page: { after?: string; limit: number; order: "asc" | "desc" },

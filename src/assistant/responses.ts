@@ -14,7 +14,7 @@ import type { ModelChoice } from "./views/settings.ts";
 import { type ResponseEvent, viewOfResponse } from "./views/views.ts";
 
 export interface ResponsesDeps extends Omit<LoopContext, "model"> {
-  /** Null when none is configured: then everything but new responses works. */
+  /** Null when none is configured. Then only new responses are refused. */
   model: { client: Model; choice: ModelChoice } | null;
   store: ResponseStore;
   assistants: AssistantStore;
@@ -23,12 +23,12 @@ export interface ResponsesDeps extends Omit<LoopContext, "model"> {
 }
 
 const RENEW_MS = 3_000;
-/** One small question to Redis for all that run here. */
+/** One small Redis command for all responses that run in this process. */
 const CANCEL_CHECK_MS = 250;
 const POLL_MS = 200;
 const CANCEL_WAIT_MS = 20_000;
 
-/** Responses as the API sees them: those that run here, and those that are kept. */
+/** The responses that run in this process, and the stored ones of all processes. */
 export class Responses {
   readonly #deps: ResponsesDeps;
   readonly #running = new Map<string, RunningResponse>();
@@ -37,25 +37,25 @@ export class Responses {
 
   constructor(deps: ResponsesDeps) {
     this.#deps = deps;
-    this.#timers = [setInterval(() => void this.#renew(), RENEW_MS), setInterval(() => void this.#cancelWanted(), CANCEL_CHECK_MS)];
+    this.#timers = [setInterval(() => void this.#renew(), RENEW_MS), setInterval(() => void this.#applyCancelRequests(), CANCEL_CHECK_MS)];
     for (const timer of this.#timers) timer.unref();
   }
 
-  /** Checks everything that can be known before, then starts. Rejects with ServiceError. */
+  /** Validates the request as far as possible, then starts the response. Rejects with ServiceError. */
   async create(organization: string, request: ResponseRequest): Promise<RunningResponse> {
     const { model, store, log, metrics } = this.#deps;
     if (model === null) throw notConfigured();
     this.#ensureRoom(organization);
-    const kept = { get: (id: string) => this.get(organization, id) };
-    const run = await prepareResponse({ ...this.#deps, models: model.choice }, kept, organization, request);
+    const stored = { get: (id: string) => this.get(organization, id) };
+    const run = await prepareResponse({ ...this.#deps, models: model.choice }, stored, organization, request);
     const { response } = run;
-    // While all that was looked up, others came, or the process began to stop.
+    // Meanwhile, other responses may have started, or the shutdown may have begun.
     this.#ensureRoom(organization);
     if (this.#isStopping) throw new ServiceError("shutting_down");
-    // It is queued for no longer than its first event takes, and nobody would store that it has begun.
-    const isKept = response.echo.store;
-    if (isKept) await store.create({ ...response, status: "in_progress" });
-    const running = new RunningResponse({ ...this.#deps, model: model.client }, run, { store: isKept ? store : null, log, metrics });
+    // Stored as in_progress: it is queued only until its first event, and no later write would change that status.
+    const isStored = response.echo.store;
+    if (isStored) await store.create({ ...response, status: "in_progress" });
+    const running = new RunningResponse({ ...this.#deps, model: model.client }, run, { store: isStored ? store : null, log, metrics });
     this.#running.set(response.id, running);
     metrics.responsesRunning.inc();
     void running.done.finally(() => {
@@ -65,7 +65,7 @@ export class Responses {
     return running;
   }
 
-  /** The response as it is now; one whose process is gone has failed. */
+  /** The current state. A response whose process is gone has failed. */
   async get(organization: string, id: string): Promise<StoredResponse | null> {
     if (!responseIdPattern.test(id)) return null;
     const here = this.#runningOf(organization, id);
@@ -75,11 +75,11 @@ export class Responses {
     if (stored === null || isEnded(stored) || (await store.isAlive(organization, id))) return stored;
     const lost: StoredResponse = { ...stored, status: "failed", completedAt: Date.now(), failure: lostFailure };
     await store.finish(lost);
-    // Another end may have come first.
+    // Another process may have stored an end first.
     return store.get(organization, id);
   }
 
-  /** Resolves once it has ended, wherever it runs; one that had ended stays as it is. */
+  /** Resolves once the response has ended, in any process. An ended response stays unchanged. */
   async cancel(organization: string, id: string): Promise<StoredResponse | null> {
     const here = this.#runningOf(organization, id);
     if (here !== null) {
@@ -104,7 +104,7 @@ export class Responses {
     return this.#deps.store.delete(organization, id);
   }
 
-  /** Events after a sequence number (-1 for all), from any process. Once they have expired, begin and end are left. */
+  /** Events after a sequence number (-1 for all), from any process. Once they have expired, only the first and last remain. */
   async *events(response: StoredResponse, after: number, signal: AbortSignal): AsyncGenerator<ResponseEvent> {
     const { organization, id } = response;
     const here = this.#runningOf(organization, id);
@@ -130,13 +130,13 @@ export class Responses {
     }
   }
 
-  /** Lets running responses end, then stops them. */
-  async stop(patienceMs: number): Promise<void> {
+  /** Drains: waits up to `drainMs` for running responses, then aborts them. */
+  async stop(drainMs: number): Promise<void> {
     this.#isStopping = true;
     const running = [...this.#running.values()];
     const timer = setTimeout(() => {
       for (const one of running) one.abort("shutdown");
-    }, patienceMs);
+    }, drainMs);
     await Promise.allSettled(running.map((one) => one.done));
     clearTimeout(timer);
     for (const one of this.#timers) clearInterval(one);
@@ -147,24 +147,24 @@ export class Responses {
     return found?.response.organization === organization ? found : null;
   }
 
-  /** Those that run here and are kept: other processes know of them. */
-  #kept(): StoredResponse[] {
+  /** Running responses that are also stored, so that other processes can see them. */
+  #storedRunning(): StoredResponse[] {
     return [...this.#running.values()].map((one) => one.response).filter((response) => response.echo.store);
   }
 
   async #renew(): Promise<void> {
-    const kept = this.#kept();
-    if (kept.length === 0) return;
-    await this.#deps.store.renew(kept).catch((error: unknown) => {
+    const stored = this.#storedRunning();
+    if (stored.length === 0) return;
+    await this.#deps.store.renew(stored).catch((error: unknown) => {
       this.#deps.log.warn({ err: error }, "the leases of running responses could not be renewed");
     });
   }
 
-  async #cancelWanted(): Promise<void> {
-    const kept = this.#kept();
-    if (kept.length === 0) return;
-    // Redis that is away is told of by the leases, less often.
-    for (const id of await this.#deps.store.wantedCancelled(kept).catch(() => [])) this.#running.get(id)?.abort("cancelled");
+  async #applyCancelRequests(): Promise<void> {
+    const stored = this.#storedRunning();
+    if (stored.length === 0) return;
+    // `#renew` logs when Redis is away, less often.
+    for (const id of await this.#deps.store.wantedCancelled(stored).catch(() => [])) this.#running.get(id)?.abort("cancelled");
   }
 
   #ensureRoom(organization: string): void {
@@ -172,7 +172,7 @@ export class Responses {
     if (this.#running.size >= responsesRunningMax) throw new ServiceError("responses_full", { retryAfterSeconds: 5 });
     const own = [...this.#running.values()].filter((one) => one.response.organization === organization).length;
     if (own < responsesPerOrganizationMax) return;
-    const detail = `${responsesPerOrganizationMax} responses of your organization run in this process, which is the most.`;
+    const detail = `${responsesPerOrganizationMax} responses of your organization already run in this process, which is the maximum.`;
     throw new ServiceError("organization_responses_full", { detail, retryAfterSeconds: 5 });
   }
 }
@@ -180,7 +180,7 @@ export class Responses {
 const terminalTypes = new Set(["completed", "failed", "incomplete", "cancelled"].map((state) => `response.${state}`));
 const lostFailure = { code: "process_lost", message: "The process that ran the response is gone; send the request again." } as const;
 
-/** The end alone, when the events are gone or their writer is; a stream must begin before it can end. */
+/** The end of a response whose events have expired or whose process is gone. Adds `response.created` if none was sent. */
 function* endOf(response: StoredResponse, last: number): Generator<ResponseEvent> {
   const view = { response: viewOfResponse(response) };
   let next = last + 1;
@@ -193,6 +193,6 @@ function* endOf(response: StoredResponse, last: number): Generator<ResponseEvent
 
 function notConfigured(): ServiceError {
   return new ServiceError("model_not_configured", {
-    detail: "The operator has to set MODEL_BASE_URL and MODEL_DEFAULT (and MODEL_API_KEY, if the model needs one).",
+    detail: "The operator must set MODEL_BASE_URL and MODEL_DEFAULT (and MODEL_API_KEY, if the model needs one).",
   });
 }

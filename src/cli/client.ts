@@ -4,12 +4,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Execution, ExecutionEvent } from "../domain/result.ts";
 import { readServerEvents } from "../util/server-events.ts";
 import { CliError, EXIT_SERVICE, type Service } from "./settings.ts";
-import { harmlessLine } from "./terminal.ts";
+import { sanitizeLine } from "./terminal.ts";
 
 const RESUMES_MAX = 5;
 const RESUME_WAIT_MS = 500;
 
-/** What the command line posts; the service checks it. */
+/** The request body of the command line; the service validates it. */
 export interface RunBody {
   code: string;
   files: Array<{ name: string; file_id: string }>;
@@ -20,7 +20,7 @@ export interface RunBody {
   memory_mb?: number;
 }
 
-/** The service's API as far as the command line needs it. Every failure is a CliError in words. */
+/** The parts of the service's API that the command line uses. Every failure is a CliError. */
 export class Client {
   readonly #service: Service;
 
@@ -28,7 +28,7 @@ export class Client {
     this.#service = service;
   }
 
-  /** Uploads a file of this machine as a stream; returns its id. */
+  /** Uploads a local file as a stream; resolves with its id. */
   async upload(path: string): Promise<string> {
     const boundary = `----${crypto.randomUUID()}`;
     const name = basename(path).replace(/["\\\r\n]/g, "_");
@@ -38,7 +38,7 @@ export class Client {
       yield* createReadStream(path);
       yield Buffer.from(`\r\n--${boundary}--\r\n`);
     }
-    const response = await this.#callRedis("/v1/files", {
+    const response = await this.#request("/v1/files", {
       method: "POST",
       headers: { "content-type": `multipart/form-data; boundary=${boundary}` },
       body: body(),
@@ -47,9 +47,9 @@ export class Client {
     return ((await response.json()) as { id: string }).id;
   }
 
-  /** Posts code and yields its events as they happen, picking up again where a broken connection left off. */
+  /** Submits code and yields its events as they happen. Resumes the stream after a broken connection. */
   async *run(body: RunBody, onAccepted: (executionId: string) => void): AsyncGenerator<ExecutionEvent> {
-    let response = await this.#callRedis("/v1/executions", {
+    let response = await this.#request("/v1/executions", {
       method: "POST",
       headers: { "content-type": "application/json", accept: "text/event-stream" },
       body: JSON.stringify(body),
@@ -71,26 +71,26 @@ export class Client {
       }
       await sleep(RESUME_WAIT_MS * 2 ** resumes);
       const headers: Record<string, string> = { accept: "text/event-stream", ...(last === "" ? {} : { "last-event-id": last }) };
-      response = await this.#callRedis(`${path}/events`, { headers });
+      response = await this.#request(`${path}/events`, { headers });
     }
-    throw new CliError(`The connection breaks again and again; the execution goes on as ${path}`, EXIT_SERVICE);
+    throw new CliError(`The connection keeps breaking; the execution continues as ${path}`, EXIT_SERVICE);
   }
 
   async cancel(executionId: string): Promise<void> {
-    await this.#callRedis(`/v1/executions/${executionId}/cancel`, { method: "POST" });
+    await this.#request(`/v1/executions/${executionId}/cancel`, { method: "POST" });
   }
 
   async get(executionId: string): Promise<Execution> {
-    return (await (await this.#callRedis(`/v1/executions/${executionId}`, {})).json()) as Execution;
+    return (await (await this.#request(`/v1/executions/${executionId}`, {})).json()) as Execution;
   }
 
   /** A file's bytes as they arrive. */
   async content(fileId: string): Promise<AsyncIterable<Uint8Array>> {
-    const response = await this.#callRedis(`/v1/files/${encodeURIComponent(fileId)}/content`, {});
+    const response = await this.#request(`/v1/files/${encodeURIComponent(fileId)}/content`, {});
     return response.body as unknown as AsyncIterable<Uint8Array>;
   }
 
-  async #callRedis(path: string, init: RequestInit & { duplex?: "half"; body?: unknown }): Promise<Response> {
+  async #request(path: string, init: RequestInit & { duplex?: "half"; body?: unknown }): Promise<Response> {
     const headers = { authorization: `Bearer ${this.#service.key}`, ...(init.headers as Record<string, string> | undefined) };
     let response: Response;
     try {
@@ -98,7 +98,7 @@ export class Client {
     } catch (error) {
       throw unreachable(this.#service.url, error);
     }
-    if (!response.ok) throw new CliError(await refusal(response), EXIT_SERVICE);
+    if (!response.ok) throw new CliError(await refusalText(response), EXIT_SERVICE);
     return response;
   }
 }
@@ -116,16 +116,16 @@ function eventsOf(response: Response): ReturnType<typeof readServerEvents> {
   return readServerEvents(response.body as unknown as AsyncIterable<Uint8Array>);
 }
 
-/** The service's own sentence for what it refuses. */
-async function refusal(response: Response): Promise<string> {
+/** The reason that the service gives for its refusal. */
+async function refusalText(response: Response): Promise<string> {
   const text = await response.text();
   let sentence = text.slice(0, 300);
   try {
     const body = JSON.parse(text) as { title?: string; detail?: string; error?: { message?: string } };
     sentence = body.detail ?? body.error?.message ?? body.title ?? sentence;
   } catch {
-    // Not the service's: a proxy's page, say. Its beginning is all there is to show.
+    // Not from the service, but for example a proxy's page. Show its beginning.
   }
   const wait = response.headers.get("retry-after");
-  return `The service refuses (${response.status}): ${harmlessLine(sentence)}${wait ? ` Try again in ${wait} s.` : ""}`;
+  return `The service refuses (${response.status}): ${sanitizeLine(sentence)}${wait ? ` Retry in ${wait} s.` : ""}`;
 }

@@ -2,21 +2,21 @@ import { constants } from "node:os";
 import type { Execution } from "../domain/result.ts";
 import { EXIT_SERVICE } from "./settings.ts";
 
-/** As `timeout` of coreutils. */
+/** Same as `timeout` of coreutils. */
 const EXIT_TIMEOUT = 124;
 /** Too many processes, a full folder, too much output. */
 const EXIT_OTHER_LIMIT = 123;
-/** As a shell after Ctrl-C. */
+/** Same as a shell after Ctrl-C. */
 const EXIT_CANCELLED = 130;
-/** As a shell after SIGKILL, which is how the kernel ends what has no memory left. */
+/** Same as a shell after SIGKILL, which the kernel sends to a process that is out of memory. */
 const EXIT_MEMORY = 137;
 
 export const exitCodesHelp = `Exit codes:
   the program's own; 1 for an uncaught exception; 128 + n for signal n
   ${EXIT_TIMEOUT} time limit, ${EXIT_MEMORY} out of memory, ${EXIT_OTHER_LIMIT} another limit (processes, disk, output)
-  ${EXIT_CANCELLED} cancelled, ${EXIT_SERVICE} the service failed or can not be reached, 2 wrong usage`;
+  ${EXIT_CANCELLED} cancelled, ${EXIT_SERVICE} the service failed or cannot be reached, 2 wrong usage`;
 
-/** The exit code that tells a shell how an execution ended. */
+/** Exit code of the command line for the end of an execution. */
 export function exitCodeOf({ status, cause, evidence }: Pick<Execution, "status" | "cause" | "evidence">): number {
   if (status === "completed") return 0;
   switch (cause) {
@@ -45,7 +45,7 @@ function signalNumber(name: string | undefined): number {
   return (name === undefined ? undefined : numbers[name]) ?? constants.signals.SIGKILL;
 }
 
-/** One sentence on an ending that the outputs do not explain by themselves; null for those that do. */
+/** A sentence about the end of an execution; null when its outputs already show it. */
 export function endingSentence({ status, cause, evidence }: Pick<Execution, "status" | "cause" | "evidence">): string | null {
   if (status === "completed" || cause === "exception" || cause === "exit") return null;
   const limit =
@@ -66,6 +66,6 @@ export function endingSentence({ status, cause, evidence }: Pick<Execution, "sta
     case "cancelled":
       return "Cancelled.";
     default:
-      return "The service failed to run it to its end; posting it again may help.";
+      return "The service failed to run it to its end; a retry may help.";
   }
 }

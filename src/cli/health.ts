@@ -2,7 +2,7 @@ import { unreachable } from "./client.ts";
 import type { Printer } from "./printer.ts";
 import { EXIT_SERVICE } from "./settings.ts";
 
-/** Prints what the service says of itself; resolves with 0 when it is ready to run code. */
+/** Prints the service's health checks; resolves with 0 when it is ready to run code. */
 export async function health(url: string, printer: Printer): Promise<number> {
   let ready = false;
   for (const path of ["/health/live", "/health/ready"]) {

@@ -8,12 +8,12 @@ import { alignTable } from "./table.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The file the service of this machine reads its keys from; it notices changes by itself. */
+/** The key file of the service on this machine. The service reloads it by itself. */
 function keysFile(environment: Environment): string {
   return environment.KEYS_FILE || join(dataFolder(environment), "keys.json");
 }
 
-/** Prints the new key alone on stdout, once: nothing keeps it. */
+/** Prints the new key once, alone on stdout. Its text is not stored. */
 export async function createKeyCommand(
   options: { org: string; scopes: string; name?: string },
   { environment, printer }: { environment: Environment; printer: Printer },
@@ -29,7 +29,7 @@ export async function createKeyCommand(
   const key = { organization: options.org, scopes: wanted as Scope[], ...(options.name === undefined ? {} : { name: options.name }) };
   const text = await createKey(file, key);
   await writeAudit(file, "key.created", idOfKey(text));
-  await printer.note(`New key for ${options.org} in ${file}, which holds only its hash. Keep it; it is not shown again:`);
+  await printer.note(`New key for ${options.org} in ${file}, which stores only its hash. Save the key now; it is not shown again:`);
   await printer.block({ stream: "stdout", text });
 }
 
@@ -50,7 +50,7 @@ export async function revokeKeyCommand(
   await printer.note(`Revoked ${id}.`);
 }
 
-/** The service's own log is out of reach from here, so what is done to keys is written beside them. */
+/** The command line cannot write to the service's log, so it logs key changes beside the key file. */
 async function writeAudit(file: string, action: "key.created" | "key.revoked", target: string): Promise<void> {
   const line = auditLine({ action, outcome: "done", actor: { uid: process.getuid?.() ?? null }, target }, new Date());
   await appendFile(join(dirname(file), "audit.log"), line, { mode: 0o600 });

@@ -7,7 +7,7 @@ import type { VerifyOptions } from "./verify.ts";
 
 const printer = new Printer(process.stdout, process.stderr);
 
-/** A reader that went away (`| head`) is no failure to report, but the code must not run on for nobody. */
+/** A closed reader (`| head`) is not an error, but the code must not continue without a reader. */
 const stop = new AbortController();
 process.stdout.on("error", () => stop.abort());
 
@@ -18,7 +18,7 @@ interface ConnectionOptions {
 
 const program = new Command("code-interpreter")
   .description("Runs Python in a fresh locked-down container of the code interpreter service")
-  .showHelpAfterError("(--help shows what there is)")
+  .showHelpAfterError("(use --help to see all options)")
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_USAGE));
 
 withConnection(program.command("run"))
@@ -30,7 +30,7 @@ withConnection(program.command("run"))
   .option("--overwrite", "replace existing files in the --out folder instead of adding a number to the name", false)
   .option("-a, --arg <text>", "an argument, in sys.argv; repeatable", collect, [])
   .option("-e, --env <name=value>", "an environment variable; repeatable", collectVariable, {})
-  .option("--stdin <path>", "a file to read as standard input; - for this command's own")
+  .option("--stdin <path>", "a file for the script's standard input; - for this command's standard input")
   .option("-t, --timeout <duration>", "time limit: 500ms, 10s, 1m", durationMs)
   .option("-m, --memory <MiB>", "memory limit", wholeNumber)
   .option("--json", "print the stored result as JSON instead", false)
@@ -47,7 +47,7 @@ keys
   .description("make a key and print it")
   .requiredOption("--org <organization>", "the organization it belongs to, as in org_example")
   .option("--scopes <list>", "of execute, read, admin", "execute,read")
-  .option("--name <text>", "to know it by")
+  .option("--name <text>", "a name to recognize it by")
   .action(async (options: { org: string; scopes: string; name?: string }) => {
     const { createKeyCommand } = await import("./keys.ts");
     await createKeyCommand(options, { environment: process.env, printer });
@@ -77,10 +77,10 @@ withConnection(program.command("mcp"))
 
 program
   .command("verify")
-  .argument("<receipt>", "a receipt, as GET /v1/executions/:id/receipt answers it")
-  .description("whether a receipt is genuine, and what it tells; needs no service")
-  .requiredOption("-k, --key <keys>", "the service's public keys, as /v1/receipt-keys answers them")
-  .option("-c, --code <script>", "the code it should be about")
+  .argument("<receipt>", "a receipt, as returned by GET /v1/executions/:id/receipt")
+  .description("check whether a receipt is genuine and show its content; works offline")
+  .requiredOption("-k, --key <keys>", "the service's public keys, as returned by /v1/receipt-keys")
+  .option("-c, --code <script>", "also check that the receipt is for this code")
   .action(async (receipt: string, options: VerifyOptions) => {
     const { verify } = await import("./verify.ts");
     process.exitCode = await verify(receipt, options, printer);
@@ -88,7 +88,7 @@ program
 
 program
   .command("health")
-  .description("whether the service runs and is ready")
+  .description("check whether the service runs and is ready")
   .option("--url <url>", "the service; CODE_INTERPRETER_URL, or the one started here")
   .action(async (options: { url?: string }) => {
     const { health } = await import("./health.ts");
@@ -106,10 +106,10 @@ try {
 function withConnection(command: Command): Command {
   return command
     .option("--url <url>", "the service; CODE_INTERPRETER_URL, or the one started here")
-    .option("--key <key>", "the API key; better in CODE_INTERPRETER_KEY, as others can see a command's options");
+    .option("--key <key>", "the API key; better set CODE_INTERPRETER_KEY, because other users can see command options");
 }
 
-/** The first signal cancels the execution, and its end is still printed; the second leaves at once. */
+/** The first signal cancels the execution, whose end is still printed. The second exits immediately. */
 function cancelOnSignal(): void {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {

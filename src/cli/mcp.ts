@@ -3,14 +3,14 @@ import { StdioServerTransport } from "@modelcontextprotocol/server/stdio";
 import { readServerEvents } from "../util/server-events.ts";
 import { unreachable } from "./client.ts";
 import type { Service } from "./settings.ts";
-import { harmlessLine } from "./terminal.ts";
+import { sanitizeLine } from "./terminal.ts";
 
-/** JSON-RPC's code for a failure of the one who answers. */
+/** JSON-RPC's error code for a failure of the server. */
 const INTERNAL_ERROR = -32_603;
 
 /**
- * MCP over standard input and output for clients that start their servers: each message goes to the service's own
- * /mcp, so that tools, limits and texts are the service's. Resolves when the client has closed its end.
+ * MCP over standard input and output, for clients that start their servers. Forwards each message to the service's /mcp, so
+ * tools, limits and texts come from the service. Resolves when the client closes its end.
  */
 export function mcp(service: Service, transport: Transport = standardStreams()): Promise<void> {
   const relay = new Relay(service, transport);
@@ -19,12 +19,12 @@ export function mcp(service: Service, transport: Transport = standardStreams()):
       relay.stop();
       resolve();
     };
-    transport.onmessage = (message) => void relay.take(message as Message);
+    transport.onmessage = (message) => void relay.handle(message as Message);
     transport.start().catch(reject);
   });
 }
 
-/** The service bounds a message and says so; here it must only not end the connection. */
+/** Higher than the service's own bound, so that the service can refuse a message without ending this connection. */
 const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
 
 function standardStreams(): Transport {
@@ -43,19 +43,19 @@ class Relay {
   readonly #service: Service;
   readonly #transport: Transport;
   readonly #running = new Map<Id, AbortController>();
-  /** What the service answered to `initialize`, and has to be told again with each request. */
-  #agreed: Record<string, string> = {};
+  /** Protocol version and session from the reply to `initialize`; sent with each later request. */
+  #sessionHeaders: Record<string, string> = {};
 
   constructor(service: Service, transport: Transport) {
     this.#service = service;
     this.#transport = transport;
   }
 
-  /** Never rejects: what fails is told to the client. */
-  async take(message: Message): Promise<void> {
+  /** Never rejects: failures are sent to the client. */
+  async handle(message: Message): Promise<void> {
     const { id, method } = message;
     if (method === "notifications/cancelled" && message.params?.requestId !== undefined) {
-      // The service cancels what runs for a connection that breaks.
+      // The service cancels the call when its connection is closed.
       this.#running.get(message.params.requestId)?.abort();
       return;
     }
@@ -77,7 +77,7 @@ class Relay {
   async #forward(message: Message, signal: AbortSignal): Promise<void> {
     const response = await fetch(`${this.#service.url}/mcp`, {
       method: "POST",
-      headers: { ...this.#agreed, ...headersOf(message), authorization: `Bearer ${this.#service.key}` },
+      headers: { ...this.#sessionHeaders, ...headersOf(message), authorization: `Bearer ${this.#service.key}` },
       body: JSON.stringify(message),
       signal,
     }).catch((error: unknown) => {
@@ -86,24 +86,24 @@ class Relay {
     const type = response.headers.get("content-type") ?? "";
     if (type.startsWith("text/event-stream")) {
       const chunks = response.body as unknown as AsyncIterable<Uint8Array>;
-      for await (const event of readServerEvents(chunks)) await this.#answer(JSON.parse(event.data), message, response);
+      for await (const event of readServerEvents(chunks)) await this.#reply(JSON.parse(event.data), message, response);
       return;
     }
     const text = await response.text();
-    const answer = /^application\/json\b/.test(type) ? (JSON.parse(text) as Message & { jsonrpc?: unknown }) : null;
-    if (answer?.jsonrpc === "2.0") await this.#answer(answer, message, response);
-    else if (!response.ok) throw new Error(refusal(response.status, text));
+    const reply = /^application\/json\b/.test(type) ? (JSON.parse(text) as Message & { jsonrpc?: unknown }) : null;
+    if (reply?.jsonrpc === "2.0") await this.#reply(reply, message, response);
+    else if (!response.ok) throw new Error(refusalText(response.status, text));
   }
 
-  async #answer(answer: Message, asked: Message, response: Response): Promise<void> {
-    if (asked.method === "initialize" && typeof answer.result?.protocolVersion === "string") {
+  async #reply(reply: Message, request: Message, response: Response): Promise<void> {
+    if (request.method === "initialize" && typeof reply.result?.protocolVersion === "string") {
       const session = response.headers.get("mcp-session-id");
-      this.#agreed = {
-        "mcp-protocol-version": answer.result.protocolVersion,
+      this.#sessionHeaders = {
+        "mcp-protocol-version": reply.result.protocolVersion,
         ...(session === null ? {} : { "mcp-session-id": session }),
       };
     }
-    await this.#transport.send(answer as JSONRPCMessage);
+    await this.#transport.send(reply as JSONRPCMessage);
   }
 
   async #fail(id: Id, message: string): Promise<void> {
@@ -111,7 +111,7 @@ class Relay {
   }
 }
 
-/** What streamable HTTP wants in headers; of the 2026 protocol, every message says its version itself. */
+/** Headers that streamable HTTP requires. In the 2026 protocol, every message contains its version. */
 function headersOf({ method, params }: Message): Record<string, string> {
   const headers: Record<string, string> = { "content-type": "application/json", accept: "application/json, text/event-stream" };
   const version = params?._meta?.["io.modelcontextprotocol/protocolVersion"];
@@ -125,17 +125,17 @@ function headersOf({ method, params }: Message): Record<string, string> {
   };
 }
 
-/** As the protocol has names that a header can not carry. */
+/** The protocol's encoding for names that a header cannot carry. */
 function headerText(name: string): string {
   return /^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/.test(name) ? name : `=?base64?${Buffer.from(name).toString("base64")}?=`;
 }
 
-function refusal(status: number, text: string): string {
+function refusalText(status: number, text: string): string {
   let sentence = text.slice(0, 300);
   try {
     sentence = (JSON.parse(text) as { detail?: string }).detail ?? sentence;
   } catch {
-    // Not the service's: a proxy's page, say.
+    // Not from the service, but for example a proxy's page.
   }
-  return `The service refuses (${status}): ${harmlessLine(sentence)}`;
+  return `The service refuses (${status}): ${sanitizeLine(sentence)}`;
 }

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import type { Rendered } from "./render.ts";
-import { harmless } from "./terminal.ts";
+import { sanitize } from "./terminal.ts";
 
 export interface Sink extends NodeJS.WritableStream {
   isTTY?: boolean;
@@ -8,8 +8,8 @@ export interface Sink extends NodeJS.WritableStream {
 }
 
 /**
- * Writes to stdout and stderr in order, waiting for a slow reader. On a terminal, what a sandbox wrote is made
- * harmless; a file or pipe gets it as it came.
+ * Writes to stdout and stderr in order, with backpressure. On a terminal, text from a sandbox is made harmless; a file or pipe
+ * gets it unchanged.
  */
 export class Printer {
   readonly #sinks: { stdout: Sink; stderr: Sink };
@@ -19,21 +19,21 @@ export class Printer {
     this.#sinks = { stdout, stderr };
   }
 
-  /** A piece of text as the program printed it. */
+  /** Prints a piece of the program's text. */
   async piece({ stream, text }: Rendered): Promise<void> {
     if (text === "") return;
     const sink = this.#sinks[stream];
     this.#atLineStart[stream] = text.endsWith("\n");
-    if (!sink.write(sink.isTTY ? harmless(text) : text)) await once(sink, "drain");
+    if (!sink.write(sink.isTTY ? sanitize(text) : text)) await once(sink, "drain");
   }
 
-  /** A text on lines of its own. */
+  /** Prints a text on its own lines. */
   async block({ stream, text }: Rendered): Promise<void> {
     const before = this.#atLineStart[stream] ? "" : "\n";
     await this.piece({ stream, text: `${before}${text}\n` });
   }
 
-  /** A sentence of ours. */
+  /** Prints a message of the command line to stderr. */
   async note(text: string): Promise<void> {
     await this.block({ stream: "stderr", text });
   }

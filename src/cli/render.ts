@@ -1,6 +1,6 @@
 import type { Output } from "../domain/outputs.ts";
 import { alignTable } from "./table.ts";
-import { harmlessLine } from "./terminal.ts";
+import { sanitizeLine } from "./terminal.ts";
 
 export interface Rendered {
   stream: "stdout" | "stderr";
@@ -8,8 +8,8 @@ export interface Rendered {
 }
 
 /**
- * How an output looks as text; null for those that are only bytes. Text output is passed on as it came; everything
- * else stands on lines of its own.
+ * Renders an output as text; null for images and files. Text output is unchanged; all other outputs are printed on their own
+ * lines.
  */
 export function renderOutput(output: Output): Rendered | null {
   switch (output.type) {
@@ -28,7 +28,7 @@ export function renderOutput(output: Output): Rendered | null {
     case "error":
       return { stream: "stderr", text: tracebackOf(output) };
     case "chart": {
-      const title = output.title === "" ? "" : ` “${harmlessLine(output.title)}”`;
+      const title = output.title === "" ? "" : ` “${sanitizeLine(output.title)}”`;
       const count = output.series.length;
       return { stream: "stderr", text: `[${output.kind} chart${title}, ${count} series]` };
     }
@@ -43,7 +43,7 @@ function tracebackOf(output: Extract<Output, { type: "error" }>): string {
   return lines.length > 0 ? lines.join("\n") : `${output.name}: ${output.value}`;
 }
 
-/** The name an image without one is saved under; `number` counts from 1. */
+/** File name for an image, which has none; `number` counts from 1. */
 export function imageName(mimeType: string, number: number): string {
   const ending: Record<string, string> = { "image/png": "png", "image/jpeg": "jpg", "image/svg+xml": "svg" };
   return `image-${number}.${ending[mimeType] ?? "bin"}`;

@@ -9,7 +9,7 @@ import type { Printer } from "./printer.ts";
 import { imageName, renderOutput } from "./render.ts";
 import { saveInto } from "./save.ts";
 import { CliError, EXIT_SERVICE, EXIT_USAGE, type Service } from "./settings.ts";
-import { harmlessLine } from "./terminal.ts";
+import { sanitizeLine } from "./terminal.ts";
 
 export interface RunOptions {
   code?: string;
@@ -25,7 +25,7 @@ export interface RunOptions {
 }
 
 /**
- * Runs a script through the service, prints its outputs as they arrive, saves its files; resolves with the exit code.
+ * Runs a script through the service, prints its outputs as they arrive and saves its files. Resolves with the exit code.
  * `stop` cancels the execution.
  */
 export async function run(
@@ -51,7 +51,7 @@ export async function run(
     });
     const saved = await saveOutputs(client, ended, options, printer);
     if (options.json) await printer.block({ stream: "stdout", text: JSON.stringify(ended, null, 2) });
-    else await sayEnding(ended, printer);
+    else await printEnding(ended, printer);
     return saved ? exitCodeOf(ended) : exitCodeOf(ended) || EXIT_SERVICE;
   } finally {
     stop.removeEventListener("abort", onStop);
@@ -68,7 +68,7 @@ async function bodyOf(script: string | undefined, options: RunOptions, client: C
   for (const given of options.file) {
     const { name, path } = await fileArgument(given);
     if (files.some((file) => file.name === name))
-      throw new CliError(`Two files named ${name}; give one another name: --file NAME=PATH`, EXIT_USAGE);
+      throw new CliError(`Two files are named ${name}; rename one with --file NAME=PATH`, EXIT_USAGE);
     files.push({ name, file_id: await client.upload(path) });
   }
   return {
@@ -82,7 +82,7 @@ async function bodyOf(script: string | undefined, options: RunOptions, client: C
   };
 }
 
-/** `PATH`, or `NAME=PATH` for another name in the sandbox. A path that is there wins over an equals sign in it. */
+/** `PATH`, or `NAME=PATH` for another name in the sandbox. An existing path that contains `=` takes precedence. */
 async function fileArgument(given: string): Promise<{ name: string; path: string }> {
   if (await isFile(given)) return { name: basename(given), path: given };
   const [, name, path] = /^([^=]+)=(.+)$/s.exec(given) ?? [];
@@ -101,11 +101,11 @@ async function readLocal(path: string): Promise<string> {
   try {
     return await readFile(path, "utf8");
   } catch (error) {
-    throw new CliError(`${path} can not be read: ${(error as Error).message}`, EXIT_USAGE);
+    throw new CliError(`${path} cannot be read: ${(error as Error).message}`, EXIT_USAGE);
   }
 }
 
-/** Prints the outputs in order and returns the execution at its end. */
+/** Prints the outputs in order and resolves with the ended execution. */
 async function follow(
   client: Client,
   body: RunBody,
@@ -115,7 +115,7 @@ async function follow(
     if (event.type === "execution.ended") return event.execution;
     if (quiet) continue;
     if (event.type === "execution.output") await print(event.output, printer);
-    else if (event.attempt > 1) await printer.note(`A worker was lost; the code starts again (attempt ${event.attempt}).`);
+    else if (event.attempt > 1) await printer.note(`A worker was lost; the code restarts (attempt ${event.attempt}).`);
   }
   throw new CliError("The event stream ended before the execution did.", EXIT_SERVICE);
 }
@@ -127,33 +127,33 @@ async function print(output: Output, printer: Printer): Promise<void> {
   else await printer.block(rendered);
 }
 
-/** Saves images and files of the stored result; false when one of them could not be. */
+/** Saves images and files of the stored result; false when one could not be saved. */
 async function saveOutputs(client: Client, ended: Execution, options: RunOptions, printer: Printer): Promise<boolean> {
   let images = 0;
-  let whole = true;
+  let allSaved = true;
   for (const output of ended.outputs) {
     if (output.type !== "image" && output.type !== "file") continue;
     const name = output.type === "file" ? output.name : imageName(output.mime_type, ++images);
-    const about = `${harmlessLine(name)} (${harmlessLine(output.mime_type)}, ${output.bytes} bytes)`;
+    const about = `${sanitizeLine(name)} (${sanitizeLine(output.mime_type)}, ${output.bytes} bytes)`;
     if (options.out === undefined) {
-      if (!options.json) await printer.note(`${about} is kept as ${output.file_id}; save it with --out FOLDER`);
+      if (!options.json) await printer.note(`${about} is stored as ${output.file_id}; save it with --out FOLDER`);
       continue;
     }
     try {
       const path = await saveInto(options.out, name, await client.content(output.file_id), { overwrite: options.overwrite });
-      if (!options.json) await printer.note(`saved ${path} (${harmlessLine(output.mime_type)}, ${output.bytes} bytes)`);
+      if (!options.json) await printer.note(`saved ${path} (${sanitizeLine(output.mime_type)}, ${output.bytes} bytes)`);
     } catch (error) {
-      whole = false;
+      allSaved = false;
       await printer.note(`${about}: ${(error as Error).message}`);
     }
   }
-  return whole;
+  return allSaved;
 }
 
-async function sayEnding(ended: Execution, printer: Printer): Promise<void> {
-  for (const { name, reason } of ended.skipped_files) await printer.note(`left out ${harmlessLine(name)}: ${harmlessLine(reason)}`);
-  if (ended.truncated.stdout) await printer.note("stdout was longer than what is kept; its end is missing.");
-  if (ended.truncated.stderr) await printer.note("stderr was longer than what is kept; its end is missing.");
+async function printEnding(ended: Execution, printer: Printer): Promise<void> {
+  for (const { name, reason } of ended.skipped_files) await printer.note(`left out ${sanitizeLine(name)}: ${sanitizeLine(reason)}`);
+  if (ended.truncated.stdout) await printer.note("stdout was too long; its end is missing.");
+  if (ended.truncated.stderr) await printer.note("stderr was too long; its end is missing.");
   const sentence = endingSentence(ended);
   if (sentence !== null) await printer.note(sentence);
 }

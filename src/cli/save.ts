@@ -2,13 +2,13 @@ import { constants } from "node:fs";
 import { lstat, mkdir, open, rename, rm } from "node:fs/promises";
 import { join, parse } from "node:path";
 import { CliError, EXIT_SERVICE } from "./settings.ts";
-import { harmlessLine } from "./terminal.ts";
+import { sanitizeLine } from "./terminal.ts";
 
 const NAMES_TRIED = 1000;
 
 /**
- * Saves bytes under a name that a sandbox chose. Never outside the folder, never through a symbolic link, and never
- * over an existing file unless told so: then a number is added to the name. Returns the path it was saved under.
+ * Saves bytes under a name that a sandbox chose, never outside the folder and never through a symbolic link. When the file
+ * exists, adds a number to the name, unless `overwrite` is set. Resolves with the path.
  */
 export async function saveInto(
   folder: string,
@@ -27,11 +27,11 @@ export async function saveInto(
   return overwrite ? replaceFile(join(parent, last), bytes) : newFile(parent, last, bytes);
 }
 
-/** The parts of a relative path with everything taken out that a filesystem or terminal could understand otherwise. */
+/** The parts of a relative path, without anything that has a special meaning for a file system or terminal. */
 export function safeParts(name: string): string[] {
   const parts = name
     .split("/")
-    .map((part) => harmlessLine(part).replace(/[\\:*?"<>|]/g, "_"))
+    .map((part) => sanitizeLine(part).replace(/[\\:*?"<>|]/g, "_"))
     .filter((part) => part !== "" && part !== ".")
     .map((part) => (/^\.+$/.test(part) ? part.replaceAll(".", "_") : part));
   return parts.length === 0 ? ["file"] : parts;
@@ -42,7 +42,7 @@ async function ensureRealFolder(path: string): Promise<void> {
     if (error.code !== "EEXIST") throw error;
   });
   const found = await lstat(path);
-  if (!found.isDirectory()) throw new CliError(`Not saved: ${path} is there and is not a folder of its own.`, EXIT_SERVICE);
+  if (!found.isDirectory()) throw new CliError(`Not saved: ${path} exists and is not a real folder.`, EXIT_SERVICE);
 }
 
 async function newFile(parent: string, name: string, bytes: AsyncIterable<Uint8Array>): Promise<string> {
@@ -51,19 +51,19 @@ async function newFile(parent: string, name: string, bytes: AsyncIterable<Uint8A
     const path = join(parent, number === 0 ? name : `${stem}-${number}${ext}`);
     if (await writeNew(path, bytes)) return path;
   }
-  throw new CliError(`Not saved: ${NAMES_TRIED} files named like ${name} are there already.`, EXIT_SERVICE);
+  throw new CliError(`Not saved: ${NAMES_TRIED} files with names like ${name} already exist.`, EXIT_SERVICE);
 }
 
 async function replaceFile(path: string, bytes: AsyncIterable<Uint8Array>): Promise<string> {
   const found = await lstat(path).catch(() => null);
-  if (found && !found.isFile()) throw new CliError(`Not saved: ${path} is there and is not a regular file.`, EXIT_SERVICE);
+  if (found && !found.isFile()) throw new CliError(`Not saved: ${path} exists and is not a regular file.`, EXIT_SERVICE);
   const next = `${path}.${crypto.randomUUID()}.part`;
   await writeNew(next, bytes);
   await rename(next, path);
   return path;
 }
 
-/** False when something of that name is there, a dangling link included. What can not be written whole is removed. */
+/** False when the name is taken, even by a dangling link. Removes a file that could not be written completely. */
 async function writeNew(path: string, bytes: AsyncIterable<Uint8Array>): Promise<boolean> {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
   const handle = await open(path, flags, 0o644).catch((error: NodeJS.ErrnoException) => {

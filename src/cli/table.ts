@@ -2,7 +2,7 @@ type Cell = string | number | boolean | null;
 
 const CELL_CHARS_MAX = 60;
 
-/** A table as aligned text: numbers to the right, all else to the left, cells bounded, newlines made visible. */
+/** A table as aligned text: numbers on the right, other values on the left, cells bounded, newlines visible. */
 export function alignTable(table: { columns: ReadonlyArray<{ name: string }>; rows: readonly Cell[][]; row_count: number }): string {
   const names = table.columns.map((column) => cellText(column.name));
   const rows = table.rows.map((row) => names.map((_, index) => cellText(row[index] ?? null)));
@@ -28,7 +28,7 @@ function cellText(value: Cell): string {
   return characters.length > CELL_CHARS_MAX ? `${characters.slice(0, CELL_CHARS_MAX - 1).join("")}…` : text;
 }
 
-/** Columns a text takes: East Asian wide characters take two, combining marks none. */
+/** Terminal columns of a text: East Asian wide characters take two, combining marks none. */
 function width(text: string): number {
   let columns = 0;
   for (const character of text) {

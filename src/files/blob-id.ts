@@ -1,4 +1,4 @@
-/** Ids are made by us; whatever else is asked for must not become a path or a key. Throws RangeError. */
+/** Throws RangeError unless the text is a blob id. Other text must never become a path or a key. */
 export function ensureBlobId(id: string): string {
   if (!isBlobId(id)) throw new RangeError("not a blob id");
   return id;

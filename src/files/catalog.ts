@@ -10,22 +10,22 @@ export interface FileFilter {
 }
 
 /**
- * Records of files, in Redis. The organization is part of every key, so a foreign id is simply not there. Every
- * key expires; the hash tag keeps one organization's keys in one cluster slot.
+ * Records of files, in Redis. The organization is part of every key, so another organization's id does not exist. Every
+ * key expires. The hash tag keeps one organization's keys in one cluster slot.
  */
 export class FileCatalog {
   readonly #redis: RedisClient;
   readonly #prefix: string;
   readonly #retentionMs: number;
 
-  /** No file is kept longer than `retentionMs`; a file may ask for less. */
+  /** No file is kept longer than `retentionMs`; a record may expire earlier. */
   constructor(redis: RedisClient, prefix: string, retentionMs: number) {
     this.#redis = redis;
     this.#prefix = prefix;
     this.#retentionMs = retentionMs;
   }
 
-  /** With an owner the file goes when that goes; by default when the execution goes that produced it. */
+  /** The file is deleted with its owner, by default the execution that produced it. */
   async add(record: FileRecord, owner: string | null = record.executionId): Promise<void> {
     const { organization, id } = record;
     const keptMs = Math.max(record.expiresAt - record.createdAt, 1);
@@ -45,12 +45,12 @@ export class FileCatalog {
     ensureAllDone(await transaction.exec());
   }
 
-  /** Bytes of the files that were stored within the retention and not deleted. */
+  /** Bytes of all files within the retention, without deleted ones. */
   async keptBytes(organization: string): Promise<number> {
     return keptBytes(await this.#redis.hgetall(this.#keptKey(organization)), this.#retentionMs, Date.now());
   }
 
-  /** Ties files that were stored before their execution had an id to it, so that they go when it goes. */
+  /** Ties files that were stored before their execution had an id to it, so that they are deleted with it. */
   async own(organization: string, executionId: string, ids: readonly string[]): Promise<void> {
     const owned = this.#ownedKey(organization, executionId);
     ensureAllDone(
@@ -82,8 +82,8 @@ export class FileCatalog {
   }
 
   /**
-   * A page, newest first or oldest first; null when `after` names no file. A file that was deleted is still
-   * good for `after` for an hour, because callers walk the list and delete as they go.
+   * A page, newest or oldest first; null when `after` is unknown. `after` accepts a deleted file for an hour, because callers
+   * delete files while they page through the list.
    */
   async list(organization: string, filter: FileFilter): Promise<{ data: FileRecord[]; hasMore: boolean } | null> {
     let position: Position | null = null;
@@ -92,7 +92,7 @@ export class FileCatalog {
       if (position === null) return null;
     }
     const data: FileRecord[] = [];
-    // One more than asked for tells whether there are more.
+    // One more than the limit shows whether there are more.
     while (data.length <= filter.limit) {
       const batch = await this.#idsAfter(organization, position, filter);
       if (batch.length === 0) break;
@@ -120,7 +120,7 @@ export class FileCatalog {
         .set(this.#cursorKey(organization, id), record.createdAt, "PX", CURSOR_KEPT_MS)
         .exec(),
     );
-    // Of two deletes at once only one has removed it.
+    // Of two concurrent deletes, only one has removed the record.
     if (done[0] !== 1) return null;
     const kept = this.#keptKey(organization);
     const keptMs = this.#retentionMs + HOUR_MS;
@@ -128,7 +128,7 @@ export class FileCatalog {
     return record;
   }
 
-  /** Ids behind a position, in order. Files of one millisecond are ordered by id, so a page never splits wrongly. */
+  /** Ids after a position, in order. Files of the same millisecond are ordered by id, so pages lose and repeat none. */
   async #idsAfter(organization: string, position: Position | null, filter: FileFilter): Promise<Position[]> {
     const index = this.#indexKey(organization);
     const count = filter.limit + 1;
@@ -139,8 +139,8 @@ export class FileCatalog {
           : await this.#redis.zrevrangebyscore(index, position?.at ?? "+inf", "-inf", "WITHSCORES", "LIMIT", offset, count);
       const entries: Position[] = [];
       for (let i = 0; i < flat.length; i += 2) entries.push({ id: flat[i] as string, at: Number(flat[i + 1]) });
-      const behind = entries.filter((entry) => position === null || isBehind(entry, position, filter.order));
-      if (behind.length > 0 || entries.length < count) return behind;
+      const found = entries.filter((entry) => position === null || isAfter(entry, position, filter.order));
+      if (found.length > 0 || entries.length < count) return found;
     }
   }
 
@@ -178,12 +178,12 @@ interface Position {
   at: number;
 }
 
-function isBehind(entry: Position, position: Position, order: "asc" | "desc"): boolean {
+function isAfter(entry: Position, position: Position, order: "asc" | "desc"): boolean {
   if (entry.at !== position.at) return true;
   return order === "asc" ? entry.id > position.id : entry.id < position.id;
 }
 
-/** A transaction reports each command's failure in its answer instead of rejecting. */
+/** Throws the first error. A transaction reports failures in its results instead of rejecting. */
 function ensureAllDone(results: Array<[error: Error | null, result: unknown]> | null): unknown[] {
   if (results === null) throw new Error("the transaction was discarded");
   return results.map(([error, result]) => {

@@ -1,7 +1,7 @@
 import type { Metrics } from "../observe/metrics.ts";
 import { type BlobStore, BlobStoreFailed } from "./store.ts";
 
-/** A store whose failures are counted by operation. A source that ends early or is too large is not the store's failure. */
+/** Counts the failures of a store by operation. A source that fails or is too large is not a failure of the store. */
 export function countFailures(store: BlobStore, { fileStoreFailures }: Metrics): BlobStore {
   const counted = async <T>(operation: "put" | "get" | "delete" | "sweep", work: Promise<T>): Promise<T> => {
     try {

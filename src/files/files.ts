@@ -8,18 +8,18 @@ import type { BlobStore, BorrowedChunks, FileRecord, LinkHeaders } from "./store
 
 export interface NewFile {
   name: string;
-  /** From the name when absent. */
+  /** Derived from the name when absent. */
   mimeType?: string;
   purpose: string;
   /** At most `retentionMsMax`, which is also the default. */
   keptMs?: number;
   /** Execution that produced it; null for uploads. */
   executionId: string | null;
-  /** What it goes with, when that is not the execution: a session. */
+  /** A session, when the file is deleted with that instead of with the execution. */
   owner?: string | undefined;
 }
 
-/** Bytes that are stored but belong to nobody yet: `keep` or `discard` them. */
+/** Stored bytes without a record. Call `keep` or `discard`. */
 export interface Received {
   id: string;
   bytes: number;
@@ -30,14 +30,14 @@ export interface FilesDeps {
   store: BlobStore;
   catalog: FileCatalog;
   limits: Limits;
-  /** Base of the URLs in answers; relative ones when unset. */
+  /** Base of the URLs in results; unset gives relative URLs. */
   publicUrl: string | undefined;
 }
 
-/** Purpose of what executions produce; the name that clients of the public file API know. */
+/** Purpose of files that executions produce; clients of OpenAI's file API know this name. */
 export const PRODUCED = "assistants_output";
 
-/** Files of organizations: bytes in the store, records in the catalogue. Every call names the organization. */
+/** Files of organizations: bytes in the store, records in the catalog. */
 export class Files {
   readonly #store: BlobStore;
   readonly #catalog: FileCatalog;
@@ -51,18 +51,18 @@ export class Files {
     this.#publicUrl = (deps.publicUrl ?? "").replace(/\/+$/, "");
   }
 
-  /** Stores a file whole or not at all. Rejects with BlobTooLarge, BlobStoreFailed, or what the source throws. */
+  /** Stores a file completely or not at all. Rejects with BlobTooLarge, BlobStoreFailed, or the source's error. */
   async save(organization: string, file: NewFile & { bytesMax: number }, source: AsyncIterable<Uint8Array>): Promise<FileRecord> {
     return this.keep(organization, file, await this.receive(source, file.bytesMax));
   }
 
-  /** First half of `save`, for a source whose name and purpose are known only when it has ended. */
+  /** First half of `save`, for an upload whose name and purpose are known only at its end. */
   async receive(source: AsyncIterable<Uint8Array>, bytesMax: number): Promise<Received> {
     const id = newId("file");
     return { id, ...(await this.#store.put(id, source, bytesMax)) };
   }
 
-  /** Second half of `save`; the bytes are gone when it rejects. */
+  /** Second half of `save`. Deletes the bytes when it rejects. */
   async keep(organization: string, file: NewFile, received: Received): Promise<FileRecord> {
     const { retentionMsMax } = this.#limits;
     const createdAt = Date.now();
@@ -86,12 +86,12 @@ export class Files {
     return record;
   }
 
-  /** Files of several uploads at once may together pass the bound by as much as each may have. */
+  /** Concurrent uploads may together exceed the bound by the size of each. */
   async #ensureRoom(organization: string): Promise<void> {
     const { filesBytesPerOrganizationMax } = this.#limits;
     if ((await this.#catalog.keptBytes(organization)) < filesBytesPerOrganizationMax) return;
     throw new ServiceError("organization_storage_full", {
-      detail: `Files of your organization have ${filesBytesPerOrganizationMax} bytes, which is the most; delete some, or come again when some have expired.`,
+      detail: `Files of your organization use ${filesBytesPerOrganizationMax} bytes, which is the maximum; delete some, or retry when some have expired.`,
     });
   }
 
@@ -107,17 +107,17 @@ export class Files {
     return this.#catalog.getMany(organization, ids);
   }
 
-  /** A page; null when `after` names no file of the organization. */
+  /** A page; null when `after` is unknown. */
   async list(organization: string, filter: FileFilter): Promise<{ data: FileRecord[]; hasMore: boolean } | null> {
     return this.#catalog.list(organization, filter);
   }
 
-  /** The bytes of a record that `get` returned; null when they have been swept since. */
+  /** The bytes of a record; null when they have been swept. */
   async read(record: Pick<FileRecord, "id">, range?: { start: number; end: number }): Promise<BorrowedChunks | null> {
     return this.#store.get(record.id, range);
   }
 
-  /** Where the store itself gives out the bytes of a record; null when it is for us to do that. */
+  /** A link to download the bytes from the store; null when the service must send them itself. */
   async link(record: Pick<FileRecord, "id">, headers: LinkHeaders): Promise<string | null> {
     return (await this.#store.link?.(record.id, headers)) ?? null;
   }
@@ -129,35 +129,35 @@ export class Files {
     return true;
   }
 
-  /** Ties stored files to an execution, so that they go when it goes. */
+  /** Ties stored files to an execution, so that they are deleted with it. */
   async own(organization: string, executionId: string, ids: readonly string[]): Promise<void> {
     if (ids.length > 0) await this.#catalog.own(organization, executionId, ids);
   }
 
-  /** Deletes all that goes with an execution or a session, or only the one named. */
+  /** Deletes the files of an execution or a session, or only the one with `fileId`. */
   async deleteOwnedBy(organization: string, owner: string, fileId?: string): Promise<void> {
     for (const id of await this.#catalog.ownedBy(organization, owner)) {
       if (fileId === undefined || fileId === id) await this.delete(organization, id);
     }
   }
 
-  /** What went with one session goes with another from now on. */
+  /** Moves the files of one session to another. */
   async handOver(organization: string, from: string, to: string): Promise<void> {
     await this.own(organization, to, await this.#catalog.ownedBy(organization, from));
     await this.#catalog.disown(organization, from);
   }
 
-  /** Deletes bytes whose records have expired; returns how many. */
+  /** Deletes blobs whose records have expired; resolves with their number. */
   async sweep(): Promise<number> {
     return this.#store.sweep(this.#limits.retentionMsMax);
   }
 
-  /** Where a caller fetches the bytes. */
+  /** URL of the bytes for callers. */
   urlOf(id: string): string {
     return `${this.#publicUrl}/v1/files/${id}/content`;
   }
 
-  /** What one run asks of the file context. */
+  /** File access for one run. */
   portsOf(run: { organization: string; id: string; session?: string | undefined }): Pick<RunPorts, "openFile" | "saveFile"> {
     const { organization } = run;
     return {
@@ -168,7 +168,7 @@ export class Files {
         return bytes;
       },
       saveFile: async (file, bytes) => {
-        // The working folder's files stay a session's while executions are forgotten; what was displayed goes with them.
+        // Files of the working folder belong to the session. Displayed images belong to the execution.
         const owner = file.mimeType === undefined ? run.session : undefined;
         const saved = await this.save(organization, { ...file, purpose: PRODUCED, executionId: run.id, owner }, bytes);
         return { file_id: saved.id, url: this.urlOf(saved.id), mime_type: saved.mimeType, bytes: saved.bytes, sha256: saved.sha256 };

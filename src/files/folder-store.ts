@@ -5,18 +5,17 @@ import { ensureBlobId } from "./blob-id.ts";
 import { type BlobStore, BlobStoreFailed, BlobTooLarge, type BorrowedChunks } from "./store.ts";
 
 /**
- * Each read and write is a trip through a thread, which costs more than copying does; and every stalled download holds this much,
- * every upload twice as much: what is being written, and what has come since.
+ * Large, because each read and write goes through a thread, which costs more than copying. Small, because every stalled download
+ * holds one block, and every upload two: the one being written and the one being filled.
  */
 const BLOCK_BYTES = 512 * 1024;
-/** However small they are: a chunk costs memory beside its bytes. */
+/** Bounds tiny chunks, which cost memory besides their bytes. */
 const CHUNKS_HELD_MAX = 1024;
 
 /**
- * Blobs in a folder: `<root>/<two last characters of the id>/<id>`, so that no folder holds more than a
- * thousandth of them. A blob is written under a temporary name and renamed, so it is there whole or not at all.
- * It is not synced: records live a day in a Redis that itself may lose its last second, and a sync for each file
- * would cost more than most executions.
+ * Blobs in a folder: `<root>/<last two characters of the id>/<id>`, so that no folder holds more than a thousandth of them.
+ * A blob is written under a temporary name and renamed, so it exists completely or not at all. Files are not synced: records
+ * live for a day in a Redis that may itself lose its last second, and a sync per file would cost more than most executions.
  */
 export class FolderStore implements BlobStore {
   readonly #root: string;
@@ -32,13 +31,13 @@ export class FolderStore implements BlobStore {
     const temporary = join(this.#incoming, `${id}.${randomBytes(6).toString("hex")}`);
     try {
       const stored = await this.#write(temporary, source, bytesMax);
-      await ownFailure(async () => {
+      await asStoreFailure(async () => {
         await mkdir(join(path, ".."), { recursive: true });
         await rename(temporary, path);
       });
       return stored;
     } catch (error) {
-      // What can not be removed now is removed by the sweep; the first failure is the one to tell.
+      // If this fails, the sweep removes the file later. The first error is the one to report.
       await rm(temporary, { force: true }).catch(() => {});
       throw error;
     }
@@ -51,23 +50,23 @@ export class FolderStore implements BlobStore {
       handle = await open(path, "r");
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
-      throw new BlobStoreFailed("a blob can not be opened", { cause: error });
+      throw new BlobStoreFailed("a blob cannot be opened", { cause: error });
     }
-    return { close: () => handle.close(), [Symbol.asyncIterator]: () => lend(handle, range) };
+    return { close: () => handle.close(), [Symbol.asyncIterator]: () => readBlocks(handle, range) };
   }
 
   async delete(id: string): Promise<void> {
     const path = this.#pathOf(id);
-    await ownFailure(() => rm(path, { force: true }));
+    await asStoreFailure(() => rm(path, { force: true }));
   }
 
   async sweep(olderThanMs: number): Promise<number> {
     const before = Date.now() - olderThanMs;
-    return ownFailure(() => sweepFolder(this.#root, before));
+    return asStoreFailure(() => sweepFolder(this.#root, before));
   }
 
   async #write(path: string, source: AsyncIterable<Uint8Array>, bytesMax: number): Promise<{ bytes: number; sha256: string }> {
-    const handle = await ownFailure(async () => {
+    const handle = await asStoreFailure(async () => {
       await mkdir(this.#incoming, { recursive: true, mode: 0o700 });
       return open(path, "wx", 0o600);
     });
@@ -82,8 +81,8 @@ export class FolderStore implements BlobStore {
         pending = [];
         pendingBytes = 0;
         await writing;
-        writing = ownFailure(() => writeWhole(handle, block, blockBytes));
-        // Told at the next block, or at the end.
+        writing = asStoreFailure(() => writeAll(handle, block, blockBytes));
+        // Thrown when the next block is written, or at the end.
         writing.catch(() => undefined);
       };
       for await (const chunk of source) {
@@ -99,8 +98,8 @@ export class FolderStore implements BlobStore {
       return { bytes, sha256: hash.digest("hex") };
     } finally {
       await writing.catch(() => undefined);
-      // Some file systems say only here that the disk is full.
-      await ownFailure(() => handle.close());
+      // Some file systems report a full disk only on close.
+      await asStoreFailure(() => handle.close());
     }
   }
 
@@ -109,23 +108,20 @@ export class FolderStore implements BlobStore {
   }
 }
 
-/** A disk that is nearly full may take a part first and fail at the rest. */
-async function writeWhole(handle: FileHandle, chunks: Uint8Array[], bytes: number): Promise<void> {
+/** A nearly full disk may accept a part first and fail at the rest. */
+async function writeAll(handle: FileHandle, chunks: Uint8Array[], bytes: number): Promise<void> {
   const { bytesWritten } = await handle.writev(chunks);
   if (bytesWritten < bytes) await handle.writeFile(Buffer.concat(chunks).subarray(bytesWritten));
 }
 
-/**
- * All of it through the same memory: for every 64 MiB of new buffers V8 looks through its whole heap for what it could free,
- * which costs more than reading them.
- */
-async function* lend(handle: FileHandle, { start = 0, end = Number.POSITIVE_INFINITY } = {}): AsyncGenerator<Uint8Array> {
+/** Reuses one buffer: V8 collects its whole heap for every 64 MiB of new buffers, which costs more than the reads. */
+async function* readBlocks(handle: FileHandle, { start = 0, end = Number.POSITIVE_INFINITY } = {}): AsyncGenerator<Uint8Array> {
   try {
-    const { size } = await ownFailure(() => handle.stat());
+    const { size } = await asStoreFailure(() => handle.stat());
     const stop = Math.min(end + 1, size);
     const block = Buffer.allocUnsafeSlow(Math.max(0, Math.min(BLOCK_BYTES, stop - start)));
     for (let at = start; at < stop; ) {
-      const { bytesRead } = await ownFailure(() => handle.read(block, 0, Math.min(block.length, stop - at), at));
+      const { bytesRead } = await asStoreFailure(() => handle.read(block, 0, Math.min(block.length, stop - at), at));
       if (bytesRead === 0) return;
       at += bytesRead;
       yield block.subarray(0, bytesRead);
@@ -135,12 +131,12 @@ async function* lend(handle: FileHandle, { start = 0, end = Number.POSITIVE_INFI
   }
 }
 
-/** Names what fails in here as the store's failure; what the source throws passes as it is. */
-async function ownFailure<T>(work: () => Promise<T>): Promise<T> {
+/** Wraps errors of the store in BlobStoreFailed; errors of the source are not wrapped. */
+async function asStoreFailure<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw new BlobStoreFailed("the blob folder can not be used", { cause: error });
+    throw new BlobStoreFailed("the blob folder cannot be used", { cause: error });
   }
 }
 
@@ -165,7 +161,7 @@ async function openFolder(path: string) {
   }
 }
 
-/** Another process may sweep the same folder: what is gone already is no failure, and not counted. */
+/** Another process may sweep the same folder: a missing file is not an error, and not counted. */
 async function deleteIfOlder(path: string, before: number): Promise<boolean> {
   try {
     if ((await stat(path)).mtimeMs >= before) return false;

@@ -1,6 +1,6 @@
 /**
- * Media types by file name, for what Python programs and their callers exchange. Nothing else decides a type:
- * what an upload claims or code announces is not believed, since the type tells a browser what to do with the bytes.
+ * Media types by file name. Only the name decides: the type that an upload or code claims is ignored, because a browser acts on
+ * the type.
  */
 const types: Readonly<Record<string, string>> = {
   avif: "image/avif",
@@ -59,7 +59,7 @@ const types: Readonly<Record<string, string>> = {
   zip: "application/zip",
 };
 
-/** The media type a file is kept and served under; `application/octet-stream` for any name not in the table. */
+/** The media type of a file; `application/octet-stream` for names that are not in the table. */
 export function mimeTypeOf(name: string): string {
   const extension = /\.([A-Za-z0-9]{1,10})$/.exec(name)?.[1]?.toLowerCase();
   if (extension === undefined || !Object.hasOwn(types, extension)) return "application/octet-stream";

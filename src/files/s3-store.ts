@@ -9,20 +9,20 @@ export interface S3Settings {
   /** First part of every key. */
   prefix: string;
   region: string;
-  /** Of a server that is not Amazon's. */
+  /** For servers other than Amazon's. */
   endpoint?: string | undefined;
-  /** The bucket's name is in the path instead of the host; servers of one's own mostly want that. */
+  /** Puts the bucket's name into the path instead of the host, as most self-hosted servers require. */
   pathStyle: boolean;
-  /** Without them the SDK looks where it always does: environment, files, the role of machine or pod. */
+  /** When unset, the SDK uses its defaults: environment, files, the role of the machine or pod. */
   accessKeyId?: string | undefined;
   secretAccessKey?: string | undefined;
-  /** Callers are sent to S3 for downloads, by links that are good for so long; through us when unset. */
+  /** Lifetime of links by which callers download from S3. When unset, downloads go through the service. */
   linkSeconds?: number | undefined;
 }
 
-/** The least that S3 takes as a part. A blob that is smaller goes in one request. */
+/** The minimum part size of S3. A smaller blob is sent in one request. */
 const PART_BYTES = 5 * 1024 * 1024;
-/** Parts on their way at once; with the one being filled, all that an upload keeps in memory. */
+/** Concurrent part uploads. With the part being filled, they are the memory of one upload. */
 const PARTS_MAX = 2;
 const DELETES_MAX = 8;
 const CONNECT_MS_MAX = 2_000;
@@ -30,7 +30,7 @@ const ANSWER_MS_MAX = 30_000;
 const SILENT_MS_MAX = 120_000;
 const TRIES_MAX = 3;
 
-/** Loads the SDK, which nobody else has to pay for. Nothing is asked of S3 yet. */
+/** Loads the SDK only when S3 is used. Sends no request yet. */
 export async function openS3Store(settings: S3Settings): Promise<S3Store> {
   const [s3, { Upload }, { getSignedUrl }] = await Promise.all([
     import("@aws-sdk/client-s3"),
@@ -42,7 +42,7 @@ export async function openS3Store(settings: S3Settings): Promise<S3Store> {
     region,
     forcePathStyle: pathStyle,
     maxAttempts: TRIES_MAX,
-    // Checksums that S3 does not ask for are ones that other servers do not know.
+    // Other servers do not know the optional checksums of S3.
     requestChecksumCalculation: "WHEN_REQUIRED",
     responseChecksumValidation: "WHEN_REQUIRED",
     requestHandler: {
@@ -63,8 +63,8 @@ type Sdk = Pick<typeof import("@aws-sdk/client-s3"), "DeleteObjectCommand" | "Ge
 };
 
 /**
- * Blobs in a bucket, each under `<prefix><id>`. An object is there when its upload has ended, whole or not at all. Parts of uploads
- * whose process died are invisible and not ours to find: a lifecycle rule of the bucket removes them, see OPERATING.md.
+ * Blobs in a bucket, each under `<prefix><id>`. An object exists once its upload is complete. Parts of uploads whose process died
+ * are invisible here; a lifecycle rule of the bucket removes them, see OPERATING.md.
  */
 class S3Store implements BlobStore {
   readonly #sdk: Sdk;
@@ -78,7 +78,7 @@ class S3Store implements BlobStore {
   }
 
   async put(id: string, source: AsyncIterable<Uint8Array>, bytesMax: number): Promise<{ bytes: number; sha256: string }> {
-    const counted = new Counted(source, bytesMax);
+    const counted = new CountedSource(source, bytesMax);
     const upload = new this.#sdk.Upload({
       client: this.#client,
       params: { ...this.#place(id), Body: Readable.from(counted, { objectMode: false }), ContentType: "application/octet-stream" },
@@ -88,8 +88,8 @@ class S3Store implements BlobStore {
     try {
       await upload.done();
     } catch (error) {
-      // What the source threw is the source's; the rest is S3's.
-      throw counted.failure ?? new BlobStoreFailed("a blob can not be stored in S3", { cause: error });
+      // An error of the source is passed on; any other is a failure of S3.
+      throw counted.failure ?? new BlobStoreFailed("a blob cannot be stored in S3", { cause: error });
     }
     return { bytes: counted.bytes, sha256: counted.sha256() };
   }
@@ -103,13 +103,13 @@ class S3Store implements BlobStore {
     } catch (error) {
       if (error instanceof this.#sdk.NoSuchKey) return null;
       if (error instanceof RangeError) throw error;
-      throw new BlobStoreFailed("a blob can not be read from S3", { cause: error });
+      throw new BlobStoreFailed("a blob cannot be read from S3", { cause: error });
     }
   }
 
   async delete(id: string): Promise<void> {
     const place = this.#place(id);
-    await ownFailure(() => this.#client.send(new this.#sdk.DeleteObjectCommand(place)));
+    await asStoreFailure(() => this.#client.send(new this.#sdk.DeleteObjectCommand(place)));
   }
 
   async sweep(olderThanMs: number): Promise<number> {
@@ -118,7 +118,7 @@ class S3Store implements BlobStore {
     let deleted = 0;
     let from: string | undefined;
     do {
-      const page = await ownFailure(() =>
+      const page = await asStoreFailure(() =>
         this.#client.send(
           new this.#sdk.ListObjectsV2Command({ Bucket, Prefix, ...(from === undefined ? {} : { ContinuationToken: from }) }),
         ),
@@ -126,10 +126,12 @@ class S3Store implements BlobStore {
       const old = (page.Contents ?? []).filter(
         ({ Key = "", LastModified }) => isBlobId(Key.slice(Prefix.length)) && LastModified !== undefined && LastModified.getTime() < before,
       );
-      // One by one: servers differ in the checksum they want with a list.
+      // Single deletes, because servers differ in the checksum that they require for a batch.
       for (let at = 0; at < old.length; at += DELETES_MAX) {
         const some = old.slice(at, at + DELETES_MAX);
-        await Promise.all(some.map(({ Key }) => ownFailure(() => this.#client.send(new this.#sdk.DeleteObjectCommand({ Bucket, Key })))));
+        await Promise.all(
+          some.map(({ Key }) => asStoreFailure(() => this.#client.send(new this.#sdk.DeleteObjectCommand({ Bucket, Key })))),
+        );
       }
       deleted += old.length;
       from = page.NextContinuationToken;
@@ -146,7 +148,7 @@ class S3Store implements BlobStore {
       ResponseContentDisposition: headers.contentDisposition,
       ResponseCacheControl: headers.cacheControl,
     });
-    return ownFailure(() => this.#sdk.getSignedUrl(this.#client, command, { expiresIn: linkSeconds }));
+    return asStoreFailure(() => this.#sdk.getSignedUrl(this.#client, command, { expiresIn: linkSeconds }));
   }
 
   #place(id: string): { Bucket: string; Key: string } {
@@ -154,8 +156,8 @@ class S3Store implements BlobStore {
   }
 }
 
-/** Passes a source on, counted and hashed, and remembers how it failed. */
-class Counted implements AsyncIterable<Uint8Array> {
+/** Counts and hashes the bytes of a source, and records its error. */
+class CountedSource implements AsyncIterable<Uint8Array> {
   readonly #source: AsyncIterable<Uint8Array>;
   readonly #bytesMax: number;
   readonly #hash = createHash("sha256");
@@ -168,19 +170,19 @@ class Counted implements AsyncIterable<Uint8Array> {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
-    // Whoever reads may throw into us too, when it gives up: that is not the source's failure.
-    let isTheirTurn = false;
+    // The reader may throw into this generator when it aborts. That is not an error of the source.
+    let isReaderActive = false;
     try {
       for await (const chunk of this.#source) {
         this.bytes += chunk.byteLength;
         if (this.bytes > this.#bytesMax) throw new BlobTooLarge(`more than ${this.#bytesMax} bytes`);
         this.#hash.update(chunk);
-        isTheirTurn = true;
+        isReaderActive = true;
         yield chunk;
-        isTheirTurn = false;
+        isReaderActive = false;
       }
     } catch (error) {
-      if (!isTheirTurn) this.failure = error;
+      if (!isReaderActive) this.failure = error;
       throw error;
     }
   }
@@ -190,10 +192,10 @@ class Counted implements AsyncIterable<Uint8Array> {
   }
 }
 
-async function ownFailure<T>(work: () => Promise<T>): Promise<T> {
+async function asStoreFailure<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw new BlobStoreFailed("S3 can not be used", { cause: error });
+    throw new BlobStoreFailed("S3 cannot be used", { cause: error });
   }
 }

@@ -1,21 +1,21 @@
 /**
- * Bytes of a blob as they are read. A chunk is lent: its memory takes the next one, so whoever keeps it keeps a copy. `close`
- * is for who does not read at all; reading to the end, or breaking off, closes too.
+ * Bytes of a blob. Chunks are borrowed: valid only until the next read, because the buffer is reused. Reading to the end or
+ * breaking out of the loop closes the blob; call `close` only when nothing is read.
  */
 export interface BorrowedChunks extends AsyncIterable<Uint8Array> {
   close(): Promise<void>;
 }
 
-/** Bytes under an id. Streams only: a file is never whole in memory. */
+/** Stores bytes under an id, as streams: a file is never in memory as a whole. */
 export interface BlobStore {
-  /** Stores a stream whole or not at all. Rejects with BlobTooLarge past `bytesMax`. */
+  /** Stores a stream completely or not at all. Rejects with BlobTooLarge above `bytesMax`. */
   put(id: string, source: AsyncIterable<Uint8Array>, bytesMax: number): Promise<{ bytes: number; sha256: string }>;
   /** Bytes `start` to `end` inclusive (all by default); null when there is no such blob. */
   get(id: string, range?: { start: number; end: number }): Promise<BorrowedChunks | null>;
   delete(id: string): Promise<void>;
-  /** Deletes blobs older than the retention; returns how many. */
+  /** Deletes older blobs; resolves with their number. */
   sweep(olderThanMs: number): Promise<number>;
-  /** An address that gives the bytes, with these headers, to whoever has it; null when the store hands out none. */
+  /** A URL that serves the bytes with these headers, without a key; null when the store has no such links. */
   link?(id: string, headers: LinkHeaders): Promise<string | null>;
 }
 
@@ -34,7 +34,7 @@ export class BlobStoreFailed extends Error {
   override name = "BlobStoreFailed";
 }
 
-/** What is known of a file; kept beside the blob, expires with it. */
+/** The record of a file; it expires with the blob. */
 export interface FileRecord {
   id: string;
   organization: string;

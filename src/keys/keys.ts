@@ -7,9 +7,8 @@ import { z } from "zod";
 import { newId } from "../domain/ids.ts";
 
 /**
- * API keys: `ci_sk_<id>_<secret>`. The file holds the SHA-256 of the secret. A slow password hash would add
- * nothing: the secret is 256 random bits, so there is no dictionary to try and no rainbow table to build, and
- * every request has to pay for the check.
+ * API keys: `ci_sk_<id>_<secret>`. The file holds the SHA-256 of the secret. A slow password hash would add nothing: the
+ * secret is 256 random bits, which no dictionary or rainbow table covers, and every request pays for the check.
  */
 export const scopes = ["execute", "read", "admin"] as const;
 export type Scope = (typeof scopes)[number];
@@ -28,7 +27,7 @@ const storedKey = z.strictObject({
 const storedKeys = z.array(storedKey);
 type StoredKey = z.infer<typeof storedKey>;
 
-/** Who is calling, once the key is known to be good. */
+/** The owner of a valid key. */
 export interface Caller {
   keyId: string;
   organization: string;
@@ -41,14 +40,14 @@ export interface NewKey {
   name?: string;
 }
 
-/** The keys of a file, read again whenever the file has changed. */
+/** The keys of a file. Reloads them when the file has changed. */
 export class KeyFile {
   readonly #path: string;
   readonly #onUnreadable: (error: unknown) => void;
   #version = "";
   #keys = new Map<string, StoredKey>();
 
-  /** Throws when the file is there but is not a key file; a missing file holds no keys yet. */
+  /** Throws when the file exists and is not a key file. A missing file has no keys yet. */
   constructor(path: string, onUnreadable: (error: unknown) => void) {
     this.#path = path;
     this.#onUnreadable = onUnreadable;
@@ -56,34 +55,34 @@ export class KeyFile {
     if (this.#version !== "") this.#keys = byId(parseKeys(readFileSync(path, "utf8")));
   }
 
-  /** Returns the caller a key text belongs to; null for any text that is no live key. */
+  /** Returns the caller of a key; null when the text is not a valid key. */
   find(text: string): Caller | null {
-    this.#readAgainIfChanged();
+    this.#reloadIfChanged();
     const match = KEY_TEXT.exec(text);
     if (match === null) return null;
     const key = this.#keys.get(`key_${match[1]}`);
     const expected = Buffer.from(key?.hash ?? "0".repeat(64), "hex");
-    // Compared even when the id is unknown, so that the time taken tells nothing about either part.
+    // Compared even when the id is unknown, so that the time reveals nothing about either part.
     const same = timingSafeEqual(hashOf(match[2] as string), expected);
     if (key === undefined || !same) return null;
     return { keyId: key.id, organization: key.organization, scopes: new Set(key.scopes) };
   }
 
-  /** One stat for each request, some microseconds: a revoked key is refused by the next request. */
-  #readAgainIfChanged(): void {
+  /** One stat per request, a few microseconds: the next request with a revoked key is refused. */
+  #reloadIfChanged(): void {
     const version = fileVersion(this.#path);
     if (version === this.#version) return;
     this.#version = version;
     try {
       this.#keys = version === "" ? new Map() : byId(parseKeys(readFileSync(this.#path, "utf8")));
     } catch (error) {
-      // A half-edited file must not lock everybody out: the keys read before stay in force until it is whole.
+      // A partly written file must not lock all callers out: the previous keys stay valid until it is complete.
       this.#onUnreadable(error);
     }
   }
 }
 
-/** Adds a key to the file and returns its text, which is stored nowhere. */
+/** Adds a key to the file and returns its text, which is not stored. */
 export async function createKey(path: string, key: NewKey): Promise<string> {
   if (!organizationPattern.test(key.organization)) {
     throw new RangeError(`organization must match ${organizationPattern.source} (is ${JSON.stringify(key.organization)})`);
@@ -105,12 +104,12 @@ export async function createKey(path: string, key: NewKey): Promise<string> {
   return `ci_sk_${id.slice("key_".length)}_${secret}`;
 }
 
-/** The id in a key's text, which is no secret. */
+/** The id in a key's text; it is not secret. */
 export function idOfKey(text: string): string {
   return `key_${KEY_TEXT.exec(text)?.[1] ?? ""}`;
 }
 
-/** Removes a key by its id; false when there is none of that id. */
+/** Removes a key by its id; false when the id is unknown. */
 export async function revokeKey(path: string, id: string): Promise<boolean> {
   let found = false;
   await changeKeys(path, (keys) => {
@@ -137,7 +136,7 @@ function parseKeys(text: string): StoredKey[] {
   return storedKeys.parse(JSON.parse(text));
 }
 
-/** Empty for a file that is not there. */
+/** Empty for a missing file. */
 function fileVersion(path: string): string {
   const found = statSync(path, { throwIfNoEntry: false });
   return found === undefined ? "" : `${found.ino}:${found.mtimeMs}:${found.size}`;
@@ -153,8 +152,8 @@ async function readKeys(path: string): Promise<StoredKey[]> {
 }
 
 /**
- * Replaces the file's content in one rename. The new file is made exclusively, which makes it the lock as well:
- * two changes at once take turns.
+ * Replaces the file's content by a rename. The new file is created exclusively, so it is also the lock: concurrent changes
+ * run one after another.
  */
 async function changeKeys(path: string, change: (keys: StoredKey[]) => StoredKey[]): Promise<void> {
   await mkdir(dirname(path), { recursive: true });

@@ -16,7 +16,7 @@ await runProcess("all", async (context) => {
   const operations = await startOperations(context, api.readiness);
   return {
     stop: async () => {
-      // The api first, so that nothing new comes in; callers who wait are served by the worker until it has drained.
+      // At the same time: the api accepts nothing new, and the worker serves waiting callers until it has drained.
       await Promise.all([api.stop(), worker.stop()]);
       await operations.stop();
       redis.disconnect();

@@ -12,9 +12,9 @@ import { serve } from "./http-server.ts";
 import type { Part, ProcessContext } from "./process.ts";
 
 const SWEEP_FILES_MS = 10 * 60_000;
-/** Left of the shutdown bound for closing what requests used, once they are answered or cut. */
+/** Reserved at the end of the shutdown time to close resources after all requests have ended. */
 const CUT_MARGIN_MS = 5_000;
-const REDIS_PATIENCE_MS = 2_000;
+const REDIS_START_WAIT_MS = 2_000;
 
 export type Readiness = () => Promise<Record<string, boolean>>;
 
@@ -22,8 +22,8 @@ export interface ApiPart extends Part {
   readiness: Readiness;
 }
 
-/** Starts the HTTP API; it answers until `stop`, which lets running requests end. */
-export async function startApi(context: ProcessContext, files: Files, neighbours: Readiness = async () => ({})): Promise<ApiPart> {
+/** Starts the HTTP API. `stop` drains running requests. */
+export async function startApi(context: ProcessContext, files: Files, otherChecks: Readiness = async () => ({})): Promise<ApiPart> {
   const { config, log, metrics, tracing, stopping } = context;
   const { limits } = config;
   const redis = connectFailFast(config.REDIS_URL, log);
@@ -33,7 +33,7 @@ export async function startApi(context: ProcessContext, files: Files, neighbours
       () => true,
       () => false,
     ),
-    ...(await neighbours()),
+    ...(await otherChecks()),
   });
   const containers = executionService.sessionsWith(files);
   const assistant = makeAssistant({ config, redis, executions: executionService, sessions: containers, files, log, metrics });
@@ -41,7 +41,7 @@ export async function startApi(context: ProcessContext, files: Files, neighbours
     limits,
     log,
     metrics,
-    keys: new KeyFile(config.KEYS_FILE, (error) => log.error({ err: error }, "the key file can not be read; the old keys stay")),
+    keys: new KeyFile(config.KEYS_FILE, (error) => log.error({ err: error }, "the key file cannot be read; the old keys stay valid")),
     executions: executionService,
     containers,
     assistant,
@@ -56,15 +56,15 @@ export async function startApi(context: ProcessContext, files: Files, neighbours
     stopping,
   });
   const stopSweep = repeat(SWEEP_FILES_MS, log, async () => void (await files.sweep()));
-  // So that the first caller is not told that the queue is away; when it really is, they are to hear just that.
-  await untilReady(redis, REDIS_PATIENCE_MS).catch((error: unknown) => log.warn({ err: error }, "listening without Redis"));
+  // Prevents `queue_unavailable` for the first caller. If Redis stays away, callers get that error.
+  await untilReady(redis, REDIS_START_WAIT_MS).catch((error: unknown) => log.warn({ err: error }, "listening without Redis"));
   const server = await serve(app, config.PORT, config.HOST);
   log.info({ url: `http://${config.HOST}:${server.port}` }, "api listens");
   return {
     readiness,
     stop: async () => {
       stopSweep();
-      // Responses end first: those in the background have no connection to wait for.
+      // Background responses have no connection that the server could wait for.
       await Promise.all([
         assistant.responses.stop(limits.shutdownMsMax - CUT_MARGIN_MS),
         server.close(limits.shutdownMsMax - CUT_MARGIN_MS),

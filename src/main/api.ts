@@ -3,7 +3,7 @@ import { startApi, startOperations } from "./api-part.ts";
 import { openFiles } from "./files-part.ts";
 import { runProcess } from "./process.ts";
 
-/** The HTTP process: can reach Redis and the file store, and no container engine. */
+/** The HTTP process. It can reach Redis and the file store, but no container engine. */
 await runProcess("api", async (context) => {
   const redis = connectFailFast(context.config.REDIS_URL, context.log);
   const api = await startApi(context, await openFiles(context, redis));

@@ -34,7 +34,7 @@ export interface AssistantOptions {
   metrics: Metrics;
 }
 
-/** The assistant of an api process. Without a model it keeps assistants and shows earlier responses, and makes no new ones. */
+/** The assistant of an api process. Without a model it serves assistants and earlier responses, and refuses new responses. */
 export function makeAssistant(options: AssistantOptions): AssistantPart {
   const { config, redis, executions, sessions, log, metrics } = options;
   const { limits, REDIS_PREFIX: prefix } = config;

@@ -11,7 +11,7 @@ export async function openDockerEngine(context: ProcessContext, owner: Owner, si
   const { config, log, metrics } = context;
   const { limits } = config;
   const client = connectEngine({ host: config.DOCKER_HOST, certPath: config.DOCKER_CERT_PATH }, metrics);
-  // By its id from here on: what was proven at the start is what runs, whatever the name comes to mean.
+  // Used by id from here on: the image that the self-check proves is the one that runs, even if its name moves.
   const image = await findImage(client, config.SANDBOX_IMAGE, config.SANDBOX_RUNTIME);
   const ownKernel = hasOwnKernel(config.SANDBOX_RUNTIME);
   const factory = new DockerSandboxFactory({
@@ -19,7 +19,7 @@ export async function openDockerEngine(context: ProcessContext, owner: Owner, si
     profile: {
       image,
       runtime: config.SANDBOX_RUNTIME,
-      // Without white space, as it goes to the engine with every container.
+      // Without white space, because it is sent to the engine with every container.
       seccomp: ownKernel ? null : JSON.stringify(seccompProfile()),
       limits,
       ...owner,
@@ -41,11 +41,11 @@ export async function openDockerEngine(context: ProcessContext, owner: Owner, si
   };
 }
 
-/** Returns the image's id; fails with what to do when the engine, its runtime or the image is not there. */
+/** Resolves with the image's id. Rejects with instructions when the runtime or the image is missing. */
 async function findImage(client: EngineClient, image: string, runtime: string): Promise<string> {
   const info = (await client.call("info", () => client.control.info())) as { Runtimes?: Record<string, unknown> };
   if (info.Runtimes !== undefined && !(runtime in info.Runtimes)) {
-    throw new Error(`SANDBOX_RUNTIME: the engine knows no runtime ${runtime}, only ${Object.keys(info.Runtimes).join(", ")}`);
+    throw new Error(`SANDBOX_RUNTIME: the engine has no runtime ${runtime}, only ${Object.keys(info.Runtimes).join(", ")}`);
   }
   try {
     return (await client.call("inspect", () => client.control.getImage(image).inspect())).Id;

@@ -9,7 +9,7 @@ import type { RedisClient } from "../redis/address.ts";
 import type { Config } from "./config.ts";
 import type { ProcessContext } from "./process.ts";
 
-/** The files of this process: bytes in S3 or in the data folder, either shared by api and worker, records in Redis. */
+/** Files: bytes in S3 or in the data folder, which api and worker share; records in Redis. */
 export async function openFiles({ config, metrics }: ProcessContext, redis: RedisClient): Promise<Files> {
   return new Files({
     store: countFailures(await openStore(config), metrics),

@@ -2,29 +2,29 @@ import http, { type RequestListener, type Server, type ServerResponse } from "no
 import type { AddressInfo, Socket } from "node:net";
 
 const IDLE_CHECK_MS = 100;
-/** So long after it was opened a connection may yet bring its first request while the server stops. */
+/** While the server stops, a new connection may still send its first request within this time. */
 const UNUSED_MS_MAX = 2_000;
 const timesDefault = {
-  /** Longer than the idle time of common load balancers, so that they never use a connection we just closed. */
+  /** Longer than the idle timeout of common load balancers, so that they never use a connection that we just closed. */
   keepAliveMs: 75_000,
-  /** A caller who takes nothing of what waits for it for so long is gone, or holds our memory. */
+  /** A caller that reads nothing of its pending HTTP response for this long is gone, or holds our memory. */
   unreadMsMax: 120_000,
 };
 type Times = typeof timesDefault;
 
-/** What a peer hears whose bytes are no HTTP: there is no request to answer, so no request id either. */
-const NOT_HTTP = [
+/** Reply to bytes that are not HTTP. Without a request there is no request id. */
+const BAD_REQUEST = [
   "HTTP/1.1 400 Bad Request",
   "Content-Type: application/problem+json",
   "Connection: close",
   "",
-  '{"type":"urn:code-interpreter:error:malformed_request","title":"The request can not be read","status":400,"code":"malformed_request"}',
+  '{"type":"urn:code-interpreter:error:malformed_request","title":"The request cannot be read","status":400,"code":"malformed_request"}',
 ].join("\r\n");
 
 export interface HttpServer {
   readonly port: number;
-  /** Takes no more connections; resolves when the last is closed. What still runs after `patienceMs` is cut. */
-  close(patienceMs: number): Promise<void>;
+  /** Accepts no more connections; resolves when the last is closed. Cuts connections that remain after `drainMs`. */
+  close(drainMs: number): Promise<void>;
 }
 
 export async function serve(app: RequestListener, port: number, host: string, times: Partial<Times> = {}): Promise<HttpServer> {
@@ -32,16 +32,16 @@ export async function serve(app: RequestListener, port: number, host: string, ti
   const server = http.createServer(app);
   server.keepAliveTimeout = keepAliveMs;
   server.on("clientError", (_error, socket) => {
-    if (socket.writable) socket.end(NOT_HTTP);
+    if (socket.writable) socket.end(BAD_REQUEST);
   });
-  const unanswered = closeWaitingAnswers(server);
-  // Bytes that move, in either direction, start this time anew; so does an answer, with the time for which a connection is kept.
+  const pending = closePipelinedResponses(server);
+  // Traffic in either direction restarts this timeout. After an HTTP response, the keep-alive timeout applies instead.
   server.timeout = unreadMsMax;
   server.on("timeout", (socket) => {
-    // Who waits for an answer that is not there yet is quiet for good reason.
-    if (socket.writableLength > 0 || unanswered.get(socket)?.size === 0) socket.destroy();
+    // A caller that waits for its HTTP response is silent for a good reason.
+    if (socket.writableLength > 0 || pending.get(socket)?.size === 0) socket.destroy();
   });
-  // Clients open connections ahead of need. Node does not count those as idle, so they would hold up the stop.
+  // Clients open connections in advance. Node does not count these as idle, so they would delay the stop.
   const unused = new Map<Socket, number>();
   server.on("connection", (socket) => {
     unused.set(socket, performance.now());
@@ -54,16 +54,16 @@ export async function serve(app: RequestListener, port: number, host: string, ti
   });
 
   const closeIdle = () => {
-    // A connection that was answered just now is idle, and would be kept for its next request.
+    // A connection whose last response was just sent is idle, and would be kept for another request.
     server.closeIdleConnections();
     for (const [socket, openedAt] of unused) if (performance.now() - openedAt > UNUSED_MS_MAX) socket.destroy();
   };
   return {
     port: (server.address() as AddressInfo).port,
-    async close(patienceMs) {
+    async close(drainMs) {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       const idle = setInterval(closeIdle, IDLE_CHECK_MS);
-      const cut = setTimeout(() => server.closeAllConnections(), patienceMs);
+      const cut = setTimeout(() => server.closeAllConnections(), drainMs);
       await closed;
       clearInterval(idle);
       clearTimeout(cut);
@@ -72,26 +72,26 @@ export async function serve(app: RequestListener, port: number, host: string, ti
 }
 
 /**
- * Where a connection ends, Node closes the answer that it carries, and says nothing to those that wait behind that one for their
- * turn: whoever makes them would go on, and hold what it has open, for ever. Returns what each connection has not been answered.
+ * When a connection ends, Node closes only the current response, not the pipelined responses behind it: their handlers would
+ * continue and hold their resources forever. Returns the unfinished responses per connection.
  */
-function closeWaitingAnswers(server: Server): WeakMap<Socket, ReadonlySet<ServerResponse>> {
-  const unanswered = new WeakMap<Socket, Set<ServerResponse>>();
+function closePipelinedResponses(server: Server): WeakMap<Socket, ReadonlySet<ServerResponse>> {
+  const pending = new WeakMap<Socket, Set<ServerResponse>>();
   server.on("connection", (socket) => {
-    const answers = new Set<ServerResponse>();
-    unanswered.set(socket, answers);
+    const responses = new Set<ServerResponse>();
+    pending.set(socket, responses);
     socket.once("close", () => {
-      for (const answer of answers) {
-        if (answer.socket !== null) continue;
-        answer.destroy();
-        answer.emit("close");
+      for (const response of responses) {
+        if (response.socket !== null) continue;
+        response.destroy();
+        response.emit("close");
       }
     });
   });
-  server.on("request", ({ socket }, answer) => {
-    const answers = unanswered.get(socket);
-    answers?.add(answer);
-    answer.once("close", () => answers?.delete(answer));
+  server.on("request", ({ socket }, response) => {
+    const responses = pending.get(socket);
+    responses?.add(response);
+    response.once("close", () => responses?.delete(response));
   });
-  return unanswered;
+  return pending;
 }

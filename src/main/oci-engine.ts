@@ -13,10 +13,10 @@ import { seccompProfile, seccompSha256 } from "./seccomp-profile.ts";
 
 const RESTART_PAUSE_MS = 1_000;
 
-/** Containers made by an OCI runtime without an engine, by the keeper of this machine or by one of our own. */
+/** Containers from an OCI runtime, through the keeper at KEEPER_SOCKET or a keeper that this process starts. */
 export async function openOciEngine(context: ProcessContext, size: EngineSize): Promise<SandboxEngine> {
   const { config, log, metrics } = context;
-  const own = config.KEEPER_SOCKET === undefined ? await keepKeeper(keeperOptions(context, size.sandboxes), log) : null;
+  const own = config.KEEPER_SOCKET === undefined ? await superviseKeeper(keeperOptions(context, size.sandboxes), log) : null;
   const socket = config.KEEPER_SOCKET ?? (own as OwnKeeper).socket;
   const ping = () => pingKeeper(socket);
   await ping();
@@ -32,7 +32,7 @@ export async function openOciEngine(context: ProcessContext, size: EngineSize): 
     },
     facts: { engine: "oci", image_digest: sealOf(config.SANDBOX_ROOTFS), seccomp_sha256: ownKernel ? null : seccompSha256() },
     ping,
-    // What a worker leaves goes with its connections, and what a keeper leaves is removed when the next one starts.
+    // Not needed: a worker's containers end with its connections, and the next keeper removes those of an earlier keeper.
     reap: async () => {},
     close: async () => own?.stop(),
   };
@@ -41,7 +41,7 @@ export async function openOciEngine(context: ProcessContext, size: EngineSize): 
 export function keeperOptions({ config, log }: ProcessContext, containersMax: number): KeeperOptions {
   if (config.SANDBOX_ROOTFS === undefined) {
     throw new Error(
-      'SANDBOX_ROOTFS: the root file system of the sandbox image is needed; "node scripts/setup.mjs rootfs" makes it and says where',
+      'SANDBOX_ROOTFS: the root file system of the sandbox image is required; "node scripts/setup.mjs rootfs" makes it and prints its path',
     );
   }
   return {
@@ -50,7 +50,7 @@ export function keeperOptions({ config, log }: ProcessContext, containersMax: nu
     state: config.OCI_STATE_DIR ?? join(parentOfStates(), "code-interpreter"),
     ownerUid: config.KEEPER_OWNER_UID,
     fastJoins: config.KEEPER_FAST_JOINS,
-    // Those on their way out count until they are gone.
+    // Twice as many, because containers count until they are removed.
     containersMax: 2 * containersMax,
     seccomp: seccompProfile(),
     limits: config.limits,
@@ -58,7 +58,7 @@ export function keeperOptions({ config, log }: ProcessContext, containersMax: nu
   };
 }
 
-/** The setup writes it beside the root file system, and compares the two at every start. */
+/** Digest that the setup writes beside the root file system and compares with it at every start. */
 function sealOf(rootfs: string | undefined): string | null {
   const seal = rootfs === undefined ? "" : join(dirname(rootfs), "seal");
   return existsSync(seal) ? `sha256:${readFileSync(seal, "utf8").trim()}` : null;
@@ -69,13 +69,13 @@ interface OwnKeeper {
   stop(): Promise<void>;
 }
 
-/** A keeper that is started again when it ends by itself; its sandboxes are lost, as when any engine ends. */
-async function keepKeeper(options: KeeperOptions, log: Log): Promise<OwnKeeper> {
+/** Starts a keeper and restarts it when it ends unexpectedly. Its sandboxes are then lost, as with any engine. */
+async function superviseKeeper(options: KeeperOptions, log: Log): Promise<OwnKeeper> {
   let keeper: Keeper = await startKeeper(options);
   const stopping = new AbortController();
   const restart = async () => {
     while (!stopping.signal.aborted) {
-      log.error("the keeper ended; it is started again");
+      log.error("the keeper ended unexpectedly; restarting it");
       try {
         keeper = await startKeeper(options);
         watch();

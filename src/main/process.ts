@@ -4,7 +4,7 @@ import { type Metrics, makeMetrics } from "../observe/metrics.ts";
 import { noTracing, type Tracing } from "../observe/trace.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
 
-/** A started part of the service; `stop` is its orderly end and never takes longer than the configured bound. */
+/** A started part of the service. `stop` shuts it down gracefully within the configured time. */
 export interface Part {
   stop(): Promise<void>;
 }
@@ -14,19 +14,19 @@ export interface ProcessContext {
   log: Log;
   metrics: Metrics;
   tracing: Tracing;
-  /** Aborted when the orderly stop begins. */
+  /** Aborted when the graceful shutdown begins. */
   stopping: AbortSignal;
 }
 
 /**
- * The life of a process: configuration, start, orderly stop on the first SIGTERM or SIGINT, exit at once on the
- * second. Alone with its neighbours in `bin/` it reads the environment, catches signals and exits.
+ * Runs a process: configuration, start, graceful shutdown on the first SIGTERM or SIGINT, immediate exit on the second. Apart
+ * from `bin/`, only this function reads the environment, handles signals and exits.
  */
 export async function runProcess(name: string, start: (context: ProcessContext) => Promise<Part>): Promise<void> {
   letHeapGrow();
   const config = configOrExit();
   const log = makeLog(config.LOG_LEVEL, { process: name });
-  // A promise nobody handled is a bug whose state is unknown: say so and let the supervisor start anew.
+  // An unhandled rejection is a bug that leaves an unknown state: log it, exit, and let the process manager restart us.
   process.on("unhandledRejection", (error) => {
     log.fatal({ err: error }, "unhandled rejection");
     process.exit(1);
@@ -43,7 +43,7 @@ export async function runProcess(name: string, start: (context: ProcessContext) 
     process.exit(1);
   }
   if (part === "signalled") {
-    // What had begun ends with the process: sandboxes with their connection, their remains with the next reaper.
+    // Sandboxes end with the connections of this process; the next reaper removes orphans.
     log.info("stopped before it had started");
     process.exit(0);
   }
@@ -63,8 +63,8 @@ export async function runProcess(name: string, start: (context: ProcessContext) 
 }
 
 /**
- * To twice what is alive, before V8 looks through all of it. After a quiet while it would allow hardly a tenth more, and the
- * buffers of a request count as well: an upload of 64 MiB then costs four such passes, more than all else that is done for it.
+ * Lets the heap double before V8 collects all of it. After an idle period V8 would allow only about a tenth more, and buffers of
+ * requests count too: an upload of 64 MiB would then cost four full collections, more than all other work for it.
  */
 function letHeapGrow(): void {
   setFlagsFromString("--heap-growing-percent=100");
@@ -80,7 +80,7 @@ function configOrExit(): Config {
   }
 }
 
-/** The SDK is loaded only where traces have somewhere to go. */
+/** Loads the SDK only when a collector is configured. */
 async function openTracing(name: string, config: Config, log: Log): Promise<Tracing> {
   const wanted = config.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined || config.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT !== undefined;
   if (!wanted || config.OTEL_SDK_DISABLED) return noTracing;

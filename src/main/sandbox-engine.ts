@@ -1,39 +1,39 @@
 import type { SandboxFacts } from "../domain/provenance.ts";
 import type { SandboxFactory } from "../sandbox/sandbox.ts";
 
-/** What a worker needs of the engine that makes its sandboxes, whichever it is. */
+/** What a worker needs of a sandbox engine. */
 export interface SandboxEngine {
   readonly factory: SandboxFactory;
-  /** Whether its sandboxes have a kernel of their own, which shows and counts less. */
+  /** Whether its sandboxes have their own kernel (gVisor), which shows and counts less. */
   readonly ownKernel: boolean;
-  /** For the log: which engine, and with what. */
+  /** For the log: the engine and its settings. */
   readonly description: Record<string, string>;
-  /** For receipts: what the sandboxes are made of. */
+  /** For receipts: image and seccomp profile of the sandboxes. */
   readonly facts: Omit<SandboxFacts, "runner_sha256">;
   /** Rejects while the engine does not answer. */
   ping(): Promise<unknown>;
-  /** Removes what nobody owns any more. */
+  /** Removes orphaned sandboxes. */
   reap(owners: Owners): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface Owners {
-  /** Whether the worker of that id has been heard of lately. Rejects when that can not be known. */
+  /** Whether this worker has a recent heartbeat. Rejects when that is unknown. */
   isWorkerAlive: (workerId: string) => Promise<boolean>;
-  /** Sandboxes that this worker still uses, whatever their deadline. */
+  /** Sandboxes that this worker still uses, regardless of their deadline. */
   keeps: { workerId: string; knows: (id: string) => boolean };
 }
 
-/** Who makes sandboxes. */
+/** The owner of sandboxes. */
 export interface Owner {
-  /** One for all workers of a Redis and prefix. */
+  /** Shared by all workers of one Redis and prefix. */
   serviceId: string;
   workerId: string;
 }
 
 export interface EngineSize {
-  /** Sandboxes started at one time. */
+  /** Concurrent sandbox starts. */
   starts: number;
-  /** Sandboxes that may exist at one time. */
+  /** Sandboxes that may exist at once. */
   sandboxes: number;
 }

@@ -17,18 +17,18 @@ import { openSandboxEngine } from "./open-engine.ts";
 import type { Part, ProcessContext } from "./process.ts";
 
 const MIB = 1024 * 1024;
-/** Of the machine's memory; the rest is the engine's, Redis' and the service's own. */
+/** Share of the machine's memory; the rest is for the engine, Redis and the service. */
 const SANDBOX_MEMORY_SHARE = 0.75;
 const IDLE_MS_MAX = 30 * 60_000;
 const REAP_INTERVAL_MS = 60_000;
-/** An engine that takes longer to say that it is there is of no use now; whoever asks has a patience of their own. */
+/** A slower engine counts as unavailable. The caller of the readiness check has its own timeout. */
 const PING_MS_MAX = 2_000;
 
 export interface WorkerPart extends Part {
   readiness(): Promise<Record<string, boolean>>;
 }
 
-/** Starts a worker: proves the lockdown on real sandboxes, then takes executions off the queue. */
+/** Starts a worker: proves the lockdown on real sandboxes, then takes executions from the queue. */
 export async function startWorker(context: ProcessContext, files: Files): Promise<WorkerPart> {
   const { config, log, metrics, tracing } = context;
   const { limits } = config;
@@ -77,7 +77,7 @@ export async function startWorker(context: ProcessContext, files: Files): Promis
   const stop = async () => {
     await workerLoop.drain(limits.shutdownMsMax - limits.shutdownMarginMs);
     await pool.close();
-    await heartbeat.stop(workerId).catch((error: unknown) => log.warn({ err: error }, "the last heartbeat was not taken back"));
+    await heartbeat.stop(workerId).catch((error: unknown) => log.warn({ err: error }, "the heartbeat was not removed"));
     redis.disconnect();
     await sandboxes.close();
   };
@@ -102,7 +102,7 @@ export async function startWorker(context: ProcessContext, files: Files): Promis
       isolated = false;
       void workerLoop
         .leave(limits.shutdownMsMax - limits.shutdownMarginMs)
-        .catch((error: unknown) => log.error({ err: error }, "not left"));
+        .catch((error: unknown) => log.error({ err: error }, "leaving the queue failed"));
     },
   });
   const stopReaping = repeat(REAP_INTERVAL_MS, log, reap);

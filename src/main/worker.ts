@@ -4,7 +4,7 @@ import { openFiles } from "./files-part.ts";
 import { runProcess } from "./process.ts";
 import { startWorker } from "./worker-part.ts";
 
-/** The process that owns sandboxes: takes executions off the queue and runs them. */
+/** The process that owns sandboxes: takes executions from the queue and runs them. */
 await runProcess("worker", async (context) => {
   const redis = connectWithRetry(context.config.REDIS_URL, context.log);
   const worker = await startWorker(context, await openFiles(context, redis));

@@ -7,7 +7,7 @@ import type { Interpreter } from "./interpreter.ts";
 import { base64Of, imageTypes } from "./read-bytes.ts";
 import { type Piece, piecesOf } from "./render.ts";
 
-/** An execution as MCP content: texts that share one bound, a bounded number of images, files as links. */
+/** An execution as MCP content: texts with one shared bound, a bounded number of images, files as links. */
 export async function contentOf(execution: Execution, interpreter: Interpreter, limits: Limits): Promise<ContentBlock[]> {
   const pieces = shareText(piecesOf(execution, limits), limits.toolTextCharsMax);
   const blocks: ContentBlock[] = [];
@@ -33,7 +33,7 @@ export function linkOf(id: string, name: string, mimeType: string, bytes: number
   return { type: "resource_link", uri: fileUri(id), name, mimeType, size: bytes, description: `file_id ${id}` };
 }
 
-/** Cuts what gives way so that everything fits; first come, first served. */
+/** Cuts the texts that are not firm so that all texts together fit. Earlier texts get their space first. */
 function shareText(pieces: readonly Piece[], charsMax: number): Piece[] {
   let left = charsMax;
   for (const piece of pieces) if (piece.kind === "text" && piece.firm) left -= piece.text.length;
@@ -56,17 +56,17 @@ function shareText(pieces: readonly Piece[], charsMax: number): Piece[] {
   return shared;
 }
 
-/** Below this a cut text is little more than the note that it was cut. */
+/** A shorter cut text would be little more than the note about the cut. */
 const SMALLEST_CUT = 120;
 
-/** Neighbouring texts read as one. */
+/** Joins adjacent texts. */
 function addText(blocks: ContentBlock[], text: string): void {
   const last = blocks.at(-1);
   if (last?.type === "text") last.text += `\n${text}`;
   else blocks.push({ type: "text", text });
 }
 
-/** Null for what clients can not show, what is too large, and what is gone. */
+/** Null when clients cannot show the image, when it is too large, or when it is gone. */
 async function imageData(
   image: { file_id: string; mime_type: string; bytes: number },
   interpreter: Interpreter,

@@ -1,6 +1,6 @@
 /**
- * Text of at most `charsMax` characters: its beginning and its end, with a line between them that says how much is
- * left out. What a program prints last tells as much as what it prints first.
+ * Shortens a text to at most `charsMax` characters: its beginning and its end, with a line between them that gives the
+ * length of the cut. The last lines of a program's output are as important as the first.
  */
 export function cutText(text: string, charsMax: number): string {
   if (text.length <= charsMax) return text;
@@ -12,5 +12,5 @@ export function cutText(text: string, charsMax: number): string {
   return `${text.slice(0, head)}\n[… ${left} characters left out …]\n${tail === 0 ? "" : text.slice(-tail)}`.toWellFormed();
 }
 
-/** Room for the line in between. */
+/** Room for the line about the cut. */
 const NOTE_CHARS = 48;

@@ -3,28 +3,28 @@ import { importableNames } from "../domain/packages.ts";
 
 const MIB = 1024 * 1024;
 
-/** What a model is told of the tools: only what holds with these limits. */
+/** Descriptions of the tools for models, with the operator's limits. */
 export function describeTools(limits: Limits) {
   const sessions =
-    "Without `session`, each call runs in a new container: variables and files of earlier calls are not there. " +
-    "With `session` set to `new`, a session is opened and its id told; calls that name this id share variables, imports and files. " +
+    "Without `session`, each call runs in a new container, without the variables and files of earlier calls. " +
+    "With `session` set to `new`, a session is opened and its id returned; calls with this id share variables, imports and files. " +
     `A session ends after ${limits.sessionIdleMinutesDefault} minutes without use, and after ` +
-    `${limits.sessionGivesWayAfterMs / 1000} seconds when others need its room.`;
+    `${limits.sessionGivesWayAfterMs / 1000} seconds without use when others need its room.`;
   return {
     executePython: [
       "Runs Python code in a locked-down container and returns what it prints, the value of its last expression, images, tables and files.",
       `Importable: the standard library and ${importableNames.join(", ")}. There is no network, so nothing can be downloaded or installed.`,
       `Limits: ${limits.runTimeoutMsMax / 1000} s, ${limits.memoryMbMax} MiB of memory, ${limits.processesMax} processes and threads.`,
-      `The working folder is /mnt/data (${limits.workingFolderMbMax} MiB); files written there are stored and linked in the answer ` +
+      `The working folder is /mnt/data (${limits.workingFolderMbMax} MiB); files written there are stored and linked in the result ` +
         `(at most ${limits.filesOutCountMax}, ${limits.fileOutBytesMax / MIB} MiB each). Matplotlib figures are returned as images.`,
       sessions,
     ].join("\n"),
     uploadFile:
-      `Stores a file and returns its file_id, to be given to execute_python in \`files\`. ` +
+      `Stores a file and returns its file_id, for use in \`files\` of execute_python. ` +
       `A file is kept for ${limits.retentionMsMax / 3_600_000} hours; a request has at most ${Math.floor(limits.requestBodyBytesMax / MIB)} MiB, base64 included.`,
     listFiles: "Lists stored files, newest first; with `session` the files of that session's working folder instead.",
     readFile:
       `Returns a stored file: text as text (at most ${limits.toolTextCharsMax} bytes at a time, from \`offset\`), an image as an image, ` +
-      "and of anything else its name, type and size. To work with a file's content, give its file_id to execute_python.",
+      "and for any other file its name, type and size. To work with a file's content, pass its file_id to execute_python.",
   };
 }

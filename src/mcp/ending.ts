@@ -2,7 +2,7 @@ import type { Execution } from "../domain/result.ts";
 
 type Ended = Pick<Execution, "status" | "cause" | "evidence" | "outcome" | "retry_safe" | "container_id">;
 
-/** What a model has to know of an ending that the outputs do not tell; null for code that ran to its end. */
+/** What a model must know about the end and cannot see in the outputs; null for code that completed. */
 export function endingText(ended: Ended): string | null {
   const sentences = [sentenceOf(ended), partialOf(ended), sessionOf(ended)].filter((sentence) => sentence !== null);
   return sentences.length === 0 ? null : sentences.join(" ");
@@ -31,19 +31,18 @@ function sentenceOf({ status, cause, evidence }: Ended): string | null {
     case "cancelled":
       return "Cancelled.";
     default:
-      return "The service failed to run the code to its end; this is no fault of the code.";
+      return "The service failed to run the code to its end; the code is not at fault.";
   }
 }
 
 function partialOf({ status, outcome, retry_safe }: Ended): string | null {
   if (status === "completed" || status === "failed") return null;
-  const ran =
-    outcome === "never_started" ? "The code did not start." : "What it printed and wrote until then is above, and may be incomplete.";
+  const ran = outcome === "never_started" ? "The code did not start." : "Its output until then is above and may be incomplete.";
   return status === "errored" && retry_safe ? `${ran} It is safe to run it again.` : ran;
 }
 
 function sessionOf({ status, container_id, evidence }: Ended): string | null {
   if (container_id === null || evidence.session_alive === undefined) return null;
-  if (evidence.session_alive) return status === "completed" ? null : "The session lives on with its variables.";
+  if (evidence.session_alive) return status === "completed" ? null : "The session continues with its variables.";
   return `The session ${container_id} has ended with it: its variables are gone.`;
 }

@@ -8,12 +8,12 @@ import { bytesOf, textOf } from "./read-bytes.ts";
 
 const SCHEME = "code-interpreter://files/";
 
-/** The address of a stored file; whoever holds a key of its organization reads it with `resources/read`. */
+/** The address of a stored file. Keys of its organization can read it with `resources/read`. */
 export function fileUri(id: string): string {
   return SCHEME + id;
 }
 
-/** Lets clients follow the links to files. */
+/** Lets clients read the files that tool results link to. */
 export function addFileResource(server: McpServer, deps: { interpreter: Interpreter; limits: Limits; log: Log }): void {
   const template = new ResourceTemplate(`${SCHEME}{file_id}`, { list: undefined });
   const about = { title: "Stored file", description: `A file's content, up to ${deps.limits.mcpResourceBytesMax} bytes` };
@@ -44,7 +44,7 @@ async function contentOf(id: string, interpreter: Interpreter, limits: Limits) {
   return decoded === null ? { mimeType, blob: bytes.toString("base64") } : { mimeType, text: decoded.text };
 }
 
-/** What nobody foresaw goes to the log; its text stays here. */
+/** Unexpected errors are logged, and their text is not sent to the client. */
 function protocolErrorOf(error: unknown, log: Log): ProtocolError {
   if (error instanceof ProtocolError) return error;
   if (error instanceof ServiceError) return new ProtocolError(ProtocolErrorCode.InvalidParams, error.detail);

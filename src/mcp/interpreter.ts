@@ -1,7 +1,7 @@
 import type { ExecutionRequest } from "../domain/request.ts";
 import type { Execution, ExecutionEvent } from "../domain/result.ts";
 
-/** A file as the tools tell of it. */
+/** A file as the tools describe it. */
 export interface StoredFile {
   id: string;
   name: string;
@@ -16,26 +16,26 @@ export interface FilesPage {
   hasMore: boolean;
 }
 
-/** Under this name an execution's metadata says which call it was made for. */
+/** Metadata field of an execution that identifies the call it runs for. */
 export const CALL_LABEL = "mcp_call";
 
 /**
- * What the tools need of the service, for one organization: a foreign id is not there. Calls reject with
- * ServiceError for what a caller has to be told.
+ * What the tools need of the service, for one organization. Another organization's id is treated as unknown. Calls reject
+ * with ServiceError when the caller needs to know the reason.
  */
 export interface Interpreter {
-  /** Runs to its end, or rejects when `signal` aborts; then the execution has been cancelled. */
+  /** Runs an execution to its end. When `signal` aborts, cancels the execution and rejects. */
   execute(request: ExecutionRequest, onEvent: (event: ExecutionEvent) => void, signal: AbortSignal): Promise<Execution>;
-  /** Cancels the running execution whose metadata has this label, wherever it runs; nothing when there is none. */
+  /** Cancels the running execution with this label, on any worker. Does nothing when there is none. */
   cancelLabelled(label: string): Promise<void>;
   storeFile(name: string, bytes: Uint8Array): Promise<StoredFile>;
-  /** Newest first; rejects with file_not_found when `after` names none. */
+  /** Newest first. Rejects with file_not_found when `after` is unknown. */
   listFiles(page: { after?: string | undefined; limit: number }): Promise<FilesPage>;
   getFile(id: string): Promise<StoredFile | null>;
-  /** Bytes `start` to `end` inclusive, each chunk good until the next is asked for; null when they are gone. */
+  /** Bytes `start` to `end` inclusive; null when they are gone. Chunks are borrowed: valid only until the next read. */
   readFile(file: StoredFile, range: { start: number; end: number }): Promise<AsyncIterable<Uint8Array> | null>;
-  /** Resolves with the id of a session that takes code. */
+  /** Resolves with the id of a session that accepts code. */
   openSession(): Promise<string>;
-  /** The files of a session's working folder as they were after its last code. */
+  /** The files of a session's working folder after its last cell. */
   sessionFiles(sessionId: string): Promise<StoredFile[]>;
 }

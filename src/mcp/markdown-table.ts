@@ -5,7 +5,7 @@ type Table = Extract<Output, { type: "table" }>;
 const COLUMNS_MAX = 40;
 const CELL_CHARS_MAX = 200;
 
-/** A table as Markdown: the first rows, and a line on what is left out. */
+/** A table as Markdown: the first rows, and a note when rows or columns are omitted. */
 export function markdownTable(table: Table, rowsMax: number): string {
   const columns = table.columns.slice(0, COLUMNS_MAX);
   const rows = table.rows.slice(0, rowsMax);
@@ -21,7 +21,7 @@ export function markdownTable(table: Table, rowsMax: number): string {
   return lines.join("\n");
 }
 
-/** Rows of plain texts, for lists that are no table outputs. */
+/** Rows of plain text, for lists that are not table outputs. */
 export function markdownRows(head: readonly string[], rows: ReadonlyArray<readonly string[]>): string {
   return [rowOf(head), rowOf(head.map(() => "---")), ...rows.map((row) => rowOf(row.map(cellOf)))].join("\n");
 }
@@ -30,7 +30,7 @@ function rowOf(cells: readonly string[]): string {
   return `| ${cells.join(" | ")} |`;
 }
 
-/** One line without the sign that would end the cell. */
+/** One line, with `|` escaped. */
 function cellOf(value: string | number | boolean | null): string {
   if (value === null) return "";
   const text = String(value).replace(/\s+/g, " ");

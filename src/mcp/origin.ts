@@ -1,8 +1,8 @@
 import { localhostAllowedOrigins, validateOriginHeader } from "@modelcontextprotocol/server";
 
 /**
- * Whether a request may come from where its `Origin` header says. Browsers send one with every POST, so this also
- * stops pages whose name was rebound to this address; other clients send none.
+ * Whether requests from this `Origin` are allowed. Browsers send the header with every POST, so the check also stops DNS
+ * rebinding. Other clients do not send it.
  */
 export function isOriginAllowed(origin: string | undefined, publicUrl: string | undefined): boolean {
   const own = publicUrl === undefined ? [] : [new URL(publicUrl).hostname];

@@ -5,8 +5,8 @@ const INTERVAL_MS = 100;
 const MESSAGE_CHARS_MAX = 2_000;
 
 /**
- * Tells a client that asked for it what an execution prints, at most ten times a second: what came since the last
- * notification, or its end when that was much. The result holds all of it.
+ * Sends what an execution prints to a client that asked for progress, at most ten times a second: the text since the last
+ * notification, or only its end when that is long. The result contains all of it.
  */
 export class Progress {
   readonly #token: ProgressToken;
@@ -30,7 +30,7 @@ export class Progress {
     this.#timer = setTimeout(() => this.#next(), INTERVAL_MS);
   }
 
-  /** After this nothing is sent: a notification must not follow the answer. */
+  /** Sends nothing from now on: a notification must not follow the result. */
   close(): void {
     this.#closed = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
@@ -47,13 +47,13 @@ export class Progress {
     this.#count += 1;
     const params = { progressToken: this.#token, progress: this.#count, message: this.#waiting };
     this.#waiting = "";
-    // A client that is gone is noticed by whoever reads the request's signal.
+    // A closed connection is handled through the request's signal.
     this.#notify({ method: "notifications/progress", params }).catch(() => {});
   }
 }
 
 function textOf(event: ExecutionEvent): string | null {
-  if (event.type === "execution.started") return event.attempt > 1 ? "Started again on another worker.\n" : "Started.\n";
+  if (event.type === "execution.started") return event.attempt > 1 ? "Restarted on another worker.\n" : "Started.\n";
   if (event.type !== "execution.output") return null;
   const { output } = event;
   if (output.type === "text") return output.text;

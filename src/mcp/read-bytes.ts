@@ -1,15 +1,15 @@
 import type { Interpreter, StoredFile } from "./interpreter.ts";
 
-/** What MCP clients show as an image. */
+/** Types that MCP clients show as an image. */
 export const imageTypes: ReadonlySet<string> = new Set(["image/png", "image/jpeg", "image/gif", "image/webp"]);
 
-/** Part of a file in memory; the caller bounds it. Null when the bytes are gone. */
+/** Reads part of a file into memory; the caller bounds the range. Null when the bytes are gone. */
 export async function bytesOf(file: StoredFile, range: { start: number; end: number }, interpreter: Interpreter): Promise<Buffer | null> {
   if (range.end < range.start) return Buffer.alloc(0);
-  const lent = await interpreter.readFile(file, range);
-  if (lent === null) return null;
+  const content = await interpreter.readFile(file, range);
+  if (content === null) return null;
   const chunks: Buffer[] = [];
-  for await (const chunk of lent) chunks.push(Buffer.from(chunk));
+  for await (const chunk of content) chunks.push(Buffer.from(chunk));
   return Buffer.concat(chunks);
 }
 
@@ -23,12 +23,12 @@ const CONTINUATION_BYTES_MAX = 3;
 
 export interface DecodedText {
   text: string;
-  /** Bytes it was made of: `start` inclusive, `end` exclusive. */
+  /** Range of the decoded bytes: `start` inclusive, `end` exclusive. */
   start: number;
   end: number;
 }
 
-/** The text of bytes that are UTF-8 but for a character cut off where `cut` says so; null when they are something else. */
+/** Decodes UTF-8, ignoring a partial character at the ends that `cut` names; null when the bytes are not UTF-8 text. */
 export function textOf(bytes: Uint8Array, cut: { start: boolean; end: boolean }): DecodedText | null {
   if (bytes.includes(0)) return null;
   let start = 0;
@@ -38,7 +38,7 @@ export function textOf(bytes: Uint8Array, cut: { start: boolean; end: boolean })
     try {
       return { text: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes.subarray(start, end)), start, end };
     } catch {
-      // Not UTF-8 up to here: perhaps the last character is cut off.
+      // Perhaps the last character is incomplete: try with one byte less.
     }
   }
   return null;

@@ -8,12 +8,12 @@ import { markdownTable } from "./markdown-table.ts";
 type Image = Extract<Output, { type: "image" }>;
 type File = Extract<Output, { type: "file" }>;
 
-/** One piece of an answer, before bytes are fetched and texts are cut. */
+/** One piece of a tool result, before images are loaded and texts are cut. */
 export type Piece =
-  /** `firm` texts are short and must not give way to what a program printed. */
+  /** `firm` texts are short and never cut in favour of printed output. */
   { kind: "text"; text: string; firm: boolean } | { kind: "image"; image: Image } | { kind: "file"; file: File };
 
-/** An execution as pieces in the order things happened, its ending last. */
+/** An execution as pieces in order, its ending last. */
 export function piecesOf(execution: Execution, limits: Limits): Piece[] {
   const pieces = execution.outputs.flatMap((output) => pieceOf(output, limits) ?? []);
   for (const note of notesOf(execution)) pieces.push(firm(note));
@@ -37,7 +37,7 @@ function pieceOf(output: Output, limits: Limits): Piece | null {
     case "table":
       return loose(markdownTable(output, limits.toolTableRowsMax));
     case "chart":
-      // The figure itself comes as an image beside it; its points would only fill the model's window.
+      // The figure also comes as an image; the points would only fill the model's context window.
       return loose(`[${output.kind} chart${output.title === "" ? "" : `: ${output.title}`}, ${output.series.length} series]`);
     case "error":
       return firm(errorText(output));
@@ -48,7 +48,7 @@ function pieceOf(output: Output, limits: Limits): Piece | null {
   }
 }
 
-/** The end of a traceback is the part that tells. */
+/** The last lines of a traceback are the most useful. */
 const TRACEBACK_LINES_SHOWN = 40;
 const ERROR_CHARS_MAX = 4_000;
 
@@ -81,7 +81,7 @@ function loose(text: string): Piece {
   return { kind: "text", text, firm: false };
 }
 
-/** A fence longer than any in the text, so that the text can not end it. */
+/** Uses a fence longer than any in the text, so that the text cannot end it. */
 function fenced(language: string, text: string): string {
   const longest = (text.match(/`+/g) ?? []).reduce((most, run) => Math.max(most, run.length), 2);
   const fence = "`".repeat(longest + 1);

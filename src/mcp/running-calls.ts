@@ -3,12 +3,12 @@ import type { RequestId } from "@modelcontextprotocol/server";
 
 export interface CallName {
   organization: string;
-  /** The `Mcp-Session-Id` header; without one, calls of different clients could not be told apart. */
+  /** The `Mcp-Session-Id` header. Without it, calls of different clients cannot be distinguished. */
   mcpSession: string | null;
   id: RequestId;
 }
 
-/** What an execution bears in its metadata so that the call it was made for can be cancelled; null when it has no name. */
+/** Label in an execution's metadata by which its call can be cancelled; null without an MCP session. */
 export function labelOf({ organization, mcpSession, id }: CallName): string | null {
   if (mcpSession === null) return null;
   return createHash("sha256")
@@ -18,8 +18,8 @@ export function labelOf({ organization, mcpSession, id }: CallName): string | nu
 }
 
 /**
- * Calls that run in this process, by label. Clients of the 2025 protocol cancel with a request of its own, which
- * has nothing but the session header and the call's id in common with the call.
+ * Calls that run in this process, by label. Clients of the 2025 protocol cancel with a separate request, which shares only
+ * the session header and the call's id with the call.
  */
 export class RunningCalls {
   readonly #calls = new Map<string, AbortController>();
@@ -32,7 +32,7 @@ export class RunningCalls {
     try {
       return await work(AbortSignal.any([signal, controller.signal]));
     } finally {
-      // Another call may have come under the same name, which is its client's mistake.
+      // A faulty client may have started another call with the same id.
       if (this.#calls.get(label) === controller) this.#calls.delete(label);
     }
   }

@@ -7,7 +7,7 @@ import type { Interpreter } from "./interpreter.ts";
 import { type CallName, labelOf, RunningCalls } from "./running-calls.ts";
 import { makeServer, type Rights } from "./server.ts";
 
-/** Who sent a request, as far as the tools need to know. */
+/** The caller of a request, as far as the tools need it. */
 export interface McpCaller {
   organization: string;
   rights: Rights;
@@ -20,8 +20,8 @@ export interface McpService {
 }
 
 /**
- * MCP over streamable HTTP. Every request is served for itself, so any API process takes it. The session id is
- * only a name that a client keeps: it lets us find the call that a later request cancels.
+ * MCP over streamable HTTP. Requests are independent, so any api process can serve them. The session id serves only to find
+ * the call that a later request cancels.
  */
 export function makeMcpService({ limits, log }: { limits: Limits; log: Log }): McpService {
   const running = new RunningCalls();
@@ -30,10 +30,10 @@ export function makeMcpService({ limits, log }: { limits: Limits; log: Log }): M
       const caller = authInfo?.extra?.caller as McpCaller;
       return makeServer({ ...caller, limits, log, running }, caller.rights);
     },
-    // The package's words on a refused request hold what the client sent.
+    // The package's error message may contain what the client sent.
     { onerror: (error) => log.debug({ name: error.name }, "an MCP request was refused") },
   );
-  /** The call may run in another process, whose execution we then cancel by what it bears. */
+  /** If the call runs in another process, cancels its execution by the label. */
   async function cancel(call: CallName, { interpreter, rights }: McpCaller): Promise<void> {
     const label = labelOf(call);
     if (label === null || !rights.execute || running.cancel(label)) return;

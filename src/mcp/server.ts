@@ -7,7 +7,7 @@ import { addListFiles } from "./tools/list-files.ts";
 import { addReadFile } from "./tools/read-file.ts";
 import { addUploadFile } from "./tools/upload-file.ts";
 
-/** Version of what this server offers, not of the protocol. */
+/** Version of this server, not of the protocol. */
 const VERSION = "1";
 
 export interface Rights {
@@ -15,7 +15,7 @@ export interface Rights {
   read: boolean;
 }
 
-/** A server with the tools that the caller's key may use; others are not shown. */
+/** A server with only the tools that the caller's key may use. */
 export function makeServer(deps: ToolDeps, rights: Rights): McpServer {
   const server = new McpServer({ name: "code-interpreter", title: "Code interpreter", version: VERSION });
   const descriptions = describeTools(deps.limits);

@@ -3,7 +3,7 @@ import type { Log } from "../observe/log.ts";
 import type { Interpreter } from "./interpreter.ts";
 import type { RunningCalls } from "./running-calls.ts";
 
-/** What a tool works with, for one caller. */
+/** Dependencies of a tool, for one caller. */
 export interface ToolDeps {
   organization: string;
   interpreter: Interpreter;

@@ -4,8 +4,8 @@ import { safeError } from "./safe-error.ts";
 export type Log = Logger;
 
 /**
- * Structured lines on standard error. Code, outputs, file contents and keys are never passed in; the redaction
- * below is the second net.
+ * Structured lines on standard error. Callers never pass in code, outputs, file contents or keys; the redaction below is a
+ * second safeguard.
  */
 export function makeLog(level: string, bindings: Record<string, string> = {}): Log {
   return pino(

@@ -19,11 +19,11 @@ const kinds = {
 };
 
 /**
- * Traces sent over OTLP/HTTP. Where they go and with which headers, time and certificates the exporter reads from the
- * standard OTEL_EXPORTER_OTLP_ variables itself. A caller's decision to sample is kept; else `share` of traces is recorded.
+ * Sends traces over OTLP/HTTP. The exporter reads endpoint, headers, timeout and certificates from the standard
+ * OTEL_EXPORTER_OTLP_ variables itself. A caller's sampling decision is kept; otherwise `share` of the traces is recorded.
  */
 export function startTracing({ process, share, log }: { process: string; share: number; log: Log }): Tracing {
-  // The SDK tells of collectors that are away here and nowhere else. Its texts hold addresses and statuses, no spans.
+  // The SDK reports unavailable collectors only here. Its messages contain addresses and statuses, but no spans.
   const warn = (message: string) => log.warn({ error: messageOf(message) }, "traces could not be sent");
   diag.setLogger({ error: warn, warn, info: () => {}, debug: () => {}, verbose: () => {} }, DiagLogLevel.WARN);
   const name = resourceFromAttributes({ "service.name": "code-interpreter", "service.namespace": `code-interpreter-${process}` });
@@ -44,13 +44,13 @@ export function startTracing({ process, share, log }: { process: string; share: 
   };
 }
 
-/** The end of the process does not wait for a collector that is away; what it had not taken by then is lost. */
+/** Does not wait for a collector that is away. Spans that are still unsent are lost. */
 async function stopWithin(ms: number, provider: TracerProvider, log: Log): Promise<void> {
   const sent = provider.shutdown().catch((error: unknown) => log.warn({ err: error }, "the last traces were not sent"));
   await within(sent, ms);
 }
 
-/** The SDK tells of an error as JSON with a stack; its message is what helps. */
+/** Extracts the message from the SDK's error, which is JSON with a stack. */
 function messageOf(text: string): string {
   return (/"message":"([^"]*)"/.exec(text)?.[1] ?? text).slice(0, 300);
 }
@@ -61,7 +61,7 @@ function optionsOf({ kind = "internal", attributes = {}, startedAt }: SpanOption
 
 const propagator = new W3CTraceContextPropagator();
 
-/** A traceparent that can not be read gives the root, as the standard wants it. */
+/** An invalid traceparent gives the root context, as the standard requires. */
 function contextOf(traceparent: string | null): Context {
   if (traceparent === null) return ROOT_CONTEXT;
   return propagator.extract(

@@ -9,14 +9,14 @@ export interface LoggedError {
 const CAUSES_MAX = 4;
 
 /**
- * An error as it may stand in a log: name, message, code, stack and causes. Whatever else hangs on it is left out:
- * a Redis error, for one, carries the arguments of its command, and those can be a caller's code.
+ * An error in the form that may be logged: name, message, code, stack and causes. All other properties are dropped: a Redis
+ * error, for example, carries the arguments of its command, which can be a caller's code.
  */
 export function safeError(thrown: unknown, causesMax = CAUSES_MAX): LoggedError {
-  if (!(thrown instanceof Error)) return { name: typeof thrown, message: "something that is no Error was thrown", stack: "" };
+  if (!(thrown instanceof Error)) return { name: typeof thrown, message: "a value that is not an Error was thrown", stack: "" };
   const { name, cause } = thrown;
   const code = (thrown as { code?: unknown }).code;
-  // JSON.parse quotes the text that it could not read.
+  // JSON.parse quotes the text that it could not parse.
   const message = thrown instanceof SyntaxError ? "(left out)" : thrown.message;
   return {
     name,
@@ -27,7 +27,7 @@ export function safeError(thrown: unknown, causesMax = CAUSES_MAX): LoggedError 
   };
 }
 
-/** The lines below the message, which a stack begins with. */
+/** The stack without the message at its beginning. */
 function framesOf(stack: string): string {
   return stack
     .split("\n")

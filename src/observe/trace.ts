@@ -1,15 +1,15 @@
 /**
- * Traces, off unless a collector is configured: only then is the OpenTelemetry SDK loaded (otel.ts). Spans carry ids,
- * statuses and times; never code, outputs or file names. Made once, passed down; null stands for a span where there is none.
+ * Traces. Off unless a collector is configured; only then is the OpenTelemetry SDK loaded (otel.ts). Spans carry ids, statuses
+ * and times, and never code, outputs or file names. Created once and passed down; a null span means no tracing.
  */
 export interface Tracing {
-  /** A span that its caller ends. Without a parent, or with one that can not be read, it begins a trace. */
+  /** Starts a span, which the caller ends. Without a valid parent it begins a new trace. */
   startSpan(name: string, options: SpanOptions): Span | null;
-  /** Runs `work` so that `current` tells of the span in everything it calls and awaits. */
+  /** Runs `work` with the span as `current` in everything that it calls and awaits. */
   within<T>(span: Span | null, work: () => T): T;
-  /** W3C traceparent of the span that this call is made within. */
+  /** W3C traceparent of the current span. */
   current(): string | null;
-  /** Sends what there is to send, within a bound. */
+  /** Sends pending spans, within a bounded time. */
   stop(): Promise<void>;
 }
 
@@ -32,7 +32,7 @@ export interface Span {
   end(options?: { failed?: boolean; endedAt?: number | undefined }): void;
 }
 
-/** Everything a span may say; the list is closed, so that nothing of a caller's slips in. */
+/** All span attributes; a closed list, so that no caller's data gets in. */
 export type SpanAttributes = Partial<
   Record<
     | "http.request.method"

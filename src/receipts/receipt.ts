@@ -11,12 +11,12 @@ export const RECEIPT_TYPE = "code-interpreter-receipt+jws";
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
-/** What a receipt says: which code and files, in which sandbox under which limits, ended how and when, with which files. */
+/** The content of a receipt: code and input files, sandbox and limits, end and times, output files. */
 export const receipt = z.object({
   v: z.literal(1),
   execution: z.string(),
   organization: z.string(),
-  container_id: z.string().nullable().describe("the session it ran in, whose earlier cells it could see; null when it was alone"),
+  container_id: z.string().nullable().describe("the session it ran in, whose earlier cells it could see; null without a session"),
   status: z.enum(statuses),
   cause: z.enum(causes).nullable(),
   outcome: z.enum(outcomes).nullable(),
@@ -27,10 +27,10 @@ export const receipt = z.object({
   code_sha256: sha256.describe("of the code in UTF-8"),
   stdin_sha256: sha256,
   args_sha256: sha256.describe("of the arguments as a JSON array"),
-  sandbox: sandboxFacts.nullable().describe("null when no sandbox was used, or a worker before receipts ran it"),
+  sandbox: sandboxFacts.nullable().describe("null when no sandbox was used, or when the worker's version had no receipts"),
   limits: runLimits.nullable(),
-  inputs: z.array(fileHash).describe("files as they were sent into the sandbox, before the code ran"),
-  outputs: z.array(fileHash).describe("files and images that were kept"),
+  inputs: z.array(fileHash).describe("files as they were sent into the sandbox"),
+  outputs: z.array(fileHash).describe("stored files and images"),
   usage: usage.nullable(),
 });
 export type Receipt = z.infer<typeof receipt>;
@@ -59,9 +59,9 @@ export function receiptOf({ organization, execution, args, stdin, provenance }: 
   };
 }
 
-/** A JWS in compact form. Ed25519 signs the same bytes the same way, so the receipt of an execution never changes. */
-export async function signReceipt(said: Receipt, keys: SigningKeys): Promise<string> {
-  return new CompactSign(Buffer.from(JSON.stringify(said)))
+/** A JWS in compact form. Ed25519 signatures are deterministic, so the receipt of an execution never changes. */
+export async function signReceipt(content: Receipt, keys: SigningKeys): Promise<string> {
+  return new CompactSign(Buffer.from(JSON.stringify(content)))
     .setProtectedHeader({ alg: "EdDSA", kid: keys.private.kid, typ: RECEIPT_TYPE })
     .sign(await importJWK(keys.private, "EdDSA"));
 }

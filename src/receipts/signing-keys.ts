@@ -15,20 +15,20 @@ export type PublicKey = z.infer<typeof publicKey>;
 export interface SigningKeys {
   /** Signs. */
   private: JWK & { kid: string };
-  /** All that have signed, the one that signs first. */
+  /** All keys that have signed receipts; the current one is first. */
   public: PublicKey[];
 }
 
 /**
- * The keys that sign receipts: a JWK set of Ed25519 keys, of which the first signs and all are published, so that a new
- * one is put before the old. A file that is not there is made, for its owner alone. Throws with what is wrong with one that is.
+ * Reads the keys that sign receipts: a JWK set of Ed25519 keys. The first key signs, and all are published; to rotate, put the
+ * new key first. Creates a missing file with mode 0600. Throws when an existing file is invalid.
  */
 export async function openSigningKeys(path: string): Promise<SigningKeys> {
   const found = await read(path);
   const text =
     found ??
-    (await make(path).catch((error: unknown) => {
-      throw new Error(`RECEIPT_KEY_FILE: ${path} is not there and can not be made`, { cause: error });
+    (await createKeyFile(path).catch((error: unknown) => {
+      throw new Error(`RECEIPT_KEY_FILE: ${path} does not exist and cannot be created`, { cause: error });
     }));
   const parsed = privateKeys.safeParse(parseJson(text));
   if (!parsed.success) throw new Error(`RECEIPT_KEY_FILE: ${path} must be a JWK set of private Ed25519 keys`);
@@ -48,21 +48,21 @@ async function read(path: string): Promise<string | null> {
   }
 }
 
-/** Several processes may start at once on one folder: the first file that is whole stays, and everybody reads that. */
-async function make(path: string): Promise<string> {
+/** Several processes may start at once in one folder. The first complete file wins, and all processes read it. */
+async function createKeyFile(path: string): Promise<string> {
   const { privateKey } = await generateKeyPair("Ed25519", { extractable: true });
   const jwk = await exportJWK(privateKey);
   const set = { keys: [{ ...jwk, kid: await calculateJwkThumbprint(jwk) }] };
   await mkdir(dirname(path), { recursive: true });
-  const whole = `${path}.${randomUUID()}`;
+  const complete = `${path}.${randomUUID()}`;
   try {
-    await writeFile(whole, `${JSON.stringify(set, null, 2)}\n`, { mode: 0o600, flag: "wx" });
-    await chmod(whole, 0o600);
-    await link(whole, path).catch((error: NodeJS.ErrnoException) => {
+    await writeFile(complete, `${JSON.stringify(set, null, 2)}\n`, { mode: 0o600, flag: "wx" });
+    await chmod(complete, 0o600);
+    await link(complete, path).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== "EEXIST") throw error;
     });
   } finally {
-    await rm(whole, { force: true });
+    await rm(complete, { force: true });
   }
   return readFile(path, "utf8");
 }

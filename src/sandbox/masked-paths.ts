@@ -1,4 +1,4 @@
-/** What the kernel tells about the host through /proc and /sys: the engine's own list, and two that it leaves out. */
+/** Paths in /proc and /sys that reveal the host: Docker's default list, plus two that it omits. */
 export const MASKED_PATHS = [
   "/proc/acpi",
   "/proc/asound",
@@ -15,5 +15,5 @@ export const MASKED_PATHS = [
   "/sys/firmware",
   "/sys/kernel/vmcoreinfo",
 ];
-/** What a sandbox may read there and never write. */
+/** Paths that a sandbox may read and never write. */
 export const READONLY_PATHS = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];

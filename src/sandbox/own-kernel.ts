@@ -1,18 +1,18 @@
 import { basename } from "node:path";
 import type { Limits } from "../domain/limits.ts";
 
-/** What such a kernel takes of the host for itself, and at most for each process in it, with its threads. */
+/** Host tasks of gVisor's kernel itself, and at most per process inside it, threads included. */
 const KERNEL_TASKS = 64;
 const TASKS_PER_PROCESS = 10;
 
-/** gVisor: whose sandboxes have a kernel of their own, that no process of the host can fork into. */
+/** True for gVisor. Its sandboxes have their own kernel, and no host process can fork into them. */
 export function hasOwnKernel(runtime: string): boolean {
   return basename(runtime).startsWith("runsc");
 }
 
 /**
- * Processes and threads of the host that a sandbox with a kernel of its own may be. Inside, RLIMIT_NPROC bounds the code; a kernel
- * that the host refuses a thread dies with all that is in it, so this bound lies where only a kernel gone wrong meets it.
+ * Host processes and threads allowed for a sandbox with its own kernel. Inside, RLIMIT_NPROC bounds the code. gVisor's kernel
+ * dies with everything in it when the host refuses it a thread, so this bound is high: only a faulty kernel reaches it.
  */
 export function hostTasksMax(limits: Limits): number {
   return KERNEL_TASKS + TASKS_PER_PROCESS * limits.processesMax;

@@ -1,56 +1,54 @@
 import type { EngineName } from "../domain/status.ts";
 import type { InFrame, OutFrame } from "./wire/frames.ts";
 
-/**
- * What the engine needs of a container vendor. A sandbox is taken by one execution, sent its files and code,
- * read until it is done, and destroyed.
- */
 export interface SandboxSpec {
   /** MiB, swap excluded; tmpfs counts. */
   memoryMb: number;
 }
 
-/** How a sandbox came to its end, as its vendor reports it. */
+/** How a sandbox ended, as Docker or the keeper reports it. */
 export interface SandboxEnd {
   exitCode: number | null;
   oomKilled: boolean;
 }
 
+/** A container with a runner. One execution or session takes it, sends files and code, reads until `done`, and destroys it. */
 export interface Sandbox {
   readonly id: string;
-  /** For the result alone: nothing here asks which it is. */
+  /** Only reported in the result; no code branches on it. */
   readonly engine: EngineName;
   readonly spec: SandboxSpec;
-  /** Aborted once the stream has ended, for whatever reason: a sandbox whose stream has ended is dead. */
+  /** Aborted once the stream has ended, for any reason. A sandbox without a stream is dead. */
   readonly lost: AbortSignal;
   /**
-   * Has the code's process made now, for code that does or does not import what is preloaded; else that is done by the first
-   * frame. Absent where it is there from the start.
+   * Forks the runner now, with or without preloaded modules. Without this call the first frame forks it. Absent where the
+   * runner exists from the start.
    */
   open?(wantsPreloaded: boolean): void;
-  /** Resolves when the frame may be followed by the next one. Rejects when the sandbox is lost. */
+  /** Resolves when the next frame may be sent. Rejects when the sandbox is lost. */
   send(frame: InFrame): Promise<void>;
   /**
-   * The next runner message, in order; null once the stream has ended. Rejects with WireError on bytes that are
-   * no frames. One reader at a time; the stream is held back while nobody reads.
+   * The next frame of the runner; null once the stream has ended. Rejects with WireError on malformed bytes.
+   * One reader at a time. Backpressure stops the sandbox while there is no reader.
    */
   receive(): Promise<OutFrame | null>;
-  /** Facts of the end, for a sandbox that is lost; waits for the vendor to report them, within a bound. */
+  /** How a lost sandbox ended. Waits a bounded time for the engine to report it. */
   end(): Promise<SandboxEnd>;
-  /** Idempotent; never throws; resolves when nothing of the sandbox is left, or when the reaper has to see to it. */
+  /** Idempotent, never throws. Resolves when nothing of the sandbox is left, or when it is left to the reaper. */
   destroy(): Promise<void>;
 }
 
+/** What the pool needs of a container engine. */
 export interface SandboxFactory {
-  /** Resolves with a sandbox whose runner is ready. When it rejects, whatever was made is on its way out. */
+  /** Resolves with a sandbox that accepts frames. When it rejects, the removal of anything it made has begun. */
   create(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox>;
-  /** Resolves when nothing of starts that failed is left on its way out. */
+  /** Resolves when all removals after failed starts are done. */
   settled(): Promise<void>;
 }
 
-/** A sandbox that is its taker's, to run in and to give up. */
+/** A sandbox taken from the pool. The code that takes it also discards it. */
 export interface Taken {
   sandbox: Sandbox;
-  /** True when it stood ready. */
+  /** True when it came from stock. */
   warm: boolean;
 }

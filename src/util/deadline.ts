@@ -1,13 +1,13 @@
 export interface Deadline {
-  /** Aborted with the outer signal's reason, or with a TimeoutError once the time is up. */
+  /** Aborted with the outer signal's reason, or with a TimeoutError after the time. */
   signal: AbortSignal;
-  /** Ends the timer; the signal is then never aborted by this deadline. */
+  /** Stops the timer and no longer follows the outer signal. */
   clear(): void;
 }
 
 /**
- * A signal that follows another and has a time of its own. `AbortSignal.any` over `AbortSignal.timeout` looks the same, but
- * Node may collect the timer's signal while only the combined one is held, and then it never fires.
+ * A signal that aborts with another signal or after `ms`. Not `AbortSignal.any` with `AbortSignal.timeout`: Node may garbage-collect
+ * the timer's signal while only the combined one is referenced, and then it never fires.
  */
 export function deadlineAfter(ms: number, outer: AbortSignal): Deadline {
   const controller = new AbortController();

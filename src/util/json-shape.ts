@@ -1,8 +1,8 @@
-/** Bounds on what a JSON text holds. Its parts cost, not its length: a megabyte is one string, or half a million lists. */
+/** Bounds on a JSON text. The number of values costs memory, not the length: a megabyte is one string, or half a million lists. */
 export interface JsonBounds {
-  /** Scalars, lists and objects, nested ones too; a name counts as one more, and an empty list or object as two. */
+  /** Scalars, lists and objects, nested ones included. A member's name counts as one more, an empty list or object as two. */
   valuesMax: number;
-  /** Lists and objects in each other. */
+  /** Nesting of lists and objects. */
   depthMax: number;
 }
 
@@ -12,8 +12,8 @@ const COMMA = 0x2c;
 const COLON = 0x3a;
 
 /**
- * How many values a JSON text holds, told from its bytes before anything is built of them; null when that, or its depth, is more
- * than the bounds allow. What is no JSON is counted somehow, and refused by its parser.
+ * Counts the values of a JSON text from its bytes, before it is parsed; null when the count or the depth exceeds the bounds.
+ * The count of invalid JSON is meaningless; its parser rejects it.
  */
 export function countJsonValues(text: Uint8Array, { valuesMax, depthMax }: JsonBounds): number | null {
   let values = 1;

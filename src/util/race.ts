@@ -1,11 +1,11 @@
 import { deadlineAfter } from "./deadline.ts";
 
 /**
- * Work against a signal or a deadline. The work itself is not stopped: a caller that can stop it does so with the same
- * signal. No listener and no timer stays behind.
+ * Races work against a signal or a deadline. The work itself is not stopped; pass it the same signal if it can stop. No listener
+ * or timer is left behind.
  */
 
-/** The value of `work`. Rejects with the reason of `signal` once that is aborted. */
+/** The value of `work`. Rejects with the signal's reason once it aborts. */
 export async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   let abort = () => {};
   const aborted = new Promise<never>((_, reject) => {
@@ -20,7 +20,7 @@ export async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promi
   }
 }
 
-/** The value of `work`. Rejects with an Error of this message after `ms`. */
+/** The value of `work`. Rejects with an Error with this message after `ms`. */
 export async function orTimeout<T>(work: Promise<T>, ms: number, message: string): Promise<T> {
   const deadline = deadlineAfter(ms, new AbortController().signal);
   try {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseAttack } from "../support/attack-header.ts";
+import { parseAttack } from "../support/attacks/header.ts";
 
 const minimal = "# attack: tries\n# verdict: completed\n";
 

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { makeLimits } from "../../src/domain/limits.ts";
-import { filesOf, prepareSessions, type SessionsUnderTest, textOf } from "../support/session.ts";
+import { filesOf, prepareSessions, type SessionsUnderTest, textOf } from "../support/sandboxes/session.ts";
 
-/** Hostile cells: whatever one leaves behind for the next can spoil its own session, and nothing else. */
+/** Hostile cells: what one leaves for the next can affect only its own session. */
 const limits = makeLimits();
 const GRACE_MS = limits.runKillGraceMs + 2_000;
 let under: SessionsUnderTest;
@@ -28,7 +28,7 @@ async function within<T>(ms: number, work: Promise<T>): Promise<T> {
 }
 
 describe("a cell that ended", () => {
-  test("whose thread floods standard output holds up no other, and what is kept of it is bounded", async () => {
+  test("whose thread floods stdout delays no other cell, and its stored text is bounded", async () => {
     const { cell } = await under.begin();
     await cell("import threading\ndef flood():\n  while True: print('z' * 500)\nthreading.Thread(target=flood, daemon=True).start()");
     for (const number of [1, 2]) {
@@ -39,7 +39,7 @@ describe("a cell that ended", () => {
     }
   });
 
-  test("whose thread displays and fails on adds to the next cell of its own session only", async () => {
+  test("whose thread keeps displaying adds only to the next cell of its own session", async () => {
     const { cell } = await under.begin();
     const other = await under.begin();
     await cell(
@@ -50,7 +50,7 @@ describe("a cell that ended", () => {
     expect((await other.cell("1 + 1")).outputs).toEqual([{ type: "result", text: "2" }]);
   });
 
-  test("and reads the next cell away is stopped at that one's time limit, and the session says that it ended", async () => {
+  test("and steals the next cell's frames is stopped at that cell's time limit, and the session ends", async () => {
     const { cell, session } = await under.begin();
     await cell("import os, threading\ndef steal():\n  while True: os.read(4, 65536)\nthreading.Thread(target=steal, daemon=True).start()");
     // The process itself may win the race for a cell; it can not win it for long.
@@ -72,7 +72,7 @@ describe("a cell that ended", () => {
     expect(blocked).toMatchObject({ status: "incomplete", cause: "timeout", evidence: { session_alive: false } });
   });
 
-  test("and took the interpreter's output apart leaves a session that still ends its cells", async () => {
+  test("and destroyed the interpreter's output leaves a session whose cells still end", async () => {
     const { cell } = await under.begin();
     await cell("import sys, builtins\nsys.stdout = None; sys.stderr = 5; del builtins.print; sys.modules.clear()");
     const end = await within(10_000, cell("1", { timeoutMs: 3_000 }));
@@ -81,7 +81,7 @@ describe("a cell that ended", () => {
 });
 
 describe("a cell that forges", () => {
-  test("its own end is done at once, and its code is stopped with the next cell at the latest", async () => {
+  test("its own end ends at once, and its code is stopped with the next cell at the latest", async () => {
     const { cell, session } = await under.begin();
     const forged = await cell(`${FRAME}\nos.write(3, frame(0x4B, {'cell': 1, 'exit_code': 0}))\nimport time; time.sleep(60)`);
     expect(forged.status).toBe("completed");
@@ -90,7 +90,7 @@ describe("a cell that forges", () => {
     expect(session.ended.aborted).toBe(end.evidence.session_alive === false);
   });
 
-  test("the ends of later cells, or one without sense, changes nothing", async () => {
+  test("the ends of later cells, or invalid ends, changes nothing", async () => {
     const { cell } = await under.begin();
     const heads = "[{'cell': 99, 'exit_code': 0}, {'cell': '1'}, {}, {'cell': None, 'exit_code': []}]";
     const end = await cell(`${FRAME}\nfor head in ${heads}: os.write(3, frame(0x4B, head))\nprint('on')`);
@@ -98,7 +98,7 @@ describe("a cell that forges", () => {
     expect(textOf(await cell("print('next')"))).toBe("next");
   });
 
-  test("frames that are none ends its session, not the service's patience", async () => {
+  test("invalid frames ends its session in time", async () => {
     const { cell } = await under.begin();
     const end = await within(10_000, cell("import os, time; os.write(3, b'\\xff' * 64); time.sleep(30)", { timeoutMs: 5_000 }));
     expect(end.evidence.session_alive).toBe(false);
@@ -113,7 +113,7 @@ describe("what a cell plants in the working folder", () => {
     ["a file", "open('in', 'w').close()"],
     ["a folder nobody may enter", "os.mkdir('in', 0)"],
     ["a folder in the way of an unfinished file", "os.makedirs('in/.unfinished-input/x')"],
-  ])("%s where a file's folder should be: it is not followed, and the next cell says so", async (_what, plant) => {
+  ])("%s in place of a file's folder is not followed, and the next cell reports it", async (_what, plant) => {
     const { session, cell, stored, ports } = await under.begin();
     await cell(`import os\n${plant}`);
     stored.set("file_1", Buffer.from("x"));
@@ -129,7 +129,7 @@ describe("what a cell plants in the working folder", () => {
     ["an unfinished file that is a link", "open('victim', 'w').write('safe'); os.symlink('victim', '.unfinished-input')"],
     ["a pipe", "open('victim', 'w').write('safe'); os.mkfifo('a.txt')"],
     ["a file nobody may write", "open('victim', 'w').write('safe'); open('a.txt', 'w').close(); os.chmod('a.txt', 0)"],
-  ])("%s where a file should be: it is replaced, and not written through", async (_what, plant) => {
+  ])("%s in place of a file is replaced, not written through", async (_what, plant) => {
     const { session, cell, stored, ports } = await under.begin();
     await cell(`import os\n${plant}`);
     stored.set("file_1", Buffer.from("new"));
@@ -138,7 +138,7 @@ describe("what a cell plants in the working folder", () => {
     expect([textOf(end), end.skipped_files]).toEqual(["new safe False", []]);
   });
 
-  test("a disk without room: the file is left out, said, and the session goes on", async () => {
+  test("a full disk: the file is skipped and reported, and the session continues", async () => {
     const { session, cell, stored, ports } = await under.begin();
     await cell("f = open('.hidden', 'wb')\ntry:\n  while True: f.write(bytes(1 << 20)); f.flush()\nexcept OSError: pass");
     stored.set("file_1", Buffer.alloc(1 << 20));
@@ -148,7 +148,7 @@ describe("what a cell plants in the working folder", () => {
     expect(end.skipped_files).toEqual([{ name: "a.bin", reason: expect.stringContaining("No space left") }]);
   });
 
-  test("a thread that swaps a file for a link while it is collected brings nothing of the system out", async () => {
+  test("a thread that swaps a file for a link during collection exposes no system file", async () => {
     const { cell, stored } = await under.begin();
     await cell(
       "import os, threading\ndef swap():\n  while True:\n    try:\n      os.symlink('/etc/passwd', 't'); os.rename('t', 'a'); open('t', 'w').close(); os.rename('t', 'a')\n    except OSError: pass\nthreading.Thread(target=swap, daemon=True).start()",
@@ -157,7 +157,7 @@ describe("what a cell plants in the working folder", () => {
     expect([...stored.values()].filter((bytes) => bytes.includes("root:"))).toEqual([]);
   });
 
-  test("files past the count: each cell brings at most so many, and the rest is said once", async () => {
+  test("files beyond the limit: each cell returns at most that many, and the rest is reported once", async () => {
     const { cell } = await under.begin();
     const end = await cell(`for n in range(${limits.filesOutCountMax + 5}): open(f'{n:03}', 'w').write('x')`);
     expect([filesOf(end).length, end.truncated.files]).toEqual([limits.filesOutCountMax, true]);
@@ -166,7 +166,7 @@ describe("what a cell plants in the working folder", () => {
   });
 });
 
-test("a session's sandbox shows nothing of another's: memory, files, processes, ipc", async () => {
+test("a session's sandbox shows no memory, files, processes or IPC of another", async () => {
   const [one, other] = [await under.begin(), await under.begin()];
   await one.cell(
     "import os\nopen('/tmp/planted', 'w').write('x'); open('/dev/shm/planted', 'w').write('x'); open('planted', 'w').write('x'); os.environ['PLANTED'] = '1'; planted = 1",

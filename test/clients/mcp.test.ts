@@ -4,7 +4,7 @@ import { promisify } from "node:util";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { prepareService, client as restClient, type ServiceProcess, type TestService } from "../support/service.ts";
+import { prepareService, client as restClient, type ServiceProcess, type TestService } from "../support/servers/service.ts";
 
 const launcher = fileURLToPath(new URL("../../bin/code-interpreter.mjs", import.meta.url));
 const example = fileURLToPath(new URL("../../examples/mcp-client/client.mjs", import.meta.url));
@@ -63,7 +63,7 @@ describe.each(ways)("$transport, protocol $protocol", ({ transport, protocol }) 
     expect({ text, failed }).toEqual({ text: "$38,696.84", failed: false });
   });
 
-  test("returns figures as images, tables as text, files as links that can be followed", async () => {
+  test("returns figures as images, tables as text, files as working links", async () => {
     const { client, run } = await connect();
     const { content } = await run({
       code: [
@@ -109,7 +109,7 @@ describe.each(ways)("$transport, protocol $protocol", ({ transport, protocol }) 
     expect(gone).toMatchObject({ failed: true, text: expect.stringContaining("container_not_found") });
   });
 
-  test("tells of progress while code prints, and a cancelled call stops the code", async () => {
+  test("reports progress while code prints, and a cancelled call stops the code", async () => {
     const { client } = await connect();
     const stop = new AbortController();
     let told = "";
@@ -137,7 +137,7 @@ test("the example prints the result", async () => {
   expect(stdout).toBe("$38,696.84\n");
 });
 
-test("stdio tells in one sentence that no service answers or that the key is wrong", async () => {
+test("stdio reports in one sentence that no service answers or that the key is wrong", async () => {
   const connectWith = (env: Record<string, string>) =>
     new Client({ name: "test", version: "1" }).connect(
       new StdioClientTransport({ command: process.execPath, args: [launcher, "mcp"], env: { PATH: process.env.PATH ?? "", ...env } }),
@@ -148,7 +148,7 @@ test("stdio tells in one sentence that no service answers or that the key is wro
   await expect(connectWith({ CODE_INTERPRETER_URL: service.url, CODE_INTERPRETER_KEY: "wrong" })).rejects.toThrow(/refuses \(401\)/);
 });
 
-test("a message too large for the service is refused in words over stdio, and the connection goes on", async () => {
+test("a message that is too large is refused over stdio, and the connection stays open", async () => {
   const client = new Client({ name: "test", version: "1" });
   opened.push(client);
   await client.connect(transports.stdio());

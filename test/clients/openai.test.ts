@@ -4,8 +4,8 @@ import { promisify } from "node:util";
 import OpenAI, { toFile } from "openai";
 import type { Responses } from "openai/resources/responses/responses";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type ModelServer, script, startModelServer } from "../support/model-server.ts";
-import { prepareService, type ServiceProcess, type TestService } from "../support/service.ts";
+import { type ModelServer, script, startModelServer } from "../support/servers/model-server.ts";
+import { prepareService, type ServiceProcess, type TestService } from "../support/servers/service.ts";
 
 const example = fileURLToPath(new URL("../../examples/openai-client/client.mjs", import.meta.url));
 
@@ -49,7 +49,7 @@ describe("responses", () => {
     expect(shown).toMatchObject({ role: "tool", content: "$38,696.84" });
   });
 
-  test("create streams, and the events are those that the client's types name", async () => {
+  test("create streams the events that the client's types declare", async () => {
     const stream = await client.responses.create({ tools, input: QUESTION, stream: true });
     let code = "";
     let text = "";
@@ -62,7 +62,7 @@ describe("responses", () => {
     expect([code, text, last]).toEqual(["principal = 10_000\nprint(f'${principal * 1.07 ** 20:,.2f}')", ANSWER, "response.completed"]);
   });
 
-  test("stream().finalResponse() gives what retrieve gives", async () => {
+  test("stream().finalResponse() equals the result of retrieve", async () => {
     const stream = client.responses.stream({ tools, input: QUESTION });
     const events: string[] = [];
     stream.on("event", (event) => events.push(event.type));
@@ -77,7 +77,7 @@ describe("responses", () => {
     ]);
   });
 
-  test("retrieve shows outputs when asked, and streams from any event, at another process", async () => {
+  test("retrieve includes outputs on request, and streams from any event, from another process", async () => {
     const { id } = await client.responses.create({ tools, input: QUESTION });
     const shown = await client.responses.retrieve(id, { include });
     expect(shown.output[0]).toMatchObject({ outputs: [{ type: "logs", logs: "$38,696.84" }] });
@@ -89,7 +89,7 @@ describe("responses", () => {
     expect(numbers).toEqual(numbers.map((_, index) => index + 4));
   });
 
-  test("variables and files live on in the next response, and are gone with another container", async () => {
+  test("variables and files persist in the next response, and not in another container", async () => {
     const first = await client.responses.create({
       tools,
       input: script({ code: "x = 41\nopen('note.txt', 'w').write('kept')" }, { text: "set" }),
@@ -101,7 +101,7 @@ describe("responses", () => {
     expect(alone.output[0]).toMatchObject({ status: "failed", outputs: [{ logs: expect.stringContaining("NameError") }] });
   });
 
-  test("a container that was deleted is replaced, and the model is told", async () => {
+  test("a deleted container is replaced, and the model is notified", async () => {
     const first = await client.responses.create({ tools, input: script({ code: "x = 1" }, { text: "set" }) });
     const container = (first.output[0] as Responses.ResponseCodeInterpreterToolCall).container_id;
     await client.containers.delete(container);
@@ -111,7 +111,7 @@ describe("responses", () => {
     expect((await model.asked())[1]?.body.messages.at(-1).content).toContain("The earlier sandbox is gone");
   });
 
-  test("files of the input are in the folder; files the message names are cited, and can be fetched", async () => {
+  test("input files are in the folder; files named by the message are cited and can be fetched", async () => {
     const file = await client.files.create({ file: await toFile(Buffer.from("a,b\n1,2\n"), "data.csv"), purpose: "user_data" });
     const turns = script({ code: "open('out.txt', 'w').write(open('data.csv').read().upper())" }, { text: "It is in out.txt." });
     const content: Responses.ResponseInputContent[] = [
@@ -127,7 +127,7 @@ describe("responses", () => {
     expect(await bytes.text()).toBe("A,B\n1,2\n");
   });
 
-  test("a background response is cancelled at another process, its code stops, its container lives", async () => {
+  test("a background response can be cancelled from another process, which stops its code and keeps its container", async () => {
     const input = script({ code: "x = 7" }, { code: "import time\nprint('in', flush=True)\ntime.sleep(25)" }, { text: "done" });
     const { id } = await client.responses.create({ tools, input, background: true });
     const stream = await client.responses.retrieve(id, { stream: true });
@@ -148,7 +148,7 @@ describe("responses", () => {
     expect(next.output[0]).toMatchObject({ outputs: [{ type: "logs", logs: "7" }] });
   });
 
-  test("a background response whose process is killed has failed, and says so at another process", async () => {
+  test("a background response fails if its process is killed, and another process reports it", async () => {
     const doomed = await prepared.start("api", { MODEL_BASE_URL: model.baseUrl, MODEL_DEFAULT: "scripted" });
     expect((await fetch(`${doomed.url}/health/ready`)).status).toBe(200);
     const begun = new OpenAI({ baseURL: `${doomed.url}/v1`, apiKey: key });
@@ -164,7 +164,7 @@ describe("responses", () => {
     });
   });
 
-  test("inputItems lists the input; delete forgets", async () => {
+  test("inputItems lists the input, and delete removes the response", async () => {
     const { id } = await client.responses.create({ input: script({ text: "hi" }) });
     const items = [];
     for await (const item of client.responses.inputItems.list(id)) items.push(item);
@@ -270,7 +270,7 @@ describe("errors", () => {
     await expect(stranger.models.list()).rejects.toBeInstanceOf(OpenAI.AuthenticationError);
   });
 
-  test("of a permanent conflict are not repeated", async () => {
+  test("of a permanent conflict are not retried", async () => {
     const { id } = await client.responses.create({
       tools,
       input: script({ code: "import time; time.sleep(20)" }, { text: "x" }),
@@ -290,7 +290,7 @@ describe("errors", () => {
     await client.responses.cancel(id);
   });
 
-  test("of a moment are repeated by the client, after the time we name", async () => {
+  test("of a temporary condition are retried by the client after Retry-After", async () => {
     const narrow = await prepared.start("api", {
       MODEL_BASE_URL: model.baseUrl,
       MODEL_DEFAULT: "scripted",
@@ -317,7 +317,7 @@ describe("errors", () => {
     ]);
   });
 
-  test("of a model that fails are the response's own", async () => {
+  test("of a failing model are in the response", async () => {
     const stream = client.responses.stream({ input: script({ text: "a text to be cut", cutAfter: 2 }) });
     const final = await stream.finalResponse();
     expect([final.status, final.error?.code]).toEqual(["failed", "server_error"]);

@@ -2,14 +2,14 @@ import { getEventListeners } from "node:events";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { makeLimits } from "../../src/domain/limits.ts";
 import type { StopReason } from "../../src/domain/run.ts";
-import { type EngineUnderTest, startEngine } from "../support/engine.ts";
+import { type EngineUnderTest, startEngine } from "../support/sandboxes/engine.ts";
 
 const EXECUTIONS = 100;
 const WARM_UP = 20;
 const AT_ONCE = 4;
-/** Of them, killed from outside. */
+/** Executions whose sandbox is killed from outside. */
 const KILLED = 4;
-/** Connections to the engine that are kept open come and go; a leak of one a run would be a hundred. */
+/** Keep-alive connections to the engine vary by a few; a leak of one per run would be a hundred. */
 const GROWTH_MAX = 4;
 const POOL_SIZE = 2;
 const TEST_TIMEOUT_MS = 180_000;
@@ -18,7 +18,7 @@ interface Kind {
   code: string;
   cause: string | null;
   timeoutMs?: number;
-  /** Why it is stopped once it has printed. */
+  /** Stop the execution for this reason once it has printed. */
   stopped?: StopReason;
 }
 
@@ -53,11 +53,11 @@ afterAll(async () => {
 
 test(`${EXECUTIONS} executions of all kinds leave no container, no listener and no handle`, { timeout: TEST_TIMEOUT_MS }, async () => {
   await runMany(WARM_UP);
-  await untilAtRest();
+  await untilIdle();
   const before = resources();
 
   await runMany(EXECUTIONS);
-  await untilAtRest();
+  await untilIdle();
 
   expect(under.pool.taken).toHaveLength(WARM_UP + EXECUTIONS);
   const left = await under.containers();
@@ -69,7 +69,7 @@ test(`${EXECUTIONS} executions of all kinds leave no container, no listener and 
   expect(warnings).toEqual([]);
 });
 
-test("a closed pool leaves nothing at all", { timeout: TEST_TIMEOUT_MS }, async () => {
+test("a closed pool leaves nothing behind", { timeout: TEST_TIMEOUT_MS }, async () => {
   const other = await startEngine({ poolSize: POOL_SIZE });
   await other.run("print(42)");
   await other.pool.settled();
@@ -101,7 +101,7 @@ async function runOne(kind: Kind): Promise<void> {
   expect(getEventListeners(stop.signal, "abort")).toEqual([]);
 }
 
-/** Alone, so that the last sandbox taken is its own. */
+/** Runs alone, so that the last sandbox taken is its own. */
 async function runKilled(): Promise<void> {
   const { end } = await under.run("print('started'); import time; time.sleep(60)", {
     onEmit: () => under.kill(under.pool.taken.at(-1)?.id ?? ""),
@@ -109,7 +109,7 @@ async function runKilled(): Promise<void> {
   expect(end.cause).toBe("sandbox_lost");
 }
 
-async function untilAtRest(): Promise<void> {
+async function untilIdle(): Promise<void> {
   await under.pool.settled();
   await expect.poll(() => under.pool.idle, { timeout: 30_000 }).toBe(POOL_SIZE);
   await expect.poll(async () => (await under.containers()).length, { timeout: 30_000 }).toBe(POOL_SIZE);
@@ -119,7 +119,7 @@ async function gauge(name: "sandboxesAlive" | "poolDead"): Promise<number> {
   return (await under.metrics[name].get()).values[0]?.value ?? 0;
 }
 
-/** Listeners of the process by event, and handles that keep it alive by kind. */
+/** Listeners of the process per event, and active handles per kind. */
 function resources(): Map<string, number> {
   const counts = new Map<string, number>();
   for (const event of process.eventNames()) counts.set(`listeners of ${String(event)}`, process.listenerCount(event));

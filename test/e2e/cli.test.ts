@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { prepareService, type ServiceProcess, type TestService } from "../support/service.ts";
+import { prepareService, type ServiceProcess, type TestService } from "../support/servers/service.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const launcher = join(root, "bin/code-interpreter.mjs");
@@ -51,12 +51,12 @@ async function cli(args: string[], stdin?: string): Promise<Ended> {
 }
 
 describe("run", () => {
-  test("prints stdout and stderr apart and ends with 0", async () => {
+  test("keeps stdout and stderr apart and exits with 0", async () => {
     const ended = await cli(["run", "-c", "import sys; print('out'); print('err', file=sys.stderr)"]);
     expect(ended).toEqual({ code: 0, stdout: "out\n", stderr: "err\n" });
   });
 
-  test("ends with the program's exit code, 1 for an exception whose traceback is on stderr, 124 at the time limit", async () => {
+  test("exits with the program's exit code, 1 for an exception with its traceback on stderr, 124 at the time limit", async () => {
     expect((await cli(["run", "-c", "raise SystemExit(7)"])).code).toBe(7);
     const raised = await cli(["run", "-c", "1/0"]);
     expect(raised.code).toBe(1);
@@ -76,7 +76,7 @@ describe("run", () => {
     expect(await ended, "Ctrl-C cancels the execution and ends as shells do").toBe(130);
   });
 
-  test("takes the script, its input, arguments and variables from where they are said to be", async () => {
+  test("reads the script, its input, arguments and variables from the given places", async () => {
     await writeFile(join(folder, "name.txt"), "Ada");
     const code = "import os, sys\nprint(open('who.txt').read(), sys.argv[1:], os.environ['GREETING'], input())";
     await writeFile(join(folder, "script.py"), code);
@@ -86,7 +86,7 @@ describe("run", () => {
     expect((await cli(["run", "-"], "print(6 * 7)")).stdout).toBe("42\n");
   });
 
-  test("adds a number rather than overwrite, replaces when told to, and never writes through a link", async () => {
+  test("numbers an output file instead of overwriting, replaces it on request, and never writes through a link", async () => {
     const write = (content: string) => ["run", "-c", `open('a.txt', 'w').write('${content}')`, "--out", folder];
     await cli(write("1"));
     await cli(write("2"));
@@ -102,7 +102,7 @@ describe("run", () => {
     await rm(outside, { recursive: true });
   });
 
-  test("says in one sentence what is wrong with a request, a key or an address, and ends with 125", async () => {
+  test("reports a wrong request, key or address in one sentence and exits with 125", async () => {
     const tooLong = await cli(["run", "-c", "1", "--timeout", "99m"]);
     expect(tooLong).toMatchObject({
       code: 125,
@@ -136,7 +136,7 @@ describe("keys", () => {
   });
 });
 
-test("health ends with 0 for a service that is ready", async () => {
+test("health exits with 0 for a ready service", async () => {
   expect(await cli(["health"])).toMatchObject({ code: 0, stdout: expect.stringContaining("/health/ready 200") });
 });
 
@@ -169,7 +169,7 @@ describe("examples", () => {
     },
   };
 
-  test("every folder of examples is run here with the command of its README", async () => {
+  test("every example folder is tested with the command of its README", async () => {
     const entries = await readdir(join(root, "examples"), { withFileTypes: true });
     expect(
       entries

@@ -1,8 +1,8 @@
 import { readdir } from "node:fs/promises";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { madeBy } from "../support/made-by.ts";
-import { client, prepareService, type ServiceProcess, type TestService } from "../support/service.ts";
+import { madeBy } from "../support/sandboxes/made-by.ts";
+import { client, prepareService, type ServiceProcess, type TestService } from "../support/servers/service.ts";
 
 let world: TestService;
 let service: ServiceProcess;
@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.stop());
 
-test("with 500 executions of one organization waiting, another's next starts within a few", async () => {
+test("with 500 executions of one organization waiting, another organization's next starts within a few", async () => {
   const greedy = client(service.url, await world.key("org_greedy"));
   const modest = client(service.url, await world.key("org_modest"));
   const ids: string[] = [];
@@ -32,7 +32,7 @@ test("with 500 executions of one organization waiting, another's next starts wit
   await Promise.all(ids.map((id) => greedy.call("POST", `/v1/executions/${id}/cancel`)));
 });
 
-test("a full queue refuses with the time after which to try again", async () => {
+test("a full queue refuses with Retry-After", async () => {
   const limited = await world.start("all", { LIMIT_QUEUE_PER_ORGANIZATION_MAX: "3", REDIS_PREFIX: "limited", WORKER_CONCURRENCY: "1" });
   const { run, call } = client(limited.url, await world.key("org_a"));
   const answers = await Promise.all(

@@ -2,9 +2,9 @@ import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { get, type IncomingMessage } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { engineName } from "../support/engine.ts";
-import { expectMatchesOpenApi } from "../support/openapi.ts";
-import { client, type Json, prepareService, type ServiceProcess, type TestService } from "../support/service.ts";
+import { expectMatchesOpenApi } from "../support/checks/openapi.ts";
+import { engineName } from "../support/sandboxes/engine.ts";
+import { client, type Json, prepareService, type ServiceProcess, type TestService } from "../support/servers/service.ts";
 
 let world: TestService;
 let service: ServiceProcess;
@@ -44,7 +44,7 @@ async function readSlowly(url: string, headers: Record<string, string>): Promise
 }
 
 describe("an execution", () => {
-  test("answers the compound-interest example", async () => {
+  test("computes the compound-interest example", async () => {
     const code = 'principal, rate, years = 10_000, 0.07, 20\nprint(f"${principal * (1 + rate) ** years:,.2f}")';
     const execution = ran(await a.run({ code }));
     expect(execution.outputs).toEqual([{ type: "text", stream: "stdout", text: "$38,696.84" }]);
@@ -52,7 +52,7 @@ describe("an execution", () => {
     expect(execution.usage.engine).toBe(engineName);
   });
 
-  test("gets files, arguments, environment and stdin, and gives files back", async () => {
+  test("receives files, arguments, environment and stdin, and returns files", async () => {
     const uploaded = new FormData();
     uploaded.set("file", new Blob(["x,y\n1,2\n3,4\n"]), "données.csv");
     uploaded.set("purpose", "user_data");
@@ -92,7 +92,7 @@ open("untouched.txt").read()`;
     expect((await b.get(files[1].url)).status).toBe(404);
   });
 
-  test("gets and gives large files byte for byte, also to a caller who reads slowly", async () => {
+  test("receives and returns large files byte for byte, also to a slow reader", async () => {
     const bytes = randomBytes(9_000_001);
     const uploaded = new FormData();
     uploaded.set("file", new Blob([bytes]), "in.bin");
@@ -111,7 +111,7 @@ open("out.bin", "wb").write(data[::-1])`;
     expect(await readSlowly(`${service.url}${out.url}`, headers)).toBe(expected);
   });
 
-  test("types what it shows, in order", async () => {
+  test("returns displays as typed outputs, in order", async () => {
     const code = `
 import pandas as pd, matplotlib.pyplot as plt
 print("first")
@@ -176,7 +176,7 @@ pd.DataFrame({"n": [1, 2], "when": pd.to_datetime(["2026-01-01", None])})`;
     expect([...rest.text.matchAll(/^event: (.+)$/gm)].map((m) => m[1])).toEqual(["execution.output", "execution.ended"]);
   });
 
-  test("can be cancelled while it runs; its container is gone then", async () => {
+  test("can be cancelled while it runs, which removes its container", async () => {
     const accepted = await a.run(
       { code: "print('working', flush=True)\nopen('kept.txt','w').write('x')\nimport time; time.sleep(60)" },
       { prefer: "respond-async" },
@@ -201,7 +201,7 @@ pd.DataFrame({"n": [1, 2], "when": pd.to_datetime(["2026-01-01", None])})`;
     expect((await b.run(body, { "idempotency-key": "once" })).json.outputs).not.toEqual(first.json.outputs);
   });
 
-  test("is another organization's business only: get, events, cancel and delete answer 404", async () => {
+  test("is invisible to another organization: get, events, cancel and delete return 404", async () => {
     const { json } = await a.run({ code: "print(1)" });
     for (const [method, path] of [
       ["GET", ""],
@@ -216,14 +216,14 @@ pd.DataFrame({"n": [1, 2], "when": pd.to_datetime(["2026-01-01", None])})`;
     expect((await a.get(`/v1/executions/${json.id}`)).status).toBe(404);
   });
 
-  test("48 at once are all answered", async () => {
+  test("48 concurrent executions all complete", async () => {
     const answers = await Promise.all(Array.from({ length: 48 }, (_, turn) => a.run({ code: `print(${turn})` })));
     expect(answers.map(({ json }) => textOf(json))).toEqual(Array.from({ length: 48 }, (_, turn) => String(turn)));
   });
 });
 
 describe("the log", () => {
-  test("has a line for each execution and nothing of what it held", async () => {
+  test("has a line for each execution and nothing of its content", async () => {
     await a.run({ code: "print('very-' + 'secret-output')", env: { TOKEN: "secret-env" } });
     const log = service.log.join("\n");
     expect(log).toContain('"execution"');

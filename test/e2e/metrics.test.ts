@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { client, prepareService, type ServiceProcess, type TestService } from "../support/service.ts";
+import { client, prepareService, type ServiceProcess, type TestService } from "../support/servers/service.ts";
 
 let world: TestService;
 let service: ServiceProcess;
@@ -18,14 +18,14 @@ afterAll(() => world.stop());
 
 const scrape = async () => (await fetch(`${service.operationsUrl}/metrics`)).text();
 
-test("promtool finds nothing to say about the metrics", async () => {
+test("promtool has no complaint about the metrics", async () => {
   const { status, stdout, stderr, error } = spawnSync("promtool", ["check", "metrics"], { input: await scrape(), encoding: "utf8" });
   expect(error).toBeUndefined();
   expect(stdout + stderr).toBe("");
   expect(status).toBe(0);
 });
 
-test("what happened is counted by status and cause", async () => {
+test("executions are counted by status and cause", async () => {
   const text = await scrape();
   expect(text).toMatch(/code_interpreter_executions_total\{status="completed",cause="none"\} 1/);
   expect(text).toMatch(/code_interpreter_executions_total\{status="failed",cause="exception"\} 1/);
@@ -34,12 +34,12 @@ test("what happened is counted by status and cause", async () => {
   expect(text).toMatch(/code_interpreter_queue_depth\{state="waiting"\} 0/);
 });
 
-test("nothing a caller chose is a label", async () => {
+test("no label has a value chosen by a caller", async () => {
   const text = await scrape();
   for (const chosen of ["org_secret", "ci_0", "ZeroDivisionError"]) expect(text).not.toContain(chosen);
 });
 
-test("the operations port says that everything is there", async () => {
+test("the operations port reports every dependency as ready", async () => {
   const answer = await fetch(`${service.operationsUrl}/health/ready`);
   expect(await answer.json()).toEqual({
     status: "ready",

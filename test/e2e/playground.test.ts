@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { prepareService, type ServiceProcess, type TestService } from "../support/service.ts";
+import { prepareService, type ServiceProcess, type TestService } from "../support/servers/service.ts";
 
 const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((path) => existsSync(path));
 
@@ -116,7 +116,7 @@ describe("run", () => {
     expect(said).toMatch(/queue .*sandbox .*code .*files .*time .* of 30 s.*memory .* of 512 MiB/s);
   });
 
-  test("marks the line of an exception in the editor and leads there", async () => {
+  test("marks the line of an exception in the editor and links to it", async () => {
     await run("x = 1\n\n1 / 0\n");
     expect(await badge()).toBe("Failed");
     expect(await page.locator("#editor .gutter .marked").innerText()).toBe("3");
@@ -141,12 +141,12 @@ describe("run", () => {
     expect((await stream.toArray()).join("")).toBe("HELLO THERE");
   });
 
-  test("a file's name reads as what it is, whatever code put into it", async () => {
+  test("a hostile file name is shown as plain text", async () => {
     await run("open('a\\u202egnp.exe', 'w').write('1')\nopen('<img src=x onerror=alert(1)>.txt', 'w').write('2')");
     expect(await outputs().locator(".file .name").allInnerTexts()).toEqual(["<img src=x onerror=alert(1)>.txt", "a\ufffdgnp.exe"]);
   });
 
-  test("a time limit is said with its value", async () => {
+  test("a time limit is shown with its value", async () => {
     await page.getByText("Options").click();
     await page.getByLabel("Time limit, seconds").fill("0.5");
     await run("while True: pass");
@@ -154,7 +154,7 @@ describe("run", () => {
     expect(await page.locator("#run-status").innerText()).toContain("time limit of 500 ms");
   });
 
-  test("what the service refuses is said in its words", async () => {
+  test("a refusal shows the service's message", async () => {
     await page.getByText("Options").click();
     await page.getByLabel("Memory, MiB").fill("1");
     await run("1");
@@ -162,7 +162,7 @@ describe("run", () => {
     expect(complaints.splice(0)).toEqual([expect.stringContaining("422")]);
   });
 
-  test("HTML of the code runs no script, asks for nothing and sees nothing of the page", async () => {
+  test("HTML output runs no script, sends no request and cannot access the page", async () => {
     const html = `<b>bold</b><script>parent.document.title = "x"</script><img src="${service.url}/v1/files" onerror="parent.document.title = 'x'"><iframe src="/docs"></iframe>`;
     await run(`from IPython.display import HTML, display\ndisplay(HTML(${JSON.stringify(html)}))`);
     const frame = outputs().locator("iframe");
@@ -174,7 +174,7 @@ describe("run", () => {
     expect(refused.length).toBeGreaterThan(0);
   });
 
-  test("keeps variables in a session and says when it is over", async () => {
+  test("keeps variables in a session and reports its end", async () => {
     await page.getByLabel("Session").selectOption("new");
     await run("x = 41");
     await run("x += 1\nprint(x)");
@@ -202,7 +202,7 @@ describe("run", () => {
 });
 
 describe("keyboard and screens", () => {
-  test("the coloured text under the caret is the code, whatever is typed", async () => {
+  test("the highlighted text always equals the typed code", async () => {
     await signIn();
     for (const code of [
       'f"a{b}" + r\'\\d\' # "x"\n@d\ndef f(): pass',
@@ -234,7 +234,7 @@ describe("keyboard and screens", () => {
     [360, 740],
     [820, 1180],
     [1280, 800],
-  ])("nothing sticks out sideways at %i × %i", async (width, height) => {
+  ])("nothing overflows sideways at %i × %i", async (width, height) => {
     await page.setViewportSize({ width, height });
     await signIn();
     await run("print('x' * 500)\nimport pandas as pd\npd.DataFrame([range(60)])");

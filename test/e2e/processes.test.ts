@@ -1,8 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { engineName } from "../support/engine.ts";
-import { aliveOf, madeBy } from "../support/made-by.ts";
-import { client, type Json, prepareService, type TestService } from "../support/service.ts";
+import { engineName } from "../support/sandboxes/engine.ts";
+import { aliveOf, madeBy } from "../support/sandboxes/made-by.ts";
+import { client, type Json, prepareService, type TestService } from "../support/servers/service.ts";
 
 let world: TestService;
 beforeEach(async () => {
@@ -10,7 +10,7 @@ beforeEach(async () => {
 });
 afterEach(() => world.stop());
 
-describe("api and workers as processes of their own", () => {
+describe("api and workers as separate processes", () => {
   test("an execution of a killed worker runs again on another, once, and leaves no container", async () => {
     const api = await world.start("api");
     const { run, get } = client(api.url, await world.key("org_a"));
@@ -31,7 +31,7 @@ describe("api and workers as processes of their own", () => {
     expect(await heir.stop()).toBe(0);
   });
 
-  test("a stop under load finishes what runs, refuses what comes, and leaves nothing", async () => {
+  test("a stop under load finishes running executions, refuses new ones, and leaves nothing", async () => {
     const service = await world.start("all");
     const { run } = client(service.url, await world.key("org_a"));
     const answers = Array.from({ length: 6 }, (_, turn) => run({ code: `import time; time.sleep(1.5); print(${turn})` }));
@@ -47,7 +47,7 @@ describe("api and workers as processes of their own", () => {
     expect(await madeBy(service)).toEqual([]);
   });
 
-  test("without Redis the api says so at once, and works again when it is back", async () => {
+  test("without Redis the api fails at once, and works again when Redis is back", async () => {
     const service = await world.start("all");
     const { run } = client(service.url, await world.key("org_a"));
     await world.redis.kill();
@@ -81,7 +81,7 @@ describe("a wrong configuration", () => {
     expect(stderr).toMatch(message);
   });
 
-  test("an image that is not there stops the worker, naming what is missing", async () => {
+  test("a missing image stops the worker's start and is named", async () => {
     const missing = { SANDBOX_IMAGE: "no-such-image:none", SANDBOX_ROOTFS: "/nowhere/root" };
     const message = engineName === "oci" ? /SANDBOX_ROOTFS: .*setup\.mjs rootfs/ : /npm run image/;
     await expect(world.start("worker", missing)).rejects.toThrow(message);

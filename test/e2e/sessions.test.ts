@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { removeLeftBy } from "../support/made-by.ts";
-import { expectMatchesOpenApi } from "../support/openapi.ts";
-import { client, type Json, prepareService, type ServiceProcess, type TestService } from "../support/service.ts";
+import { expectMatchesOpenApi } from "../support/checks/openapi.ts";
+import { removeLeftBy } from "../support/sandboxes/made-by.ts";
+import { client, type Json, prepareService, type ServiceProcess, type TestService } from "../support/servers/service.ts";
 
 /** Two api processes before two workers: whoever is asked finds the session. */
 const env = { POOL_SIZE_MIN: "1", POOL_SIZE_MAX: "1", WORKER_MEMORY_MB: "4096", LIMIT_SESSIONS_PER_ORGANIZATION_MAX: "3" };
@@ -71,7 +71,7 @@ async function as(organization: string) {
 const text = (answer: { json: Json }) => answer.json.outputs.map((output: Json) => output.text ?? "").join("");
 
 describe("a container", () => {
-  test("keeps variables and files from one execution to the next, whichever api process is asked", async () => {
+  test("keeps variables and files from one execution to the next, through any api process", async () => {
     const { make, cell, call } = await as("org_keeps");
     const id = await make({ name: "analysis" });
     const first = await cell(id, "x = 41; open('a.txt', 'w').write('hello')");
@@ -100,7 +100,7 @@ describe("a container", () => {
     expect(new Set(log).size).toBe(12);
   });
 
-  test("takes files by upload and by id, and gives them up again", async () => {
+  test("takes files by upload and by id, and deletes them", async () => {
     const { make, cell, call, upload } = await as("org_files");
     const id = await make();
     const bytes = randomBytes(300_000);
@@ -119,7 +119,7 @@ describe("a container", () => {
     expect((await call("POST", `/v1/containers/${id}/files`, { file_id: `file_${"0".repeat(24)}` })).json.code).toBe("invalid_field");
   });
 
-  test("survives a time limit and a cancel, and says so; ends where code does not yield, and says that", async () => {
+  test("survives a time limit and a cancel, ends if code does not yield, and reports which", async () => {
     const { make, cell, call, begin } = await as("org_limits");
     const id = await make();
     await cell(id, "x = 1");
@@ -136,7 +136,7 @@ describe("a container", () => {
     expect((await call("GET", `/v1/containers/${id}`)).json.status).toBe("lost");
   });
 
-  test("is not there for another organization, in any call", async () => {
+  test("does not exist for another organization, in any call", async () => {
     const owner = await as("org_owner");
     const other = await as("org_other");
     const id = await owner.make();
@@ -162,7 +162,7 @@ describe("a container", () => {
     expect(text(await owner.cell(id, "print(open('secret.txt').read())"))).toBe("s");
   });
 
-  test("is refused beyond the organization's share, and with more memory than there is", async () => {
+  test("is refused beyond the organization's limit, and with more memory than a worker has", async () => {
     const { make, call } = await as("org_many");
     const ids = [await make(), await make(), await make()];
     const refused = await call("POST", "/v1/containers", {});
@@ -178,7 +178,7 @@ describe("a container", () => {
 });
 
 describe("a worker that goes", () => {
-  test("in order, leaves its containers lost and their files to be restored", async () => {
+  test("gracefully, leaves its containers lost and their files restorable", async () => {
     const { make, cell, call } = await as("org_stop");
     const id = await make();
     await cell(id, "x = 1; open('kept.csv', 'w').write('a,b')");
@@ -193,7 +193,7 @@ describe("a worker that goes", () => {
     expect((await call("GET", `/v1/containers/${restored.json.id}/files`)).json.data).toHaveLength(1);
   });
 
-  test("by force, ends the cell that ran with worker_lost, and the container is lost", async () => {
+  test("by SIGKILL, ends the running cell with worker_lost, and loses the container", async () => {
     const { make, cell, call, begin, until } = await as("org_kill");
     const id = await make();
     const running = await begin(id, "import time; time.sleep(29)");

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Replicated, startRedisCluster } from "../support/redis-deployments.ts";
-import { startS3, type TestS3 } from "../support/s3.ts";
-import { client, type Json, prepareService, type TestService } from "../support/service.ts";
+import { type Replicated, startRedisCluster } from "../support/redis/redis-deployments.ts";
+import { startS3, type TestS3 } from "../support/servers/s3.ts";
+import { client, type Json, prepareService, type TestService } from "../support/servers/service.ts";
 
 let world: TestService;
 let redis: Replicated;
@@ -37,7 +37,7 @@ afterAll(async () => {
 const copies = "from pathlib import Path\nPath('out.bin').write_bytes(Path('in.csv').read_bytes() * 300_000)\nprint('done')";
 const run = async (): Promise<Json> => (await api.run({ code: copies, files: [{ name: "in.csv", text: "a,b,c,d\n1,2,3,4\n" }] })).json;
 
-test("api and worker that share a Redis Cluster and a bucket run an execution, with files in and out", async () => {
+test("api and worker that share a Redis Cluster and a bucket run an execution with input and output files", async () => {
   const execution = await run();
   expect(execution).toMatchObject({
     status: "completed",
@@ -50,7 +50,7 @@ test("api and worker that share a Redis Cluster and a bucket run an execution, w
   expect(await s3.names("blobs/")).toEqual([]);
 });
 
-test("while the bucket is away a caller with files hears 503, and an execution whose file can not be stored says so", async () => {
+test("while the bucket is away a request with files gets 503, and an execution reports the file that could not be stored", async () => {
   await s3.stop();
   const refused = await api.run({ code: "1", files: [{ name: "in.csv", text: "a" }] });
   expect(refused).toMatchObject({ status: 503, json: { code: "storage_unavailable" } });

@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startCollector, treeOf } from "../support/otlp.ts";
-import { client, prepareService, type ServiceProcess, type TestService } from "../support/service.ts";
+import { startCollector, treeOf } from "../support/servers/otlp.ts";
+import { client, prepareService, type ServiceProcess, type TestService } from "../support/servers/service.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const sha256 = (data: string | Uint8Array) => createHash("sha256").update(data).digest("hex");
@@ -78,7 +78,7 @@ describe("one execution", () => {
     });
   });
 
-  test("tells its trace in an error's body and in the log", async () => {
+  test("has its trace id in an error's body and in the log", async () => {
     const refused = await api.run({ code: 1 }, { traceparent: `00-${callers.traceId}-${callers.spanId}-01` });
     expect([refused.status, refused.json.trace_id]).toEqual([422, callers.traceId]);
     const { json } = await api.run({ code: "1" });
@@ -86,13 +86,13 @@ describe("one execution", () => {
     await expect.poll(() => endLine(json.id)?.trace_id).toBe(json.trace_id);
   });
 
-  test("a traceparent that is none begins a trace of its own", async () => {
+  test("an invalid traceparent begins a new trace", async () => {
     const { json } = await api.run({ code: "1" }, { traceparent: "00-not-a-trace" });
     expect(json.trace_id).toMatch(/^[0-9a-f]{32}$/);
     expect(json.trace_id).not.toBe(callers.traceId);
   });
 
-  test("is one line of the log, with ids, status, cause, phases, engine and image, and nothing of the caller's", async () => {
+  test("is one line of the log with ids, status, cause, phases, engine and image, and no content", async () => {
     const { json } = await runIt();
     await expect.poll(() => endLine(json.id)).toBeDefined();
     expect(endLine(json.id)).toMatchObject({
@@ -114,7 +114,7 @@ describe("one execution", () => {
     expect(JSON.stringify(json)).toContain(secrets.printed);
   });
 
-  test("leaves nothing of its code, output, files or names in any byte of log or traces", async () => {
+  test("leaves nothing of its code, output, files or names in log or traces", async () => {
     await expect.poll(() => collector.bodies.length).toBeGreaterThan(0);
     const everything = [...service.log, ...collector.bodies].join("\n");
     for (const [what, secret] of Object.entries(secrets))
@@ -131,7 +131,7 @@ describe("a receipt", () => {
   const cli = (...args: string[]) =>
     spawnSync(process.execPath, [join(root, "bin/code-interpreter.mjs"), ...args], { encoding: "utf8", env: {} });
 
-  test("is verified offline against code and keys, and names the image, runner and list of system calls that were used", async () => {
+  test("verifies offline against code and keys, and names the image, runner and seccomp profile", async () => {
     const { json } = await runIt();
     const receipt = await api.get(`/v1/executions/${json.id}/receipt`);
     const keys = await (await fetch(`${service.url}/v1/receipt-keys`)).text();
@@ -164,7 +164,7 @@ describe("a receipt", () => {
   });
 });
 
-test("what an organization used is counted by day", async () => {
+test("usage of an organization is counted by day", async () => {
   const other = client(service.url, await world.key("org_counted"));
   await other.run({ code: "sum(range(10**6))" });
   await other.run({ code: "1/0", stdin: "abc" });
@@ -174,7 +174,7 @@ test("what an organization used is counted by day", async () => {
   expect(json.total.cpu_seconds).toBeGreaterThan(0);
 });
 
-test("the page of the queues works in a browser that signs in with a key, within its policy and without another site", async ({ skip }) => {
+test("the queue dashboard works in a browser signed in with a key, within its content policy and without other sites", async ({ skip }) => {
   const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((path) => existsSync(path));
   skip(executablePath === undefined, "there is no Chromium here (Debian package chromium)");
   const browser = await chromium.launch({ executablePath: executablePath as string, args: ["--no-sandbox", "--disable-dev-shm-usage"] });

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type Caller, type FaultWorld, prepareFaults, until } from "../support/fault-world.ts";
+import { type Caller, type FaultWorld, prepareFaults, until } from "../support/faults/fault-world.ts";
 
 const second = "import time\nprint('began', flush=True)\ntime.sleep(1)\nprint('ended')";
 
@@ -15,7 +15,7 @@ function insist(caller: Caller, code: string): Promise<string> {
   return until("it is accepted", async () => (await world.ledger.submit(caller, { code })) ?? undefined, 60_000);
 }
 
-describe("the way to Redis", () => {
+describe("the connection to Redis", () => {
   test("slow: everything takes longer; nothing is lost", async () => {
     const { proxy, env } = await world.proxiedRedis();
     const caller = await world.caller(await world.start("all", env));
@@ -25,7 +25,7 @@ describe("the way to Redis", () => {
     expect({ ended, repeated }).toEqual({ ended: { completed: 6 }, repeated: 0 });
   });
 
-  test("cut again and again: who was refused comes again, what was accepted runs once; nothing is lost", async () => {
+  test("cut repeatedly: refused requests are retried, accepted executions run once; nothing is lost", async () => {
     const { proxy, env } = await world.proxiedRedis();
     const caller = await world.caller(await world.start("all", env));
     const cutting = (async () => {
@@ -40,7 +40,7 @@ describe("the way to Redis", () => {
     expect(ended).toEqual({ completed: 6 });
   });
 
-  test("silent, without a word to either end: other connections are opened, and the service works again; nothing is lost", async () => {
+  test("silent without being closed: new connections are opened, and the service works again; nothing is lost", async () => {
     const { proxy, env } = await world.proxiedRedis();
     const service = await world.start("all", env);
     const caller = await world.caller(service);
@@ -52,7 +52,7 @@ describe("the way to Redis", () => {
   });
 });
 
-describe("the way to the engine", () => {
+describe("the connection to the engine", () => {
   test("cut in a run: the run ends as sandbox_lost, and the next one runs; nothing is lost", async () => {
     const { proxy, env } = await world.proxiedEngine();
     const caller = await world.caller(await world.start("all", env));
@@ -66,7 +66,7 @@ describe("the way to the engine", () => {
     expect((await world.settle()).ended).toEqual({ completed: 1, "errored/sandbox_lost": 1 });
   });
 
-  test("a sandbox that never says ready is given up in time and another one is made; nothing is lost", async () => {
+  test("a sandbox that never becomes ready is abandoned in time and replaced; nothing is lost", async () => {
     const { proxy, env } = await world.proxiedEngine();
     const settings = { ...env, POOL_SIZE_MIN: "0", POOL_SIZE_MAX: "0", LIMIT_SANDBOX_START_TIMEOUT_MS_MAX: "6000" };
     const service = await world.start("all", settings);

@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { pauseContainer, sandboxesOf, testEngine, workerIdIn } from "../support/containers.ts";
-import { sandboxImage } from "../support/engine.ts";
-import { type Caller, type FaultWorld, prepareFaults, until } from "../support/fault-world.ts";
-import { type PrivateEngine, startPrivateEngine } from "../support/private-engine.ts";
-import type { ServiceProcess } from "../support/service.ts";
+import { type Caller, type FaultWorld, prepareFaults, until } from "../support/faults/fault-world.ts";
+import { pauseContainer, sandboxesOf, testEngine, workerIdIn } from "../support/sandboxes/containers.ts";
+import { sandboxImage } from "../support/sandboxes/engine.ts";
+import { type PrivateEngine, startPrivateEngine } from "../support/sandboxes/private-engine.ts";
+import type { ServiceProcess } from "../support/servers/service.ts";
 
 const PREPARE_MS = 300_000;
 const lost = ["completed", "errored/sandbox_lost"];
@@ -32,7 +32,7 @@ const begun = (id: string | null) =>
   until(`${id} prints`, async () => firstPrinted(await caller.stream(`/v1/executions/${id}/events`, {})));
 
 describe("dockerd", () => {
-  test("killed and started again in a run: the run ends as sandbox_lost, what waits runs after; nothing is lost", async () => {
+  test("restarted during a run: the run ends as sandbox_lost, waiting executions run afterwards; nothing is lost", async () => {
     const { ledger } = world;
     const running = await Promise.all(Array.from({ length: 2 }, () => ledger.submit(caller, { code: long }, { endings: lost })));
     for (const id of running) await begun(id);
@@ -65,7 +65,7 @@ describe("a container", () => {
     expect((await world.settle()).ended).toEqual({ completed: 1, "errored/sandbox_lost": 1 });
   });
 
-  test("that is paused ends at the limit of its time, and is removed; nothing is lost", async () => {
+  test("that is paused ends at its time limit and is removed; nothing is lost", async () => {
     const id = await world.ledger.submit(caller, { code: long, timeout_ms: 4_000 }, { endings: ["incomplete/timeout"] });
     await until("it runs", async () => (await status(id)).status === "in_progress");
     await pauseContainer(await busySandbox(), engine.host);
@@ -73,7 +73,7 @@ describe("a container", () => {
     expect((await world.settle()).ended).toEqual({ "incomplete/timeout": 1 });
   });
 
-  test("that is paused after its code has printed is removed as soon; nothing is lost", async () => {
+  test("that is paused after its code has printed is removed just as soon; nothing is lost", async () => {
     const id = await world.ledger.submit(caller, { code: long, timeout_ms: 4_000 }, { endings: ["incomplete/timeout"] });
     await begun(id);
     const sandbox = await busySandbox();
@@ -98,7 +98,7 @@ describe("a container", () => {
   }
 });
 
-test("the engine's disk full: what gets no sandbox waits in the queue, and runs when there is room; nothing is lost", async () => {
+test("the engine's disk full: executions without a sandbox wait in the queue and run when there is room; nothing is lost", async () => {
   const { ledger } = world;
   const free = engine.fillDisk();
   // More than stand ready.

@@ -2,8 +2,8 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type FaultWorld, prepareFaults, until } from "../support/fault-world.ts";
-import { childrenOf, commandOf, parentOf } from "../support/processes.ts";
+import { type FaultWorld, prepareFaults, until } from "../support/faults/fault-world.ts";
+import { childrenOf, commandOf, parentOf } from "../support/sandboxes/processes.ts";
 
 const second = "import time\nprint('began', flush=True)\ntime.sleep(1)\nprint('ended')";
 const FAKETIME = ["x86_64-linux-gnu", "aarch64-linux-gnu"].map((machine) => `/usr/lib/${machine}/faketime/libfaketimeMT.so.1`);
@@ -21,7 +21,7 @@ describe("the file store's disk full", () => {
     execFileSync("umount", [`${world.dataFolder}/blobs`]);
   });
 
-  test("a result says which file could not be kept, and later files are kept again; nothing is lost", async () => {
+  test("a result names the file that was not stored, and later files are stored again; nothing is lost", async () => {
     const caller = await world.caller(await world.start("all"));
     const { ledger } = world;
     const large = await ledger.post(caller, { code: "print('text')\nopen('large.bin', 'wb').write(b'x' * 4_000_000)" });
@@ -34,11 +34,11 @@ describe("the file store's disk full", () => {
 });
 
 /** The clock of the service's processes says what a file says; Redis, whose clock is the queue's, goes on. */
-describe("the clock of the service's machine set", () => {
+describe("the service's clock set", () => {
   test.each([
     ["an hour ahead", "+3600"],
     ["an hour back", "-3600"],
-  ])("%s in a run: what runs goes on or runs again, and ends; nothing is lost", async (_name, offset) => {
+  ])("%s during a run: running executions continue or run again, and end; nothing is lost", async (_name, offset) => {
     const library = FAKETIME.find((path) => existsSync(path));
     expect(library, "libfaketime, which npm test installs").toBeDefined();
     const clock = join("/tmp", `ci-clock-${process.pid}`);
@@ -63,7 +63,7 @@ describe("the clock of the service's machine set", () => {
 });
 
 describe("with ENGINE=oci", () => {
-  test("the zygotes killed while executions wait: others take their place; nothing is lost", async () => {
+  test("the zygotes killed while executions wait: new ones replace them; nothing is lost", async () => {
     world = await prepareFaults();
     const service = await world.start("all", { ENGINE: "oci", WORKER_CONCURRENCY: "2" });
     const caller = await world.caller(service);

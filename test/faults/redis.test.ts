@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type FaultWorld, prepareFaults, until } from "../support/fault-world.ts";
+import { type FaultWorld, prepareFaults, until } from "../support/faults/fault-world.ts";
 
 let world: FaultWorld;
 beforeEach(async () => {
@@ -11,7 +11,7 @@ afterEach(() => world.close());
 const second = "import time\nprint('began', flush=True)\ntime.sleep(1)\nprint('ended')";
 
 describe("Redis killed and back", () => {
-  test("before a job is added: what was refused takes no share, what was accepted ends; nothing is lost", async () => {
+  test("before a job is added: refused executions hold no quota, accepted ones end; nothing is lost", async () => {
     const { proxy, env } = await world.proxiedRedis();
     const api = await world.start("api", env);
     const caller = await world.caller(api);
@@ -30,7 +30,7 @@ describe("Redis killed and back", () => {
     expect((await world.settle()).ended).toEqual({ completed: 1 });
   });
 
-  test("during a run and when its result is stored: it ran once and its result is there; nothing is lost", async () => {
+  test("during a run and when its result is stored: it runs once and its result is stored; nothing is lost", async () => {
     const service = await world.start("all");
     const caller = await world.caller(service);
     const { ledger } = world;

@@ -1,8 +1,8 @@
 import { Redis } from "ioredis";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { VERSION } from "../../src/queue/core/version.ts";
-import { type Caller, type FaultWorld, prepareFaults, until } from "../support/fault-world.ts";
-import type { Json } from "../support/service.ts";
+import { type Caller, type FaultWorld, prepareFaults, until } from "../support/faults/fault-world.ts";
+import type { Json } from "../support/servers/service.ts";
 
 const JOBS = 10_000;
 const ORGANIZATIONS = 4;
@@ -14,7 +14,7 @@ beforeEach(async () => {
 });
 afterEach(() => world.close());
 
-test("10,000 executions queued, then every process replaced one after the other: each runs once; nothing is lost", {
+test("10,000 executions queued, then every process replaced in turn: each runs once; nothing is lost", {
   timeout: 240_000,
 }, async () => {
   const { ledger } = world;
@@ -55,7 +55,7 @@ test("10,000 executions queued, then every process replaced one after the other:
 });
 
 describe("an old and a new worker on one queue", () => {
-  test("each runs what it can read, and what only the new one can read waits for it; nothing is lost", async () => {
+  test("each runs the jobs it can read, and newer jobs wait for the new one; nothing is lost", async () => {
     const { ledger } = world;
     const caller = await world.caller(await world.start("api"));
     const redis = new Redis({ path: world.redis.url });

@@ -1,9 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { renameSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { sandboxesOf, workerIdIn } from "../support/containers.ts";
-import { type Caller, type FaultWorld, prepareFaults, until } from "../support/fault-world.ts";
-import type { Json, ServiceProcess } from "../support/service.ts";
+import { type Caller, type FaultWorld, prepareFaults, until } from "../support/faults/fault-world.ts";
+import { sandboxesOf, workerIdIn } from "../support/sandboxes/containers.ts";
+import type { Json, ServiceProcess } from "../support/servers/service.ts";
 
 const sleeping = (seconds: number, text = "ended") => `import time\nprint('began', flush=True)\ntime.sleep(${seconds})\nprint('${text}')`;
 
@@ -21,7 +21,7 @@ beforeEach(async () => {
 afterEach(() => world.close());
 
 describe("a worker killed", () => {
-  test("with one execution in each phase: each of them runs on another worker, a session's cell does not; nothing is lost", async () => {
+  test("with one execution in each phase: each runs again on another worker, except a session's cell; nothing is lost", async () => {
     const { ledger } = world;
     const api = await world.start("api");
     const caller = await world.caller(api);
@@ -65,7 +65,7 @@ describe("a worker killed", () => {
     expect({ ended, repeated }).toEqual({ ended: { completed: 6, "errored/worker_lost": 1 }, repeated: 5 });
   });
 
-  test("by its own lack of memory: its executions run on another worker; nothing is lost", async () => {
+  test("by its own memory limit: its executions run on another worker; nothing is lost", async () => {
     const { ledger } = world;
     // The code is to end by itself, however slow the machine.
     const slow = { LIMIT_RUN_TIMEOUT_MS_MAX: "120000", LIMIT_SHUTDOWN_MS_MAX: "180000" };
@@ -83,7 +83,7 @@ describe("a worker killed", () => {
 });
 
 describe("two workers on one engine", () => {
-  test("one stopped under load: what runs ends there, the rest on the other, whose sandboxes it leaves alone; nothing is lost", async () => {
+  test("one stopped under load: it finishes its executions, the other runs the rest and keeps its sandboxes; nothing is lost", async () => {
     const { ledger } = world;
     const caller = await world.caller(await world.start("api"));
     const stopped = await world.start("worker", { WORKER_CONCURRENCY: "3" });
@@ -97,7 +97,7 @@ describe("two workers on one engine", () => {
     expect({ ended, repeated }).toEqual({ ended: { completed: 18 }, repeated: 0 });
   });
 
-  test("of two services reap each their own", async () => {
+  test("of two services each reap only their own", async () => {
     const neighbour = await prepareFaults();
     try {
       const theirs = await neighbour.start("worker");
@@ -114,7 +114,7 @@ describe("two workers on one engine", () => {
 });
 
 describe("an api process killed", () => {
-  test("with waiters and streams: another one answers for it, from where the stream broke off; nothing is lost", async () => {
+  test("with waiters and streams: another one continues from where the stream broke off; nothing is lost", async () => {
     const { ledger } = world;
     await world.start("worker");
     const doomed = await world.start("api");

@@ -9,10 +9,10 @@ import { makeLog } from "../../src/observe/log.ts";
 import { makeMetrics } from "../../src/observe/metrics.ts";
 import { OciSandboxFactory } from "../../src/sandbox/oci/factory.ts";
 import type { Sandbox } from "../../src/sandbox/sandbox.ts";
-import { runtimesWanted } from "../support/engine.ts";
-import { ociBehind } from "../support/oci-behind.ts";
-import { groupsOf, processesOf, runIn } from "../support/oci-sandbox.ts";
-import { childrenOf, parentOf } from "../support/processes.ts";
+import { runtimesWanted } from "../support/sandboxes/engine.ts";
+import { ociBackend } from "../support/sandboxes/oci-backend.ts";
+import { groupsOf, processesOf, runIn } from "../support/sandboxes/oci-sandbox.ts";
+import { childrenOf, parentOf } from "../support/sandboxes/processes.ts";
 
 const limits = makeLimits();
 const never = new AbortController().signal;
@@ -20,41 +20,41 @@ const rootfs = process.env.SANDBOX_ROOTFS ?? "";
 const here = runtimesWanted.includes("runsc");
 if (!here) console.info(`gVisor as OCI runtime is not tested: the runtimes of this machine are ${runtimesWanted.join(", ")}`);
 
-describe.skipIf(!here)("a container with a kernel of its own", () => {
-  let behind: Awaited<ReturnType<typeof ociBehind>>;
+describe.skipIf(!here)("a container with its own kernel", () => {
+  let backend: Awaited<ReturnType<typeof ociBackend>>;
   beforeAll(async () => {
-    behind = await ociBehind({ rootfs, runtime: "runsc", limits, metrics: makeMetrics(), log: makeLog("silent") });
+    backend = await ociBackend({ rootfs, runtime: "runsc", limits, metrics: makeMetrics(), log: makeLog("silent") });
   });
-  afterAll(() => behind?.close());
+  afterAll(() => backend?.close());
 
   const taken: Sandbox[] = [];
   afterEach(async () => {
     for (const sandbox of taken.splice(0)) await sandbox.destroy();
   });
   async function take(memoryMb = 256): Promise<Sandbox> {
-    const sandbox = await behind.factory.create({ memoryMb }, never);
+    const sandbox = await backend.factory.create({ memoryMb }, never);
     taken.push(sandbox);
     return sandbox;
   }
 
-  test("has its runner before any code is there, and another kernel than the host's", async () => {
+  test("has its runner before any code arrives, and another kernel than the host's", async () => {
     const sandbox = await take();
     expect(await runIn(sandbox, "import os; print(os.getpid() > 1, os.getuid(), os.uname().release)")).toMatch(/^True 65532 /);
     const other = await take();
     expect(await runIn(other, "import os; print(os.uname().release)")).not.toBe(release());
   });
 
-  test("loads modules ahead when it is told to, as nothing forks them into it", async () => {
+  test("preloads modules on request, as nothing forks them into it", async () => {
     const sandbox = await take();
     await sandbox.send({ kind: "preload", head: { module: "numpy" } });
     expect(await sandbox.receive()).toMatchObject({ kind: "preloaded", head: { module: "numpy", ok: true } });
     expect(await runIn(sandbox, "import sys; print('numpy' in sys.modules)")).toBe("True");
   });
 
-  test("is joined once", async () => {
+  test("can be joined only once", async () => {
     const sandbox = await take();
     for (const kind of ["A", "P"]) {
-      const again = connect(behind.keeper.socket);
+      const again = connect(backend.keeper.socket);
       again.write(`${kind}${sandbox.id}`);
       again.resume();
       await once(again, "close");
@@ -63,7 +63,7 @@ describe.skipIf(!here)("a container with a kernel of its own", () => {
     expect(await runIn(sandbox, "print(1)")).toBe("1");
   });
 
-  test("carries more than a pipe holds, both ways", async () => {
+  test("carries more than a pipe's capacity in both directions", async () => {
     const sandbox = await take();
     const bytes = 700_000;
     expect(await runIn(sandbox, `text = ${JSON.stringify("x".repeat(bytes))}\nprint(text)`)).toHaveLength(bytes);
@@ -75,13 +75,13 @@ describe.skipIf(!here)("a container with a kernel of its own", () => {
   test.each([
     ["processes", "if os.fork() == 0: os._exit(time.sleep(60))"],
     ["threads", "threading.Thread(target=time.sleep, args=(60,), daemon=True).start()"],
-  ])("refuses %s beyond the limit, and up to it has room for what its kernel takes for them", async (_, begun) => {
+  ])("refuses %s beyond the limit, and up to it has room for its kernel's overhead", async (_, begun) => {
     const count = Number(await runIn(await take(512), refusedAfter(begun)));
     expect(count).toBeGreaterThan(limits.processesMax - 6);
     expect(count).toBeLessThan(limits.processesMax);
   });
 
-  test("is held by cgroups of its own, and its kernel is nobody on the host", async () => {
+  test("has its own cgroups, and its kernel runs as an unprivileged account on the host", async () => {
     const sandbox = await take();
     expect(groupsOf(sandbox.id).length).toBeGreaterThan(0);
     const inside = processesOf(sandbox.id).filter((pid) => !readFileSync(`/proc/${pid}/cmdline`, "utf8").startsWith("runsc-gofer"));
@@ -89,69 +89,69 @@ describe.skipIf(!here)("a container with a kernel of its own", () => {
     for (const pid of inside) expect(readFileSync(`/proc/${pid}/status`, "utf8")).toMatch(/^Uid:\s+65534\s/m);
   });
 
-  test("ends with its worker's connection, and leaves no folder, group or process", async () => {
+  test("ends with its worker's connection, and leaves no folder, cgroup or process", async () => {
     const sandbox = await take();
     const pids = processesOf(sandbox.id);
     expect(await runIn(sandbox, "import subprocess; subprocess.Popen(['sleep', '100']); print(1)")).toBe("1");
     await sandbox.destroy();
-    expect(await behind.exists(sandbox.id)).toBe(false);
+    expect(await backend.exists(sandbox.id)).toBe(false);
     expect(readdirSync("/proc").filter((name) => pids.includes(Number(name)))).toEqual([]);
   });
 
-  test("leaves nothing when what runs in it was killed from outside, and no dead process with the keeper after many inside", async () => {
+  test("leaves nothing when it is killed from outside, and no zombie at the keeper after many processes inside", async () => {
     const sandbox = await take();
-    const inside = processesOf(sandbox.id).filter((pid) => parentOf(pid) !== behind.keeper.pid);
+    const inside = processesOf(sandbox.id).filter((pid) => parentOf(pid) !== backend.keeper.pid);
     expect(inside.length).toBeGreaterThan(0);
     for (const pid of inside) process.kill(pid, "SIGKILL");
     await sandbox.destroy();
-    expect(await behind.exists(sandbox.id)).toBe(false);
+    expect(await backend.exists(sandbox.id)).toBe(false);
 
     const busy = await take();
     const code = "import os, time\nfor _ in range(20):\n    if os.fork() == 0: os._exit(time.sleep(60))\nprint(1)";
     expect(await runIn(busy, code)).toBe("1");
     await busy.destroy();
-    expect(await behind.exists(busy.id)).toBe(false);
+    expect(await backend.exists(busy.id)).toBe(false);
     // What ends a moment after its group is gone goes with the next.
     await expect
       .poll(async () => {
         await (await take()).destroy();
-        return childrenOf(behind.keeper.pid).length;
+        return childrenOf(backend.keeper.pid).length;
       })
       .toBeLessThan(5);
   });
 
-  test("whose kernel is killed is lost, and how is told", async () => {
+  test("whose kernel is killed is lost, and the cause is reported", async () => {
     const sandbox = await take();
-    await behind.kill(sandbox.id);
+    await backend.kill(sandbox.id);
     expect(await sandbox.receive()).toBeNull();
-    expect(await sandbox.end()).toMatchObject({ oomKilled: false, ...("exit_code" in behind.killedEvidence ? { exitCode: 137 } : {}) });
+    expect(await sandbox.end()).toMatchObject({ oomKilled: false, ...("exit_code" in backend.killedEvidence ? { exitCode: 137 } : {}) });
   });
 
-  test("is refused by a worker that was told of another runtime", async () => {
-    const factory = new OciSandboxFactory({ socket: behind.keeper.socket, ownKernel: false, limits, metrics: makeMetrics() });
+  test("is refused by a worker configured for another runtime", async () => {
+    const factory = new OciSandboxFactory({ socket: backend.keeper.socket, ownKernel: false, limits, metrics: makeMetrics() });
     await expect(factory.create({ memoryMb: 128 }, never)).rejects.toThrow("OCI_RUNTIME: only the keeper's is runsc");
     await factory.settled();
-    expect(await behind.containers()).toEqual([]);
+    expect(await backend.containers()).toEqual([]);
   });
 });
 
-test.skipIf(!here)("what a killed keeper leaves, a kernel of its own among it, the next one removes", async () => {
+test.skipIf(!here)("the next keeper removes what a killed one left, including a gVisor kernel", async () => {
   const options = { rootfs, runtime: "runsc", limits, metrics: makeMetrics(), log: makeLog("silent") };
-  const killed = await ociBehind(options);
+  const killed = await ociBackend(options);
   const sandbox = await killed.factory.create({ memoryMb: 128 }, never);
   const pids = processesOf(sandbox.id);
   process.kill(killed.keeper.pid, "SIGKILL");
   await expect.poll(() => sandbox.lost.aborted).toBe(true);
-  const next = await ociBehind({ ...options, state: killed.state });
+  const next = await ociBackend({ ...options, state: killed.state });
   expect(await next.exists(sandbox.id)).toBe(false);
   expect(readdirSync("/proc").filter((name) => pids.includes(Number(name)))).toEqual([]);
   await next.close();
 });
 
-test.skipIf(!here)("a keeper with gVisor says in one line what it costs", async () => {
+test.skipIf(!here)("a keeper with gVisor logs its cost in one line", async () => {
   const lines: string[] = [];
   const log = pino({ level: "info" }, { write: (line: string) => void lines.push(line) });
-  const other = await ociBehind({ rootfs, runtime: "runsc", limits, metrics: makeMetrics(), log });
+  const other = await ociBackend({ rootfs, runtime: "runsc", limits, metrics: makeMetrics(), log });
   await other.close();
   expect(lines.filter((line) => line.includes("each waiting sandbox holds an interpreter and a kernel of its own"))).toHaveLength(1);
 });

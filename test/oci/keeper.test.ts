@@ -8,10 +8,10 @@ import { makeLimits } from "../../src/domain/limits.ts";
 import { makeLog } from "../../src/observe/log.ts";
 import { makeMetrics } from "../../src/observe/metrics.ts";
 import type { Sandbox } from "../../src/sandbox/sandbox.ts";
-import { ociBehind } from "../support/oci-behind.ts";
-import { groupsOf, processesOf, runIn as run, runHead } from "../support/oci-sandbox.ts";
-import { childrenOf, commandOf, parentOf, procText } from "../support/processes.ts";
-import { startProgram } from "../support/start-program.ts";
+import { ociBackend } from "../support/sandboxes/oci-backend.ts";
+import { groupsOf, processesOf, runIn as run, runHead } from "../support/sandboxes/oci-sandbox.ts";
+import { childrenOf, commandOf, parentOf, procText } from "../support/sandboxes/processes.ts";
+import { startProgram } from "../support/servers/start-program.ts";
 
 const limits = makeLimits();
 const never = new AbortController().signal;
@@ -21,13 +21,13 @@ const ZYGOTE_FORKS_MAX = 5;
 /** Until a runtime is met at work. */
 const CONTAINERS_ASKED_MAX = 40;
 const LOOKS_EACH = 20;
-type Behind = Awaited<ReturnType<typeof ociBehind>>;
+type Backend = Awaited<ReturnType<typeof ociBackend>>;
 
-let behind: Behind;
+let backend: Backend;
 beforeAll(async () => {
-  behind = await ociBehind({ rootfs, runtime, limits, metrics: makeMetrics(), log: makeLog("silent"), zygoteForksMax: ZYGOTE_FORKS_MAX });
+  backend = await ociBackend({ rootfs, runtime, limits, metrics: makeMetrics(), log: makeLog("silent"), zygoteForksMax: ZYGOTE_FORKS_MAX });
 });
-afterAll(() => behind.close());
+afterAll(() => backend.close());
 
 const taken: Sandbox[] = [];
 afterEach(async () => {
@@ -35,13 +35,13 @@ afterEach(async () => {
 });
 
 async function take(memoryMb = 128): Promise<Sandbox> {
-  const sandbox = await behind.factory.create({ memoryMb }, never);
+  const sandbox = await backend.factory.create({ memoryMb }, never);
   taken.push(sandbox);
   return sandbox;
 }
 
 describe("a container", () => {
-  test("that waits holds one process of less than two MiB, and no interpreter", async () => {
+  test("that waits has one process of less than two MiB, and no interpreter", async () => {
     const sandbox = await take();
     const [pid, ...others] = processesOf(sandbox.id);
     expect(others).toEqual([]);
@@ -49,20 +49,20 @@ describe("a container", () => {
     expect(Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1])).toBeLessThan(2_048);
   });
 
-  test("is joined once", async () => {
+  test("can be joined only once", async () => {
     const sandbox = await take();
     expect(await run(sandbox, "print(1)")).toBe("1");
-    const again = connect(behind.keeper.socket);
+    const again = connect(backend.keeper.socket);
     again.write(`A${sandbox.id}`);
     again.resume();
     await once(again, "close");
     expect(again.bytesRead).toBe(0);
   });
 
-  test("is joined once, whoever asks at the same moment", async () => {
+  test("can be joined only once, also by concurrent requests", async () => {
     const sandbox = await take();
     const asked = Array.from({ length: 12 }, () => {
-      const connection = connect(behind.keeper.socket);
+      const connection = connect(backend.keeper.socket);
       connection.on("error", () => {});
       connection.write(`P${sandbox.id}`);
       connection.resume();
@@ -75,26 +75,26 @@ describe("a container", () => {
     served?.destroy();
   });
 
-  test("that is given back while a runner is on its way in is not mixed up with another", async () => {
+  test("that is returned while a runner enters is not confused with another", async () => {
     const stayed = await take();
     for (let round = 0; round < 20; round++) {
-      const leaving = await behind.factory.create({ memoryMb: 128 }, never);
+      const leaving = await backend.factory.create({ memoryMb: 128 }, never);
       void leaving.send({ kind: "run", head: runHead, body: Buffer.from("print('lost')") }).catch(() => {});
-      await Promise.all([leaving.destroy(), behind.factory.create({ memoryMb: 128 }, never).then((next) => next.destroy())]);
+      await Promise.all([leaving.destroy(), backend.factory.create({ memoryMb: 128 }, never).then((next) => next.destroy())]);
     }
     expect(processesOf(stayed.id)).toHaveLength(1);
     expect(await run(stayed, "import os; print(len([name for name in os.listdir('/proc') if name.isdigit()]))")).toBe("2");
   });
 
-  test("of an id that was never given is not joined", async () => {
-    const guess = connect(behind.keeper.socket);
+  test("of an unknown id is not joined", async () => {
+    const guess = connect(backend.keeper.socket);
     guess.write(`A${"0".repeat(32)}`);
     guess.resume();
     await once(guess, "close");
     expect(guess.bytesRead).toBe(0);
   });
 
-  test("has ids of the host that no other has", async () => {
+  test("has host ids that no other container has", async () => {
     const sandboxes = [await take(), await take(), await take()];
     const first = sandboxes.map(
       ({ id }) =>
@@ -106,19 +106,19 @@ describe("a container", () => {
     for (const id of first) expect(Number(id)).toBeGreaterThanOrEqual(0x2000_0000);
   });
 
-  test("leaves no folder, no group and no process", async () => {
+  test("leaves no folder, cgroup or process", async () => {
     const sandbox = await take();
     expect(await run(sandbox, "import subprocess; subprocess.Popen(['sleep', '100']); print(1)")).toBe("1");
     await sandbox.destroy();
-    expect(await behind.exists(sandbox.id)).toBe(false);
+    expect(await backend.exists(sandbox.id)).toBe(false);
   });
 });
 
 describe("the keeper", () => {
-  test("refuses memory beyond its bounds, and closes on what it does not understand", async () => {
-    await expect(behind.factory.create({ memoryMb: limits.sessionMemoryMbMax + 1 }, never)).rejects.toThrow("memory");
-    await expect(behind.factory.create({ memoryMb: limits.memoryMbMin - 1 }, never)).rejects.toThrow("memory");
-    const unknown = connect(behind.keeper.socket);
+  test("refuses memory beyond its limits, and closes the connection on an invalid request", async () => {
+    await expect(backend.factory.create({ memoryMb: limits.sessionMemoryMbMax + 1 }, never)).rejects.toThrow("memory");
+    await expect(backend.factory.create({ memoryMb: limits.memoryMbMin - 1 }, never)).rejects.toThrow("memory");
+    const unknown = connect(backend.keeper.socket);
     // It closes with bytes unread, which is a reset.
     unknown.on("error", () => {});
     unknown.write("Xrm -rf /");
@@ -127,8 +127,8 @@ describe("the keeper", () => {
     expect(unknown.bytesRead).toBe(0);
   });
 
-  test("listens to its owner alone", () => {
-    const { mode, uid } = statSync(behind.keeper.socket);
+  test("accepts only its owner", () => {
+    const { mode, uid } = statSync(backend.keeper.socket);
     expect(mode & 0o777).toBe(0o600);
     expect(uid).toBe(process.getuid?.());
   });
@@ -142,7 +142,7 @@ describe("the zygote", () => {
     expect(answers).toEqual(["0", "1", "2", "3", "4", "5"]);
   });
 
-  test("that dies takes none of its executions along", async () => {
+  test("that dies ends none of its executions", async () => {
     const sandbox = await take();
     const answer = run(sandbox, "import time; time.sleep(1); print('still here')");
     await expect.poll(() => processesOf(sandbox.id).length, { timeout: 10_000 }).toBeGreaterThan(2);
@@ -150,7 +150,7 @@ describe("the zygote", () => {
     expect(await answer).toBe("still here");
   });
 
-  test("is renewed, so that a hash seed does not live for ever", async () => {
+  test("is renewed, so that a hash seed does not live forever", async () => {
     const seen = new Set<string | null>();
     for (let execution = 0; execution < 6 * ZYGOTE_FORKS_MAX && seen.size < 2; execution++) {
       const sandbox = await take();
@@ -167,8 +167,8 @@ describe("the zygote", () => {
   });
 });
 
-test("a keeper that ends leaves nothing, and its sandboxes are lost", async () => {
-  const other = await ociBehind({ rootfs, runtime, limits, metrics: makeMetrics(), log: makeLog("silent") });
+test("a keeper that ends leaves nothing and loses its sandboxes", async () => {
+  const other = await ociBackend({ rootfs, runtime, limits, metrics: makeMetrics(), log: makeLog("silent") });
   const sandbox = await other.factory.create({ memoryMb: 128 }, never);
   const { state } = other;
   await other.keeper.stop();
@@ -179,9 +179,9 @@ test("a keeper that ends leaves nothing, and its sandboxes are lost", async () =
   await other.close();
 });
 
-test("a container that is being made while its keeper is killed is removed by the one that comes next", async () => {
+test("a container in creation when its keeper is killed is removed by the next keeper", async () => {
   const options = { rootfs, runtime, limits, metrics: makeMetrics(), log: makeLog("silent") };
-  const killed = await ociBehind(options);
+  const killed = await ociBackend(options);
   const asked: Promise<unknown>[] = [];
   let making: number | undefined;
   while (making === undefined && asked.length < CONTAINERS_ASKED_MAX) {
@@ -195,7 +195,7 @@ test("a container that is being made while its keeper is killed is removed by th
   await Promise.allSettled(asked);
   const left = await killed.containers();
   let ready = false;
-  const coming = ociBehind({ ...options, state: killed.state }).finally(() => {
+  const coming = ociBackend({ ...options, state: killed.state }).finally(() => {
     ready = true;
   });
   // It waits for the runtime, or else it does not and is there before that.
@@ -209,7 +209,7 @@ test("a container that is being made while its keeper is killed is removed by th
   await next.close();
 });
 
-test("a keeper ends with its starter, also where its folder has gone before it", async () => {
+test("a keeper ends with its parent, even if its folder is already gone", async () => {
   const state = `/run/code-interpreter-test-${randomUUID()}`;
   const program = fileURLToPath(new URL("../../dist/main/keeper.js", import.meta.url));
   const env = { ...process.env, ENGINE: "oci", OCI_STATE_DIR: state };
@@ -246,5 +246,5 @@ function waitsForLock(file: string): boolean {
 
 /** Of this keeper: children of its process. */
 function zygotes(): number[] {
-  return childrenOf(behind.keeper.pid).filter((pid) => commandOf(pid).includes("runner.oci.zygote"));
+  return childrenOf(backend.keeper.pid).filter((pid) => commandOf(pid).includes("runner.oci.zygote"));
 }

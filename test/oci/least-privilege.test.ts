@@ -5,9 +5,9 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createKey } from "../../src/keys/keys.ts";
-import { startRedis, type TestRedis } from "../support/redis.ts";
-import { client } from "../support/service.ts";
-import { endPrograms, type Started, startProgram } from "../support/start-program.ts";
+import { startRedis, type TestRedis } from "../support/redis/redis.ts";
+import { client } from "../support/servers/service.ts";
+import { endPrograms, type Started, startProgram } from "../support/servers/start-program.ts";
 
 /** Accounts without a name, a home or a file: the service's, and one that has nothing to do with it. */
 const SERVICE_UID = 64_001;
@@ -43,19 +43,19 @@ afterAll(async () => {
   for (const path of [folder, dirname(socket)]) await rm(path, { recursive: true, force: true });
 });
 
-test("a service without any right of root runs code in sandboxes of a keeper that has them", async () => {
+test("a service without root privileges runs code in sandboxes of a privileged keeper", async () => {
   const { json } = await call.run({ code: "import os; print(os.getuid(), 6 * 7)" });
   expect(json).toMatchObject({ status: "completed", outputs: [{ text: "65532 42" }], usage: { engine: "oci" } });
 });
 
-test("its process has another account than root, and no capability", async () => {
+test("its process is not root and has no capability", async () => {
   const status = await readFile(`/proc/${service.child.pid}/status`, "utf8");
   expect(/^Uid:\s+(.*)$/m.exec(status)?.[1]?.split(/\s+/)).toEqual(Array(4).fill(String(SERVICE_UID)));
   for (const set of ["CapInh", "CapPrm", "CapEff", "CapAmb"]) expect(status).toMatch(new RegExp(`^${set}:\\s+0+$`, "m"));
   expect(service.log.join("\n")).toContain(`at ${socket}`);
 });
 
-test("the keeper's socket is the service's alone", async () => {
+test("only the service can open the keeper's socket", async () => {
   const { mode, uid } = await stat(socket);
   expect([mode & 0o777, uid]).toEqual([0o600, SERVICE_UID]);
   const connects = `require("node:net").connect(${JSON.stringify(socket)}).on("error", (error) => console.log(error.code)).on("connect", () => process.exit(7))`;
@@ -63,7 +63,7 @@ test("the keeper's socket is the service's alone", async () => {
   expect([stranger.stdout.trim(), stranger.status]).toEqual(["EACCES", 0]);
 });
 
-test("a keeper does not start in a folder that others could have filled", async () => {
+test("a keeper does not start in a folder that others can write", async () => {
   const foreign = await mkdtemp(join(tmpdir(), "ci-foreign-"));
   await chown(foreign, STRANGER_UID, STRANGER_UID);
   const env = { ...process.env, ENGINE: "oci", METRICS_PORT: "0", OCI_STATE_DIR: foreign };

@@ -6,9 +6,9 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { createKey } from "../../src/keys/keys.ts";
-import { startRedis, type TestRedis } from "../support/redis.ts";
-import { client } from "../support/service.ts";
-import { endPrograms, type Started, startProgram } from "../support/start-program.ts";
+import { startRedis, type TestRedis } from "../support/redis/redis.ts";
+import { client } from "../support/servers/service.ts";
+import { endPrograms, type Started, startProgram } from "../support/servers/start-program.ts";
 
 /** An account that has nothing but a delegated group, and ids in /etc/subuid. */
 const ACCOUNT = { name: "ci-rootless", uid: 64_010, firstId: 1_000_000, ids: 65_536 };
@@ -44,7 +44,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-describe.skipIf(lack !== null)("a service that is an ordinary account, keeper and all", () => {
+describe.skipIf(lack !== null)("a service and keeper without root", () => {
   let redis: TestRedis;
   let call: ReturnType<typeof client>;
   let service: Started;
@@ -73,12 +73,12 @@ describe.skipIf(lack !== null)("a service that is an ordinary account, keeper an
     await vi.waitFor(() => removeGroups(group), { timeout: 10_000 });
   });
 
-  test("proves its sandboxes, and runs code in them", async () => {
+  test("verifies its sandboxes and runs code in them", async () => {
     const { json } = await call.run({ code: "import os; print(os.getuid(), 6 * 7)" });
     expect(json).toMatchObject({ status: "completed", outputs: [{ text: "65532 42" }], usage: { engine: "oci" } });
   });
 
-  test("has no process of root, and sandboxes of ids that are the account's and nobody else's", async () => {
+  test("has no root process, and sandboxes with the account's own subordinate ids", async () => {
     const running = call.run({ code: "import time; time.sleep(3)" });
     await expect.poll(() => accountsBelow(group).some((uid) => uid >= ACCOUNT.firstId)).toBe(true);
     const accounts = accountsBelow(group);
@@ -92,7 +92,7 @@ describe.skipIf(lack !== null)("a service that is an ordinary account, keeper an
     expect(json).toMatchObject({ status: "incomplete", cause: "memory" });
   });
 
-  test("gets another keeper when its own dies, below the same group", async () => {
+  test("gets a new keeper when its own dies, below the same cgroup", async () => {
     const keeper = pidsBelow(group).find((pid) => textOf(`/proc/${pid}/cmdline`).includes("keeper.py"));
     process.kill(keeper as number, "SIGKILL");
     await expect
@@ -102,7 +102,7 @@ describe.skipIf(lack !== null)("a service that is an ordinary account, keeper an
   });
 });
 
-test.skipIf(lack === null)("an ordinary account is told in one line what it lacks for a keeper of its own", () => {
+test.skipIf(lack === null)("an ordinary account gets one line that names what it lacks for a keeper", () => {
   console.info(`a keeper without root is not tried: this machine has no ${lack}; "npm test -- own-linux" tries it in a Linux that has`);
   const [program, ...args] = asAccount("keeper", null);
   const { status, stderr } = spawnSync(program as string, args, { env: environment(), encoding: "utf8", timeout: 60_000 });
@@ -112,7 +112,7 @@ test.skipIf(lack === null)("an ordinary account is told in one line what it lack
   expect(lines[0]).toMatch(/cgroup version 2 alone|the controllers|newuidmap/);
 });
 
-test("a socket for somebody else is not to be had from a keeper that is an ordinary account", async () => {
+test("a keeper without root cannot open a socket for another account", async () => {
   const [program, ...args] = asAccount("keeper", null);
   const env = { ...environment(), KEEPER_OWNER_UID: "1" };
   const { status, stderr } = spawnSync(program as string, args, { env, encoding: "utf8", timeout: 60_000 });

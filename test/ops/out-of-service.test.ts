@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { type DockerProxy, startDockerProxy } from "../support/docker-proxy.ts";
-import { client, prepareService, type ServiceProcess, type TestService } from "../support/service.ts";
+import { type DockerProxy, startDockerProxy } from "../support/servers/docker-proxy.ts";
+import { client, prepareService, type ServiceProcess, type TestService } from "../support/servers/service.ts";
 
 /** An engine whose containers lose a wall while a worker serves, as by a change of its settings or of its runtime. */
 let engine: DockerProxy;
@@ -21,7 +21,7 @@ const checksOf = async (service: ServiceProcess) => {
 };
 const metricsOf = async (service: ServiceProcess) => (await fetch(`${service.operationsUrl}/metrics`)).text();
 
-test("a worker whose sandboxes lose a wall goes out of service; another takes what comes", async () => {
+test("a worker whose sandboxes lose a protection goes out of service, and another takes over", async () => {
   const env = { POOL_SIZE_MIN: "1", POOL_SIZE_MAX: "1", LIMIT_SELF_CHECK_INTERVAL_MS: "200" };
   const api = await world.start("api");
   const worker = await world.start("worker", { ...env, DOCKER_HOST: engine.host });
@@ -53,7 +53,7 @@ test("a worker whose sandboxes lose a wall goes out of service; another takes wh
   expect(await worker.stop()).toBe(0);
 }, 120_000);
 
-test("a worker whose sandboxes have a network does not begin to serve", async () => {
+test("a worker whose sandboxes have a network does not start to serve", async () => {
   engine.weaken((options) => {
     (options.HostConfig ?? {}).NetworkMode = "host";
     options.NetworkDisabled = false;

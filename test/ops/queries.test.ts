@@ -2,10 +2,10 @@ import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import http from "node:http";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { type ModelServer, startModelServer } from "../support/model-server.ts";
-import { startPrometheus, type TestPrometheus } from "../support/prometheus.ts";
-import { client, prepareService, type ServiceProcess, type TestService } from "../support/service.ts";
-import { alerts, commandsOf, inputsOf, panels, records, runbooks } from "../support/watch.ts";
+import { alerts, commandsOf, inputsOf, panels, records, runbooks } from "../support/checks/ops-files.ts";
+import { type ModelServer, startModelServer } from "../support/servers/model-server.ts";
+import { startPrometheus, type TestPrometheus } from "../support/servers/prometheus.ts";
+import { client, prepareService, type ServiceProcess, type TestService } from "../support/servers/service.ts";
 
 /** An api and a worker under a mixed load that goes on, and a real Prometheus that scrapes them. */
 let world: TestService;
@@ -107,25 +107,31 @@ test.each(alerts.flatMap(({ alert, expr }) => inputsOf(expr).map((input) => [ale
 const firstStep = (command: string) => command.split(" | ").slice(0, 2).join(" | ");
 const asked = [...runbooks].flatMap(([name, text]) => commandsOf(text).map((command) => [name, firstStep(command)] as const));
 
-test.each(asked.filter(([, command]) => command.startsWith("curl ")))("the runbook %s asks what a process answers: %s", (_, command) => {
-  const answers = world.processes.map(({ operationsUrl }) => shell(command.replace("http://127.0.0.1:9090", operationsUrl)));
-  expect(answers.join("")).not.toBe("");
-});
+test.each(asked.filter(([, command]) => command.startsWith("curl ")))(
+  "a process answers the command of the runbook %s: %s",
+  (_, command) => {
+    const answers = world.processes.map(({ operationsUrl }) => shell(command.replace("http://127.0.0.1:9090", operationsUrl)));
+    expect(answers.join("")).not.toBe("");
+  },
+);
 
-test.each(asked.filter(([, command]) => command.startsWith("redis-cli ")))("the runbook %s asks what Redis answers: %s", (_, command) => {
-  expect(shell(command.replace('-u "$REDIS_URL"', `-s ${world.redis.url}`))).not.toBe("");
-});
+test.each(asked.filter(([, command]) => command.startsWith("redis-cli ")))(
+  "Redis answers the command of the runbook %s: %s",
+  (_, command) => {
+    expect(shell(command.replace('-u "$REDIS_URL"', `-s ${world.redis.url}`))).not.toBe("");
+  },
+);
 
 /** What a line of a shell prints; nothing when its last command finds nothing. */
 function shell(line: string): string {
   return execFileSync("sh", ["-c", `${line} || true`], { encoding: "utf8" });
 }
 
-test("Prometheus itself finds every rule healthy", async () => {
+test("Prometheus reports every rule as healthy", async () => {
   for (const { alert, expr } of alerts) await expect(prometheus.query(expr), alert).resolves.toBeInstanceOf(Array);
 });
 
-test("no page fires while the service serves", async () => {
+test("no paging alert fires while the service works", async () => {
   const fatal = ["IsolationBroken", "NoWorkerServes", "ProcessDown", "RedisAway", "EngineAway", "ResultsNotStored", "QueueStuck"];
   for (const { expr } of alerts.filter(({ alert }) => fatal.includes(alert))) expect(await prometheus.query(expr)).toEqual([]);
 });

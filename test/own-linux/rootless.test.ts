@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { interpreterOf } from "../../src/sandbox/oci/keeper.ts";
 
-/** A kernel as a process, with cgroup version 2 alone; the machine's files are its files, and it writes none. */
+/** A Linux kernel as a process with cgroup version 2 alone. It mounts the machine's files read-only. */
 const OWN_LINUX = "/usr/bin/linux.uml";
 const TIMEOUT_MS = 540_000;
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 test(
-  "a keeper without root holds what test/oci/rootless.test.ts asks of it",
+  "a keeper without root passes test/oci/rootless.test.ts",
   async () => {
     const init = join(folder, "init");
     await writeFile(init, firstProgram(), { mode: 0o755 });

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { FaultWorld } from "../support/fault-world.ts";
-import type { ServiceProcess } from "../support/service.ts";
-import type { TcpProxy } from "../support/tcp-proxy.ts";
+import type { FaultWorld } from "../support/faults/fault-world.ts";
+import type { ServiceProcess } from "../support/servers/service.ts";
+import type { TcpProxy } from "../support/servers/tcp-proxy.ts";
 import type { Random } from "./random.ts";
 
 const REDIS_AWAY_MS = 2_000;
 
-/** The part of the service that faults may hit: one api and one worker, each replaced when it is ended. */
+/** The processes that faults may hit: one api and one worker, each replaced when killed. */
 export interface Victims {
   api: ServiceProcess;
   worker: ServiceProcess;
@@ -32,7 +32,7 @@ const faults: Record<string, Fault> = {
   "way to the engine cut": async (_, { engine }) => engine.cut(),
 };
 
-/** Each kind of fault in turn, in an order that the seed decides, until `end`; counts what it did. */
+/** Injects each kind of fault in turn, in an order given by the seed, until `end`; counts them. */
 export async function injectFaults(world: FaultWorld, victims: Victims, random: Random, pauseMs: number, end: number) {
   const counts: Record<string, number> = {};
   let left: string[] = [];
@@ -47,7 +47,7 @@ export async function injectFaults(world: FaultWorld, victims: Victims, random: 
   return counts;
 }
 
-/** The successor first for an api: somebody has to answer. */
+/** An api's successor starts first, so that requests are always answered. */
 async function replace(victims: Victims, command: "api" | "worker", end: (victim: ServiceProcess) => Promise<unknown>): Promise<void> {
   const victim = victims[command];
   victims[command] = await victims.start(command);

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ServiceProcess } from "../support/service.ts";
+import type { ServiceProcess } from "../support/servers/service.ts";
 
 const SAMPLE_MS = 2_000;
 const MIB = 2 ** 20;
-/** Of what it held in the first half: more than this is a leak, less is the collector's mood. */
+/** Growth relative to the first half: more is a leak, less is variance of the garbage collector. */
 const GROWTH_MAX = { share: 1.3, mib: 32 };
 
 export interface Course {
@@ -13,7 +13,7 @@ export interface Course {
   flat: boolean;
 }
 
-/** Heap of processes that live through it all. The lowest of each half is what is left after a collection. */
+/** Heap of processes that run the whole time. The minimum of each half is the heap after a collection. */
 export async function watchMemory(processes: Record<string, ServiceProcess>, end: number): Promise<Course[]> {
   const samples: Record<string, number[]> = {};
   while (performance.now() < end) {

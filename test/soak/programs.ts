@@ -1,4 +1,4 @@
-import type { Ending } from "../support/ledger.ts";
+import type { Ending } from "../support/faults/ledger.ts";
 
 export interface Program {
   readonly name: string;
@@ -12,7 +12,7 @@ const program = (name: string, code: string, endings: readonly Ending[] = ["comp
   endings,
 });
 
-/** What backend services send, and how it ends. */
+/** Programs of honest callers and their ends. */
 export const honest: readonly Program[] = [
   program("print", "print(6 * 7)"),
   program("result", "sum(range(1000))"),
@@ -26,7 +26,7 @@ export const honest: readonly Program[] = [
 
 const any = ["completed", "failed", "incomplete"] as const;
 
-/** What strangers send. How it ends is between it and the kernel; that it ends, and alone, is not. */
+/** Hostile programs. Their ends depend on the kernel, but each must end without affecting others. */
 export const hostile: readonly Program[] = [
   program("memory", "x = []\nwhile True:\n    x.append(bytearray(10_000_000))", ["incomplete/memory"]),
   program("forks", "import os\nwhile True:\n    os.fork()", any, { timeout_ms: 3_000 }),

@@ -1,4 +1,4 @@
-/** Numbers that look like chance and are the same for the same seed (mulberry32). */
+/** Random numbers, reproducible by seed (mulberry32). */
 export class Random {
   #state: number;
 

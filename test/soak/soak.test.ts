@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Caller, type FaultWorld, prepareFaults } from "../support/fault-world.ts";
-import type { Ending } from "../support/ledger.ts";
+import { type Caller, type FaultWorld, prepareFaults } from "../support/faults/fault-world.ts";
+import type { Ending } from "../support/faults/ledger.ts";
 import { injectFaults, type Victims } from "./fault-injection.ts";
 import { watchMemory } from "./memory.ts";
 import { honest, hostile } from "./programs.ts";
@@ -11,9 +11,9 @@ const seed = Number(process.env.SOAK_SEED ?? "1");
 const LANES = 6;
 const ORGANIZATIONS = ["org_a", "org_b", "org_c", "org_d"];
 const FAULT_EVERY_MS = 12_000;
-/** For what waits at the end, and for the last of it to go. */
+/** Time for executions that still wait at the end, and for their removal. */
 const SETTLE_MS = 5 * 60_000;
-/** What faults make of an execution: true words, all of them. */
+/** Ends of an execution that faults may cause. */
 const byFault: readonly Ending[] = ["errored/sandbox_lost", "errored/worker_lost", "errored/timeout"];
 
 let world: FaultWorld;
@@ -61,7 +61,7 @@ test(`${minutes} minutes of mixed load with faults: submitted = ended, nothing i
   expect(submitted).toBeGreaterThan(0);
   expect(memory.filter(({ flat }) => !flat)).toEqual([]);
 
-  /** One caller after another, as long as it goes on: through either api, for any organization. */
+  /** Sends executions until the end, through either api, for any organization. */
   async function lane(own: Random, until: number): Promise<void> {
     while (performance.now() < until) {
       const service = own.chance(0.5) ? steady.api : victims.api;
@@ -87,7 +87,7 @@ async function execute(caller: Caller, own: Random): Promise<void> {
   }
 }
 
-/** Cells of one session, whose effects stay: none of them may run twice. */
+/** Cells of one session. Their effects persist, so none may run twice. */
 async function useSession(caller: Caller, own: Random): Promise<void> {
   const made = await caller.call("POST", "/v1/containers", { name: "soak" }).catch(() => null);
   const container = made?.json?.id;

@@ -79,10 +79,22 @@ def become_python(descriptors: tuple[int, ...]) -> None:
     _set_interpreter()
 
 
-def apply_request(bounds: Mapping[str, Any]) -> None:
-    """Sets the arguments and environment variables of the request."""
+def apply_request(bounds: Mapping[str, Any]) -> dict[str, str | None]:
+    """Sets the arguments and environment variables of the request. Returns those variables as they were before."""
     sys.argv[1:] = bounds.get("args", [])
-    os.environ.update(bounds.get("env", {}))
+    env = bounds.get("env", {})
+    before = {name: os.environ.get(name) for name in env}
+    os.environ.update(env)
+    return before
+
+
+def restore_environment(before: Mapping[str, str | None]) -> None:
+    """Undoes the variables of a request, which may be secrets: the next cell does not see them."""
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 def _receive_run() -> tuple[str, dict[str, Any]]:
@@ -171,7 +183,8 @@ def _end_on_signal(_number: int, _frame: object) -> None:
 
 def _set_interpreter() -> None:
     sys.argv = ["<cell>"]
-    sys.path.insert(0, "")
+    # Last: an uploaded random.py is importable as nothing else, and no module of ours or of a library is looked for there first.
+    sys.path.append("")
     # Normally made by `site`, which the supervisor does not import.
     builtins.exit = _sitebuiltins.Quitter("exit", "Ctrl-D (i.e. EOF)")
     builtins.quit = _sitebuiltins.Quitter("quit", "Ctrl-D (i.e. EOF)")

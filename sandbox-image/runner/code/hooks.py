@@ -114,10 +114,18 @@ def _connect_pyplot(module: Any, _display: Display) -> None:
     module.switch_backend = switch
 
 
+def _connect_flags(module: Any, _display: Display) -> None:
+    """Keeps the runner's own interpreter flags, -I and -S, from processes that libraries start: they would find no packages."""
+    if "_args_from_interpreter_flags" in module.__dict__:
+        module._args_from_interpreter_flags = list
+
+
 _CONNECT: dict[str, Connect] = {
     "matplotlib": _connect_matplotlib,
     "matplotlib.pyplot": _connect_pyplot,
     "IPython.core.display_functions": _connect_ipython,
     "plotly.io._renderers": _connect_plotly,
     "PIL.Image": _connect_pillow,
+    "subprocess": _connect_flags,
+    "multiprocessing.util": _connect_flags,
 }

@@ -8,7 +8,7 @@ import os
 import sys
 
 from runner.code.cell import EXIT_INTERRUPTED, run_cell
-from runner.code.child import CHANNEL_FD, EX_SOFTWARE, apply_request, become_python
+from runner.code.child import CHANNEL_FD, EX_SOFTWARE, apply_request, become_python, restore_environment
 from runner.code.finalization import end_program, finalize, flush_open_files
 from runner.wire import jsontext, protocol
 from runner.wire.channel import Channel
@@ -49,7 +49,7 @@ def _run(cell: protocol.Frame, channel: Channel) -> int:
     """Runs one cell. An interrupt may arrive during the cell, and never between two cells."""
     code = EXIT_INTERRUPTED
     bounds = cell.head
-    apply_request(bounds)
+    before = apply_request(bounds)
     try:
         _signal.signal(_signal.SIGINT, _signal.default_int_handler)
         channel.send(protocol.CELL_BEGIN, jsontext.spell({"cell": bounds.get("cell")}))
@@ -59,6 +59,7 @@ def _run(cell: protocol.Frame, channel: Channel) -> int:
         _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
     except KeyboardInterrupt:
         _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
+    restore_environment(before)
     return code
 
 

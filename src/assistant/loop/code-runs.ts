@@ -30,7 +30,7 @@ export interface ResponseRun {
   signal: AbortSignal;
 }
 
-/** A response can not be brought to an answer. The message is for the caller. */
+/** The response cannot be completed. The message is for the caller. */
 export class ResponseFailed extends Error {
   override name = "ResponseFailed";
   readonly code: FailureCode;
@@ -41,7 +41,7 @@ export class ResponseFailed extends Error {
   }
 }
 
-/** The code of one response: each block in the response's session, its outputs as the model and the caller get them. */
+/** Runs the code of one response in its session, and formats the outputs for the model and for the caller. */
 export class CodeRuns {
   readonly #context: CodeRunContext;
   readonly #response: StoredResponse;
@@ -61,7 +61,7 @@ export class CodeRuns {
     for (const item of conversation) if (item.type === "code_call") this.#noteFiles(item);
     this.#session = new SessionUse(context.sessions, {
       organization: response.organization,
-      given: response.settings.container,
+      named: response.settings.container,
       previous: response.containerId,
       placedFileIds: response.placedFileIds,
       memoryMb: response.settings.memoryMb,
@@ -78,13 +78,13 @@ export class CodeRuns {
     return this.#hasRun;
   }
 
-  /** Runs one block of code to its end, or says why it does not. Rejects when the response can not go on. */
+  /** Runs one block of code, or ends its call with the reason why not. Rejects when the response cannot continue. */
   async run({ call, code }: WrittenCode): Promise<void> {
     const { codeBytesMax } = this.#context.limits;
-    if (code === null) return this.endUnrun(call, "failed", notes.badArguments);
-    if (code.trim() === "") return this.endUnrun(call, "failed", notes.emptyCode);
-    if (Buffer.byteLength(code) > codeBytesMax) return this.endUnrun(call, "failed", codeTooLong(codeBytesMax));
-    if (!this.hasCallsLeft) return this.endUnrun(call, "incomplete", notes.callBound);
+    if (code === null) return this.skipCall(call, "failed", notes.badArguments);
+    if (code.trim() === "") return this.skipCall(call, "failed", notes.emptyCode);
+    if (Buffer.byteLength(code) > codeBytesMax) return this.skipCall(call, "failed", codeTooLong(codeBytesMax));
+    if (!this.hasCallsLeft) return this.skipCall(call, "incomplete", notes.callBound);
     this.#calls += 1;
     this.#writer.interpreting(call);
     const execution = await this.#execute(call, code);
@@ -99,12 +99,12 @@ export class CodeRuns {
     this.#writer.endCall(call, itemStatuses[execution.status]);
   }
 
-  endUnrun(call: CodeCall, status: "failed" | "incomplete", told: string): void {
-    call.told = `[${told}]`;
+  skipCall(call: CodeCall, status: "failed" | "incomplete", note: string): void {
+    call.told = `[${note}]`;
     this.#writer.endCall(call, status);
   }
 
-  /** The session that code runs in, made or taken over when it is first asked for. */
+  /** The id of the session that the code runs in. It is created or continued on the first call. */
   async container(): Promise<string> {
     try {
       const id = await this.#session.ensure();
@@ -116,7 +116,7 @@ export class CodeRuns {
     }
   }
 
-  /** The protocol takes images from users only, so what code drew follows as a message of its own. */
+  /** Images that the code made, as a user message: the chat protocol accepts images only from users. */
   async imagesOf(calls: readonly CodeCall[]): Promise<ChatMessage | null> {
     if (!this.#context.seesImages) return null;
     const ids = calls.flatMap((call) => call.outputs.flatMap((output) => (output.type === "image" ? [output.file_id] : [])));
@@ -132,16 +132,16 @@ export class CodeRuns {
     return { role: "user", content: [{ type: "text", text: "[Images that the code produced:]" }, ...parts] };
   }
 
-  /** The response has ended. */
+  /** Call when the response has ended. */
   release(): Promise<void> {
     return this.#session.release();
   }
 
-  /** Runs in the response's session; in a new one when that has gone meanwhile and may be replaced. */
+  /** Runs the code in the response's session. If the session is gone and may be replaced, retries once in a new one. */
   async #execute(call: CodeCall, code: string): Promise<Execution> {
     for (let isSecond = false; ; isSecond = true) {
       try {
-        // An earlier block of the same turn may have lost the session since this one was announced.
+        // An earlier block of the same turn may have lost the session.
         call.containerId = await this.container();
         const wanted = { organization: this.#response.organization, container: call.containerId, code, responseId: this.#response.id };
         const onOutput = this.#response.dialect === "own" ? { onOutput: this.#writer.codeOutput.bind(this.#writer, call) } : {};
@@ -170,7 +170,7 @@ const itemStatuses = {
   errored: "failed",
 } as const satisfies Record<Execution["status"], CodeCall["status"]>;
 
-/** What queue and sessions refuse with, as the response's own end. */
+/** Turns an error of the queue or the sessions into the failure of the response. */
 function failureOf(error: unknown): unknown {
   if (!(error instanceof ServiceError)) return error;
   switch (error.code) {

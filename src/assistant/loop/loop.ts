@@ -14,7 +14,7 @@ export interface LoopContext extends CodeRunContext {
 
 export type LoopEnd = "completed" | { incomplete: IncompleteReason };
 
-/** Model, code, model, …: one response from its conversation to its answer. Throws ResponseFailed, ModelFailed, or the signal's reason. */
+/** Alternates between model and code until the model answers. Throws ResponseFailed, ModelFailed, or the signal's reason. */
 export function runLoop(context: LoopContext, run: ResponseRun): Promise<LoopEnd> {
   return new Loop(context, run).run();
 }
@@ -26,9 +26,9 @@ class Loop {
   readonly #signal: AbortSignal;
   readonly #code: CodeRuns;
   readonly #messages: ChatMessage[];
-  /** Turns in a row in which the model did not do what it was told to. */
-  #disobeyed = 0;
-  /** Some servers refuse a forced tool choice; then words have to do. */
+  /** Consecutive turns in which the model ignored an instruction. */
+  #ignoredTurns = 0;
+  /** False once the server has refused a forced tool choice. Then a note instructs the model instead. */
   #canForce = true;
 
   constructor(context: LoopContext, run: ResponseRun) {
@@ -89,7 +89,7 @@ class Loop {
       const isRefused = error instanceof ModelFailed && (error.status === 400 || error.status === 422);
       if (!isRefused || !this.#mustRunCode || !this.#canForce || this.#response.output.length > output) throw error;
       this.#canForce = false;
-      this.#tell(notes.runCodeFirst);
+      this.#addNote(notes.runCodeFirst);
       return this.#turn(isFirst);
     }
   }
@@ -105,10 +105,10 @@ class Loop {
     return { model, messages: this.#messages, tools, toolChoice, tokensMax, passed };
   }
 
-  /** What the turn comes to: the response's end, or null for another turn. */
+  /** The end of the response, or null for another turn. */
   async #afterTurn(turn: Turn): Promise<LoopEnd | null> {
     if (turn.finish !== "stop") {
-      for (const { call } of turn.code) this.#code.endUnrun(call, "incomplete", notes.badArguments);
+      for (const { call } of turn.code) this.#code.skipCall(call, "incomplete", notes.badArguments);
       return { incomplete: turn.finish === "length" ? "max_output_tokens" : "content_filter" };
     }
     if (turn.code.length > 0) {
@@ -116,7 +116,7 @@ class Loop {
       return turn.functions.length > 0 ? "completed" : null;
     }
     if (turn.functions.length > 0) return "completed";
-    if (this.#mustRunCode) return this.#insist(notes.runCodeFirst, "code_not_run");
+    if (this.#mustRunCode) return this.#repeatTurn(notes.runCodeFirst, "code_not_run");
     if (turn.refused.length > 0) return this.#refuseTools(turn);
     if (turn.message === null) {
       const empty = this.#writer.beginMessage();
@@ -126,20 +126,20 @@ class Loop {
     return "completed";
   }
 
-  /** The model called tools that there are not, or that are off: nothing ran, and it is told so. */
+  /** The model called tools that do not exist or are off. Nothing ran; the model gets a note. */
   #refuseTools(turn: Turn): LoopEnd | null {
     if (turn.text !== "") this.#messages.push({ role: "assistant", content: turn.text });
     const isCode = turn.refused.includes(TOOL_NAME);
-    if (!isCode) return this.#insist(unknownTool(turn.refused[0] ?? ""), "model_broken_answer");
-    if (this.#response.settings.mode === "off") return this.#insist(notes.toolIsOff, "code_not_allowed");
-    if (this.#disobeyed >= this.#context.limits.codeForcedRetriesMax) return { incomplete: "max_tool_calls" };
-    return this.#insist(notes.noMoreCalls, "code_not_run");
+    if (!isCode) return this.#repeatTurn(unknownTool(turn.refused[0] ?? ""), "model_broken_answer");
+    if (this.#response.settings.mode === "off") return this.#repeatTurn(notes.toolIsOff, "code_not_allowed");
+    if (this.#ignoredTurns >= this.#context.limits.codeForcedRetriesMax) return { incomplete: "max_tool_calls" };
+    return this.#repeatTurn(notes.noMoreCalls, "code_not_run");
   }
 
-  #insist(note: string, failure: "code_not_run" | "code_not_allowed" | "model_broken_answer"): null {
-    this.#disobeyed += 1;
-    if (this.#disobeyed > this.#context.limits.codeForcedRetriesMax) throw new ResponseFailed(failure, insistFailures[failure]);
-    this.#tell(note);
+  #repeatTurn(note: string, failure: "code_not_run" | "code_not_allowed" | "model_broken_answer"): null {
+    this.#ignoredTurns += 1;
+    if (this.#ignoredTurns > this.#context.limits.codeForcedRetriesMax) throw new ResponseFailed(failure, ignoredFailures[failure]);
+    this.#addNote(note);
     return null;
   }
 
@@ -149,19 +149,19 @@ class Loop {
     this.#messages.push(...codeCallMessages(calls, turn.text === "" ? null : turn.text));
     const images = await this.#code.imagesOf(calls);
     if (images !== null) this.#messages.push(images);
-    if (!this.#mustRunCode) this.#disobeyed = 0;
-    else if (!this.#takesCode) throw new ResponseFailed("code_not_run", insistFailures.code_not_run);
-    else this.#insist(notes.runCodeFirst, "code_not_run");
-    if (!this.#takesCode) this.#tell(notes.noMoreCalls);
+    if (!this.#mustRunCode) this.#ignoredTurns = 0;
+    else if (!this.#takesCode) throw new ResponseFailed("code_not_run", ignoredFailures.code_not_run);
+    else this.#repeatTurn(notes.runCodeFirst, "code_not_run");
+    if (!this.#takesCode) this.#addNote(notes.noMoreCalls);
   }
 
-  #tell(note: string): void {
+  #addNote(note: string): void {
     this.#messages.push({ role: "user", content: `[${note}]` });
   }
 }
 
-const insistFailures = {
-  code_not_run: "The model was told to run code before it answers, and did not. Use another model, or the mode auto.",
-  code_not_allowed: "The model called the code interpreter again and again although it is off. Use another model, or the mode auto.",
-  model_broken_answer: "The model called a tool that there is not again and again.",
+const ignoredFailures = {
+  code_not_run: "The model did not run code before its answer, although it was instructed to. Use another model, or the mode auto.",
+  code_not_allowed: "The model repeatedly called the code interpreter although it is off. Use another model, or the mode auto.",
+  model_broken_answer: "The model repeatedly called a tool that does not exist.",
 } as const;

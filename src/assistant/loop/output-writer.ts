@@ -5,22 +5,22 @@ import type { StoredResponse } from "../views/response.ts";
 import { ownOutput, type ResponseEvent, type View, viewOfCitation, viewOfItem, viewOfPart, viewOfResponse } from "../views/views.ts";
 
 /**
- * Writes a response's output items and tells of each step, in the order and with the fields that strict clients check: an item is appended
- * before anything is said of it, a part before its text, and every index is that of the array as it stands.
+ * Writes a response's output items and emits an event for each step, in the order and with the fields that strict clients check: an item is
+ * added before its other events, a part before its text, and every index is the index in the current array.
  */
 export class OutputWriter {
   readonly #response: StoredResponse;
-  readonly #tell: (event: ResponseEvent) => void;
+  readonly #onEvent: (event: ResponseEvent) => void;
   #sequence = 0;
 
-  constructor(response: StoredResponse, tell: (event: ResponseEvent) => void) {
+  constructor(response: StoredResponse, onEvent: (event: ResponseEvent) => void) {
     this.#response = response;
-    this.#tell = tell;
+    this.#onEvent = onEvent;
   }
 
   /** response.created, .queued, .in_progress, .completed, .failed, .incomplete */
   responseIs(state: "created" | "queued" | "in_progress" | "completed" | "failed" | "incomplete" | "cancelled"): void {
-    this.#say(`response.${state}`, { response: viewOfResponse(this.#response) });
+    this.#emit(`response.${state}`, { response: viewOfResponse(this.#response) });
   }
 
   beginMessage(): Message {
@@ -34,17 +34,17 @@ export class OutputWriter {
     const at = { ...this.#at(message), content_index: message.parts.indexOf(part) };
     if (part.type === "text") {
       part.text += delta;
-      this.#say("response.output_text.delta", { ...at, delta, logprobs: [] });
+      this.#emit("response.output_text.delta", { ...at, delta, logprobs: [] });
     } else {
       part.refusal += delta;
-      this.#say("response.refusal.delta", { ...at, delta });
+      this.#emit("response.refusal.delta", { ...at, delta });
     }
   }
 
   endMessage(message: Message, status: ItemStatus, citationsOf: (text: string) => Citation[]): void {
     this.#endPart(message, citationsOf);
     message.status = status;
-    this.#say("response.output_item.done", { output_index: this.#indexOf(message), item: this.#view(message) });
+    this.#emit("response.output_item.done", { output_index: this.#indexOf(message), item: this.#view(message) });
   }
 
   beginCode(callId: string, containerId: string): CodeCall {
@@ -61,36 +61,36 @@ export class OutputWriter {
       told: "",
     };
     this.#add(call);
-    this.#say("response.code_interpreter_call.in_progress", this.#at(call));
+    this.#emit("response.code_interpreter_call.in_progress", this.#at(call));
     return call;
   }
 
   codeDelta(call: CodeCall, delta: string): void {
     call.code += delta;
-    this.#say("response.code_interpreter_call_code.delta", { ...this.#at(call), delta });
+    this.#emit("response.code_interpreter_call_code.delta", { ...this.#at(call), delta });
   }
 
   endCode(call: CodeCall, code: string): void {
     call.code = code;
-    this.#say("response.code_interpreter_call_code.done", { ...this.#at(call), code });
+    this.#emit("response.code_interpreter_call_code.done", { ...this.#at(call), code });
   }
 
   interpreting(call: CodeCall): void {
     call.status = "interpreting";
-    this.#say("response.code_interpreter_call.interpreting", this.#at(call));
+    this.#emit("response.code_interpreter_call.interpreting", this.#at(call));
   }
 
-  /** In our dialect alone: what the code has put out so far. */
+  /** Emits an output while the code runs; only in our dialect. */
   codeOutput(call: CodeCall, output: Output): void {
     if (this.#response.dialect === "own")
-      this.#say("response.code_interpreter_call.output", { ...this.#at(call), output: ownOutput(output) });
+      this.#emit("response.code_interpreter_call.output", { ...this.#at(call), output: ownOutput(output) });
   }
 
-  /** There is no event for a call that failed: its item says so. */
+  /** The protocol has no event for a failed call; the item's status shows it. */
   endCall(call: CodeCall, status: "completed" | "incomplete" | "failed"): void {
     call.status = status;
-    if (status === "completed") this.#say("response.code_interpreter_call.completed", this.#at(call));
-    this.#say("response.output_item.done", { output_index: this.#indexOf(call), item: this.#view(call) });
+    if (status === "completed") this.#emit("response.code_interpreter_call.completed", this.#at(call));
+    this.#emit("response.output_item.done", { output_index: this.#indexOf(call), item: this.#view(call) });
   }
 
   beginFunction(callId: string, name: string): FunctionCall {
@@ -101,16 +101,16 @@ export class OutputWriter {
 
   functionDelta(call: FunctionCall, delta: string): void {
     call.arguments += delta;
-    this.#say("response.function_call_arguments.delta", { ...this.#at(call), delta });
+    this.#emit("response.function_call_arguments.delta", { ...this.#at(call), delta });
   }
 
   endFunction(call: FunctionCall, status: ItemStatus): void {
     call.status = status;
-    this.#say("response.function_call_arguments.done", { ...this.#at(call), name: call.name, arguments: call.arguments });
-    this.#say("response.output_item.done", { output_index: this.#indexOf(call), item: this.#view(call) });
+    this.#emit("response.function_call_arguments.done", { ...this.#at(call), name: call.name, arguments: call.arguments });
+    this.#emit("response.output_item.done", { output_index: this.#indexOf(call), item: this.#view(call) });
   }
 
-  /** Ends what is still open, so that a response that broke off says so in its items too. */
+  /** Ends open items, so that the items of an interrupted response are incomplete too. */
   endOpenItems(): void {
     for (const item of this.#response.output) {
       if (item.type === "message" && item.status === "in_progress") this.endMessage(item, "incomplete", () => []);
@@ -125,7 +125,7 @@ export class OutputWriter {
     if (last !== undefined) this.#endPart(message, () => []);
     const part: MessagePart = kind === "text" ? { type: "text", text: "", citations: [] } : { type: "refusal", refusal: "" };
     message.parts.push(part);
-    this.#say("response.content_part.added", { ...this.#at(message), content_index: message.parts.length - 1, part: viewOfPart(part) });
+    this.#emit("response.content_part.added", { ...this.#at(message), content_index: message.parts.length - 1, part: viewOfPart(part) });
     return part;
   }
 
@@ -134,20 +134,20 @@ export class OutputWriter {
     if (part === undefined) return;
     const at = { ...this.#at(message), content_index: message.parts.length - 1 };
     if (part.type === "refusal") {
-      this.#say("response.refusal.done", { ...at, refusal: part.refusal });
+      this.#emit("response.refusal.done", { ...at, refusal: part.refusal });
     } else {
       for (const [index, citation] of citationsOf(part.text).entries()) {
         part.citations.push(citation);
-        this.#say("response.output_text.annotation.added", { ...at, annotation_index: index, annotation: viewOfCitation(citation) });
+        this.#emit("response.output_text.annotation.added", { ...at, annotation_index: index, annotation: viewOfCitation(citation) });
       }
-      this.#say("response.output_text.done", { ...at, text: part.text, logprobs: [] });
+      this.#emit("response.output_text.done", { ...at, text: part.text, logprobs: [] });
     }
-    this.#say("response.content_part.done", { ...at, part: viewOfPart(part) });
+    this.#emit("response.content_part.done", { ...at, part: viewOfPart(part) });
   }
 
   #add(item: OutputItem): void {
     this.#response.output.push(item);
-    this.#say("response.output_item.added", { output_index: this.#indexOf(item), item: this.#view(item) });
+    this.#emit("response.output_item.added", { output_index: this.#indexOf(item), item: this.#view(item) });
   }
 
   #at(item: OutputItem): View {
@@ -162,8 +162,8 @@ export class OutputWriter {
     return viewOfItem(item, this.#response.dialect, this.#response.echo.includeOutputs);
   }
 
-  #say(type: string, members: View): void {
-    this.#tell({ type, sequence_number: this.#sequence, ...members });
+  #emit(type: string, members: View): void {
+    this.#onEvent({ type, sequence_number: this.#sequence, ...members });
     this.#sequence += 1;
   }
 }

@@ -20,7 +20,7 @@ export interface PreparationContext {
   seesImages: boolean;
 }
 
-/** What a request comes to, with its assistant and the response before it, checked as far as it can be before the model is asked. */
+/** Combines a request with its assistant and the previous response, and validates all that can be validated before the model call. */
 export async function prepareResponse(
   context: PreparationContext,
   responses: { get(id: string): Promise<StoredResponse | null> },
@@ -41,7 +41,7 @@ export async function prepareResponse(
   ensureCallsPaired([...history, ...input], field);
   ensureFits([...history, ...input], limits.responseBytesMax);
   await ensureFiles(context, organization, settings.fileIds, assistant);
-  const earlier = await thoseLeft(files, organization, fileIdsIn(history));
+  const earlier = await existingFiles(files, organization, fileIdsIn(history));
   const createdAt = Date.now();
   const response: StoredResponse = {
     id: newId("response"),
@@ -51,7 +51,7 @@ export async function prepareResponse(
     createdAt,
     completedAt: null,
     expiresAt: createdAt + limits.retentionMsMax,
-    // A session that lives on keeps the memory that it was made with.
+    // A session that continues keeps its memory size.
     settings: { ...settings, memoryMb: session?.memoryMb ?? settings.memoryMb },
     echo,
     history,
@@ -84,14 +84,13 @@ async function previousOf(
   if (id == null) return null;
   const found = await responses.get(id);
   const param = "previous_response_id";
-  if (found === null)
-    throw new ServiceError("response_not_found", { param, detail: "`previous_response_id` names no response that is kept." });
+  if (found === null) throw new ServiceError("response_not_found", { param, detail: "`previous_response_id`: there is no such response." });
   if (!isEnded(found))
     throw new ServiceError("response_running", { param, detail: "`previous_response_id`: that response has not ended." });
   return found;
 }
 
-/** The session to go on in, while it lives; rejects for one that was named and does not. */
+/** The session to continue in, if it is active. Rejects when the request names a session that is not. */
 async function sessionOf(
   sessions: Sessions,
   organization: string,
@@ -122,13 +121,13 @@ async function ensureFiles(
   throw invalid("file_ids", `there is no file ${missing}`);
 }
 
-/** Files of an earlier message may have been deleted since: the conversation goes on without them. */
-async function thoseLeft(files: Files, organization: string, ids: readonly string[]): Promise<string[]> {
+/** Files of an earlier message may have been deleted since; the conversation continues without them. */
+async function existingFiles(files: Files, organization: string, ids: readonly string[]): Promise<string[]> {
   const found = await files.getMany(organization, ids);
   return ids.filter((_, index) => found[index] !== null);
 }
 
-/** Of earlier code the model was told what it printed; only its files matter still. */
+/** The model has already seen the outputs of earlier code; only its files are still needed. */
 function compacted(items: readonly Item[]): Item[] {
   return items.map((item) => (item.type === "code_call" ? withFilesOnly(item) : item));
 }

@@ -11,7 +11,7 @@ import { OutputWriter } from "./output-writer.ts";
 
 export type AbortReason = "cancelled" | "shutdown" | "timeout";
 
-/** A response that runs in this process: its events for whoever listens, its end, and the way to stop it. */
+/** A response that runs in this process. Gives its events, its end, and a way to abort it. */
 export class RunningResponse {
   readonly response: StoredResponse;
   readonly done: Promise<void>;
@@ -22,8 +22,8 @@ export class RunningResponse {
   readonly #log: Log;
   readonly #metrics: Metrics;
   #isDone = false;
-  #logged = 0;
-  #logging: Promise<void> = Promise.resolve();
+  #storedCount = 0;
+  #storing: Promise<void> = Promise.resolve();
 
   constructor(
     context: LoopContext,
@@ -36,7 +36,7 @@ export class RunningResponse {
     this.#metrics = keeping.metrics;
     this.done = this.#run(context, run).finally(() => {
       this.#isDone = true;
-      this.#wake();
+      this.#wakeReaders();
     });
   }
 
@@ -44,7 +44,7 @@ export class RunningResponse {
     this.#abort.abort(reason);
   }
 
-  /** Events after a sequence number, to the end of the response or the signal's. */
+  /** Events after a sequence number, until the response ends or the signal aborts. */
   async *events(after: number, signal: AbortSignal): AsyncGenerator<ResponseEvent> {
     for (let next = after + 1; !signal.aborted; ) {
       const event = this.#events[next];
@@ -52,13 +52,13 @@ export class RunningResponse {
         next += 1;
         yield event;
       } else if (this.#isDone) return;
-      else await this.#change(signal);
+      else await this.#nextEvent(signal);
     }
   }
 
   async #run(context: LoopContext, run: { response: StoredResponse; fileIds: readonly string[] }): Promise<void> {
     const { response } = this;
-    const writer = new OutputWriter(response, (event) => this.#tell(event));
+    const writer = new OutputWriter(response, (event) => this.#addEvent(event));
     writer.responseIs("created");
     if (response.status === "queued") writer.responseIs("queued");
     response.status = "in_progress";
@@ -76,9 +76,9 @@ export class RunningResponse {
     writer.endOpenItems();
     response.completedAt = Date.now();
     this.#metrics.responses.inc({ status: response.status, failure: response.failure?.code ?? "none" });
-    await this.#keepEnd(context.limits);
+    await this.#storeEnd(context.limits);
     writer.responseIs(endEventOf(response));
-    await this.#logging;
+    await this.#storing;
   }
 
   #endWith(error: unknown): void {
@@ -104,38 +104,38 @@ export class RunningResponse {
     );
   }
 
-  /** The caller has the result, so that a store which is away costs only the later look at it. */
-  async #keepEnd(limits: Limits): Promise<void> {
+  /** Never rejects: the caller gets the result anyway, and without the store it only cannot be read again. */
+  async #storeEnd(limits: Limits): Promise<void> {
     if (this.#store === null) return;
     try {
-      await this.#store.finish(fitting(this.response, limits));
+      await this.#store.finish(trimToLimit(this.response, limits));
     } catch (error) {
       this.#log.error({ err: error, response: this.response.id }, "the end of a response could not be stored");
     }
   }
 
-  #tell(event: ResponseEvent): void {
+  #addEvent(event: ResponseEvent): void {
     this.#events.push(event);
-    this.#wake();
-    if (this.#store !== null) this.#logging = this.#logging.then(() => this.#logEvents(this.#store as ResponseStore));
+    this.#wakeReaders();
+    if (this.#store !== null) this.#storing = this.#storing.then(() => this.#storeEvents(this.#store as ResponseStore));
   }
 
-  /** Whatever has come since the last write, in one write. */
-  async #logEvents(store: ResponseStore): Promise<void> {
-    const events = this.#events.slice(this.#logged);
+  /** Stores all events since the last write in one write. */
+  async #storeEvents(store: ResponseStore): Promise<void> {
+    const events = this.#events.slice(this.#storedCount);
     if (events.length === 0) return;
-    this.#logged = this.#events.length;
+    this.#storedCount = this.#events.length;
     const { organization, id } = this.response;
     await store.appendEvents(organization, id, events).catch((error: unknown) => {
       this.#log.warn({ err: error, response: id }, "events of a response could not be stored");
     });
   }
 
-  #wake(): void {
+  #wakeReaders(): void {
     for (const wake of this.#waiters) wake();
   }
 
-  #change(signal: AbortSignal): Promise<void> {
+  #nextEvent(signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const wake = () => {
         this.#waiters.delete(wake);
@@ -148,7 +148,7 @@ export class RunningResponse {
   }
 }
 
-/** Clients of OpenAI's API know no event for a response that was cancelled; its status says so. */
+/** OpenAI's API has no event for a cancelled response; the status in the final event shows it. */
 export function endEventOf({ status, dialect }: StoredResponse): "completed" | "failed" | "incomplete" | "cancelled" {
   if (status === "cancelled") return dialect === "openai" ? "incomplete" : "cancelled";
   return status === "completed" || status === "incomplete" ? status : "failed";
@@ -156,20 +156,20 @@ export function endEventOf({ status, dialect }: StoredResponse): "completed" | "
 
 const abortFailures = {
   shutdown: { code: "process_lost", message: "The process that ran the response was stopped; send the request again." },
-  timeout: { code: "response_timeout", message: "The response took longer than it may." },
+  timeout: { code: "response_timeout", message: "The response took longer than allowed." },
 } as const;
 
 function modelMessage(failure: ModelFailed): string {
   return failure.status === null ? modelFailures[failure.code] : `${modelFailures[failure.code]} (HTTP ${failure.status})`;
 }
 
-/** Of a response too large to keep, the outputs of code are left to their executions, which have them all. */
-export function fitting(response: StoredResponse, limits: Limits): StoredResponse {
+/** Drops the outputs of code from a response that is too large to store. Their executions still have them. */
+export function trimToLimit(response: StoredResponse, limits: Limits): StoredResponse {
   if (isWithin(response, limits.responseBytesMax)) return response;
   return { ...response, output: response.output.map((item) => (item.type === "code_call" ? withFilesOnly(item) : item)) };
 }
 
-/** Item by item, and no further than it has to: all of them together may be longer than a string can be. */
+/** Measures item by item and stops early: all items together may exceed the maximum length of a string. */
 function isWithin({ output, ...rest }: StoredResponse, bytesMax: number): boolean {
   let bytes = 0;
   for (const part of [rest, ...output]) {

@@ -3,11 +3,11 @@ import type { Session } from "../../domain/session.ts";
 import { notes } from "../model/prompt.ts";
 import type { Sessions } from "../ports.ts";
 
-export interface SessionWish {
+export interface SessionRequest {
   organization: string;
-  /** The caller's own choice, which is never replaced; null for the service to choose. */
-  given: string | null;
-  /** That of the response before, and the files it was given: code may have changed them since, so they are not placed again. */
+  /** The session that the caller named, which is never replaced; null to let the service choose. */
+  named: string | null;
+  /** The previous response's session, and the files in it: code may have changed them, so they are not placed again. */
   previous: string | null;
   placedFileIds: readonly string[];
   memoryMb: number | null;
@@ -15,35 +15,35 @@ export interface SessionWish {
 }
 
 /**
- * The one session of a response: made, or taken over from the response before, when code is first to run. One that has gone is
- * replaced, unless the caller named it, and the model is told what is lost.
+ * The session of one response. It is created, or continued from the previous response, when code first runs. A session that is
+ * gone is replaced, unless the caller named it, and the model gets a note of what is lost.
  */
 export class SessionUse {
   readonly #sessions: Sessions;
-  readonly #wish: SessionWish;
+  readonly #request: SessionRequest;
   #id: string | null = null;
   #lastId: string | null;
   #note: string | null = null;
-  /** The session is a new one, which has all files from the start. */
-  #made = false;
+  /** A new session has all files from the start. */
+  #isNew = false;
   #placed: Set<string>;
 
-  constructor(sessions: Sessions, wish: SessionWish) {
+  constructor(sessions: Sessions, request: SessionRequest) {
     this.#sessions = sessions;
-    this.#wish = wish;
-    this.#lastId = wish.previous;
-    this.#placed = new Set(wish.placedFileIds);
+    this.#request = request;
+    this.#lastId = request.previous;
+    this.#placed = new Set(request.placedFileIds);
   }
 
-  /** Returns the id of a session that takes code. Rejects with the ServiceError of sessions. */
+  /** Resolves with the id of a session that accepts code. Rejects with the ServiceError of sessions. */
   async ensure(): Promise<string> {
     if (this.#id !== null) return this.#id;
     const id = await this.#open().catch((error: unknown) => {
-      if (this.#wish.given !== null || !isSessionMissing(error)) throw error;
-      // It ended between two looks at it; the second look finds another.
+      if (this.#request.named !== null || !isSessionMissing(error)) throw error;
+      // The session ended between lookup and use; the second attempt gets another one.
       return this.#open();
     });
-    this.#placed = new Set([...this.#placed, ...this.#wish.fileIds]);
+    this.#placed = new Set([...this.#placed, ...this.#request.fileIds]);
     this.#id = id;
     this.#lastId = id;
     return id;
@@ -53,18 +53,18 @@ export class SessionUse {
     return [...this.#placed];
   }
 
-  /** Called when code found the session gone, for the next code to get another. */
+  /** Call when the session is gone, so that the next code gets another one. */
   forget(): void {
     this.#id = null;
   }
 
-  /** The response has ended. A session that can not be told gives way all the same, later. */
+  /** Call when the response has ended. On failure the session is released later, by its idle time. */
   async release(): Promise<void> {
-    if (this.#id === null || this.#wish.given !== null) return;
-    await this.#sessions.release(this.#wish.organization, this.#id).catch(() => undefined);
+    if (this.#id === null || this.#request.named !== null) return;
+    await this.#sessions.release(this.#request.organization, this.#id).catch(() => undefined);
   }
 
-  /** What the model must know of the session that its code ran in; told once. */
+  /** A note for the model about its session, or null. Returns each note once. */
   takeNote(): string | null {
     const note = this.#note;
     this.#note = null;
@@ -72,13 +72,13 @@ export class SessionUse {
   }
 
   async #open(): Promise<string> {
-    const id = this.#wish.given ?? (await this.#takeOver());
-    if (!this.#made) await this.#placeMissing(id);
+    const id = this.#request.named ?? (await this.#continueOrCreate());
+    if (!this.#isNew) await this.#placeMissing(id);
     return id;
   }
 
-  async #takeOver(): Promise<string> {
-    const { organization } = this.#wish;
+  async #continueOrCreate(): Promise<string> {
+    const { organization } = this.#request;
     const last = this.#lastId === null ? null : await this.#sessions.get(organization, this.#lastId);
     if (last?.status === "active") return last.id;
     if (this.#lastId === null) return (await this.#create(undefined)).id;
@@ -88,7 +88,7 @@ export class SessionUse {
     try {
       return (await this.#create(last.id)).id;
     } catch (error) {
-      // Its files may have gone in the meantime.
+      // The stored files of the old session may have expired meanwhile.
       if (!(error instanceof ServiceError) || error.status >= 429) throw error;
       this.#note = notes.replacedEmpty;
       return (await this.#create(undefined)).id;
@@ -96,24 +96,24 @@ export class SessionUse {
   }
 
   async #create(restoreFrom: string | undefined): Promise<Session> {
-    const { organization, memoryMb, fileIds } = this.#wish;
+    const { organization, memoryMb, fileIds } = this.#request;
     const session = await this.#sessions.create(organization, {
       givesWay: true,
       fileIds: restoreFrom === undefined ? [...fileIds] : this.#newFiles(),
       ...(memoryMb === null ? {} : { memoryMb }),
       ...(restoreFrom === undefined ? {} : { restoreFrom }),
     });
-    this.#made = true;
+    this.#isNew = true;
     return session;
   }
 
   #newFiles(): string[] {
-    return this.#wish.fileIds.filter((id) => !this.#placed.has(id));
+    return this.#request.fileIds.filter((id) => !this.#placed.has(id));
   }
 
   async #placeMissing(id: string): Promise<void> {
-    const { organization, previous } = this.#wish;
-    const fileIds = id === previous ? this.#newFiles() : this.#wish.fileIds;
+    const { organization, previous } = this.#request;
+    const fileIds = id === previous ? this.#newFiles() : this.#request.fileIds;
     if (fileIds.length === 0) return;
     const there = new Set((await this.#sessions.listFiles(organization, id)).map((file) => file.id));
     for (const fileId of fileIds) if (!there.has(fileId)) await this.#sessions.addFile(organization, id, { fileId });
@@ -122,7 +122,7 @@ export class SessionUse {
 
 const missingCodes = new Set<ErrorCode>(["container_not_found", "container_expired", "container_lost"]);
 
-/** Whether a call failed because the session it was about takes nothing any more. */
+/** Whether a call failed because its session no longer exists. */
 export function isSessionMissing(error: unknown): boolean {
   return error instanceof ServiceError && missingCodes.has(error.code);
 }

@@ -5,9 +5,9 @@ import type { CodeCall, FunctionCall, Message } from "../views/items.ts";
 import type { OutputWriter } from "./output-writer.ts";
 
 export interface TurnRules {
-  /** Code may be called for: otherwise calls are noted and dropped. */
+  /** The model may call code. Otherwise such calls are recorded as refused. */
   takesCode: boolean;
-  /** Text and functions are dropped: the model has to run code first. */
+  /** The model must run code first. Text and function calls are dropped. */
   codeOnly: boolean;
   functionNames: ReadonlySet<string>;
 }
@@ -23,7 +23,7 @@ export interface Turn {
   text: string;
   code: WrittenCode[];
   functions: FunctionCall[];
-  /** Names of tools the model called that there are not, or that are off. */
+  /** Names of called tools that do not exist or are off. */
   refused: string[];
   finish: Finish;
   usage: TokenUsage | null;
@@ -32,8 +32,8 @@ export interface Turn {
 type Open = { kind: "code"; call: CodeCall; argument: CodeArgument } | { kind: "function"; call: FunctionCall } | { kind: "dropped" };
 
 /**
- * Reads one turn of the model into output items while it is written. Code stays open for its result; the message stays open for
- * its citations; functions are closed. `containerId` is asked for when code is first called.
+ * Turns one turn of the model into output items while it streams. Code calls stay open for their results; messages and function
+ * calls are ended. `containerId` is called when the model calls code.
  */
 export async function readTurn(
   events: AsyncIterable<ModelEvent>,
@@ -59,7 +59,7 @@ export async function readTurn(
         open.set(event.index, await begin(event, writer, rules, turn));
         break;
       case "arguments":
-        tellArguments(open.get(event.index), event.delta, writer);
+        writeArguments(open.get(event.index), event.delta, writer);
         break;
       case "end":
         turn.finish = event.finish;
@@ -67,7 +67,7 @@ export async function readTurn(
     }
   }
   closeMessage(turn.finish);
-  // Not before: models may write several calls at once, a piece of each in turn.
+  // Only now: models may stream several calls interleaved.
   for (const one of open.values()) close(one, writer, turn);
   return turn;
 }
@@ -86,7 +86,7 @@ async function begin(
   return { kind: "dropped" };
 }
 
-function tellArguments(one: Open | undefined, delta: string, writer: OutputWriter): void {
+function writeArguments(one: Open | undefined, delta: string, writer: OutputWriter): void {
   if (one?.kind === "function") writer.functionDelta(one.call, delta);
   if (one?.kind !== "code") return;
   const decoded = one.argument.push(delta);
@@ -95,14 +95,14 @@ function tellArguments(one: Open | undefined, delta: string, writer: OutputWrite
 
 function close(one: Open, writer: OutputWriter, turn: Turn): void {
   if (one.kind === "function") {
-    // Cut by a bound, its arguments are not whole.
+    // When a limit ended the turn, the arguments are incomplete.
     writer.endFunction(one.call, turn.finish === "stop" ? "completed" : "incomplete");
     turn.functions.push(one.call);
   }
   if (one.kind !== "code") return;
   const code = one.argument.end();
-  const untold = code?.slice(one.argument.told.length) ?? "";
-  if (untold !== "") writer.codeDelta(one.call, untold);
-  writer.endCode(one.call, code ?? one.argument.told);
+  const rest = code?.slice(one.argument.decoded.length) ?? "";
+  if (rest !== "") writer.codeDelta(one.call, rest);
+  writer.endCode(one.call, code ?? one.argument.decoded);
   turn.code.push({ call: one.call, code });
 }

@@ -10,18 +10,20 @@ const toolCall = z.object({
     .object({ name: z.string().nullish(), arguments: z.union([z.string(), z.record(z.string(), z.unknown())]).nullish() })
     .nullish(),
 });
-/** Text, or parts of which only text is for the reader: some models show their thinking in others. */
+/** Text, or parts. Only text parts are kept: some models put their reasoning into others. */
 const content = z.union([
   z.string(),
   z
     .array(z.object({ type: z.string(), text: z.string().nullish() }))
     .transform((parts) => parts.map((part) => (part.type === "text" ? (part.text ?? "") : "")).join("")),
 ]);
-const said = z.object({ content: content.nullish(), refusal: z.string().nullish(), tool_calls: z.array(toolCall).nullish() });
+const messageDelta = z.object({ content: content.nullish(), refusal: z.string().nullish(), tool_calls: z.array(toolCall).nullish() });
 
-/** A chunk of a stream, or a whole answer of a server that does not stream: they differ in `delta` and `message`. */
+/** A chunk of a stream (`delta`), or the whole answer of a server that does not stream (`message`). */
 const chatChunk = z.object({
-  choices: z.array(z.object({ delta: said.nullish(), message: said.nullish(), finish_reason: z.string().nullish() })).nullish(),
+  choices: z
+    .array(z.object({ delta: messageDelta.nullish(), message: messageDelta.nullish(), finish_reason: z.string().nullish() }))
+    .nullish(),
   usage: z
     .object({
       prompt_tokens: tokens,
@@ -33,10 +35,10 @@ const chatChunk = z.object({
   error: z.unknown().optional(),
 });
 
-/** Reads the chunks of one turn. What a model's server may leave out (index, id, usage) is made up; what can not be read throws. */
+/** Parses the chunks of one turn. Fills in what a server may omit (index, id), and throws on malformed chunks. */
 export class ChatChunks {
   #callCount = 0;
-  /** By the server's number of a call: ours, and the name it goes by. */
+  /** Our index of a call and its id, by the server's index. */
   readonly #calls = new Map<number, { index: number; id: string }>();
   #finish: Finish | null = null;
   #usage: TokenUsage | null = null;
@@ -56,7 +58,7 @@ export class ChatChunks {
     return events;
   }
 
-  /** The turn's end. Without a finish reason the stream was cut. */
+  /** The end of the turn. Throws without a finish reason: then the stream was cut off. */
   end(): ModelEvent {
     if (this.#finish === null) throw new ModelFailed("model_broken_answer");
     return { type: "end", finish: this.#finish, usage: this.#usage };
@@ -66,7 +68,7 @@ export class ChatChunks {
     const events: ModelEvent[] = [];
     const { name, arguments: fragment } = call.function ?? {};
     const known = call.index == null ? undefined : this.#calls.get(call.index);
-    // Servers that number nothing, or every call alike, send each call whole; then a name begins a new one.
+    // Servers that send no index, or the same for every call, send each call whole. Then a name begins a new call.
     const isAnother = Boolean(name) && (known === undefined || (Boolean(call.id) && call.id !== known.id));
     const begins = isAnother || (call.index != null && known === undefined);
     const index = begins ? this.#callCount++ : (known?.index ?? this.#callCount - 1);
@@ -86,7 +88,7 @@ function parse(text: string): z.infer<typeof chatChunk> {
   try {
     return chatChunk.parse(JSON.parse(text));
   } catch {
-    // The error would quote the text.
+    // The original error would quote the text.
     throw new ModelFailed("model_broken_answer");
   }
 }

@@ -19,8 +19,8 @@ export interface ModelClientOptions {
 const RETRY_FIRST_MS = 500;
 
 /**
- * Any server of the chat-completions protocol, by fetch. Bounded in time (first byte, idle, whole call), bytes and retries; a call is
- * repeated only while nothing of its answer was passed on.
+ * Client for servers of the chat-completions protocol. Bounds time (first byte, idle, whole call), bytes and retries. Retries a call
+ * only before any part of its answer was passed on.
  */
 export class ModelClient implements Model {
   readonly #options: ModelClientOptions;
@@ -56,10 +56,10 @@ export class ModelClient implements Model {
       } catch (error) {
         signal.throwIfAborted();
         const failure = whole.aborted ? new ModelFailed("model_timeout") : failureOf(error);
-        // What breaks off after its beginning is a broken answer, whoever cut it.
+        // An answer that ends after it has begun is broken, regardless of the cause.
         if (begun && failure.code === "model_unavailable") throw new ModelFailed("model_broken_answer");
         if (begun || attempt >= modelRetriesMax || !isTransient(failure)) throw failure;
-        await this.#wait(attempt, failure, whole).catch(() => {
+        await this.#backOff(attempt, failure, whole).catch(() => {
           signal.throwIfAborted();
           throw failure;
         });
@@ -69,11 +69,11 @@ export class ModelClient implements Model {
 
   async *#attempt(request: ModelRequest, signal: AbortSignal): AsyncGenerator<ModelEvent> {
     const { limits } = this.#options;
-    const watch = new Watch(signal);
+    const timeout = new AttemptTimeout(signal);
     try {
-      const response = await watch.within(limits.modelFirstByteTimeoutMsMax, () => this.#post(request, watch.signal));
+      const response = await timeout.within(limits.modelFirstByteTimeoutMsMax, () => this.#post(request, timeout.signal));
       if (!response.ok || response.body === null) throw await refusalOf(response);
-      const chunks = watched(response.body, watch, limits);
+      const chunks = readChunks(response.body, timeout, limits);
       const turn = new ChatChunks();
       if (/^application\/json\b/i.test(response.headers.get("content-type") ?? "")) {
         yield* turn.push(await wholeText(chunks, limits.modelAnswerBytesMax));
@@ -86,7 +86,7 @@ export class ModelClient implements Model {
       }
       yield turn.end();
     } finally {
-      watch.end();
+      timeout.end();
     }
   }
 
@@ -115,8 +115,8 @@ export class ModelClient implements Model {
     });
   }
 
-  /** Waits as the server asks, or ever longer; rejects at once with a wait that is beyond the bound. */
-  async #wait(attempt: number, failure: ModelFailed, signal: AbortSignal): Promise<void> {
+  /** Waits as long as the server asks, else with exponential backoff. Rejects immediately when the wait exceeds the bound. */
+  async #backOff(attempt: number, failure: ModelFailed, signal: AbortSignal): Promise<void> {
     const ms = failure.retryAfterMs ?? RETRY_FIRST_MS * 2 ** attempt * (0.75 + Math.random() / 2);
     if (ms > this.#options.limits.modelRetryWaitMsMax) throw failure;
     await delay(ms, undefined, { signal });
@@ -124,10 +124,10 @@ export class ModelClient implements Model {
 }
 
 /**
- * One attempt's clock: runs only while we wait for the server, not while the server waits for us. It lets go of what it waits
- * for by itself, as a fetch whose answer has begun does not always hear of its signal any more.
+ * Timeout of one attempt. It runs only while we wait for the server, not while the server waits for us. It races each wait itself,
+ * because a fetch whose answer has begun does not always react to its signal.
  */
-class Watch {
+class AttemptTimeout {
   readonly #outer: AbortSignal;
   readonly #controller = new AbortController();
   readonly #follow = () => this.#controller.abort(this.#outer.reason);
@@ -155,25 +155,25 @@ class Watch {
     }
   }
 
-  /** Closes the connection, whatever is left on it. */
+  /** Closes the connection, even with unread data on it. */
   end(): void {
     this.#outer.removeEventListener("abort", this.#follow);
     this.#controller.abort(new ModelFailed("model_broken_answer"));
   }
 }
 
-async function* watched(body: ReadableStream<Uint8Array>, watch: Watch, limits: Limits): AsyncGenerator<Uint8Array> {
+async function* readChunks(body: ReadableStream<Uint8Array>, timeout: AttemptTimeout, limits: Limits): AsyncGenerator<Uint8Array> {
   const reader = body.getReader();
   let ms = limits.modelFirstByteTimeoutMsMax;
   try {
     for (;;) {
-      const { done, value } = await watch.within(ms, () => reader.read());
+      const { done, value } = await timeout.within(ms, () => reader.read());
       if (done) return;
       ms = limits.modelIdleTimeoutMsMax;
       yield value;
     }
   } finally {
-    // What is left on the connection is of no use; that it can not be cancelled says that it has ended.
+    // The rest is not needed. Cancelling fails when the stream has already ended.
     reader.cancel().catch(() => undefined);
   }
 }
@@ -208,7 +208,7 @@ function retryAfterOf(headers: Headers): number | null {
   return Number.isNaN(ms) ? null : Math.max(0, ms);
 }
 
-/** What fetch throws may quote headers, so nothing of it is kept. */
+/** Drops the original error, because errors of fetch may quote headers. */
 function failureOf(error: unknown): ModelFailed {
   if (error instanceof ServerEventsTooLarge) return new ModelFailed("model_broken_answer");
   return error instanceof ModelFailed ? error : new ModelFailed("model_unavailable");

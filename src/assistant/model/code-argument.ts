@@ -1,11 +1,11 @@
 /**
- * The `code` of a tool call's arguments, decoded while the model writes them: `{"code": "pri` gives `pri`. Arguments that do not begin
- * with `code` are given at their end only.
+ * Decodes the `code` of a tool call's arguments while they stream: `{"code": "pri` gives `pri`. When `code` is not the first key, it is
+ * available only at the end.
  */
 export class CodeArgument {
   #raw = "";
-  #told = "";
-  /** Where the next undecoded character of the string stands in `#raw`; null until the string has begun. */
+  #decoded = "";
+  /** Position in `#raw` of the next character to decode; null until the string has begun. */
   #at: number | null = null;
   #closed = false;
 
@@ -19,16 +19,16 @@ export class CodeArgument {
       this.#at = opening[0].length;
     }
     const decoded = this.#decode(this.#at);
-    this.#told += decoded;
+    this.#decoded += decoded;
     return decoded;
   }
 
-  /** All code told so far. */
-  get told(): string {
-    return this.#told;
+  /** All code that `push` has returned. */
+  get decoded(): string {
+    return this.#decoded;
   }
 
-  /** The whole code, once the arguments are complete; null when they are no object with a string `code`. */
+  /** The whole code, once the arguments are complete; null when they are not an object with a string `code`. */
   end(): string | null {
     let parsed: unknown;
     try {
@@ -37,8 +37,8 @@ export class CodeArgument {
       return null;
     }
     if (typeof parsed !== "object" || parsed === null || !("code" in parsed) || typeof parsed.code !== "string") return null;
-    // A second `code` in the object would make what was told a lie.
-    return parsed.code.startsWith(this.#told) ? parsed.code : null;
+    // A second `code` in the object would contradict what was already streamed.
+    return parsed.code.startsWith(this.#decoded) ? parsed.code : null;
   }
 
   #decode(from: number): string {
@@ -51,7 +51,7 @@ export class CodeArgument {
         break;
       }
       const length = char === "\\" ? escapeLength(this.#raw, at) : 1;
-      // An escape that is not whole yet waits for the next fragment.
+      // An incomplete escape waits for the next fragment.
       if (at + length > this.#raw.length) break;
       text += char === "\\" ? unescaped(this.#raw.slice(at, at + length)) : char;
       at += length;
@@ -61,7 +61,7 @@ export class CodeArgument {
   }
 }
 
-/** Characters of the escape at `at`; both halves of a surrogate pair, so that no event carries half a character. */
+/** Length of the escape at `at`. A surrogate pair counts as one escape, so that no event carries half a character. */
 function escapeLength(raw: string, at: number): number {
   if (raw[at + 1] !== "u") return 2;
   return /^\\u[dD][89abAB]/.test(raw.slice(at, at + 4)) && (raw.length < at + 8 || raw.startsWith("\\u", at + 6)) ? 12 : 6;
@@ -71,7 +71,7 @@ function unescaped(sequence: string): string {
   try {
     return String(JSON.parse(`"${sequence}"`));
   } catch {
-    // Not JSON: `end` will refuse the whole.
+    // Not JSON: `end` will reject the arguments.
     return "";
   }
 }

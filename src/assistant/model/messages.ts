@@ -3,7 +3,7 @@ import type { Mode } from "../views/request.ts";
 import type { ChatMessage, ChatPart } from "./model.ts";
 import { filesNote, TOOL_NAME, toolInstructions } from "./prompt.ts";
 
-/** A conversation as the model is given it. */
+/** A conversation as chat messages for the model. */
 export function messagesOf(items: readonly Item[], settings: { instructions: string | null; mode: Mode }): ChatMessage[] {
   const { instructions, mode } = settings;
   const system = [instructions, mode === "off" ? null : toolInstructions(mode)].filter((text) => text !== null && text !== "").join("\n\n");
@@ -13,7 +13,7 @@ export function messagesOf(items: readonly Item[], settings: { instructions: str
   return messages;
 }
 
-/** A call and its answer stand together, as the protocol asks, wherever the answer was among the items. */
+/** A function's output directly follows its call, as the protocol requires, wherever it was among the items. */
 function messagesOfItem(item: Item, functionOutputs: ReadonlyMap<string, string>, inFolder: boolean): ChatMessage[] {
   switch (item.type) {
     case "input_message":
@@ -36,7 +36,7 @@ function messagesOfItem(item: Item, functionOutputs: ReadonlyMap<string, string>
   }
 }
 
-/** A turn of the model that called for code, and what came of it. */
+/** A turn of the model that called code, and the results. */
 export function codeCallMessages(calls: readonly CodeCall[], text: string | null): ChatMessage[] {
   return [
     {
@@ -56,7 +56,7 @@ function inputMessage({ role, parts }: InputMessage, inFolder: boolean): ChatMes
   const names = parts.flatMap((part) => (part.type === "file" ? [part.name] : []));
   const texts = parts.flatMap((part) => (part.type === "text" ? [part.text] : []));
   if (names.length > 0) texts.push(filesNote(names, inFolder));
-  // Not every server knows the role `developer`.
+  // Some servers do not know the role `developer`.
   if (role !== "user") return { role: "system", content: texts.join("\n") };
   const images = parts.flatMap((part): ChatPart[] =>
     part.type === "image"

@@ -1,4 +1,4 @@
-/** What the loop needs of a model: chat messages in, a turn out as it is written. */
+/** What the loop needs of a model: chat messages in, one streamed turn out. */
 export type ChatPart = { type: "text"; text: string } | { type: "image_url"; image_url: { url: string; detail?: string } };
 
 export type ChatMessage =
@@ -26,7 +26,7 @@ export interface ModelRequest {
   tools: readonly ChatTool[];
   toolChoice: ChatToolChoice;
   tokensMax: number;
-  /** Fields of the caller's request that the model's API knows by the same meaning: temperature, top_p, response_format, … */
+  /** Fields of the caller's request that the model's API shares: temperature, top_p, response_format, … */
   passed: Readonly<Record<string, unknown>>;
 }
 
@@ -39,7 +39,7 @@ export interface TokenUsage {
 
 export type Finish = "stop" | "length" | "content_filter";
 
-/** One turn as it comes; `end` is last. Calls are numbered from 0 in the order they begin. */
+/** Events of one turn; `end` is last. Calls are numbered from 0 in the order in which they begin. */
 export type ModelEvent =
   | { type: "text"; delta: string }
   | { type: "refusal"; delta: string }
@@ -54,14 +54,14 @@ export interface Model {
 
 export const modelFailures = {
   model_unavailable: "The model could not be reached or answered with a server error.",
-  model_rate_limited: "The model refused for its rate limit.",
+  model_rate_limited: "The model's API refused the request because of its rate limit.",
   model_timeout: "The model did not answer in time.",
   model_refused: "The model's API refused the request.",
-  model_broken_answer: "The model's answer broke off or could not be read.",
+  model_broken_answer: "The model's answer was incomplete or malformed.",
 } as const;
 export type ModelFailure = keyof typeof modelFailures;
 
-/** The model failed us. Holds nothing of what it sent, since a body may echo keys and conversations. */
+/** A failed model call. Contains nothing of what the model sent, because a body may echo keys and conversations. */
 export class ModelFailed extends Error {
   override name = "ModelFailed";
   readonly code: ModelFailure;

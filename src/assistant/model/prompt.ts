@@ -2,10 +2,10 @@ import type { Limits } from "../../domain/limits.ts";
 import { importableNames } from "../../domain/packages.ts";
 import type { ChatTool } from "./model.ts";
 
-/** The name the model calls the tool by. */
+/** Name of the tool for the model. */
 export const TOOL_NAME = "code_interpreter";
 
-/** The tool as the model is told of it: only what holds for this operator's limits and this session, which has `memoryMb`. */
+/** The tool's description for the model, with the operator's limits and the memory of this session. */
 export function codeTool(limits: Limits, memoryMb: number): ChatTool {
   return {
     type: "function",
@@ -15,7 +15,7 @@ export function codeTool(limits: Limits, memoryMb: number): ChatTool {
         "Runs Python code in an isolated sandbox and returns what it prints, the value of its last expression, figures, tables, files it",
         "leaves in the working folder /mnt/data, and errors with their traceback. Variables, imports and files stay for the next call of this",
         `conversation as long as its sandbox lives. Each call may take ${limits.runTimeoutMsMax / 1000} seconds and ${memoryMb} MiB of memory.`,
-        `At most ${limits.filesOutCountMax} files are returned of a call. There is no network and nothing can be installed. Beside the standard`,
+        `At most ${limits.filesOutCountMax} files are returned per call. There is no network and nothing can be installed. Besides the standard`,
         `library there are: ${importableNames.join(", ")}.`,
       ].join(" "),
       parameters: {
@@ -28,7 +28,7 @@ export function codeTool(limits: Limits, memoryMb: number): ChatTool {
   };
 }
 
-/** System text beside the caller's own instructions, while the tool is offered. */
+/** System text after the caller's own instructions, while the tool is offered. */
 export function toolInstructions(mode: "auto" | "on"): string {
   const when =
     mode === "on"
@@ -57,8 +57,8 @@ export function codeTooLong(bytesMax: number): string {
   return `The code was not run: it has more than ${bytesMax} bytes.`;
 }
 
-/** Beside a message that names files. */
+/** Added to a message that names files. */
 export function filesNote(names: readonly string[], inFolder: boolean): string {
   const list = names.map((name) => JSON.stringify(name)).join(", ");
-  return inFolder ? `[Files in /mnt/data: ${list}]` : `[Attached files, which can not be opened here: ${list}]`;
+  return inFolder ? `[Files in /mnt/data: ${list}]` : `[Attached files, which cannot be opened here: ${list}]`;
 }

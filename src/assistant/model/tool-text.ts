@@ -4,7 +4,7 @@ import type { Execution } from "../../domain/result.ts";
 
 const MIB = 1024 * 1024;
 
-/** What an execution came to, as text for the model: outputs in their order, then how it ended, in words, all within the bound. */
+/** An execution's result as text for the model: its outputs in order, then how it ended, within the bound. */
 export function toolText(execution: Execution, limits: Limits): string {
   const parts = execution.outputs.map((output) => textOf(output, limits)).filter((text) => text !== "");
   const body = shortened(parts.join("\n"), limits.toolTextCharsMax);
@@ -13,7 +13,7 @@ export function toolText(execution: Execution, limits: Limits): string {
   return text === "" ? "[The code ran to its end and printed nothing.]" : text;
 }
 
-/** Keeps beginning and end, where results and errors stand. */
+/** Keeps the beginning and the end, where results and errors are. */
 export function shortened(text: string, charsMax: number): string {
   if (text.length <= charsMax) return text;
   const head = Math.floor(charsMax * 0.7);
@@ -60,11 +60,11 @@ function truncationNotes({ truncated, skipped_files }: Execution): string[] {
   ];
 }
 
-/** Says how the code ended where its outputs do not. */
+/** How the code ended, when its outputs do not show it. */
 function endNote(execution: Execution, limits: Limits): string {
   const { cause, evidence, status } = execution;
   const gone = status !== "completed" && isSessionGone(execution) ? " Variables and imports are gone." : "";
-  // A session may have been made with less than the most.
+  // A session may have less memory than the maximum.
   const memoryMb = evidence.limit === "memory_bytes" ? Math.round((evidence.limit_value ?? 0) / MIB) : limits.memoryMbMax;
   switch (cause) {
     case null:

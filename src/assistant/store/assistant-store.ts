@@ -3,8 +3,8 @@ import type { AssistantStore } from "../ports.ts";
 import type { StoredAssistant } from "../views/assistant.ts";
 
 /**
- * Assistants in Redis, under `{prefix}:assistant:<organization>:<id>` and `{prefix}:assistants:<organization>`. Alone among our keys
- * they do not expire: an assistant is kept until it is deleted.
+ * Assistants in Redis, under `{prefix}:assistant:<organization>:<id>` and `{prefix}:assistants:<organization>`. Unlike all our other
+ * keys, they do not expire: an assistant is kept until it is deleted.
  */
 export class RedisAssistantStore implements AssistantStore {
   readonly #redis: RedisClient;

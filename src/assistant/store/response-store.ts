@@ -2,41 +2,59 @@ import { ServiceError } from "../../domain/errors.ts";
 import type { Limits } from "../../domain/limits.ts";
 import type { RedisClient } from "../../redis/address.ts";
 import { HOUR_MS, hourOf, keptBytes } from "../../redis/kept-bytes.ts";
+import { asFlag, asNothing, Script } from "../../redis/script.ts";
 import type { ResponseStore } from "../ports.ts";
 import type { StoredResponse } from "../views/response.ts";
 import type { ResponseEvent } from "../views/views.ts";
 
-/** A response whose process said nothing for this long is lost. */
+/** A response is lost when its process has not renewed the lease for this long. */
 const LEASE_MS = 15_000;
 const EVENTS_MAX = 20_000;
 const EVENTS_PAGE = 500;
 
 /**
- * What a response counts more or less from now on, in the hour in which it was made, as it expires with that. An hour that
- * is not there any more has expired, and a response of an older version has none.
+ * `count` adds to the stored bytes of the hour in which the response was created, because it expires with that hour. An
+ * hour that does not exist has expired. Responses of older versions have no hour.
  */
-const COUNT = `
-local function count(response, kept, bytes)
-  local hour = redis.call("HGET", response, "hour")
-  if hour and redis.call("HEXISTS", kept, hour) == 1 then redis.call("HINCRBY", kept, hour, bytes) end
-end`;
+const KEYS_LUA = `
+local response = KEYS[1] .. ':response:' .. organization .. ':' .. id
+local lease = KEYS[1] .. ':response-lease:' .. organization .. ':' .. id
+local kept = KEYS[1] .. ':kept:' .. organization
+local function count(bytes)
+  local hour = redis.call('HGET', response, 'hour')
+  if hour and redis.call('HEXISTS', kept, hour) == 1 then redis.call('HINCRBY', kept, hour, bytes) end
+end
+`;
 
-/** The first end that comes is the end, and nothing brings back what was deleted. */
-const FINISH = `${COUNT}
-local status = redis.call("HGET", KEYS[1], "status")
-if status ~= "queued" and status ~= "in_progress" then return 0 end
-count(KEYS[1], KEYS[3], #ARGV[2] - redis.call("HSTRLEN", KEYS[1], "doc"))
-redis.call("HSET", KEYS[1], "status", ARGV[1], "doc", ARGV[2])
-redis.call("DEL", KEYS[2])
-return 1`;
+/** Stores the end. The first end wins, and a deleted response is not restored: false then. */
+const finishScript = new Script({
+  args: ["organization", "id", "finalStatus", "doc"],
+  lua: `${KEYS_LUA}
+local status = redis.call('HGET', response, 'status')
+if status ~= 'queued' and status ~= 'in_progress' then return 0 end
+count(#doc - redis.call('HSTRLEN', response, 'doc'))
+redis.call('HSET', response, 'status', final_status, 'doc', doc)
+redis.call('DEL', lease)
+return 1`,
+  reply: asFlag,
+});
 
-const DELETE = `${COUNT}
-count(KEYS[1], KEYS[2], -redis.call("HSTRLEN", KEYS[1], "doc"))
-return redis.call("DEL", KEYS[1])`;
+/** Deletes a response; false when there is none. */
+const deleteScript = new Script({
+  args: ["organization", "id"],
+  lua: `${KEYS_LUA}
+count(-redis.call('HSTRLEN', response, 'doc'))
+return redis.call('DEL', response)`,
+  reply: asFlag,
+});
 
-const REQUEST_CANCEL = `
-if redis.call("EXISTS", KEYS[1]) == 1 then redis.call("HSET", KEYS[1], "cancel", "1") end
-return 1`;
+/** Flags a response that exists as cancelled. */
+const requestCancelScript = new Script({
+  args: ["organization", "id"],
+  lua: `${KEYS_LUA}
+if redis.call('EXISTS', response) == 1 then redis.call('HSET', response, 'cancel', '1') end`,
+  reply: asNothing,
+});
 
 /** Responses in Redis, under `{prefix}:response*:<organization>:<id>`; every key expires. */
 export class RedisResponseStore implements ResponseStore {
@@ -69,13 +87,13 @@ export class RedisResponseStore implements ResponseStore {
     for (const [error] of done ?? []) if (error !== null) throw error;
   }
 
-  /** What executions and responses have stored is one sum. */
+  /** Executions and responses share one bound. */
   async #ensureRoom(organization: string): Promise<void> {
     const { retentionMsMax, recordsBytesPerOrganizationMax } = this.#limits;
     const hours = await this.#redis.hgetall(this.#keptKey(organization));
     if (keptBytes(hours, retentionMsMax, Date.now()) < recordsBytesPerOrganizationMax) return;
     throw new ServiceError("organization_storage_full", {
-      detail: `Requests, results and responses of your organization have ${recordsBytesPerOrganizationMax} bytes, which is the most; delete executions or responses, or come again when some have expired.`,
+      detail: `Requests, results and responses of your organization use ${recordsBytesPerOrganizationMax} bytes, which is the maximum; delete executions or responses, or retry when some have expired.`,
     });
   }
 
@@ -90,17 +108,16 @@ export class RedisResponseStore implements ResponseStore {
 
   async finish(response: StoredResponse): Promise<boolean> {
     const { organization, id, status } = response;
-    const keys = [this.#key("response", organization, id), this.#key("response-lease", organization, id), this.#keptKey(organization)];
     const doc = JSON.stringify(response);
-    return (await this.#redis.eval(FINISH, keys.length, ...keys, status, doc)) === 1;
+    return finishScript.run(this.#redis, this.#base, { organization, id, finalStatus: status, doc });
   }
 
   async delete(organization: string, id: string): Promise<boolean> {
     const [deleted] = await Promise.all([
-      this.#redis.eval(DELETE, 2, this.#key("response", organization, id), this.#keptKey(organization)),
+      deleteScript.run(this.#redis, this.#base, { organization, id }),
       ...["response-events", "response-lease"].map((kind) => this.#redis.del(this.#key(kind, organization, id))),
     ]);
-    return deleted === 1;
+    return deleted;
   }
 
   async renew(running: ReadonlyArray<{ organization: string; id: string }>): Promise<void> {
@@ -121,7 +138,7 @@ export class RedisResponseStore implements ResponseStore {
   }
 
   async requestCancel(organization: string, id: string): Promise<void> {
-    await this.#redis.eval(REQUEST_CANCEL, 1, this.#key("response", organization, id));
+    await requestCancelScript.run(this.#redis, this.#base, { organization, id });
   }
 
   async appendEvents(organization: string, id: string, events: readonly ResponseEvent[]): Promise<void> {

@@ -20,7 +20,7 @@ export interface StoredAssistant {
 
 const NAME_CHARS_MAX = 256;
 
-/** The body of POST /assistants and of an update, which changes the fields it names. */
+/** The body of POST /assistants, and of an update, which changes only the fields in it. */
 export function assistantSchema(limits: Limits) {
   return z.strictObject({
     name: z.string().max(NAME_CHARS_MAX).nullish(),
@@ -33,7 +33,7 @@ export function assistantSchema(limits: Limits) {
 }
 export type AssistantRequest = z.infer<ReturnType<typeof assistantSchema>>;
 
-export function changed(assistant: StoredAssistant, request: AssistantRequest): StoredAssistant {
+export function applyChanges(assistant: StoredAssistant, request: AssistantRequest): StoredAssistant {
   return {
     ...assistant,
     ...(request.name === undefined ? {} : { name: request.name }),

@@ -3,7 +3,7 @@ import type { Citation } from "./items.ts";
 
 const CITATIONS_MAX = 32;
 
-/** Where a message mentions files that code produced, by their name in the working folder. */
+/** Finds where a message mentions files that code produced, by their name in the working folder. */
 export function citationsOf(text: string, files: ReadonlyMap<string, { containerId: string; fileId: string }>): Citation[] {
   const found: Citation[] = [];
   for (const [name, { containerId, fileId }] of files) {
@@ -16,12 +16,12 @@ export function citationsOf(text: string, files: ReadonlyMap<string, { container
   return found.sort((a, b) => a.start - b.start || b.end - a.end).slice(0, CITATIONS_MAX);
 }
 
-/** The files among outputs, by name; a later one replaces an earlier. */
+/** The files among outputs. */
 export function filesAmong(outputs: readonly Output[]): Array<{ name: string; fileId: string }> {
   return outputs.flatMap((output) => (output.type === "file" ? [{ name: output.name, fileId: output.file_id }] : []));
 }
 
-/** `plot.png` is not mentioned by `my_plot.png` or `plot.png.bak`; a folder before it is fine. */
+/** `my_plot.png` and `plot.png.bak` do not mention `plot.png`; a folder before it is allowed. */
 function isPartOfName(char: string | undefined): boolean {
   return char !== undefined && /[\p{L}\p{N}_.-]/u.test(char);
 }

@@ -11,22 +11,22 @@ export interface InputContext {
   files: Files;
   limits: Limits;
   seesImages: boolean;
-  /** Name of the body's field, for errors. */
+  /** Name of the field in the body, for error messages. */
   field: "inputs" | "input";
 }
 
-/** The items of a request as they are kept. Files are looked up, and stored where they came inline. */
+/** The items of a request as they are stored. Looks up files, and stores inline ones. */
 export async function inputItemsOf(items: readonly RequestItem[], context: InputContext): Promise<Item[]> {
   const known = await knownFiles(items, context);
-  const kept: Item[] = [];
+  const stored: Item[] = [];
   for (const [index, item] of items.entries()) {
     const made = await itemOf(item, { ...context, known, param: `${context.field}.${index}` });
-    if (made !== null) kept.push(made);
+    if (made !== null) stored.push(made);
   }
-  return kept;
+  return stored;
 }
 
-/** Every function call has its output, and every output its call: models refuse a conversation that lacks one. */
+/** Throws unless every function call has its output and every output its call: models refuse other conversations. */
 export function ensureCallsPaired(items: readonly Item[], field: string): void {
   const calls = new Set(items.flatMap((item) => (item.type === "function_call" ? [item.callId] : [])));
   const outputs = new Set(items.flatMap((item) => (item.type === "function_output" ? [item.callId] : [])));
@@ -35,7 +35,7 @@ export function ensureCallsPaired(items: readonly Item[], field: string): void {
     throw invalid(field, "has a function_call_output whose function_call is not in the conversation");
 }
 
-/** Ids of all files that messages name. */
+/** Ids of all files in the messages. */
 export function fileIdsIn(items: readonly Item[]): string[] {
   return items.flatMap((item) =>
     item.type === "input_message" ? item.parts.flatMap((part) => (part.type === "file" ? [part.fileId] : [])) : [],
@@ -108,7 +108,7 @@ async function inputParts(part: Content[number], place: Place): Promise<InputPar
     case "output_text":
       return [{ type: "text", text: part.text }];
     case "refusal":
-      throw invalid(place.param, "can not be a refusal in a message to the assistant");
+      throw invalid(place.param, "cannot be a refusal in a message to the assistant");
     case "file":
       return [filePart(part.file_id, place)];
     case "input_file":
@@ -144,21 +144,21 @@ async function imageParts(part: Extract<Content[number], { type: "input_image" }
     return url === null ? [file] : [file, { type: "image", url, detail }];
   }
   if (part.image_url == null) throw invalid(param, "must have image_url or file_id");
-  if (!seesImages) throw invalid(param, "the model takes no images; send the image as a file");
+  if (!seesImages) throw invalid(param, "the model does not accept images; send the image as a file");
   if (!/^(https:\/\/|data:image\/)/.test(part.image_url)) throw invalid(`${param}.image_url`, "must be an https or data URL");
   return [{ type: "image", url: part.image_url, detail }];
 }
 
-/** The picture for the model, when it is one and not too large to send. */
+/** An image file as a data URL for the model; null when it is not an image or too large. */
 export async function dataUrlOf(
   file: StoredFile,
   context: Pick<InputContext, "files" | "organization" | "limits">,
 ): Promise<string | null> {
   if (!/^image\/(png|jpeg|webp|gif)$/.test(file.mimeType) || file.bytes > context.limits.toolImageBytesMax) return null;
-  const lent = await context.files.read(context.organization, file.id);
-  if (lent === null) return null;
+  const content = await context.files.read(context.organization, file.id);
+  if (content === null) return null;
   const chunks: Buffer[] = [];
-  for await (const chunk of lent) chunks.push(Buffer.from(chunk));
+  for await (const chunk of content) chunks.push(Buffer.from(chunk));
   return `data:${file.mimeType};base64,${Buffer.concat(chunks).toString("base64")}`;
 }
 
@@ -172,13 +172,13 @@ async function knownFiles(items: readonly RequestItem[], { organization, files }
   return new Map(found.flatMap((file) => (file === null ? [] : [[file.id, file]])));
 }
 
-/** What a call that a client hands back says it printed. */
+/** The printed text of a code call that a client sends back. */
 function logsOf(outputs: readonly unknown[]): string {
   const texts = outputs.flatMap((output) => {
     const { logs, text } = (typeof output === "object" && output !== null ? output : {}) as { logs?: unknown; text?: unknown };
     return [logs, text].filter((value) => typeof value === "string");
   });
-  return texts.length === 0 ? "[The outputs of this call are not known any more.]" : texts.join("\n");
+  return texts.length === 0 ? "[The outputs of this call are no longer available.]" : texts.join("\n");
 }
 
 function invalid(param: string, rule: string): ServiceError {

@@ -1,7 +1,7 @@
 import type { Output } from "../../domain/outputs.ts";
 import type { Cause } from "../../domain/status.ts";
 
-/** The pieces of a conversation as they are kept; both dialects are pure functions of them (views.ts). */
+/** The items of a conversation as they are stored. Both dialects are pure functions of them (views.ts). */
 export type Dialect = "own" | "openai";
 
 export type InputPart =
@@ -37,7 +37,7 @@ export interface Message {
 export interface CodeCall {
   type: "code_call";
   id: string;
-  /** The model's own name of the call. */
+  /** The model's id of the call. */
   callId: string;
   status: ItemStatus | "interpreting" | "failed";
   code: string | null;
@@ -45,7 +45,7 @@ export interface CodeCall {
   executionId: string | null;
   cause: Cause | null;
   outputs: Output[];
-  /** What the model was told of it. */
+  /** The result text that the model received. The name is part of stored responses. */
   told: string;
 }
 

@@ -4,8 +4,8 @@ import type { Limits } from "../../domain/limits.ts";
 import type { Dialect } from "./items.ts";
 
 /**
- * The body of POST /responses in both dialects: ours names its messages `inputs`, OpenAI's `input`. Ours refuses unknown fields by name;
- * OpenAI's takes what newer clients may send.
+ * The body of POST /responses in both dialects. Our dialect has `inputs` and refuses unknown fields by name. OpenAI's has `input`
+ * and accepts unknown fields, because newer clients may send them.
  */
 export const modes = ["auto", "on", "off"] as const;
 export type Mode = (typeof modes)[number];
@@ -20,8 +20,8 @@ export function dialectOf(body: unknown): Dialect {
 }
 
 /**
- * The body with its short forms written out, so that the schema can name what is wrong in one: a string is a user's message, an item
- * without a type is a message, a string as content is one part.
+ * Expands the short forms of a body, so that the schema can name errors in them: a string is a user's message, an item without a
+ * type is a message, a string as content is one part.
  */
 export function writtenOut(body: unknown): unknown {
   if (!isObject(body)) return body;
@@ -43,7 +43,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Objects that refuse what they do not know, or let it pass. */
+/** Objects that refuse unknown members, and objects that drop them. */
 const objects = {
   own: <S extends z.core.$ZodLooseShape>(shape: S) => z.strictObject(shape),
   openai: <S extends z.core.$ZodLooseShape>(shape: S) => z.object(shape),
@@ -72,7 +72,7 @@ function inputItems(dialect: Dialect, limits: Limits) {
     }),
   ]);
   const message = object({
-    type: z.literal("message").describe("may be left out"),
+    type: z.literal("message").describe("optional"),
     role: z.enum(["user", "assistant", "system", "developer"]),
     content: z.array(part).describe("or a string"),
     id: z.string().nullish(),
@@ -104,7 +104,7 @@ function inputItems(dialect: Dialect, limits: Limits) {
           code: text.nullish(),
           outputs: z.array(z.unknown()).nullish(),
         }),
-        z.looseObject({ type: z.literal("reasoning") }).describe("taken and left out"),
+        z.looseObject({ type: z.literal("reasoning") }).describe("accepted and ignored"),
       ]),
     )
     .min(1)
@@ -156,7 +156,7 @@ function tools(dialect: Dialect, limits: Limits) {
     .refine(...bytesAtMost(limits.toolsBytesMax));
 }
 
-/** For what has no shape of its own to bound it. */
+/** Bounds a value whose schema has no bound. */
 function bytesAtMost(bytesMax: number): [(value: unknown) => boolean, string] {
   return [(value) => Buffer.byteLength(JSON.stringify(value) ?? "") <= bytesMax, `must have at most ${bytesMax} bytes as JSON`];
 }
@@ -192,9 +192,9 @@ function commonFields(dialect: Dialect, limits: Limits) {
     tools: tools(dialect, limits).nullish(),
     tool_choice: toolChoice.nullish(),
     previous_response_id: z.string().regex(responseIdPattern, "must be a response id").nullish(),
-    include: z.array(z.string().max(128)).max(32).nullish().describe(`\`${OUTPUTS}\` gives the outputs of code in OpenAI's dialect`),
+    include: z.array(z.string().max(128)).max(32).nullish().describe(`\`${OUTPUTS}\` adds the outputs of code in OpenAI's dialect`),
     max_tool_calls: z.int().min(1).max(limits.codeCallsPerResponseMax).nullish(),
-    max_output_tokens: z.int().min(1).max(limits.modelOutputTokensMax).nullish().describe("of one turn of the model"),
+    max_output_tokens: z.int().min(1).max(limits.modelOutputTokensMax).nullish().describe("per turn of the model"),
     metadata: metadataSchema(limits).nullish(),
     store: z.boolean().nullish(),
     background: z.boolean().nullish(),
@@ -212,7 +212,7 @@ export function ownRequestSchema(limits: Limits) {
   return z.strictObject({ inputs: items.describe("or a string"), ...commonFields("own", limits) });
 }
 
-/** Fields of OpenAI's that mean nothing here are echoed, and the model's own (`text`, `reasoning`) are passed on. */
+/** OpenAI's fields without a meaning here are echoed. The model's own fields (`text`, `reasoning`) are passed on. */
 export function openaiRequestSchema(limits: Limits) {
   const items = inputItems("openai", limits);
   return z.object({

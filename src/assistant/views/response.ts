@@ -5,7 +5,7 @@ import type { Mode, RequestTool, ToolChoice } from "./request.ts";
 export const responseStatuses = ["queued", "in_progress", "completed", "failed", "incomplete", "cancelled"] as const;
 export type ResponseStatus = (typeof responseStatuses)[number];
 
-/** Why a response failed or stayed incomplete: closed, since metric labels and clients share them. */
+/** Why a response failed. A closed union, because metric labels and clients use these codes. */
 export type FailureCode =
   | ModelFailure
   | "code_not_run"
@@ -20,27 +20,27 @@ export type FailureCode =
   | "server_error";
 export type IncompleteReason = "max_output_tokens" | "content_filter" | "max_tool_calls";
 
-/** What a request and its assistant come to. */
+/** The effective settings of a request and its assistant. */
 export interface Settings {
   model: string;
   instructions: string | null;
-  /** Off when the tool is withheld or was not asked for. */
+  /** Off when the tool is withheld or not requested. */
   mode: Mode;
   /** The session to use; null for the service to choose. */
   container: string | null;
   memoryMb: number | null;
-  /** Files to place in the working folder, beside those the input names. */
+  /** Files for the working folder, in addition to those in the input. */
   fileIds: string[];
   functions: ChatTool[];
-  /** What the first turn must do about the caller's functions; null when it may do as it likes. */
+  /** The caller's functions that the first turn must call; null when the model may choose. */
   functionChoice: "required" | { name: string } | null;
   codeCallsMax: number;
   tokensMax: number;
-  /** Fields for the model as they are. */
+  /** Fields passed to the model unchanged. */
   passed: Record<string, unknown>;
 }
 
-/** The parts of a request that an answer repeats. */
+/** The parts of a request that the HTTP response repeats. */
 export interface Echo {
   assistantId: string | null;
   previousResponseId: string | null;
@@ -55,7 +55,7 @@ export interface Echo {
   parallelToolCalls: boolean;
   temperature: number | null;
   topP: number | null;
-  /** Of OpenAI's fields, those without a meaning here. */
+  /** OpenAI's fields without a meaning here. */
   others: Record<string, unknown>;
 }
 
@@ -75,7 +75,7 @@ export interface StoredResponse {
   input: Item[];
   output: OutputItem[];
   containerId: string | null;
-  /** Files that were placed in the container, by this response or those before it. */
+  /** Files placed in the container by this response or earlier ones. */
   placedFileIds: string[];
   failure: { code: FailureCode; message: string } | null;
   incomplete: IncompleteReason | null;

@@ -12,7 +12,7 @@ export interface ModelChoice {
 
 type CodeTool = Extract<RequestTool, { type: "code_interpreter" }>;
 
-/** What a request comes to with its assistant: the assistant's fields are defaults, the request's go before them. */
+/** The effective settings: the request's fields take precedence over the assistant's. */
 export function settingsOf(
   request: ResponseRequest,
   assistant: StoredAssistant | null,
@@ -48,12 +48,12 @@ export function settingsOf(
 interface Choice {
   mode: Mode | "none";
   functionChoice: Settings["functionChoice"];
-  /** Names of the tools that alone may be used; null for all. */
+  /** Names of the allowed tools; null for all. */
   only: ReadonlySet<string> | null;
   echo: ToolChoice;
 }
 
-/** `tool_choice` says the same as a mode, and goes before it; then the tool's mode, then the assistant's. */
+/** Precedence: `tool_choice`, then the tool's mode, then the assistant's mode. */
 function choiceOf(request: ResponseRequest, assistant: StoredAssistant | null, tools: readonly RequestTool[]): Choice {
   const { tool_choice: chosen } = request;
   const code = tools.find((tool): tool is CodeTool => tool.type === "code_interpreter");
@@ -80,7 +80,7 @@ function choiceOf(request: ResponseRequest, assistant: StoredAssistant | null, t
   return { ...(chosen.mode === "required" ? required(allowed) : { mode, functionChoice: null }), only, echo: chosen };
 }
 
-/** Some tool has to be called: where code is the only one, that is the mode on. */
+/** Some tool must be called. When code is the only tool, that equals the mode on. */
 function required(tools: readonly RequestTool[]): Pick<Choice, "mode" | "functionChoice"> {
   if (tools.length === 0) throw invalid("tool_choice", "must not require a tool when there is none");
   const isCodeAlone = tools.every((tool) => tool.type === "code_interpreter");
@@ -110,7 +110,7 @@ function modelOf(wanted: string | null, models: ModelChoice): string {
   throw new ServiceError("model_not_found", { detail: `\`model\`: must be one of ${models.allowed.join(", ")}.`, param: "model" });
 }
 
-/** Fields that the chat-completions protocol knows, some under another name. */
+/** Fields of the chat-completions protocol, some under another name there. */
 function passedOn(request: ResponseRequest, hasTools: boolean): Record<string, unknown> {
   const { temperature, top_p, parallel_tool_calls, reasoning, text } = request;
   const format = text?.format;

@@ -2,9 +2,9 @@ import type { Output } from "../../domain/outputs.ts";
 import type { Citation, CodeCall, Dialect, Item, MessagePart } from "./items.ts";
 import type { StoredResponse } from "./response.ts";
 
-/** What callers see, in the dialect they spoke. Pure functions of what is kept. */
+/** What callers see, in the dialect of their request. Pure functions of stored responses. */
 export type View = Record<string, unknown>;
-/** One server-sent event; numbered from 0 within its response. */
+/** One server-sent event, numbered from 0 within its response. */
 export type ResponseEvent = { type: string; sequence_number: number } & View;
 
 export function viewOfResponse(response: StoredResponse, includeOutputs = response.echo.includeOutputs): View {
@@ -51,7 +51,7 @@ export function viewOfResponse(response: StoredResponse, includeOutputs = respon
   };
 }
 
-/** Members that clients of OpenAI's API expect to be there. */
+/** Members that clients of OpenAI's API require. */
 const defaultsOfOpenai: View = {
   reasoning: { effort: null, summary: null },
   service_tier: "default",
@@ -124,21 +124,21 @@ function inputPartView(part: Extract<Item, { type: "input_message" }>["parts"][n
   }
 }
 
-/** Null until the code has ended; in OpenAI's dialect also unless asked for. */
+/** Null until the code has ended; in OpenAI's dialect also unless the request includes outputs. */
 function outputsView(call: CodeCall, dialect: Dialect, includeOutputs: boolean): View[] | null {
   const hasEnded = call.status !== "in_progress" && call.status !== "interpreting";
   if (dialect === "own") return hasEnded ? call.outputs.map(ownOutput) : null;
   return hasEnded && includeOutputs ? openaiOutputs(call.outputs) : null;
 }
 
-/** Our typed outputs; what was printed is plain text, so that only what went to stderr says where it went. */
+/** Our typed outputs. Text names its stream only when that is stderr. */
 export function ownOutput(output: Output): View {
   if (output.type !== "text" || output.stream === "stderr") return output;
   const { stream: _, ...text } = output;
   return text;
 }
 
-/** Everything that is text becomes logs, in the order it came; images keep their place between. */
+/** All text becomes logs, in order; images keep their place between them. */
 function openaiOutputs(outputs: readonly Output[]): View[] {
   const views: Array<{ type: "logs"; logs: string } | { type: "image"; url: string }> = [];
   for (const output of outputs) {
@@ -177,7 +177,7 @@ function logText(output: Exclude<Output, { type: "image" }>): string | null {
   }
 }
 
-/** OpenAI's clients know a closed set of codes; ours are finer. */
+/** OpenAI's clients know only a closed set of codes, which is coarser than ours. */
 function failureView({ dialect, failure }: StoredResponse): View | null {
   if (failure === null) return null;
   if (dialect === "own") return { code: failure.code, message: failure.message };

@@ -3,14 +3,14 @@ import { z } from "zod";
 import { containerIdPattern } from "../../domain/ids.ts";
 import type { Limits } from "../../domain/limits.ts";
 import { executionRequestSchema } from "../../domain/request.ts";
-import { answered } from "../answer.ts";
 import { contentOf } from "../content.ts";
 import { CALL_LABEL } from "../interpreter.ts";
 import { Progress } from "../progress.ts";
 import { labelOf } from "../running-calls.ts";
 import type { ToolDeps } from "../tool-deps.ts";
+import { runTool } from "../tool-result.ts";
 
-/** The word for a session that is to be opened. */
+/** Value of `session` that opens a new session. */
 const NEW = "new";
 
 export function addExecutePython(server: McpServer, deps: ToolDeps, description: string): void {
@@ -23,7 +23,7 @@ export function addExecutePython(server: McpServer, deps: ToolDeps, description:
       inputSchema,
       annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
     },
-    (input, context) => answered(deps.log, () => execute(input, context, deps)),
+    (input, context) => runTool(deps.log, () => execute(input, context, deps)),
   );
 }
 
@@ -31,7 +31,7 @@ function schemaOf(limits: Limits) {
   const session = z
     .union([z.literal(NEW), z.string().regex(containerIdPattern, "must be a session's id, or `new`")])
     .optional()
-    .describe("`new` opens a session, its id runs in it; without it nothing is kept between calls");
+    .describe("`new` opens a session; its id runs the code in it; without `session` nothing is kept between calls");
   return executionRequestSchema(limits).pick({ code: true, files: true, timeout_ms: true }).extend({ session });
 }
 

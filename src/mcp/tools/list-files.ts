@@ -1,27 +1,23 @@
 import type { McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { containerIdPattern, fileIdPattern } from "../../domain/ids.ts";
-import { answer, answered } from "../answer.ts";
 import type { FilesPage, StoredFile } from "../interpreter.ts";
 import { markdownRows } from "../markdown-table.ts";
 import type { ToolDeps } from "../tool-deps.ts";
+import { runTool, toolResult } from "../tool-result.ts";
 
 const PAGE = 50;
 
 export function addListFiles(server: McpServer, deps: ToolDeps, description: string): void {
   const inputSchema = z.strictObject({
-    session: z
-      .string()
-      .regex(containerIdPattern, "must be a session's id")
-      .optional()
-      .describe("a session, whose files are listed instead"),
-    after: z.string().regex(fileIdPattern, "must be a file id").optional().describe("the last file_id of the page before"),
+    session: z.string().regex(containerIdPattern, "must be a session's id").optional().describe("lists the files of this session instead"),
+    after: z.string().regex(fileIdPattern, "must be a file id").optional().describe("the last file_id of the previous page"),
   });
   server.registerTool(
     "list_files",
     { title: "List files", description, inputSchema, annotations: { readOnlyHint: true, openWorldHint: false } },
     ({ session, after }) =>
-      answered(deps.log, async () => answer(textOf(session === undefined ? await page(after, deps) : await filesOf(session, deps)))),
+      runTool(deps.log, async () => toolResult(textOf(session === undefined ? await page(after, deps) : await filesOf(session, deps)))),
   );
 }
 
@@ -29,7 +25,7 @@ function page(after: string | undefined, { interpreter, limits }: ToolDeps): Pro
   return interpreter.listFiles({ after, limit: Math.min(PAGE, limits.listPageMax) });
 }
 
-/** A session's files are bounded by its own limit, so there are no pages. */
+/** Not paged: a session's files are bounded by their own limit. */
 async function filesOf(session: string, { interpreter }: ToolDeps): Promise<FilesPage> {
   return { data: await interpreter.sessionFiles(session), hasMore: false };
 }
@@ -37,7 +33,7 @@ async function filesOf(session: string, { interpreter }: ToolDeps): Promise<File
 function textOf({ data, hasMore }: FilesPage): string {
   if (data.length === 0) return "There are no files.";
   const table = markdownRows(["file_id", "name", "type", "bytes", "created"], data.map(rowOf));
-  return hasMore ? `${table}\n\nThere are more: list again with after ${data.at(-1)?.id}.` : table;
+  return hasMore ? `${table}\n\nThere are more files. To list them, set after to ${data.at(-1)?.id}.` : table;
 }
 
 function rowOf(file: StoredFile): string[] {

@@ -1,9 +1,9 @@
 import type { McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { fileName } from "../../domain/request.ts";
-import { answer, answered } from "../answer.ts";
 import { linkOf } from "../content.ts";
 import type { ToolDeps } from "../tool-deps.ts";
+import { runTool, toolResult } from "../tool-result.ts";
 
 export function addUploadFile(server: McpServer, deps: ToolDeps, description: string): void {
   const inputSchema = z
@@ -22,10 +22,10 @@ export function addUploadFile(server: McpServer, deps: ToolDeps, description: st
       annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
     },
     ({ name, text, base64 }) =>
-      answered(deps.log, async () => {
+      runTool(deps.log, async () => {
         const bytes = text === undefined ? Buffer.from(base64 ?? "", "base64") : Buffer.from(text, "utf8");
         const file = await deps.interpreter.storeFile(name, bytes);
-        return answer(`Stored ${file.name} (${file.bytes} bytes) as ${file.id}`, linkOf(file.id, file.name, file.mimeType, file.bytes));
+        return toolResult(`Stored ${file.name} (${file.bytes} bytes) as ${file.id}`, linkOf(file.id, file.name, file.mimeType, file.bytes));
       }),
   );
 }

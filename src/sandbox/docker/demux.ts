@@ -1,7 +1,7 @@
 /**
- * The engine's multiplexed attach stream: 8 bytes of header (stream number, three zeros, length as unsigned 32 bit
- * big endian), then that many bytes. Payload is handed on in slices as it arrives, so nothing is held but a part
- * of a header, and a stream of one-byte messages costs no more than its bytes.
+ * Docker's multiplexed attach stream: a header of 8 bytes (stream number, three zeros, unsigned 32-bit big-endian length),
+ * then the payload. Payload is passed on in slices as it arrives: only a partial header is buffered, and a stream of
+ * one-byte messages costs no more than its bytes.
  */
 const HEADER_BYTES = 8;
 const STDOUT = 1;

@@ -6,7 +6,7 @@ import { inspect } from "node:util";
 import Docker from "dockerode";
 import type { Metrics } from "../../observe/metrics.ts";
 
-/** Calls that the engine answers at once when it is well. */
+/** For calls that a healthy engine answers immediately. */
 const CONTROL_TIMEOUT_MS = 15_000;
 
 export interface EngineAddress {
@@ -16,13 +16,13 @@ export interface EngineAddress {
   certPath?: string | undefined;
 }
 
-/** The two ways to talk to one engine, and the count of what it answered. */
+/** Two Docker clients for one engine, with metrics per operation. */
 export interface EngineClient {
-  /** For calls with a bounded answer: times out. */
+  /** For short calls; has a timeout. */
   readonly control: Docker;
-  /** For attach and wait: without timeout, as a socket timeout would end a quiet stream. */
+  /** For attach and wait; no timeout, because a socket timeout would end a silent stream. */
   readonly stream: Docker;
-  /** Runs one call under its metric name. */
+  /** Runs one call and records its duration and failure under `operation`. */
   call<T>(operation: EngineOperation, work: () => Promise<T>): Promise<T>;
   close(): void;
 }
@@ -32,7 +32,7 @@ export type EngineOperation = (typeof engineOperations)[number];
 
 export function connectEngine(address: EngineAddress, metrics: Metrics): EngineClient {
   const secure = address.host.startsWith("https://") || address.certPath !== undefined;
-  const agent = undescribed(secure ? new https.Agent({ keepAlive: true }) : new http.Agent({ keepAlive: true }));
+  const agent = withoutInspection(secure ? new https.Agent({ keepAlive: true }) : new http.Agent({ keepAlive: true }));
   const options = dockerOptions(address, secure);
   return {
     control: new Docker({ ...options, agent, timeout: CONTROL_TIMEOUT_MS } as Docker.DockerOptions),
@@ -42,7 +42,7 @@ export function connectEngine(address: EngineAddress, metrics: Metrics): EngineC
       try {
         return await work();
       } catch (error) {
-        // What is gone, or going, needs no removing: the engine says so when two saw to it.
+        // A container that is gone, or is being removed by another call, is no failure of the engine.
         const gone = operation === "remove" && (hasStatus(error, 404) || hasStatus(error, 409));
         if (!gone) metrics.engineErrors.inc({ operation });
         throw error;
@@ -68,14 +68,14 @@ function dockerOptions(address: EngineAddress, secure: boolean): Docker.DockerOp
 }
 
 /**
- * The client describes the options of every call for a debug log, also when nobody reads it: an agent with all its
- * sockets took more cpu than everything else that the service does for an execution.
+ * dockerode inspects the options of every call for its debug log, even when the log is off. Inspecting an agent with all
+ * its sockets took more CPU than everything else that the service does for an execution.
  */
-function undescribed<A extends http.Agent>(agent: A): A {
+function withoutInspection<A extends http.Agent>(agent: A): A {
   return Object.assign(agent, { [inspect.custom]: () => "Agent" });
 }
 
-/** True for the engine's own answer with that HTTP status. */
+/** True for an error response of the engine with this HTTP status. */
 export function hasStatus(error: unknown, status: number): boolean {
   return typeof error === "object" && error !== null && (error as { statusCode?: unknown }).statusCode === status;
 }

@@ -15,8 +15,8 @@ import { containerOptions, type ProfileOptions } from "./profile.ts";
 
 const END_FACTS_TIMEOUT_MS = 5_000;
 const REMOVE_ATTEMPTS = 3;
-/** A runner that is well ends within a few milliseconds; any other is killed. */
-const OWN_END_MS_MAX = 500;
+/** A healthy runner exits within a few milliseconds; any other is killed. */
+const RUNNER_EXIT_MS_MAX = 500;
 
 export interface DockerFactoryOptions {
   engine: EngineClient;
@@ -24,18 +24,18 @@ export interface DockerFactoryOptions {
   limits: Limits;
   metrics: Metrics;
   log: Log;
-  /** Containers created or started at one time; more of them slow each other down. */
+  /** Concurrent container starts; more of them slow each other down. */
   startsMax: number;
-  /** How long a sandbox may exist before the reaper takes it for forgotten. */
+  /** Age at which the reaper treats a sandbox as an orphan. */
   lifetimeMsMax: number;
 }
 
-/** Makes sandboxes out of containers of one Docker engine. */
+/** Makes sandboxes from containers of one Docker engine. */
 export class DockerSandboxFactory implements SandboxFactory {
   readonly #options: DockerFactoryOptions;
   readonly #starts: Semaphore;
   readonly #removals: Semaphore;
-  readonly #leaving = new Set<Promise<void>>();
+  readonly #removing = new Set<Promise<void>>();
 
   constructor(options: DockerFactoryOptions) {
     this.#options = options;
@@ -46,16 +46,16 @@ export class DockerSandboxFactory implements SandboxFactory {
   async create(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
     const release = await this.#starts.acquire(signal);
     const bounded = deadlineAfter(this.#options.limits.sandboxStartTimeoutMsMax, signal);
-    // Named by us, so that it can be removed even when the engine's answer to "create" never arrives.
+    // The service chooses the name, so it can remove the container even when the reply to "create" never arrives.
     const name = `code-interpreter-${randomUUID()}`;
     this.#options.metrics.sandboxesAlive.inc();
     try {
       return await this.#start(name, spec, bounded.signal);
     } catch (error) {
-      // Not waited for here: with an engine that hangs, this would hold up who asked for long after it failed.
-      const leaving = this.#remove(name);
-      this.#leaving.add(leaving);
-      void leaving.finally(() => this.#leaving.delete(leaving));
+      // Not awaited: with an engine that hangs, the caller would wait long after the start failed.
+      const removal = this.#remove(name);
+      this.#removing.add(removal);
+      void removal.finally(() => this.#removing.delete(removal));
       throw error;
     } finally {
       bounded.clear();
@@ -64,7 +64,7 @@ export class DockerSandboxFactory implements SandboxFactory {
   }
 
   async settled(): Promise<void> {
-    await Promise.all(this.#leaving);
+    await Promise.all(this.#removing);
   }
 
   async #start(name: string, spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
@@ -87,7 +87,7 @@ export class DockerSandboxFactory implements SandboxFactory {
     }
   }
 
-  /** Leaves nothing of the container, or a warning for the reaper to act on. */
+  /** Removes the container, or logs a warning and leaves it to the reaper. Never throws. */
   async #remove(name: string): Promise<void> {
     const { engine, log, metrics } = this.#options;
     const release = await this.#removals.acquire();
@@ -97,7 +97,7 @@ export class DockerSandboxFactory implements SandboxFactory {
           await engine.call("remove", () => engine.control.getContainer(name).remove({ force: true, v: true }));
           return;
         } catch (error) {
-          // Gone already, or going: both are what was wanted.
+          // Already removed, or being removed.
           if (hasStatus(error, 404) || hasStatus(error, 409)) return;
           if (attempt === REMOVE_ATTEMPTS) {
             log.warn({ sandbox: name, err: error }, "sandbox not removed; left to the reaper");
@@ -113,14 +113,14 @@ export class DockerSandboxFactory implements SandboxFactory {
 }
 
 /**
- * Attached before the start, so that no output is lost. The client sends the options as a request body too, which
- * some engines let slip into stdin: the runner drops whatever comes before the preamble.
+ * Attaches before the start, so that no output is lost. dockerode also sends the options as a request body, which some
+ * engines pass into stdin; the runner drops all bytes before the preamble.
  */
 function attach(container: Container, signal: AbortSignal): Promise<Duplex> {
   const options = { stream: true, hijack: true, stdin: true, stdout: true, stderr: true };
   const attaching = container.attach(options) as unknown as Promise<Duplex>;
   return new Promise((resolve, reject) => {
-    // This call has no timeout of its own, as a socket timeout would end a quiet stream; a socket that comes late is closed.
+    // The call has no timeout of its own, because a socket timeout would end a silent stream. A late socket is closed.
     const giveUp = () => {
       reject(signal.reason as Error);
       attaching.then(
@@ -133,7 +133,7 @@ function attach(container: Container, signal: AbortSignal): Promise<Duplex> {
   });
 }
 
-/** What the supervisor itself writes to stderr is of no use here and is never shown. */
+/** Drops what the supervisor itself writes to stderr; it is never shown. */
 function runnerOutput(): Unwrap {
   const demux = new Demux();
   return function* (data) {
@@ -189,7 +189,7 @@ class DockerSandbox implements Sandbox {
     return this.#stream.send(frame);
   }
 
-  /** Ends the stream without removing the container, so that a waiting reader is let go. */
+  /** Ends the stream, so that a pending `receive` returns. Does not remove the container. */
   abandon(): void {
     this.#stream.close();
   }
@@ -201,7 +201,7 @@ class DockerSandbox implements Sandbox {
       const facts = await this.#engine.call("inspect", () => this.#container.inspect({ abortSignal }));
       return { exitCode: facts.State.ExitCode, oomKilled: facts.State.OOMKilled };
     } catch {
-      // Counted as an engine error; a sandbox whose end is not known is one that was lost.
+      // Counted as an engine error. A sandbox whose end is unknown is treated as lost.
       return { exitCode: null, oomKilled: false };
     }
   }
@@ -212,11 +212,11 @@ class DockerSandbox implements Sandbox {
   }
 
   /**
-   * A container that ended by itself is removed for a tenth less of the engine's work than one that it has to kill; one in
-   * which code still runs is killed at once.
+   * Removing a container that has exited costs the engine a tenth less work than killing it. A container in which code
+   * still runs is killed immediately.
    */
   async #destroy(): Promise<void> {
-    if (!this.#running) await this.#stream.finish(OWN_END_MS_MAX);
+    if (!this.#running) await this.#stream.finish(RUNNER_EXIT_MS_MAX);
     this.#stream.close();
     await this.#remove();
   }

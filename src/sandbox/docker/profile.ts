@@ -4,32 +4,32 @@ import { MASKED_PATHS, READONLY_PATHS } from "../masked-paths.ts";
 import { hostTasksMax } from "../own-kernel.ts";
 import type { SandboxSpec } from "../sandbox.ts";
 
-/** Labels by which the reaper finds what a worker left behind. Services may share an engine: each reaps its own. */
+/** Labels by which the reaper finds orphans. Services may share an engine; each reaps only its own. */
 export const SERVICE_LABEL = "code-interpreter.service";
 export const WORKER_LABEL = "code-interpreter.worker";
 export const DEADLINE_LABEL = "code-interpreter.deadline";
 
-/** The account of the sandbox image that owns nothing and is used by nothing else. */
+/** Account of the sandbox image that owns no files and runs nothing else. */
 const SANDBOX_UID = 65_532;
-/** Files that tmpfs folders may hold; bounds the kernel memory that empty files cost. */
+/** Files per tmpfs folder; bounds the kernel memory that empty files cost. */
 const TMPFS_INODES = 16_384;
-/** Above a worker's own score, so that a machine short of memory gives up sandboxes first. */
+/** Higher than the worker's own score, so that the kernel kills sandboxes first when the machine is out of memory. */
 const OOM_SCORE_ADJUSTMENT = 500;
 const MIB = 1024 * 1024;
 
 export interface ProfileOptions {
   image: string;
   runtime: string;
-  /** The profile's JSON text, or null for a runtime that brings its own kernel. */
+  /** The seccomp profile as JSON text; null for a runtime with its own kernel. */
   seccomp: string | null;
   limits: Limits;
   serviceId: string;
   workerId: string;
-  /** Unix milliseconds after which the sandbox is nobody's. */
+  /** Unix milliseconds after which the sandbox is an orphan. */
   deadline: number;
 }
 
-/** The whole lockdown: from limits to what the engine is told. Pure. */
+/** The whole lockdown: turns limits into Docker's container options. Pure. */
 export function containerOptions(spec: SandboxSpec, options: ProfileOptions): ContainerCreateOptions {
   const { limits } = options;
   const ownKernel = options.seccomp === null;
@@ -48,7 +48,7 @@ export function containerOptions(spec: SandboxSpec, options: ProfileOptions): Co
     AttachStdout: true,
     AttachStderr: true,
     OpenStdin: true,
-    // The runner ends when stdin does, and stdin ends with the worker's connection: sandboxes die with their worker.
+    // Sandboxes die with their worker: stdin closes with the worker's connection, and the runner exits when stdin closes.
     StdinOnce: true,
     NetworkDisabled: true,
     HostConfig: hostConfig({
@@ -70,22 +70,22 @@ export function containerOptions(spec: SandboxSpec, options: ProfileOptions): Co
         { Name: "nofile", Soft: limits.openFilesMax, Hard: limits.openFilesMax },
         { Name: "fsize", Soft: limits.workingFolderMbMax * MIB, Hard: limits.workingFolderMbMax * MIB },
         { Name: "core", Soft: 0, Hard: 0 },
-        // The host's own kernel would count all sandboxes' together: they are of one account.
+        // The host's kernel would count all sandboxes together, because they share one account.
         ...(ownKernel ? [{ Name: "nproc", Soft: limits.processesMax, Hard: limits.processesMax }] : []),
       ],
       MaskedPaths: [...MASKED_PATHS],
       ReadonlyPaths: [...READONLY_PATHS],
       LogConfig: { Type: "none", Config: {} },
-      // The runner itself has to be the first process, whatever the engine is set to.
+      // The runner must be process 1, regardless of the engine's default.
       Init: false,
-      // Removed by name in `finally`: automatic removal would race with reading how the sandbox ended.
+      // Removed by name in `finally`: automatic removal would race with reading the exit code.
       AutoRemove: false,
       RestartPolicy: { Name: "no" },
     }),
   };
 }
 
-/** The client's types are behind the engine's API by one field. */
+/** dockerode's types lack CgroupnsMode. */
 function hostConfig(config: HostConfig & { CgroupnsMode: "private" }): HostConfig {
   return config;
 }

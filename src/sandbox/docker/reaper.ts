@@ -4,28 +4,28 @@ import type { Metrics } from "../../observe/metrics.ts";
 import { type EngineClient, hasStatus } from "./engine-client.ts";
 import { DEADLINE_LABEL, SERVICE_LABEL, WORKER_LABEL } from "./profile.ts";
 
-/** A container younger than this may belong to a worker whose first heartbeat is on its way, or be one that is starting. */
+/** A younger container may still be starting, or belong to a worker that has not yet sent its first heartbeat. */
 const GRACE_SECONDS = 60;
 
 export interface ReaperOptions {
   engine: EngineClient;
   metrics: Metrics;
   log: Log;
-  /** Whose workers `isWorkerAlive` can speak of. */
+  /** The service that `isWorkerAlive` knows about. */
   serviceId: string;
-  /** Whether the worker of that id has been heard of lately. Rejects when that can not be known. */
+  /** Whether this worker has a recent heartbeat. Rejects when that is unknown. */
   isWorkerAlive: (workerId: string) => Promise<boolean>;
-  /** What this very worker has in its stock or in use: its own to destroy, whatever the clock says. */
+  /** The sandboxes that the calling worker has in stock or in use. It destroys them itself, regardless of their age. */
   keeps?: { workerId: string; knows: (sandboxId: string) => boolean };
   /** Unix milliseconds. */
   now?: () => number;
 }
 
 /**
- * The last of three nets against left-over sandboxes: removes labelled containers that are past their deadline, whose
- * worker has gone, or that their worker does not know any more, as when the engine was away while it let go of them.
- * Returns how many it removed. Containers without our labels are never touched, and those of another service on the
- * same engine only once they have ended and are past their deadline: whether its workers live is not known here.
+ * Removes orphaned sandboxes, as the last of three safeguards: labelled containers that are past their deadline, whose worker
+ * is gone, or that their worker no longer knows, because the engine was away when the worker removed them. Returns
+ * how many it removed. Containers without our labels are never touched. Containers of another service on the same engine
+ * are removed only once they have exited and are past their deadline, because its workers' heartbeats are not visible here.
  */
 export async function reapSandboxes(options: ReaperOptions): Promise<number> {
   const { engine, metrics, log, now = Date.now } = options;
@@ -33,7 +33,7 @@ export async function reapSandboxes(options: ReaperOptions): Promise<number> {
   const alive = new Map<string, boolean>();
   let removed = 0;
   for (const container of found) {
-    if (!(await isLeftOver(container, options, alive, now()))) continue;
+    if (!(await isOrphan(container, options, alive, now()))) continue;
     try {
       await engine.call("remove", () => engine.control.getContainer(container.Id).remove({ force: true, v: true }));
       removed += 1;
@@ -49,14 +49,14 @@ export async function reapSandboxes(options: ReaperOptions): Promise<number> {
   return removed;
 }
 
-async function isLeftOver(container: ContainerInfo, options: ReaperOptions, alive: Map<string, boolean>, now: number): Promise<boolean> {
+async function isOrphan(container: ContainerInfo, options: ReaperOptions, alive: Map<string, boolean>, now: number): Promise<boolean> {
   const { serviceId, isWorkerAlive, keeps } = options;
   const pastDeadline = Number(container.Labels[DEADLINE_LABEL]) < now;
   if (container.Labels[SERVICE_LABEL] !== serviceId) return pastDeadline && container.State !== "running";
   if (!pastDeadline && container.Created > now / 1000 - GRACE_SECONDS) return false;
   const worker = container.Labels[WORKER_LABEL] ?? "";
   if (worker === keeps?.workerId) return !keeps.knows(container.Id);
-  // Another living worker knows itself which of its sandboxes it uses.
+  // Another worker that is alive reaps its own sandboxes.
   if (!alive.has(worker)) alive.set(worker, await isWorkerAlive(worker));
   return alive.get(worker) === false;
 }

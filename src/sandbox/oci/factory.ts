@@ -12,20 +12,20 @@ const END_FACTS_TIMEOUT_MS = 5_000;
 export interface OciFactoryOptions {
   /** The keeper's socket. */
   socket: string;
-  /** The keeper's containers have a kernel of their own. */
+  /** The keeper's runtime gives each container its own kernel (gVisor). */
   ownKernel: boolean;
   limits: Limits;
   metrics: Metrics;
 }
 
 /**
- * Makes sandboxes out of containers of the keeper. One that stands ready is an empty container; the runner, with all
- * modules loaded, is forked into it when it is opened, or by the first frame. Only a container with a kernel of its own has
- * its runner from the start, and loads modules when it is told to.
+ * Makes sandboxes from containers of the keeper. A sandbox in stock is an empty container. The runner, with all modules
+ * loaded, is forked into it by `open` or by the first frame. With gVisor the runner starts with the container, and imports
+ * modules on a `preload` frame.
  */
 export class OciSandboxFactory implements SandboxFactory {
   readonly #options: OciFactoryOptions;
-  readonly #leaving = new Set<Promise<void>>();
+  readonly #removing = new Set<Promise<void>>();
 
   constructor(options: OciFactoryOptions) {
     this.#options = options;
@@ -36,15 +36,15 @@ export class OciSandboxFactory implements SandboxFactory {
     const bounded = deadlineAfter(limits.sandboxStartTimeoutMsMax, signal);
     const stopTimer = metrics.engineCalls.startTimer({ operation: "create" });
     try {
-      const lease = await takeLease(socket, spec.memoryMb, bounded.signal, (gone) => this.#letGo(gone));
+      const lease = await takeLease(socket, spec.memoryMb, bounded.signal, (removal) => this.#trackRemoval(removal));
       metrics.sandboxesAlive.inc();
       const sandbox = new OciSandbox(lease, spec, this.#options);
       try {
         if (lease.ownKernel !== ownKernel) throw new Error(`OCI_RUNTIME: ${lease.ownKernel ? "only " : "not "}the keeper's is runsc`);
-        if (ownKernel) await sandbox.greeted(bounded.signal);
+        if (ownKernel) await sandbox.untilReady(bounded.signal);
         return sandbox;
       } catch (error) {
-        this.#letGo(sandbox.destroy());
+        this.#trackRemoval(sandbox.destroy());
         throw error;
       }
     } catch (error) {
@@ -57,12 +57,12 @@ export class OciSandboxFactory implements SandboxFactory {
   }
 
   async settled(): Promise<void> {
-    await Promise.all(this.#leaving);
+    await Promise.all(this.#removing);
   }
 
-  #letGo(gone: Promise<void>): void {
-    this.#leaving.add(gone);
-    void gone.finally(() => this.#leaving.delete(gone));
+  #trackRemoval(removal: Promise<void>): void {
+    this.#removing.add(removal);
+    void removal.finally(() => this.#removing.delete(removal));
   }
 }
 
@@ -70,13 +70,13 @@ class OciSandbox implements Sandbox {
   readonly id: string;
   readonly engine = "oci";
   readonly spec: SandboxSpec;
-  /** Absent where the runner is there from the start. */
+  /** Absent where the runner starts with the container. */
   readonly open?: (wantsPreloaded: boolean) => void;
   readonly #lease: Lease;
   readonly #options: OciFactoryOptions;
   readonly #lost = new AbortController();
   #stream: FrameStream | null = null;
-  #greeted = false;
+  #runnerReady = false;
   #destroyed: Promise<void> | null = null;
 
   constructor(lease: Lease, spec: SandboxSpec, options: OciFactoryOptions) {
@@ -86,7 +86,7 @@ class OciSandbox implements Sandbox {
     this.#options = options;
     if (!lease.ownKernel) {
       this.open = (wantsPreloaded) => {
-        if (!this.#lost.signal.aborted) this.#opened(wantsPreloaded);
+        if (!this.#lost.signal.aborted) this.#openStream(wantsPreloaded);
       };
     }
     lease.lost.addEventListener("abort", () => this.#abandon(), { once: true });
@@ -97,35 +97,35 @@ class OciSandbox implements Sandbox {
     return this.#lost.signal;
   }
 
-  /** Resolves when a runner that is there before any frame has said so. */
-  async greeted(signal: AbortSignal): Promise<void> {
+  /** Resolves when the runner of a new container has sent its ready frame. */
+  async untilReady(signal: AbortSignal): Promise<void> {
     const giveUp = () => this.#abandon();
     signal.addEventListener("abort", giveUp, { once: true });
     try {
-      const greeted = await this.#readGreeting(this.#opened(true));
+      const ready = await this.#readReadyFrame(this.#openStream(true));
       signal.throwIfAborted();
-      if (!greeted) throw new Error("the sandbox ended before it was ready");
+      if (!ready) throw new Error("the sandbox ended before it was ready");
     } finally {
       signal.removeEventListener("abort", giveUp);
     }
   }
 
   async send(frame: InFrame): Promise<void> {
-    await this.#opened(true).send(frame);
+    await this.#openStream(true).send(frame);
   }
 
   async receive(): Promise<OutFrame | null> {
-    const stream = this.#opened(true);
-    if (!this.#greeted && !(await this.#readGreeting(stream))) return null;
+    const stream = this.#openStream(true);
+    if (!this.#runnerReady && !(await this.#readReadyFrame(stream))) return null;
     return stream.receive();
   }
 
-  /** False when the stream ends without one. */
-  async #readGreeting(stream: FrameStream): Promise<boolean> {
+  /** False when the stream ended first. */
+  async #readReadyFrame(stream: FrameStream): Promise<boolean> {
     const frame = await stream.receive();
     if (frame !== null && frame.kind !== "ready") throw new WireError(`the sandbox began with a ${frame.kind} frame`);
-    this.#greeted = frame !== null;
-    return this.#greeted;
+    this.#runnerReady = frame !== null;
+    return this.#runnerReady;
   }
 
   async end(): Promise<SandboxEnd> {
@@ -150,7 +150,7 @@ class OciSandbox implements Sandbox {
     }
   }
 
-  #opened(preloaded: boolean): FrameStream {
+  #openStream(preloaded: boolean): FrameStream {
     if (this.#stream !== null) return this.#stream;
     if (this.#lost.signal.aborted) throw new WireError("the sandbox has ended");
     const { limits, metrics } = this.#options;
@@ -162,7 +162,7 @@ class OciSandbox implements Sandbox {
     return stream;
   }
 
-  /** The stream's end is the sandbox's end for whoever reads it. */
+  /** Ends the stream, so that a pending `receive` returns. */
   #abandon(): void {
     this.#stream?.close();
     this.#lost.abort();

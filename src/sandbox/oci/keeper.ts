@@ -15,27 +15,27 @@ const START_TIMEOUT_MS = 60_000;
 const ZYGOTE_FORKS_MAX = 1_000;
 const ZYGOTE_AGE_S_MAX = 600;
 const STOP_TIMEOUT_MS = 15_000;
-/** Host ids for sandboxes: far above those of accounts, as many ranges as fit below two thousand million. */
+/** Host ids for sandboxes: far above any account's, and as many ranges as fit below 2 × 10⁹. */
 const FIRST_HOST_ID = 0x2000_0000;
 const ID_RANGES = 0x5000;
 const CGROUP = "/code-interpreter";
 const OWN_KERNEL_COST =
-  "gVisor: nobody can fork into its kernel, so each waiting sandbox holds an interpreter and a kernel of its own (some 16 MiB), and no modules before they are asked for";
+  "gVisor: the zygote cannot fork into its kernel, so each waiting sandbox holds an interpreter and a kernel of its own (about 16 MiB) and imports modules only when asked";
 
 export interface KeeperOptions {
   /** Folder of the sandbox image's root file system. */
   rootfs: string;
   /** crun, runc or runsc, by name or path. */
   runtime: string;
-  /** Folder for running containers and the socket; on a machine, one a keeper. */
+  /** Folder for running containers and the socket; each keeper of a machine needs its own. */
   state: string;
-  /** Account that may use the socket; 0 for our own. */
+  /** Account that may use the socket; 0 for the account of this process. */
   ownerUid: number;
-  /** Lets the kernel favour moves between cgroups, which is a setting of the whole host. */
+  /** Makes the kernel favour moves between cgroups. This setting applies to the whole host. */
   fastJoins: boolean;
-  /** Containers that may exist at one time. */
+  /** Containers that may exist at once. */
   containersMax: number;
-  /** Forks after which a zygote is replaced, and its age: no address layout or hash seed lives for ever. */
+  /** Forks after which a zygote is replaced. It is replaced by age as well, so that no address layout or hash seed lives long. */
   zygoteForksMax?: number;
   seccomp: object;
   limits: Limits;
@@ -45,14 +45,14 @@ export interface KeeperOptions {
 export interface Keeper {
   readonly socket: string;
   readonly pid: number;
-  /** Aborted when the keeper ends without having been asked to. */
+  /** Aborted when the keeper exits unexpectedly. */
   readonly lost: AbortSignal;
   stop(): Promise<void>;
 }
 
 /**
- * Starts the one program that needs root, or the place of root in a user namespace where we are another account; it ends
- * with this process. It runs on the sandbox image's own interpreter, so the machine needs none.
+ * Starts the keeper, which ends with this process. It runs as root, or as root of a user namespace where this process is
+ * another account. It uses the sandbox image's interpreter, so the machine needs no Python.
  */
 export async function startKeeper(options: KeeperOptions): Promise<Keeper> {
   const { rootfs, runtime, ownerUid, containersMax, zygoteForksMax = ZYGOTE_FORKS_MAX, seccomp, limits, log } = options;
@@ -62,20 +62,19 @@ export async function startKeeper(options: KeeperOptions): Promise<Keeper> {
   makeFolder(state);
   const socket = join(state, "keeper.sock");
   const paths = ["--socket", socket, "--rootfs", resolve(rootfs), "--runtime", findRuntime(runtime), "--state", state];
-  const standing = rootless === null ? ["--owner", String(ownerUid)] : ["--owner", "0", "--group", rootless.group];
-  // A setting of the whole host is root's.
+  const owner = rootless === null ? ["--owner", String(ownerUid)] : ["--owner", "0", "--group", rootless.group];
+  // Only root may change a setting of the whole host.
   const settings = options.fastJoins && rootless === null ? ["--fast-joins"] : [];
-  const [command, ...args] = [...(rootless?.entry ?? []), ...interpreterOf(rootfs), program, ...paths, ...standing, ...settings];
+  const [command, ...args] = [...(rootless?.entry ?? []), ...interpreterOf(rootfs), program, ...paths, ...owner, ...settings];
   const child = spawn(command as string, args, {
     stdio: ["pipe", "pipe", "pipe"],
     env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" },
   });
   child.stdin?.on("error", () => {});
   const ownKernel = hasOwnKernel(runtime);
-  const few = rootless !== null;
-  // gVisor puts its own processes into a user namespace without any right, and does not start in one of ours.
-  const many = hasUserNamespaces() && !ownKernel;
-  const ids = few ? { first: 1, few } : many ? { first: FIRST_HOST_ID, few } : null;
+  // gVisor puts its processes into an unprivileged user namespace itself, and does not start inside another.
+  const separateIds = hasUserNamespaces() && !ownKernel;
+  const ids = rootless !== null ? { first: 1, few: true } : separateIds ? { first: FIRST_HOST_ID, few: false } : null;
   const spec = { memoryMb: limits.memoryMbMax, ids, cgroupsPath: CGROUP };
   const bounds = {
     memory_mb_min: limits.memoryMbMin,
@@ -88,28 +87,28 @@ export async function startKeeper(options: KeeperOptions): Promise<Keeper> {
   child.stdin?.write(
     `${JSON.stringify({ config: containerConfig(spec, { rootfs, seccomp, limits, ownKernel }), own_kernel: ownKernel, bounds })}\n`,
   );
-  let said = "";
+  let lastLine = "";
   if (child.stderr !== null) {
     createInterface({ input: child.stderr }).on("line", (line) => {
-      said = line;
+      lastLine = line;
       log.warn({ keeper: line }, "the keeper says");
     });
   }
-  const answer = await untilReady(child, () => said);
+  const answer = await untilReady(child, () => lastLine);
   if (ownKernel) log.info({ runtime, platform: answer.split(" ")[1] }, OWN_KERNEL_COST);
   const lost = new AbortController();
-  let asked = false;
+  let stopping = false;
   child.once("exit", () => {
-    if (!asked) lost.abort();
+    if (!stopping) lost.abort();
   });
-  const stopAsked = () => {
-    asked = true;
-    return stop(child);
+  const stopKeeper = () => {
+    stopping = true;
+    return stopProcess(child);
   };
-  return { socket, pid: child.pid as number, lost: lost.signal, stop: stopAsked };
+  return { socket, pid: child.pid as number, lost: lost.signal, stop: stopKeeper };
 }
 
-/** Null for root. Throws when another account can not make containers here. */
+/** Null for root. Throws when another account cannot make containers here. */
 function rootlessOf({ runtime, state, rootfs, ownerUid, containersMax }: KeeperOptions): Rootless | null {
   const uid = process.getuid?.();
   if (uid === 0) return null;
@@ -126,16 +125,16 @@ function makeFolder(state: string): void {
   }
 }
 
-/** Its first line. Rejects with what it said last when it ends instead. */
-async function untilReady(child: ChildProcess, said: () => string): Promise<string> {
+/** Resolves with the keeper's first line of stdout. Rejects with its last line of stderr when it exits first. */
+async function untilReady(child: ChildProcess, lastLine: () => string): Promise<string> {
   const timeout = setTimeout(() => child.kill("SIGKILL"), START_TIMEOUT_MS);
   try {
     const ready = once(createInterface({ input: child.stdout as NodeJS.ReadableStream }), "line");
     const failed = new Promise<never>((_, reject) => {
       child.once("error", reject);
-      // Not "exit": what it said may be read after that.
+      // Not "exit": stderr may still be read after that.
       child.once("close", (code, signal) =>
-        reject(new Error(`the keeper of containers ended with ${signal ?? code} while it was starting: ${said()}`)),
+        reject(new Error(`the keeper of containers ended with ${signal ?? code} while it was starting: ${lastLine()}`)),
       );
     });
     const [line] = (await Promise.race([ready, failed])) as [string];
@@ -145,7 +144,7 @@ async function untilReady(child: ChildProcess, said: () => string): Promise<stri
   }
 }
 
-async function stop(child: ChildProcess): Promise<void> {
+async function stopProcess(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = once(child, "exit");
   child.stdin?.end();
@@ -154,7 +153,7 @@ async function stop(child: ChildProcess): Promise<void> {
   clearTimeout(timeout);
 }
 
-/** The image's interpreter, started from outside of the image with the image's own loader and libraries. */
+/** Command that starts the image's interpreter from outside the image, with the image's own loader and libraries. */
 export function interpreterOf(rootfs: string): string[] {
   const libraries = list(join(rootfs, "usr/lib")).find((name) => existsSync(join(rootfs, "usr/lib", name, "libc.so.6"))) ?? "";
   const folder = join(rootfs, "usr/lib", libraries);
@@ -162,7 +161,7 @@ export function interpreterOf(rootfs: string): string[] {
   const python = list(join(rootfs, "usr/bin")).find((name) => /^python3\.\d+$/.test(name));
   if (loader === undefined || python === undefined) {
     throw new Error(
-      `SANDBOX_ROOTFS: ${rootfs} is no root file system of the sandbox image; "node scripts/setup.mjs rootfs" makes one and says where`,
+      `SANDBOX_ROOTFS: ${rootfs} is not a root file system of the sandbox image; "node scripts/setup.mjs rootfs" makes one and prints its path`,
     );
   }
   return [join(folder, loader), "--library-path", folder, join(rootfs, "usr/bin", python), "-E", "-s", "-S", "-B"];

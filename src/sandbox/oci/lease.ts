@@ -3,7 +3,7 @@ import { connect, type Socket } from "node:net";
 import { z } from "zod";
 import { orAborted } from "../../util/race.ts";
 
-/** Requests of the keeper's language; `keeper/keeper.py` is its specification. */
+/** Requests of the keeper's protocol, which `keeper/keeper.py` specifies. */
 const CREATE = 0x43;
 const ATTACH = 0x41;
 const ATTACH_PLAIN = 0x50;
@@ -16,20 +16,17 @@ const answer = z.union([
 ]);
 type Answer = z.infer<typeof answer>;
 
-/** How a container ended by itself. */
+/** How a container ended without being released. */
 export interface LeaseEnd {
   oomKilled: boolean;
-  /** Of the process that ended it, or 128 and the signal's number; null where the kernel does not tell. */
+  /** Exit code of the first process, or 128 plus the signal's number; null where the kernel does not report it. */
   exitCode: number | null;
 }
 
-/**
- * A container that stands as long as its lease is held. The keeper removes it when the lease's connection ends, so
- * it never outlives the process that asked for it.
- */
+/** A container bound to a connection. The keeper removes it when the connection ends, so it never outlives this process. */
 export class Lease {
   readonly id: string;
-  /** The container has a kernel of its own, and the runner in it already: attaching does not fork one, but meets it. */
+  /** The container has its own kernel and already contains a runner. Attaching connects to that runner and forks none. */
   readonly ownKernel: boolean;
   readonly #path: string;
   readonly #socket: Socket;
@@ -45,39 +42,39 @@ export class Lease {
     void answers.second.then(() => this.#lost.abort());
   }
 
-  /** Aborted once the container has ended or the keeper has gone. */
+  /** Aborted once the container or the keeper has ended. */
   get lost(): AbortSignal {
     return this.#lost.signal;
   }
 
-  /** Facts of the end; null when the container was released, or the keeper went with it. */
+  /** How the container ended; null when it was released, or when the keeper ended. */
   async ended(): Promise<LeaseEnd | null> {
     const answer = await this.#answers.second;
     return answer !== null && "oom_killed" in answer ? { oomKilled: answer.oom_killed, exitCode: answer.exit_code } : null;
   }
 
-  /** The stream of the container's runner, which as a rule is forked into it now, with or without heavy modules. Once a lease. */
+  /** The runner's stream. Forks the runner, with or without preloaded modules, except where `ownKernel`. Call once per lease. */
   attach(preloaded: boolean): Socket {
     const stream = connect(this.#path);
     stream.write(Buffer.concat([Buffer.of(preloaded ? ATTACH : ATTACH_PLAIN), Buffer.from(this.id, "latin1")]));
     return stream;
   }
 
-  /** Resolves when nothing of the container is left, or the keeper itself is gone. */
+  /** Resolves when nothing of the container is left, or when the keeper has ended. */
   release(): Promise<void> {
     return closed(this.#socket);
   }
 }
 
 /**
- * Asks the keeper at `path` for a container. Rejects when it gives none, and with the signal's reason; `leaving` then
- * gets a promise that resolves once nothing is left of what was asked for.
+ * Requests a container from the keeper at `path`. Rejects when the keeper makes none, and with the signal's reason.
+ * `onRemoval` then gets a promise that resolves once nothing of the request is left.
  */
 export async function takeLease(
   path: string,
   memoryMb: number,
   signal: AbortSignal,
-  leaving: (gone: Promise<void>) => void,
+  onRemoval: (removal: Promise<void>) => void,
 ): Promise<Lease> {
   signal.throwIfAborted();
   const socket = connect(path);
@@ -93,12 +90,12 @@ export async function takeLease(
     if (!("id" in first)) throw new Error("the keeper began with the end of a container");
     return new Lease(path, socket, first, answers);
   } catch (error) {
-    leaving(closed(socket));
+    onRemoval(closed(socket));
     throw error;
   }
 }
 
-/** Lets go of a connection; the keeper closes its side when what belonged to it is gone. */
+/** Ends a connection. The keeper closes its side once the container is removed. */
 async function closed(socket: Socket): Promise<void> {
   if (socket.closed) return;
   socket.end();
@@ -115,7 +112,7 @@ export async function pingKeeper(path: string): Promise<void> {
   }
 }
 
-/** The keeper's two lines as they come; null for one that does not come any more. */
+/** The keeper's two lines; null for a line that was not sent before the connection closed. */
 interface Answers {
   first: Promise<Answer | null>;
   second: Promise<Answer | null>;
@@ -133,7 +130,7 @@ function readAnswers(socket: Socket): Answers {
     }
     if (held.length > LINE_BYTES_MAX) socket.destroy();
   });
-  // An error is an end like any other; what was awaited does not come.
+  // "close" follows and resolves what is still awaited.
   socket.on("error", () => {});
   socket.on("close", () => {
     for (const resolve of resolvers) resolve(null);

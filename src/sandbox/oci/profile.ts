@@ -2,30 +2,30 @@ import type { Limits } from "../../domain/limits.ts";
 import { MASKED_PATHS, READONLY_PATHS } from "../masked-paths.ts";
 import { hostTasksMax } from "../own-kernel.ts";
 
-/** The account of the sandbox image that owns nothing and is used by nothing else. */
+/** Account of the sandbox image that owns no files and runs nothing else. */
 export const SANDBOX_UID = 65_532;
-/** Another, for the first process alone: the code can not signal it, nor open its files under /proc. */
+/** Account of process 1 only: the code cannot signal it or open its files under /proc. */
 const INIT_UID = 65_533;
-/** Ids that one sandbox has for itself; two sandboxes share none, so neither can signal, count or open what is the other's. */
+/** Ids of one sandbox. Sandboxes share no ids, so none can signal, count or open what belongs to another. */
 export const IDS_PER_SANDBOX = 65_536;
-/** Those that it can not do without: its root, which nobody is, and the two accounts. */
+/** The minimum: root, which no process uses, and the two accounts above. */
 export const IDS_PER_ROOTLESS_SANDBOX = 3;
-/** Files that tmpfs folders may hold; bounds the kernel memory that empty files cost. */
+/** Files per tmpfs folder; bounds the kernel memory that empty files cost. */
 const TMPFS_INODES = 16_384;
-/** Above a worker's own score, so that a machine short of memory gives up sandboxes first. */
+/** Higher than the worker's own score, so that the kernel kills sandboxes first when the machine is out of memory. */
 const OOM_SCORE_ADJUSTMENT = 500;
 const CPU_PERIOD_US = 100_000;
 const MIB = 1024 * 1024;
-/** The image's own entry point: isolated, and nothing of the working folder is ever imported by the runner. */
+/** The image's entry point. The runner never imports from the working folder. */
 const RUNNER_BOOT =
   "import sys; sys.path[:0] = ['/opt']; sys.path += ['/usr/local/lib/python3.13/dist-packages', '/usr/lib/python3/dist-packages']; import runner.__main__";
 
-/** What differs from one sandbox to the next, and nothing of it comes from a caller but the memory. */
+/** What differs between sandboxes. Only the memory comes from a caller. */
 export interface ContainerSpec {
   memoryMb: number;
-  /** First id of the sandbox's own range outside, and whether that is a small one; null where the kernel gives no user namespace. */
+  /** First host id of the sandbox's range; `few` for the rootless minimum. Null where there are no user namespaces. */
   ids: { first: number; few: boolean } | null;
-  /** Below every hierarchy's root, beginning with a slash. */
+  /** Relative to the root of each cgroup hierarchy, with a leading slash. */
   cgroupsPath: string;
 }
 
@@ -35,16 +35,13 @@ export interface ContainerOptions {
   /** The seccomp profile's parsed JSON. */
   seccomp: object;
   limits: Limits;
-  /** The runtime brings a kernel of its own, which nobody outside can fork into, and which reads no list of system calls. */
+  /** The runtime has its own kernel (gVisor): no host process can fork into it, and seccomp does not apply. */
   ownKernel?: boolean;
 }
 
-/**
- * Waits, takes the ends of orphans, and holds the namespaces; it is no interpreter. Its death is the death of everything
- * inside.
- */
-const waiting = { user: { uid: INIT_UID, gid: INIT_UID }, args: ["/usr/bin/catatonit", "-P"], env: ["PATH=/usr/bin:/bin"], cwd: "/" };
-/** As in a container of the Docker engine: the runner itself. */
+/** Process 1: holds the namespaces and reaps orphans. It is not an interpreter. When it dies, the kernel kills all other processes. */
+const init = { user: { uid: INIT_UID, gid: INIT_UID }, args: ["/usr/bin/catatonit", "-P"], env: ["PATH=/usr/bin:/bin"], cwd: "/" };
+/** With gVisor the runner itself is process 1, as with the Docker engine. */
 const runner = {
   user: { uid: SANDBOX_UID, gid: SANDBOX_UID },
   args: ["/usr/bin/python3", "-I", "-S", "-B", "-c", RUNNER_BOOT],
@@ -52,7 +49,7 @@ const runner = {
   cwd: "/mnt/data",
 };
 
-/** The whole lockdown: from limits to the OCI runtime's config.json; the twin of the Docker engine's profile. Pure. */
+/** The whole lockdown: turns limits into the OCI runtime's config.json. Twin of `docker/profile.ts`. Pure. */
 export function containerConfig(spec: ContainerSpec, { rootfs, seccomp, limits, ownKernel = false }: ContainerOptions) {
   const tmpfs = (destination: string, megabytes: number, options: string[] = []) => ({
     destination,
@@ -61,7 +58,7 @@ export function containerConfig(spec: ContainerSpec, { rootfs, seccomp, limits, 
     options: ["nosuid", "nodev", `size=${megabytes}m`, `nr_inodes=${TMPFS_INODES}`, ...options],
   });
   const owned = ["mode=0700", `uid=${SANDBOX_UID}`, `gid=${SANDBOX_UID}`];
-  const ids = spec.ids === null ? null : spec.ids.few ? fewIds(spec.ids.first) : manyIds(spec.ids.first);
+  const ids = spec.ids === null ? null : spec.ids.few ? minimalIds(spec.ids.first) : fullIdRange(spec.ids.first);
   const namespaces = ["pid", "mount", "network", "ipc", "uts", "cgroup", ...(ids === null ? [] : ["user"])];
   return {
     ociVersion: "1.0.0",
@@ -69,7 +66,7 @@ export function containerConfig(spec: ContainerSpec, { rootfs, seccomp, limits, 
     hostname: "sandbox",
     process: {
       terminal: false,
-      ...(ownKernel ? runner : waiting),
+      ...(ownKernel ? runner : init),
       capabilities: { bounding: [], effective: [], inheritable: [], permitted: [], ambient: [] },
       noNewPrivileges: true,
       oomScoreAdj: OOM_SCORE_ADJUSTMENT,
@@ -98,7 +95,7 @@ export function containerConfig(spec: ContainerSpec, { rootfs, seccomp, limits, 
         devices: [{ allow: false, access: "rwm" }],
         memory: { limit: spec.memoryMb * MIB, swap: spec.memoryMb * MIB },
         cpu: { quota: Math.round(limits.cpuCores * CPU_PERIOD_US), period: CPU_PERIOD_US },
-        // A first process that waits is the engine's own; what is left is what a sandbox of the other engine has.
+        // One more for process 1, so that the code may start as many as under the Docker engine.
         pids: { limit: ownKernel ? hostTasksMax(limits) : limits.processesMax + 1 },
       },
       ...(ownKernel ? {} : { seccomp }),
@@ -108,11 +105,11 @@ export function containerConfig(spec: ContainerSpec, { rootfs, seccomp, limits, 
   };
 }
 
-function manyIds(first: number) {
+function fullIdRange(first: number) {
   return [{ containerID: 0, hostID: first, size: IDS_PER_SANDBOX }];
 }
 
-function fewIds(first: number) {
+function minimalIds(first: number) {
   return [
     { containerID: 0, hostID: first, size: 1 },
     { containerID: SANDBOX_UID, hostID: first + 1, size: IDS_PER_ROOTLESS_SANDBOX - 1 },

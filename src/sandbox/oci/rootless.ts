@@ -1,21 +1,21 @@
 import { constants, existsSync, readFileSync, statSync } from "node:fs";
 import { userInfo } from "node:os";
 import { basename, dirname, join } from "node:path";
-import { findProgram, mayUse } from "./programs.ts";
+import { findProgram, hasAccess } from "./programs.ts";
 
 const CGROUPS = "/sys/fs/cgroup";
-/** Limits without which no sandbox runs. */
+/** Cgroup controllers that a sandbox needs. */
 const CONTROLLERS = ["cpu", "memory", "pids"];
-/** The group into which a keeper moves those that it finds in the delegated one. */
+/** The group into which a keeper moves the processes that it finds in the delegated group. */
 const SERVICE_GROUP = "service";
 
-/** How a keeper makes containers without any right of root: in a user namespace, below a group that was delegated to its account. */
+/** How a keeper makes containers without root: in a user namespace, below a cgroup that is delegated to its account. */
 export interface Rootless {
-  /** Command line before the keeper's own; what it starts is root in the user namespace, and the account outside. */
+  /** Prefix of the keeper's command line. It makes the keeper root in the user namespace, and the account outside. */
   entry: string[];
-  /** The delegated group, below the hierarchy's root. */
+  /** The delegated group, relative to the hierarchy's root. */
   group: string;
-  /** How many ids of the account's are mapped, from 1 on; 0 is the account itself. */
+  /** Number of mapped ids, from 1 on; 0 is the account itself. */
   ids: number;
 }
 
@@ -24,11 +24,11 @@ export interface RootlessNeeds {
   runtime: string;
   /** Ids for all sandboxes together. */
   ids: number;
-  /** Folders that a sandbox's own accounts have to pass through. */
+  /** Folders that the sandboxes' accounts must be able to pass through. */
   folders: string[];
 }
 
-/** Looks at everything first and throws one line that names all that is missing. */
+/** Checks everything first, then throws one error that names all that is missing. */
 export function findRootless(needs: RootlessNeeds): Rootless {
   const { username, uid } = userInfo();
   const ids = Math.min(...["uid", "gid"].map((kind) => subordinateIds(read(`/etc/sub${kind}`), username, uid)));
@@ -41,7 +41,9 @@ export function findRootless(needs: RootlessNeeds): Rootless {
     ...userNamespaceLacks(read),
     ...(ids > needs.ids ? [] : [`more than ${needs.ids} ids for ${username} in /etc/subuid and /etc/subgid (there are ${ids})`]),
     ...(group === null ? ["cgroup version 2 alone (this host has hierarchies of version 1)"] : groupLacks(group)),
-    ...needs.folders.flatMap((folder) => closedAbove(folder)).map((folder) => `a way for other accounts through ${folder} (mode o+x)`),
+    ...needs.folders
+      .flatMap((folder) => restrictedFolders(folder))
+      .map((folder) => `a way for other accounts through ${folder} (mode o+x)`),
   ];
   if (lacks.length > 0 || group === null) {
     throw new Error(
@@ -51,7 +53,7 @@ export function findRootless(needs: RootlessNeeds): Rootless {
   return { entry: [entry[0] as string, "--user", "--map-root-user", "--map-auto", "--"], group, ids: ids - 1 };
 }
 
-/** Of the account's first line in /etc/subuid or /etc/subgid, which is the one that is mapped. */
+/** Ids in the account's first line of /etc/subuid or /etc/subgid, which is the one that gets mapped. */
 export function subordinateIds(text: string, username: string, uid: number): number {
   const [, , count] =
     text
@@ -61,11 +63,11 @@ export function subordinateIds(text: string, username: string, uid: number): num
   return Number(count ?? 0);
 }
 
-/** The group that this process was started in; null where version 2 is not alone. */
+/** The cgroup that this process was started in; null where hierarchies of version 1 exist. */
 export function delegatedGroup(groups: string): string | null {
   const lines = groups.trim().split("\n");
   const path = lines.length === 1 && lines[0]?.startsWith("0::") ? lines[0].slice("0::".length) : null;
-  // A keeper that ended has moved us there.
+  // An earlier keeper has moved this process there.
   return path !== null && basename(path) === SERVICE_GROUP ? dirname(path) : path;
 }
 
@@ -83,19 +85,21 @@ function groupLacks(group: string): string[] {
   const offered = read(join(folder, "cgroup.controllers")).trim().split(" ");
   const missing = CONTROLLERS.filter((name) => !offered.includes(name));
   return [
-    ...(group !== "/" && files.every((file) => mayUse(file, constants.W_OK)) ? [] : [`a delegated group (it may not write to ${folder})`]),
+    ...(group !== "/" && files.every((file) => hasAccess(file, constants.W_OK))
+      ? []
+      : [`a delegated group (it may not write to ${folder})`]),
     ...(missing.length === 0 ? [] : [`the controllers ${missing.join(", ")} in ${folder}`]),
   ];
 }
 
-/** Of a folder and those it is in, the ones that only their owner or group may pass through. */
-function closedAbove(folder: string): string[] {
+/** The folder and its parents, as far as only their owner or group may pass through them. */
+function restrictedFolders(folder: string): string[] {
   const above = dirname(folder);
   const closed = existsSync(folder) && (statSync(folder).mode & 0o001) === 0 ? [folder] : [];
-  return above === folder ? closed : [...closedAbove(above), ...closed];
+  return above === folder ? closed : [...restrictedFolders(above), ...closed];
 }
 
-/** Empty where there is none: settings and lists that a machine need not have. */
+/** Empty when the file does not exist: these files are optional. */
 function read(path: string): string {
   return existsSync(path) ? readFileSync(path, "utf8") : "";
 }

@@ -3,8 +3,8 @@ import { statfsSync } from "node:fs";
 const TMPFS_MAGIC = 0x0102_1994;
 
 /**
- * Where folders of keepers go: in memory. What is written for a container is small and soon gone, and on a disk its files cost
- * as much as the container. /run is in memory on a machine, but not in every container.
+ * Parent folder for the keepers' state, in memory. The files of a container are small and short-lived, and on a disk they
+ * cost as much as the container itself. /run is in memory on a machine, but not in every container.
  */
 export function parentOfStates(): string {
   return ["/run", "/dev/shm"].find(isInMemory) ?? "/run";

@@ -1,11 +1,11 @@
 /** Weight of the newest observation in the moving averages. */
 const SMOOTHING = 0.2;
-/** A pause longer than this says that the old rate no longer holds. */
+/** After a longer pause, the old rate is forgotten. */
 const FORGET_AFTER_MS = 30_000;
 
 /**
- * What the pool learns from its work: how fast executions arrive, how long a sandbox takes to start, which share
- * of the code wants preloaded modules. Moving averages; the clock is a parameter.
+ * Moving averages of the arrival rate of executions, the start time of a sandbox, and the share of code that wants
+ * preloaded modules. The clock is a parameter.
  */
 export class Arrivals {
   #lastAt: number | null = null;
@@ -13,7 +13,7 @@ export class Arrivals {
   #startMs: number | null = null;
   #heavyShare = 0.5;
 
-  arrived(nowMs: number, heavy: boolean): void {
+  recordArrival(nowMs: number, heavy: boolean): void {
     if (this.#lastAt !== null) {
       const gap = Math.min(nowMs - this.#lastAt, FORGET_AFTER_MS);
       this.#gapMs = average(this.#gapMs, gap);
@@ -22,11 +22,11 @@ export class Arrivals {
     this.#heavyShare = average(this.#heavyShare, heavy ? 1 : 0);
   }
 
-  started(tookMs: number): void {
+  recordStart(tookMs: number): void {
     this.#startMs = average(this.#startMs, tookMs);
   }
 
-  /** How many arrivals a stock must bridge while one replacement starts: the mean and two deviations of a Poisson stream. */
+  /** Arrivals expected while one replacement starts: the mean plus two standard deviations of a Poisson stream. */
   stockNeeded(nowMs: number): number {
     if (this.#gapMs === null || this.#lastAt === null || this.#startMs === null) return 0;
     const gap = Math.max(this.#gapMs, nowMs - this.#lastAt);

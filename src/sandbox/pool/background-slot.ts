@@ -1,54 +1,53 @@
 import type { StopReason } from "../../domain/run.ts";
 import type { Sandbox, SandboxSpec, Taken } from "../sandbox.ts";
 
-/** Room for one sandbox that nobody needs now. */
+/** Spare capacity for one sandbox outside the stock. */
 export interface BackgroundLease {
-  /** Aborted, with a StopReason, once an execution may want the room. */
-  wanted: AbortSignal;
+  /** Aborted, with a StopReason, once an execution may need the capacity. */
+  reclaimed: AbortSignal;
   take(spec: SandboxSpec, wantsPreloaded: boolean, signal: AbortSignal): Promise<Taken>;
   discard(sandbox: Sandbox): Promise<void>;
 }
 
-/** How the sandbox in it comes and goes. */
-interface Ways {
+interface SandboxLifecycle {
   start(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox>;
-  end(sandbox: Sandbox): Promise<void>;
+  destroy(sandbox: Sandbox): Promise<void>;
 }
 
-/** The room beside the stock: given to one at a time, from whom it is taken back when executions want it. */
+/** Spare capacity beside the stock. It has one lease at a time, and reclaims it when executions need the capacity. */
 export class BackgroundSlot {
-  #given: { stop: AbortController; inUseMax: number } | null = null;
+  #lease: { stop: AbortController; inUseMax: number } | null = null;
 
-  get given(): boolean {
-    return this.#given !== null;
+  get leased(): boolean {
+    return this.#lease !== null;
   }
 
-  give(inUseMax: number, { start, end }: Ways): BackgroundLease {
+  lease(inUseMax: number, { start, destroy }: SandboxLifecycle): BackgroundLease {
     const stop = new AbortController();
-    this.#given = { stop, inUseMax };
+    this.#lease = { stop, inUseMax };
     return {
-      wanted: stop.signal,
+      reclaimed: stop.signal,
       take: async (spec, _preloaded, signal) => {
         try {
           return { sandbox: await start(spec, signal), warm: false };
         } catch (error) {
-          this.#given = null;
+          this.#lease = null;
           throw error;
         }
       },
       discard: async (sandbox) => {
-        await end(sandbox);
-        this.#given = null;
+        await destroy(sandbox);
+        this.#lease = null;
       },
     };
   }
 
-  /** It is empty again once who has it has given it back. */
+  /** Asks for the lease back. The slot is free once the holder has discarded its sandbox. */
   reclaim(): void {
-    this.#given?.stop.abort("shutdown" satisfies StopReason);
+    this.#lease?.stop.abort("shutdown" satisfies StopReason);
   }
 
   reclaimBeyond(inUse: number): void {
-    if (this.#given !== null && inUse > this.#given.inUseMax) this.reclaim();
+    if (this.#lease !== null && inUse > this.#lease.inUseMax) this.reclaim();
   }
 }

@@ -7,26 +7,26 @@ export interface Machine {
 }
 
 export interface Capacity {
-  /** Executions at once. */
+  /** Concurrent executions. */
   concurrency: number;
-  /** Sandboxes of the usual memory that may exist at once: in use, in the pool, on their way out. A larger one counts as several. */
+  /** Slots for sandboxes in use, in stock, or being removed. A larger sandbox occupies several. */
   sandboxes: number;
-  /** Sandboxes that sessions and executions may use together; the stock is beside them. */
+  /** Slots that sessions and executions share; the stock has its own. */
   sandboxesInUse: number;
-  /** Sessions of the usual memory that may be held, so that there is always room for an execution as well. */
+  /** Slots that sessions may hold, so that one always remains for an execution. */
   sessions: number;
-  /** Sandboxes started at once; more of them slow each other down. */
+  /** Concurrent sandbox starts; more of them slow each other down. */
   starts: number;
-  /** Sandboxes in use beside which a core is still free for work that nobody waits for. */
+  /** Sandboxes in use that still leave one core free for background work. */
   spareInUse: number;
 }
 
-/** Code that waits costs no core, so a core takes a few; a core with many serves all of them late. */
+/** A few, because waiting code uses no core; with many, all of them become slow. */
 const EXECUTIONS_PER_CORE = 4;
 
 /**
- * How much one worker takes on. Throws in words when the memory can not hold what was asked for: a machine that is
- * oversold kills executions that did nothing wrong.
+ * Plans the capacity of one worker. Throws when the memory is too small for the settings: a machine with overcommitted
+ * memory kills executions that did nothing wrong.
  */
 export function planCapacity(
   machine: Machine,

@@ -1,8 +1,8 @@
-/** Calls back once, at the earliest of the moments it was asked for; then it can be asked again. */
+/** Calls back once, at the earliest of the requested times, and can then be set again. */
 export class EarliestTimer {
   readonly #onDue: () => void;
   #timer: NodeJS.Timeout | null = null;
-  /** By the monotonic clock. */
+  /** On the monotonic clock. */
   #dueAt = Number.POSITIVE_INFINITY;
 
   constructor(onDue: () => void) {

@@ -2,7 +2,7 @@ import type { Metrics } from "../../observe/metrics.ts";
 import type { Sandbox } from "../sandbox.ts";
 import { preloadSteps } from "./preload.ts";
 
-/** A sandbox that stands ready, and how far it is preloaded. */
+/** A sandbox in stock, and its preloading progress. */
 export class IdleSandbox {
   readonly sandbox: Sandbox;
   /** Unix milliseconds. */
@@ -20,22 +20,22 @@ export class IdleSandbox {
     return this.sandbox.lost.aborted;
   }
 
-  /** Settles when the module being imported now is there; null when none is. */
+  /** Settles when the current import ends; null when there is none. */
   get preloading(): Promise<void> | null {
     return this.#preloading;
   }
 
-  /** Steps of preloading done or begun. */
+  /** Preloading steps that are done or under way. */
   get preloaded(): number {
     return this.#preloaded;
   }
 
-  /** Whether there is still something to import; not where the process is made for what code wants. */
+  /** Whether an import remains. Never where `open` forks the runner with the modules already loaded. */
   get preloadable(): boolean {
     return this.#preloaded < preloadSteps.length && this.sandbox.open === undefined;
   }
 
-  /** Whether the process for plain code is there already. */
+  /** Whether the runner for plain code is already forked. */
   get opened(): boolean {
     return this.#opened;
   }
@@ -45,7 +45,7 @@ export class IdleSandbox {
     this.sandbox.open?.(false);
   }
 
-  /** Imports the next module. Never rejects: what does not answer as it should is destroyed, and found dead by the next who looks. */
+  /** Imports the next module. Never rejects: a sandbox that does not answer correctly is destroyed, and later found dead. */
   preloadNext(metrics: Metrics, timeoutMs: number): Promise<void> {
     const module = preloadSteps[this.#preloaded];
     if (module === undefined || this.#preloading !== null) throw new Error("nothing to preload");
@@ -57,7 +57,7 @@ export class IdleSandbox {
   }
 
   async #preload(module: string, metrics: Metrics, timeoutMs: number): Promise<void> {
-    const tooLate = setTimeout(() => void this.sandbox.destroy(), timeoutMs);
+    const timeout = setTimeout(() => void this.sandbox.destroy(), timeoutMs);
     try {
       await this.sandbox.send({ kind: "preload", head: { module } });
       const answer = await this.sandbox.receive();
@@ -68,7 +68,7 @@ export class IdleSandbox {
       metrics.preloads.inc({ result: "failed" });
       await this.sandbox.destroy();
     } finally {
-      clearTimeout(tooLate);
+      clearTimeout(timeout);
     }
   }
 }

@@ -12,17 +12,17 @@ import { Stock } from "./stock.ts";
 
 export interface PoolOptions {
   factory: SandboxFactory;
-  /** What every pooled sandbox is; others are started on demand. */
+  /** Spec of the sandboxes in stock; others are started on demand. */
   spec: SandboxSpec;
   sizeMin: number;
   sizeMax: number;
-  /** Sandboxes that may exist at one time, in use, idle and on their way in or out; one with more memory than `spec` counts as several. */
+  /** Slots for sandboxes in use, in stock, starting or being removed; one with more memory than `spec` occupies several. */
   capacity: number;
-  /** Sandboxes being started at one time. */
+  /** Concurrent starts for the stock. */
   startsMax: number;
-  /** An idle sandbox is replaced at this age, well before the reaper would take it for forgotten. */
+  /** Age at which a sandbox in stock is replaced, well before the reaper would treat it as an orphan. */
   idleMsMax: number;
-  /** An import that takes longer costs the sandbox. */
+  /** A sandbox whose import takes longer is destroyed. */
   preloadMsMax: number;
   metrics: Metrics;
   log: Log;
@@ -33,30 +33,30 @@ interface Waiter {
 }
 
 /**
- * While others stand ready, a sandbox is replaced at the latest this much after it was taken, or after its run was over:
- * an answer wants the same cores, and so do files on their way in.
+ * While the stock is not empty, a sandbox is replaced at most this long after it was taken, or after its run ended: responses
+ * and input files take priority over refilling the stock.
  */
 const REFILL_DELAY_MS = { ordinary: 40, bringsFiles: 500 };
 const RETRY_DELAY_MS = { first: 100, max: 5_000 };
 const UPKEEP_INTERVAL_MS = 1_000;
 
 /**
- * Sandboxes that stand ready, each for one execution. Who takes a sandbox gives it to `discard` in `finally`. The
- * stock is refilled as it is used, follows the measured rate of arrivals between its two sizes, and is preloaded
- * with heavy modules, or one of it opened for plain code, only while nothing runs.
+ * A stock of ready sandboxes, each for one execution. The code that takes a sandbox passes it to `discard` in `finally`.
+ * The stock is refilled as it is used, and its size follows the arrival rate between `sizeMin` and `sizeMax`. Sandboxes
+ * are preloaded with heavy modules, or opened for plain code, only while nothing runs.
  */
 export class Pool {
   readonly #options: PoolOptions;
   readonly #arrivals = new Arrivals();
   readonly #closing = new AbortController();
   readonly #stock = new Stock();
-  readonly #spareRoom = new BackgroundSlot();
+  readonly #spareSlot = new BackgroundSlot();
   readonly #waiters: Waiter[] = [];
   readonly #work = new Set<Promise<void>>();
   #starting = 0;
   #existing = 0;
   #inUse = 0;
-  #resting = 0;
+  #idleSessions = 0;
   readonly #known = new Set<string>();
   #failures = 0;
   #retryTimer: NodeJS.Timeout | null = null;
@@ -67,36 +67,36 @@ export class Pool {
     this.#options = options;
   }
 
-  /** Begins to fill the stock. */
+  /** Starts to fill the stock. */
   open(): void {
-    this.#upkeepTimer = setInterval(() => this.#keepUp(), UPKEEP_INTERVAL_MS);
+    this.#upkeepTimer = setInterval(() => this.#replaceOutdated(), UPKEEP_INTERVAL_MS);
     this.#refill();
   }
 
-  /** Resolves with a sandbox that nobody used before. Rejects with the signal's reason. */
+  /** Resolves with a sandbox that was never used. Rejects with the signal's reason. */
   async take(spec: SandboxSpec, wantsPreloaded: boolean, signal: AbortSignal, bringsFiles = false): Promise<Taken> {
     signal.throwIfAborted();
     const { poolTakes } = this.#options.metrics;
-    this.#begin(wantsPreloaded);
+    this.#recordTake(wantsPreloaded);
     try {
       const taken = await this.#acquire(spec, wantsPreloaded, signal);
       poolTakes.inc({ start: taken.warm ? "warm" : this.#isStocked(spec) ? "cold" : "other_size" });
       return taken;
     } catch (error) {
       this.#inUse -= 1;
-      // Whoever was told to stop did not go without for want of a sandbox.
-      if (!stopped(signal)) poolTakes.inc({ start: "none" });
+      // A caller that was stopped did not fail for lack of a sandbox.
+      if (!wasStopped(signal)) poolTakes.inc({ start: "none" });
       throw error;
     } finally {
       this.#refillIn(bringsFiles ? REFILL_DELAY_MS.bringsFiles : REFILL_DELAY_MS.ordinary);
     }
   }
 
-  /** A sandbox that stands ready and can be opened before it is needed; null when there is none. */
+  /** Takes a sandbox from stock that can be opened before its code arrives; null when there is none. */
   takeAhead(spec: SandboxSpec, wantsPreloaded: boolean): Taken | null {
     const idle = this.#isStocked(spec) ? this.#stock.bestMatch(wantsPreloaded) : null;
     if (idle === null || idle.sandbox.open === undefined || idle.dead) return null;
-    this.#begin(wantsPreloaded);
+    this.#recordTake(wantsPreloaded);
     this.#stock.remove(idle);
     this.#options.metrics.poolTakes.inc({ start: "warm" });
     this.#refillIn(REFILL_DELAY_MS.ordinary);
@@ -106,104 +106,104 @@ export class Pool {
   /** Destroys a taken sandbox and starts its replacement. Never throws. */
   async discard(sandbox: Sandbox): Promise<void> {
     this.#inUse -= 1;
-    const gone = this.#destroyAfterAnswer(sandbox);
-    this.#track(gone);
+    const removal = this.#destroyAfterResponse(sandbox);
+    this.#track(removal);
     this.#refillIn(REFILL_DELAY_MS.ordinary);
-    await gone;
+    await removal;
   }
 
-  /** A taken sandbox waits for the next cell of its session: it keeps its memory, but no others from preloading. */
-  rest(): void {
+  /** Marks a taken sandbox as waiting for the next cell of its session. It keeps its slot, and no longer delays preloading. */
+  markIdle(): void {
     this.#inUse -= 1;
-    this.#resting += 1;
-    this.#warmUp();
-    this.#report();
+    this.#idleSessions += 1;
+    this.#prepareStock();
+    this.#updateMetrics();
   }
 
-  /** The opposite of `rest`; to be called before `discard` as well. */
-  wake(): void {
-    this.#resting -= 1;
+  /** Reverts `markIdle`. Call it before `discard` too. */
+  markInUse(): void {
+    this.#idleSessions -= 1;
     this.#inUse += 1;
-    this.#report();
+    this.#updateMetrics();
   }
 
   /**
-   * Room beside the stock for work that nobody waits for; null unless the stock is full, nothing starts or waits, and at
-   * most `inUseMax` sandboxes are in use, which leaves a core free. What is made in it is nobody's execution, and counts as none.
+   * Leases spare capacity for background work. Null unless the stock is full, nothing starts or waits, and at most
+   * `inUseMax` sandboxes are in use, which leaves a core free. Usage and metrics exclude what runs there.
    */
   spare(inUseMax: number): BackgroundLease | null {
-    const full = this.#stock.size >= this.#target() && this.#stock.calm;
-    const quiet = this.#starting === 0 && this.#waiters.length === 0 && this.#inUse <= inUseMax;
-    const room = this.#existing < this.#options.capacity && !this.#spareRoom.given && !this.#closing.signal.aborted;
-    if (!full || !quiet || !room) return null;
-    return this.#spareRoom.give(inUseMax, {
+    const full = this.#stock.size >= this.#target() && this.#stock.allReady;
+    const noDemand = this.#starting === 0 && this.#waiters.length === 0 && this.#inUse <= inUseMax;
+    const room = this.#existing < this.#options.capacity && !this.#spareSlot.leased && !this.#closing.signal.aborted;
+    if (!full || !noDemand || !room) return null;
+    return this.#spareSlot.lease(inUseMax, {
       start: (spec, signal) => this.#startOutsideStock(spec, signal),
-      end: (sandbox) => {
-        const gone = this.#destroy(sandbox);
-        this.#track(gone);
-        return gone;
+      destroy: (sandbox) => {
+        const removal = this.#destroy(sandbox);
+        this.#track(removal);
+        return removal;
       },
     });
   }
 
-  /** Whether it is in the stock or in use, however old it is. */
+  /** Whether the sandbox is in stock or in use, regardless of its age. */
   knows(sandboxId: string): boolean {
     return this.#known.has(sandboxId);
   }
 
-  /** Idle sandboxes that could be taken now. */
+  /** Size of the stock. */
   get idle(): number {
     return this.#stock.size;
   }
 
-  /** Starts nothing more and destroys the stock; taken sandboxes stay with their takers. */
+  /** Stops starting sandboxes and destroys the stock. Taken sandboxes are left to the code that took them. */
   async close(): Promise<void> {
     this.#closing.abort(new Error("the pool is closing"));
-    this.#spareRoom.reclaim();
+    this.#spareSlot.reclaim();
     this.#refillTimer.clear();
     if (this.#retryTimer !== null) clearTimeout(this.#retryTimer);
     if (this.#upkeepTimer !== null) clearInterval(this.#upkeepTimer);
     for (const idle of this.#stock.removeAll()) this.#track(this.#destroy(idle.sandbox));
     while (this.#work.size > 0) await Promise.all(this.#work);
     await this.#options.factory.settled();
-    this.#report();
+    this.#updateMetrics();
   }
 
-  #begin(wantsPreloaded: boolean): void {
-    this.#arrivals.arrived(Date.now(), wantsPreloaded);
+  #recordTake(wantsPreloaded: boolean): void {
+    this.#arrivals.recordArrival(Date.now(), wantsPreloaded);
     this.#inUse += 1;
-    if (this.#stock.size === 0) this.#spareRoom.reclaim();
-    else this.#spareRoom.reclaimBeyond(this.#inUse);
+    if (this.#stock.size === 0) this.#spareSlot.reclaim();
+    else this.#spareSlot.reclaimBeyond(this.#inUse);
   }
 
   async #acquire(spec: SandboxSpec, wantsPreloaded: boolean, signal: AbortSignal): Promise<Taken> {
     if (!this.#isStocked(spec)) return { sandbox: await this.#startOutsideStock(spec, signal), warm: false };
     for (let idle = this.#stock.bestMatch(wantsPreloaded); idle !== null; idle = this.#stock.bestMatch(wantsPreloaded)) {
       this.#stock.remove(idle);
-      await this.#settled(idle, signal);
+      await this.#untilPreloaded(idle, signal);
       if (!idle.dead) return { sandbox: idle.sandbox, warm: true };
-      this.#bury(idle);
+      this.#destroyDead(idle);
     }
-    return { sandbox: await this.#wait(signal), warm: false };
+    return { sandbox: await this.#waitForSandbox(signal), warm: false };
   }
 
   #isStocked(spec: SandboxSpec): boolean {
     return spec.memoryMb === this.#options.spec.memoryMb;
   }
 
-  /** Waits for the import that goes on in a sandbox; who gives up leaves the sandbox to whoever waits, or to the stock. */
-  async #settled(idle: IdleSandbox, signal: AbortSignal): Promise<void> {
+  /** Waits for the current import. If the signal aborts first, the sandbox goes to the next waiter, or back to the stock. */
+  async #untilPreloaded(idle: IdleSandbox, signal: AbortSignal): Promise<void> {
     const { preloading } = idle;
     if (preloading === null) return;
     await orAborted(preloading, signal).catch(() => undefined);
     if (!signal.aborted) return;
     if (this.#closing.signal.aborted) this.#track(this.#destroy(idle.sandbox));
     else if (this.#waiters.length === 0) this.#stock.add(idle);
-    else this.#track(preloading.then(() => (idle.dead ? this.#bury(idle) : this.#admit(idle.sandbox))));
+    else this.#track(preloading.then(() => (idle.dead ? this.#destroyDead(idle) : this.#deliver(idle.sandbox))));
     signal.throwIfAborted();
   }
 
-  #wait(signal: AbortSignal): Promise<Sandbox> {
+  #waitForSandbox(signal: AbortSignal): Promise<Sandbox> {
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
         resolve: (sandbox) => {
@@ -242,7 +242,7 @@ export class Pool {
       metrics.sandboxStart.observe((performance.now() - startedAt) / 1000);
       return sandbox;
     } catch (error) {
-      if (!stopped(signal)) metrics.sandboxStartFailures.inc();
+      if (!wasStopped(signal)) metrics.sandboxStartFailures.inc();
       throw error;
     }
   }
@@ -252,17 +252,17 @@ export class Pool {
     else this.#refillTimer.dueIn(delayMs);
   }
 
-  /** What is opened for plain code goes, when other code waits and no sandbox can be made for it. */
-  #makeRoom(): void {
+  /** Destroys the sandbox opened for plain code when other code waits and the capacity is used up. */
+  #evictOpened(): void {
     if (this.#waiters.length <= this.#starting || this.#existing < this.#options.capacity) return;
     const opened = this.#stock.removeOpened();
     if (opened !== null) this.#track(this.#destroy(opened.sandbox));
   }
 
-  /** Starts as many sandboxes as waiters and stock lack, within the bounds. */
+  /** Starts the sandboxes that waiters and stock need, within the bounds. */
   #refill(): void {
     if (this.#closing.signal.aborted) return;
-    this.#makeRoom();
+    this.#evictOpened();
     const wanted = this.#target() + this.#waiters.length;
     while (
       this.#stock.size + this.#starting < wanted &&
@@ -274,7 +274,7 @@ export class Pool {
       this.#existing += 1;
       this.#track(this.#startOne());
     }
-    this.#report();
+    this.#updateMetrics();
   }
 
   #target(): number {
@@ -287,10 +287,10 @@ export class Pool {
     const startedAt = Date.now();
     try {
       const sandbox = await this.#create(spec, this.#closing.signal);
-      this.#arrivals.started(Date.now() - startedAt);
+      this.#arrivals.recordStart(Date.now() - startedAt);
       this.#failures = 0;
       this.#starting -= 1;
-      this.#admit(sandbox);
+      this.#deliver(sandbox);
     } catch (error) {
       this.#starting -= 1;
       this.#existing -= 1;
@@ -299,10 +299,10 @@ export class Pool {
       this.#retryLater();
     }
     this.#refill();
-    this.#warmUp();
+    this.#prepareStock();
   }
 
-  #admit(sandbox: Sandbox): void {
+  #deliver(sandbox: Sandbox): void {
     this.#known.add(sandbox.id);
     if (this.#closing.signal.aborted) {
       this.#track(this.#destroy(sandbox));
@@ -313,7 +313,7 @@ export class Pool {
     else this.#stock.add(new IdleSandbox(sandbox, Date.now()));
   }
 
-  /** An engine that fails is asked again after a growing pause, also while executions wait: they have their own deadline. */
+  /** Retries a failed start with exponential backoff, even while executions wait: they have their own deadline. */
   #retryLater(): void {
     if (this.#retryTimer !== null) return;
     const delayMs = Math.min(RETRY_DELAY_MS.first * 2 ** this.#failures, RETRY_DELAY_MS.max);
@@ -324,34 +324,34 @@ export class Pool {
     }, delayMs);
   }
 
-  /** Once a second: replaces the dead and the old, follows the rate of arrivals up and down. */
-  #keepUp(): void {
+  /** Once a second: replaces dead and old sandboxes, and adapts the stock to the arrival rate. */
+  #replaceOutdated(): void {
     const oldest = Date.now() - this.#options.idleMsMax;
     for (const idle of this.#stock.removeOutdated(this.#target(), this.#arrivals.heavyShare, oldest)) {
-      if (idle.dead) this.#bury(idle);
+      if (idle.dead) this.#destroyDead(idle);
       else this.#track(this.#destroy(idle.sandbox));
     }
     if (!this.#refillTimer.pending) this.#refill();
-    this.#warmUp();
+    this.#prepareStock();
   }
 
-  #bury(idle: IdleSandbox): void {
+  #destroyDead(idle: IdleSandbox): void {
     this.#options.metrics.poolDead.inc();
     this.#track(this.#destroy(idle.sandbox));
   }
 
-  /** One module into one sandbox, or the process for plain code, and only while nothing else is going on. */
-  #warmUp(): void {
+  /** Opens one sandbox for plain code, or imports one module into one sandbox, only while nothing else happens. */
+  #prepareStock(): void {
     if (this.#inUse > 0 || this.#starting > 0 || this.#closing.signal.aborted) return;
     this.#stock.nextToOpen(this.#arrivals.heavyShare)?.openForPlainCode();
     if (this.#stock.preloading > 0) return;
     const next = this.#stock.nextToPreload(this.#arrivals.heavyShare);
     if (next === null) return;
-    this.#track(next.preloadNext(this.#options.metrics, this.#options.preloadMsMax).then(() => this.#warmUp()));
-    this.#report();
+    this.#track(next.preloadNext(this.#options.metrics, this.#options.preloadMsMax).then(() => this.#prepareStock()));
+    this.#updateMetrics();
   }
 
-  async #destroyAfterAnswer(sandbox: Sandbox): Promise<void> {
+  async #destroyAfterResponse(sandbox: Sandbox): Promise<void> {
     if (this.#stock.size > 0) await sleep(REFILL_DELAY_MS.ordinary);
     await this.#destroy(sandbox);
   }
@@ -361,32 +361,32 @@ export class Pool {
     this.#known.delete(sandbox.id);
     this.#existing -= this.#unitsOf(sandbox.spec);
     this.#refill();
-    this.#warmUp();
+    this.#prepareStock();
   }
 
   #unitsOf({ memoryMb }: SandboxSpec): number {
     return memoryUnits(memoryMb, this.#options.spec.memoryMb);
   }
 
-  /** Work that a closing pool waits for; it never rejects. */
+  /** Makes `close` wait for `work`, which never rejects. */
   #track(work: Promise<void>): void {
     this.#work.add(work);
     void work.finally(() => this.#work.delete(work));
   }
 
-  #report(): void {
+  #updateMetrics(): void {
     const { poolSandboxes, poolTarget } = this.#options.metrics;
     const { preloading, size } = this.#stock;
     poolSandboxes.set({ state: "idle" }, size - preloading);
     poolSandboxes.set({ state: "preloading" }, preloading);
     poolSandboxes.set({ state: "starting" }, this.#starting);
     poolSandboxes.set({ state: "in_use" }, this.#inUse);
-    poolSandboxes.set({ state: "resting" }, this.#resting);
+    poolSandboxes.set({ state: "resting" }, this.#idleSessions);
     poolTarget.set(this.#closing.signal.aborted ? 0 : this.#target());
   }
 }
 
-/** Whether its owner gave up by decision, not for lack of time. */
-function stopped(signal: AbortSignal): boolean {
+/** Whether the signal was aborted by decision, not by a timeout. */
+function wasStopped(signal: AbortSignal): boolean {
   return signal.aborted && !(signal.reason instanceof DOMException && signal.reason.name === "TimeoutError");
 }

@@ -1,6 +1,6 @@
 import type { IdleSandbox } from "./idle-sandbox.ts";
 
-/** The sandboxes that stand ready: which one fits an execution, which one is made readier next, which ones have to go. */
+/** Sandboxes that are ready: selects the one for an execution, the next to preload or open, and those to remove. */
 export class Stock {
   readonly #idle: IdleSandbox[] = [];
 
@@ -8,13 +8,13 @@ export class Stock {
     return this.#idle.length;
   }
 
-  /** How many are in the middle of an import. */
+  /** Number of sandboxes that are importing a module. */
   get preloading(): number {
     return this.#idle.filter((idle) => idle.preloading !== null).length;
   }
 
-  /** Whether each could be taken at once. */
-  get calm(): boolean {
+  /** Whether every sandbox could be taken immediately. */
+  get allReady(): boolean {
     return this.#idle.every((idle) => idle.preloading === null && !idle.dead);
   }
 
@@ -30,14 +30,14 @@ export class Stock {
     return this.#idle.splice(0);
   }
 
-  /** The one that is opened for plain code; null when none is. */
+  /** Removes the sandbox that is opened for plain code; null when there is none. */
   removeOpened(): IdleSandbox | null {
     const opened = this.#idle.find((idle) => idle.opened);
     if (opened !== undefined) this.remove(opened);
     return opened ?? null;
   }
 
-  /** The dead, those that stand since before `oldest` (unix milliseconds), and those beyond what is wanted. */
+  /** Removes dead sandboxes, those made before `oldest` (unix milliseconds), and those beyond the target. */
   removeOutdated(target: number, heavyShare: number, oldest: number): IdleSandbox[] {
     return [...this.#idle].filter((idle) => {
       if (idle.preloading !== null) return false;
@@ -49,8 +49,9 @@ export class Stock {
   }
 
   /**
-   * The best match for an execution, which stays in the stock: preloaded for code that imports; for the rest the one that is opened
-   * for it, else a plain one; not in the middle of an import. Null when there is none, or only one that is opened for the other kind.
+   * The best match for an execution; it stays in the stock. Code with heavy imports gets the most preloaded sandbox and never
+   * an opened one. Plain code gets the opened sandbox, else the least preloaded. A sandbox that is importing comes last. Null
+   * when none fits.
    */
   bestMatch(wantsPreloaded: boolean): IdleSandbox | null {
     const progress = (idle: IdleSandbox) => (wantsPreloaded ? -idle.preloaded : idle.preloaded);
@@ -59,21 +60,21 @@ export class Stock {
     return fitting.reduce<IdleSandbox | null>((best, idle) => (best === null || cost(idle) < cost(best) ? idle : best), null);
   }
 
-  /** The sandbox to preload next, so that the share of preloaded ones follows the share of code that wants them; at least one. */
+  /** The next sandbox to preload. The share of preloaded sandboxes follows the share of code that wants them; at least one. */
   nextToPreload(heavyShare: number): IdleSandbox | null {
     const wanted = Math.max(1, Math.round(heavyShare * this.#idle.length));
     const furthest = [...this.#idle].sort((a, b) => b.preloaded - a.preloaded).slice(0, wanted);
     return furthest.find((idle) => idle.preloadable && !idle.dead) ?? null;
   }
 
-  /** The sandbox to open for plain code before that comes. */
+  /** The next sandbox to open for plain code. At most one is open. */
   nextToOpen(heavyShare: number): IdleSandbox | null {
     if (!roomForOpened(this.#idle.length, heavyShare) || this.#idle.some((idle) => idle.opened)) return null;
     return this.#idle.find((idle) => idle.sandbox.open !== undefined && !idle.dead) ?? null;
   }
 }
 
-/** Whether one of so many may be opened for plain code: never the only one, nor where code that imports wants all of them. */
+/** Whether a stock of this size may have a sandbox opened for plain code: not the only one, nor when heavy code wants all. */
 function roomForOpened(stock: number, heavyShare: number): boolean {
   return Math.max(1, Math.round(heavyShare * stock)) < stock;
 }

@@ -4,7 +4,7 @@ import type { Cause, FinalStatus, Outcome } from "../../domain/status.ts";
 import type { SandboxEnd } from "../sandbox.ts";
 import type { RunEnd } from "../wire/frames.ts";
 
-/** The runner's last word on a run, checked; the numbers are its own measurements. */
+/** The runner's validated report on how a run ended. The numbers are its own measurements. */
 export interface DoneFacts {
   end: RunEnd;
   exitCode: number | null;
@@ -12,13 +12,13 @@ export interface DoneFacts {
   oomKills: number;
   processesRefused: number;
   memoryPeakBytes: number;
-  /** A folder without free blocks or inodes at the end. */
+  /** A folder that had no free blocks or inodes at the end. */
   fullFolder: string | null;
   /** errno of the exception that ended the code, when it was an OSError. */
   errno: number | null;
 }
 
-/** What ended a run: the first of these to happen, whatever follows from it. */
+/** What ended a run: the first of these events to happen. Later ones are consequences and are ignored. */
 export type FirstCause =
   | { kind: "done"; facts: DoneFacts }
   | { kind: "sandbox_ended"; end: SandboxEnd }
@@ -50,7 +50,7 @@ const EFBIG = 27;
 const EAGAIN = 11;
 const MIB = 1024 * 1024;
 
-/** Decides what a run ended as. Pure. Precedence: the first cause; within the runner's word, what the kernel counted before how the code itself ended. */
+/** Decides the status and cause of a run. The first cause wins; in a `done` report, kernel counters precede the code's own end. Pure. */
 export function classify(first: FirstCause, bounds: Bounds): Verdict {
   switch (first.kind) {
     case "done":
@@ -72,7 +72,7 @@ export function classify(first: FirstCause, bounds: Bounds): Verdict {
     case "no_sandbox":
       return verdict("errored", "sandbox_lost", "never_started", {});
     case "input_lost":
-      // A file that was there when the execution was accepted: the store's failure, which none of the causes names.
+      // The file existed when the execution was accepted, so the store failed. No cause names that.
       return verdict("errored", null, "never_started", {});
   }
 }
@@ -87,7 +87,7 @@ function classifyDone(facts: DoneFacts, bounds: Bounds): Verdict {
     case "interrupted":
       return verdict("cancelled", "cancelled", "ran_partly", kernel);
     case "ok":
-      // The code may not have noticed that a child of its own was killed for memory; its caller should.
+      // The code may not notice that its child process was killed for memory, but the caller should know.
       return facts.oomKills > 0
         ? verdict("incomplete", "memory", "ran_partly", { ...kernel, ...memoryLimit(bounds) })
         : verdict("completed", null, "ran", {});
@@ -132,7 +132,7 @@ function memoryLimit(bounds: Bounds): Evidence {
   return { limit: "memory_bytes", limit_value: bounds.memoryMb * MIB };
 }
 
-/** Says nothing where no folder is full any more: then the error is known, and not which folder it was. */
+/** Empty when no folder is full any more: then only the error is known, not the folder. */
 function folderLimit(folder: string | null, bounds: Bounds): Evidence {
   const bound = folder !== null && Object.hasOwn(bounds.folders, folder) ? bounds.folders[folder] : undefined;
   return bound === undefined ? {} : { limit: bound.limit, limit_value: bound.megabytes };

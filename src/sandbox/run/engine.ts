@@ -41,7 +41,7 @@ export function makeEngine(options: EngineOptions): Engine & SessionEngine {
   };
 }
 
-/** One execution in a sandbox that it alone uses, from wherever that is taken. */
+/** Runs one execution in a sandbox of its own, taken from any pool. */
 export async function runInSandbox(
   options: RunOptions,
   input: RunInput,
@@ -55,21 +55,21 @@ export async function runInSandbox(
   ports.phase?.("acquire");
   let taken: Taken;
   const preloaded = wantsPreloaded(input.code);
-  const patience = deadlineAfter(limits.sandboxStartTimeoutMsMax, stop);
+  const deadline = deadlineAfter(limits.sandboxStartTimeoutMsMax, stop);
   try {
-    taken = prepared ?? (await pool.take({ memoryMb: input.memoryMb }, preloaded, patience.signal, input.files.length > 0));
+    taken = prepared ?? (await pool.take({ memoryMb: input.memoryMb }, preloaded, deadline.signal, input.files.length > 0));
   } catch (error) {
     if (!stop.aborted) log.error({ execution: input.id, err: error }, "no sandbox for an execution");
     return run.neverStarted(stop, elapsedMs(acquiring));
   } finally {
-    patience.clear();
+    deadline.clear();
   }
   run.usage.acquire_ms = elapsedMs(acquiring);
   run.usage.warm = taken.warm;
   try {
     if (prepared === undefined) taken.sandbox.open?.(preloaded);
-    const first = await run.in(taken.sandbox, stop);
-    // A caller who stopped it is told once the sandbox is gone; any other is not kept waiting for that.
+    const first = await run.runIn(taken.sandbox, stop);
+    // A stopped run is reported once its sandbox is gone. Other runs do not wait for the removal.
     if (first.kind === "stopped") await taken.sandbox.destroy();
     if (first.kind === "malformed" || (first.kind === "sandbox_ended" && !first.end.oomKilled)) {
       log.warn({ execution: input.id, sandbox: taken.sandbox.id, first: first.kind }, "a sandbox was lost");

@@ -10,7 +10,7 @@ import type { OutFrame } from "../wire/frames.ts";
 import { WireError } from "../wire/frames.ts";
 import { TextDecoding, type TextOutput } from "./text-outputs.ts";
 
-/** Bounds of one run, counted here again although the runner applies them too: nothing from a sandbox is believed. */
+/** Bounds of one run. The runner applies them too, but nothing from a sandbox is trusted, so they are counted again here. */
 export type OutputBounds = Pick<
   Limits,
   | "stdoutKeptBytesMax"
@@ -27,21 +27,21 @@ export type OutputBounds = Pick<
   | "filesOutBytesMax"
 >;
 
-/** Bytes past the stop that may already be on their way when the runner stops the code. */
+/** Bytes above the stop that may be in transit when the runner stops the code. */
 const STOP_SLACK_BYTES = 1024 * 1024;
 const SKIPPED_FILES_MAX = 64;
 const SKIPPED_TEXT_CHARS_MAX = 300;
-/** One cell ends with one exception; a few more for exit handlers and forked copies of the code. */
+/** A cell ends with one exception; the others allow for exit handlers and forked copies of the code. */
 const ERRORS_MAX = 4;
-/** Beside the lines of its traceback. */
+/** JSON values of an error frame besides its traceback lines. */
 const ERROR_VALUES_SLACK = 32;
 
-/** Collects what a run puts out: checked, bounded, in order, and handed on as it appears. */
+/** Collects the outputs of a run: validates and bounds them, keeps their order, and emits each as it appears. */
 export class RunOutputs {
   readonly truncated = { stdout: false, stderr: false, outputs: false, files: false };
   readonly skippedFiles: ExecutionEnd["skipped_files"] = [];
   readonly bytes = { stdout: 0, stderr: 0, files: 0 };
-  /** Everything that was stored, images as well, by its content. */
+  /** Hashes of all stored files, images included. */
   readonly stored: FileHash[] = [];
   /** errno of the exception that ended the code, if it had one. */
   errno: number | null = null;
@@ -63,14 +63,14 @@ export class RunOutputs {
     this.#bounds = bounds;
   }
 
-  /** Everything kept so far, neighbouring text joined, one trailing newline of each text dropped. */
+  /** All outputs so far. Adjacent text is joined, and each text loses one trailing newline. */
   list(): Output[] {
     return this.#outputs
       .map((output) => (output.type === "text" ? { ...output, text: output.text.replace(/\r?\n$/, "") } : output))
       .filter((output) => output.type !== "text" || output.text !== "");
   }
 
-  /** Counts and keeps a piece of stdout or stderr; false when the run must be stopped for its amount. */
+  /** Adds a piece of stdout or stderr. Resolves with false when the run has written too much and must be stopped. */
   async text(stream: "stdout" | "stderr", body: Buffer): Promise<boolean> {
     const keptMax = stream === "stdout" ? this.#bounds.stdoutKeptBytesMax : this.#bounds.stderrKeptBytesMax;
     const room = Math.max(0, keptMax - this.bytes[stream]);
@@ -80,7 +80,7 @@ export class RunOutputs {
     return this.bytes.stdout + this.bytes.stderr <= this.#bounds.outputStopBytesMax + STOP_SLACK_BYTES;
   }
 
-  /** Characters that were cut by the end of their stream; one that was cut by the bound is no fault of the program's. */
+  /** Adds characters that the end of the stream cut off. A character cut by the bound is dropped: that is not the program's error. */
   async endText(): Promise<void> {
     for (const stream of ["stdout", "stderr"] as const) {
       const rest = this.#decodings[stream].end();
@@ -136,8 +136,8 @@ export class RunOutputs {
   }
 
   /**
-   * Stores one file while its chunks arrive; `receive` yields the frames that follow. Returns once the file's last
-   * frame was read, whatever became of the file; throws WireError when the frames do not make a file.
+   * Stores one file while its chunks arrive from `receive`. Resolves once the file's last frame is read, whether or not the
+   * file was stored. Rejects with WireError when the frames are not a file.
    */
   async file(first: OutFrame, receive: () => Promise<OutFrame | null>): Promise<void> {
     const { name, change } = first.head;
@@ -162,7 +162,7 @@ export class RunOutputs {
     }
   }
 
-  /** What the runner itself left out. */
+  /** Adds the files that the runner itself skipped. */
   skippedByRunner(list: unknown): void {
     if (!Array.isArray(list)) return;
     for (const entry of list) {
@@ -195,8 +195,8 @@ export class RunOutputs {
   }
 
   /**
-   * The neighbour of the same stream. Code that writes to both by turns would make a list of millions: past the bound
-   * text joins the last of its stream wherever that stands, and only the order between the two is given up.
+   * The last output, when it is text of the same stream. Code that alternates between both streams could make a list of
+   * millions. Above the bound, text joins the last text of its stream, and only the order between the streams is lost.
    */
   #textToJoin(stream: TextOutput["stream"]): TextOutput | undefined {
     const last = this.#lastTexts[stream];
@@ -209,7 +209,7 @@ export class RunOutputs {
   }
 }
 
-/** The chunks of one file as a stream of bytes; fails when the file is too large or was cut. */
+/** The chunks of one file as a stream of bytes. Fails when the file is too large or incomplete. */
 class FileChunks implements AsyncIterable<Uint8Array> {
   problem: string | null = null;
   readonly #receive: () => Promise<OutFrame | null>;
@@ -229,7 +229,7 @@ class FileChunks implements AsyncIterable<Uint8Array> {
     }
   }
 
-  /** Reads on to the file's end without keeping anything. */
+  /** Reads to the end of the file and discards the bytes. */
   async drain(): Promise<void> {
     while (!this.#ended) await this.#next().catch(this.#rethrowWireError);
   }

@@ -10,7 +10,7 @@ import { InputLost, sendFile } from "../wire/send-file.ts";
 import { type Bounds, classify, type FirstCause } from "./classify.ts";
 import { RunOutputs } from "./outputs.ts";
 
-/** One block of code in one sandbox, from its files to what it ended as. The sandbox is its taker's to destroy. */
+/** Runs one block of code in one sandbox, from input files to result. It does not discard the sandbox. */
 export class SandboxRun {
   readonly usage: Usage = {
     queue_ms: 0,
@@ -30,7 +30,7 @@ export class SandboxRun {
   readonly #limits: Limits;
   readonly #bounds: Bounds;
   readonly #outputs: RunOutputs;
-  /** Written once: whatever happens first. */
+  /** Written once, by the first cause. */
   #first: FirstCause | null = null;
   #killTimer: NodeJS.Timeout | undefined;
   #collecting = false;
@@ -56,8 +56,8 @@ export class SandboxRun {
     };
   }
 
-  /** Returns the first cause of the end. The sandbox is its taker's to destroy. */
-  async in(sandbox: Sandbox, stop: AbortSignal): Promise<FirstCause> {
+  /** Resolves with the first cause of the end. */
+  async runIn(sandbox: Sandbox, stop: AbortSignal): Promise<FirstCause> {
     this.usage.engine = sandbox.engine;
     const onStop = () => this.#stop(sandbox, stop.reason as StopReason);
     stop.addEventListener("abort", onStop, { once: true });
@@ -65,10 +65,10 @@ export class SandboxRun {
     try {
       if (await this.#sendInput(sandbox, stop)) await this.#readToEnd(sandbox);
     } catch (error) {
-      if (error instanceof InputLost) this.#firstIs({ kind: "input_lost" });
+      if (error instanceof InputLost) this.#setFirstCause({ kind: "input_lost" });
       else if (!(error instanceof WireError)) throw error;
-      // Writing to a lost sandbox fails like this too; only bytes that were no frames are the sandbox's own doing.
-      else if (!sandbox.lost.aborted) this.#firstIs({ kind: "malformed" });
+      // Writing to a lost sandbox throws WireError too. Only malformed frames are the sandbox's own fault.
+      else if (!sandbox.lost.aborted) this.#setFirstCause({ kind: "malformed" });
     } finally {
       stop.removeEventListener("abort", onStop);
       clearTimeout(this.#killTimer);
@@ -78,7 +78,7 @@ export class SandboxRun {
     return this.#first ?? { kind: "sandbox_ended", end: await sandbox.end() };
   }
 
-  /** Whether the sandbox can take the next cell: the runner has said so, or nothing was asked of it. */
+  /** Whether the sandbox can take the next cell: the runner reported it, or never received this one. */
   get sessionAlive(): boolean {
     return this.#done === null ? this.#codeSentAt === null : this.#done.session_alive;
   }
@@ -99,7 +99,7 @@ export class SandboxRun {
     if (first.kind !== "done" && this.#codeSentAt !== null) this.usage.run_ms = elapsedMs(this.#codeSentAt);
     return {
       ...verdict,
-      // A sandbox leaves nothing behind, so running the code again repeats no effect; in a session it may.
+      // A sandbox leaves nothing behind, so a retry repeats no effect. In a session it may.
       retry_safe: this.#input.session === undefined || this.#codeSentAt === null,
       outputs: this.#outputs.list(),
       usage: this.usage,
@@ -114,7 +114,7 @@ export class SandboxRun {
     return this.end(stop.aborted ? { kind: "stopped", reason: stop.reason as StopReason } : { kind: "no_sandbox" });
   }
 
-  #firstIs(cause: FirstCause): void {
+  #setFirstCause(cause: FirstCause): void {
     this.#first ??= cause;
   }
 
@@ -132,9 +132,9 @@ export class SandboxRun {
     await sandbox.send({ kind: "run", head: runHead(this.#input, this.#limits), body: Buffer.from(this.#input.code, "utf8") });
     this.#codeSentAt = performance.now();
     this.#ports.phase?.("run");
-    // The runner keeps the time; this is for a runner that can not.
+    // The runner enforces the time limit. This is for a runner that cannot.
     this.#killAfter(sandbox, this.#input.timeoutMs + this.#limits.runKillGraceMs, { kind: "deadline" });
-    // Stopped while its code was on the way, when there was nothing to interrupt yet.
+    // The run was stopped while its code was being sent, when there was nothing to interrupt yet.
     if (stop.aborted) this.#stop(sandbox, stop.reason as StopReason);
     return true;
   }
@@ -146,16 +146,16 @@ export class SandboxRun {
         this.#finish(parseDone(frame));
         return;
       }
-      await this.#take(frame, sandbox, receive);
+      await this.#handleFrame(frame, sandbox, receive);
     }
   }
 
-  async #take(frame: OutFrame, sandbox: Sandbox, receive: () => Promise<OutFrame | null>): Promise<void> {
+  async #handleFrame(frame: OutFrame, sandbox: Sandbox, receive: () => Promise<OutFrame | null>): Promise<void> {
     switch (frame.kind) {
       case "stdout":
       case "stderr":
         if (await this.#outputs.text(frame.kind, frame.body)) return;
-        this.#firstIs({ kind: "output" });
+        this.#setFirstCause({ kind: "output" });
         return sandbox.destroy();
       case "display":
         return this.#outputs.display(frame);
@@ -171,7 +171,7 @@ export class SandboxRun {
 
   #finish(done: DoneHead): void {
     this.#done = done;
-    this.#firstIs({ kind: "done", facts: doneFacts(done, this.#outputs.errno) });
+    this.#setFirstCause({ kind: "done", facts: doneFacts(done, this.#outputs.errno) });
     this.usage.run_ms = done.run_ms;
     this.usage.collect_ms = done.collect_ms;
     this.#ports.phase?.("collect", done.collect_ms);
@@ -186,9 +186,9 @@ export class SandboxRun {
     this.#outputs.skippedByRunner(done.skipped_files);
   }
 
-  /** A cancel lets the runner hand over what there is, within the grace; a lost lock or a shutdown does not wait. */
+  /** A cancellation lets the runner send its outputs within the grace period. A lost lock or a shutdown does not wait. */
   #stop(sandbox: Sandbox, reason: StopReason): void {
-    this.#firstIs({ kind: "stopped", reason });
+    this.#setFirstCause({ kind: "stopped", reason });
     if (reason === "cancelled" && this.#codeSentAt === null && this.#input.session !== undefined) return;
     if (reason !== "cancelled" || this.#codeSentAt === null) {
       void sandbox.destroy();
@@ -198,7 +198,7 @@ export class SandboxRun {
     sandbox.send({ kind: "interrupt" }).catch(() => sandbox.destroy());
   }
 
-  /** The code has ended and its files come out: that has one clock of its own, however many files are announced. */
+  /** The code has ended and its files are collected. All files share one deadline, regardless of their number. */
   #collectFrom(sandbox: Sandbox): void {
     if (this.#collecting) return;
     this.#collecting = true;
@@ -209,10 +209,10 @@ export class SandboxRun {
     clearTimeout(this.#killTimer);
     const kill = () => {
       if (this.#killTimer !== timer) return;
-      this.#firstIs(cause);
+      this.#setFirstCause(cause);
       void sandbox.destroy();
     };
-    // Timers go before sockets: where this process itself was held up, what the runner said in time is read first.
+    // The event loop runs timers before sockets. After a delay of this process, read what the runner sent in time first.
     const timer = setTimeout(() => setImmediate(kill), delayMs);
     this.#killTimer = timer;
   }

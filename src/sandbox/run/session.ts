@@ -12,15 +12,15 @@ export interface SessionOptions {
   log: Log;
 }
 
-/** Takes a sandbox that lives from cell to cell, until it is closed or dies. */
+/** Takes a sandbox that is kept from cell to cell, until it is closed or dies. */
 export async function openSession(
   options: SessionOptions,
   spec: { id: string; memoryMb: number },
   signal: AbortSignal,
 ): Promise<EngineSession> {
-  // What its cells will import can not be known, so it may as well have what there is.
+  // The imports of its future cells are unknown, so it takes the most preloaded sandbox.
   const taken = await options.pool.take({ memoryMb: spec.memoryMb }, true, signal);
-  options.pool.rest();
+  options.pool.markIdle();
   return new SandboxSession(options, spec, taken.sandbox);
 }
 
@@ -28,7 +28,7 @@ class SandboxSession implements EngineSession {
   readonly #options: SessionOptions;
   readonly #spec: { id: string; memoryMb: number };
   readonly #sandbox: Sandbox;
-  #resting = true;
+  #idle = true;
   #closed: Promise<void> | null = null;
 
   constructor(options: SessionOptions, spec: { id: string; memoryMb: number }, sandbox: Sandbox) {
@@ -45,44 +45,44 @@ class SandboxSession implements EngineSession {
     const { limits, log } = this.#options;
     const run = new SandboxRun({ ...input, memoryMb: this.#spec.memoryMb, session: this.#spec.id }, ports, limits);
     run.usage.warm = true;
-    this.#wake();
+    this.#markInUse();
     try {
-      const first = await run.in(this.#sandbox, stop);
+      const first = await run.runIn(this.#sandbox, stop);
       const alive = run.sessionAlive && !this.#sandbox.lost.aborted;
       if (!alive) {
         log.info({ session: this.#spec.id, execution: input.id, first: first.kind }, "a session ended with its cell");
         await this.close();
       }
       const end = run.end(first);
-      const told = alive && end.status === "completed" ? {} : { session_alive: alive };
-      return { ...end, evidence: { ...end.evidence, ...told }, removedFiles: run.removedFiles };
+      const evidence = alive && end.status === "completed" ? {} : { session_alive: alive };
+      return { ...end, evidence: { ...end.evidence, ...evidence }, removedFiles: run.removedFiles };
     } catch (error) {
       await this.close();
       throw error;
     } finally {
-      if (this.#closed === null) this.#rest();
+      if (this.#closed === null) this.#markIdle();
     }
   }
 
   async putFile(name: string, fileId: string, ports: Pick<RunPorts, "openFile">): Promise<void> {
-    await this.#inTime((late) => sendFile(this.#sandbox, name, () => ports.openFile(fileId), late));
+    await this.#withDeadline((late) => sendFile(this.#sandbox, name, () => ports.openFile(fileId), late));
   }
 
   async removeFile(name: string): Promise<void> {
-    await this.#inTime(() => this.#sandbox.send({ kind: "remove", head: { name } }));
+    await this.#withDeadline(() => this.#sandbox.send({ kind: "remove", head: { name } }));
   }
 
-  /** A store that does not give a file in time costs that file. A sandbox that then takes nothing either ends: nothing could go on in it. */
-  async #inTime(change: (late: AbortSignal) => Promise<unknown>): Promise<void> {
+  /** If the store is too slow, that file is lost. If the sandbox then accepts no frame either, the session is closed: it is stuck. */
+  async #withDeadline(change: (late: AbortSignal) => Promise<unknown>): Promise<void> {
     const { inputTimeoutMsMax, runKillGraceMs } = this.#options.limits;
     const late = new AbortController();
-    const tooLate = setTimeout(() => late.abort(), inputTimeoutMsMax);
-    const stuck = setTimeout(() => void this.close(), inputTimeoutMsMax + runKillGraceMs);
+    const storeTimeout = setTimeout(() => late.abort(), inputTimeoutMsMax);
+    const sandboxTimeout = setTimeout(() => void this.close(), inputTimeoutMsMax + runKillGraceMs);
     try {
       await change(late.signal);
     } finally {
-      clearTimeout(tooLate);
-      clearTimeout(stuck);
+      clearTimeout(storeTimeout);
+      clearTimeout(sandboxTimeout);
     }
   }
 
@@ -92,18 +92,18 @@ class SandboxSession implements EngineSession {
   }
 
   #discard(): Promise<void> {
-    this.#wake();
+    this.#markInUse();
     return this.#options.pool.discard(this.#sandbox);
   }
 
-  #wake(): void {
-    if (!this.#resting) return;
-    this.#resting = false;
-    this.#options.pool.wake();
+  #markInUse(): void {
+    if (!this.#idle) return;
+    this.#idle = false;
+    this.#options.pool.markInUse();
   }
 
-  #rest(): void {
-    this.#resting = true;
-    this.#options.pool.rest();
+  #markIdle(): void {
+    this.#idle = true;
+    this.#options.pool.markIdle();
   }
 }

@@ -5,12 +5,12 @@ import type { textOutput } from "../../domain/outputs.ts";
 export type TextOutput = z.infer<typeof textOutput>;
 type StreamName = TextOutput["stream"];
 
-/** The longest UTF-8 sequence; at most one byte less can wait for its end. */
+/** The longest UTF-8 sequence; an incomplete one has at least one byte less. */
 const SEQUENCE_BYTES_MAX = 4;
 
 /**
- * Turns the bytes of one stream into text, piece by piece. A character cut by a piece waits for its end; bytes that
- * are no UTF-8 become U+FFFD, and the piece says so.
+ * Decodes the bytes of one stream piece by piece. An incomplete character waits for the next piece. Invalid UTF-8 becomes
+ * U+FFFD, and the piece is marked `invalid_utf8`.
  */
 export class TextDecoding {
   readonly #stream: StreamName;
@@ -22,12 +22,12 @@ export class TextDecoding {
 
   push(bytes: Buffer): TextOutput | null {
     const all = this.#waiting.length > 0 ? Buffer.concat([this.#waiting, bytes]) : bytes;
-    const whole = all.length - unfinishedBytes(all);
-    this.#waiting = Buffer.from(all.subarray(whole));
-    return this.#piece(all.subarray(0, whole));
+    const complete = all.length - unfinishedBytes(all);
+    this.#waiting = Buffer.from(all.subarray(complete));
+    return this.#piece(all.subarray(0, complete));
   }
 
-  /** What still waited when the stream ended. */
+  /** The incomplete character at the end of the stream, if there is one. */
   end(): TextOutput | null {
     const rest = this.#waiting;
     this.#waiting = Buffer.alloc(0);
@@ -41,7 +41,7 @@ export class TextDecoding {
   }
 }
 
-/** How many bytes at the end begin a sequence that the next piece may finish. */
+/** Length of an incomplete sequence at the end, which the next piece may complete. */
 function unfinishedBytes(bytes: Buffer): number {
   for (let back = 1; back < SEQUENCE_BYTES_MAX && back <= bytes.length; back++) {
     const byte = bytes[bytes.length - back] as number;

@@ -2,13 +2,13 @@ import type { Limits } from "../../domain/limits.ts";
 import type { ExecutionEnd } from "../../domain/result.ts";
 import { type IsolationCheck, isolationChecks } from "../../domain/status.ts";
 
-/** What a program showed. `inconclusive`: it did not come far enough to show anything, and says why not. */
+/** What a program showed. `inconclusive` is the reason why it showed nothing. */
 export interface Verdict {
   breaches: ReadonlyArray<{ check: IsolationCheck; words: string }>;
   inconclusive: string | null;
 }
 
-/** A small hostile program, and how its end is read. */
+/** A small hostile program, and how its result is judged. */
 export interface AttackProgram {
   claim: string;
   code(limits: Limits, ownKernel: boolean): string;
@@ -18,8 +18,8 @@ export interface AttackProgram {
 const held: Verdict = { breaches: [], inconclusive: null };
 
 /**
- * Reads and tries everything that can be told from inside, and prints what does not hold as `check: words`. What it leaves
- * behind, another run of it would find. A kernel of its own (gVisor) shows no seccomp state and answers calls itself.
+ * Tests everything that is visible from inside, and prints each breach as `check: words`. It leaves traces that a later run
+ * would find. gVisor shows no seccomp state and answers system calls itself.
  */
 const inside: AttackProgram = {
   claim: "sandboxes have no network, no privileges, no writable root and nothing of each other",
@@ -60,7 +60,7 @@ for path in ("/", "/etc", "/usr", "/opt", "/var/tmp", "/sys", "/proc/sys/kernel"
     check("filesystem", refused(lambda: open(path + "/proof", "w")), path + " can be written")
 for path in ("/proc/sysrq-trigger", "/dev/mem", "/var/run/docker.sock"):
     check("filesystem", refused(lambda: open(path, "r+b", 0)), path + " can be opened")
-# Where the kernel has it, an empty device lies over it, which anybody may open.
+# Where it exists, an empty device masks it, and any process may open that.
 check("filesystem", not first_byte("/proc/kcore"), "the kernel's memory can be read")
 check("supervisor", refused(lambda: os.kill(1, 0) or open("/proc/1/mem", "rb")), "the supervisor's memory can be opened")
 
@@ -91,10 +91,10 @@ if not ${ownKernel ? "True" : "False"}:
     check("syscalls", not unshares(), "makes a user namespace")
 
 for path in ("/mnt/data/left-behind", "/tmp/left-behind", "/dev/shm/left-behind"):
-    check("leftovers", not os.path.exists(path), path + " is there before anybody made it")
+    check("leftovers", not os.path.exists(path), path + " existed before the program made it")
     open(path, "w").close()
 for name, create in (("shmget", lambda flags: libc.shmget(0x1EF7BE41, 4096, flags)), ("msgget", lambda flags: libc.msgget(0x1EF7BE41, flags))):
-    check("leftovers", create(0o600) == -1, name + " finds what nobody made")
+    check("leftovers", create(0o600) == -1, name + " finds what another sandbox made")
     create(0o1600)
 print("checked")
 `,

@@ -12,28 +12,28 @@ import { attack } from "./self-proof.ts";
 export interface SelfCheckOptions {
   pool: Pool;
   limits: Limits;
-  /** A runtime with a kernel of its own shows less. */
+  /** The runtime is gVisor, which shows less. */
   ownKernel: boolean;
   metrics: Metrics;
   log: Log;
-  /** Sandboxes in use beside which a core is still free. */
+  /** Sandboxes in use that still leave one core free. */
   inUseMax: number;
-  /** Whether no execution waits for a worker. Rejects when that can not be known, which is no time for a check. */
+  /** Whether the queue is empty. Rejects when that is unknown; then no check runs. */
   nothingWaits: () => Promise<boolean>;
-  /** Called once, when the isolation does not hold. */
+  /** Called once, when isolation is broken. */
   onBreach: () => void;
 }
 
-/** While there is no spare capacity, it is looked for this often. */
-const LOOK_MS = 1_000;
+/** How often to look for spare capacity. */
+const SPARE_POLL_MS = 1_000;
 
 /**
- * A worker's attacks on its own sandboxes, one program an interval by turns, on capacity that nobody needs: the program
- * gives way to the first execution that wants its place. Returns a function that ends it and resolves when nothing of it runs.
+ * Attacks the worker's own sandboxes: one program per interval, in turn, on spare capacity. A program gives way to the
+ * first execution that needs its room. Returns a function that stops the checks and resolves when none runs.
  */
 export function startSelfChecks(options: SelfCheckOptions): () => Promise<void> {
   const stopping = new AbortController();
-  const checking = checkByTurns(options, stopping.signal).catch((error: unknown) => {
+  const checking = runChecks(options, stopping.signal).catch((error: unknown) => {
     if (!stopping.signal.aborted) options.log.error({ err: error }, "the checks of the isolation ended");
   });
   return async () => {
@@ -42,8 +42,8 @@ export function startSelfChecks(options: SelfCheckOptions): () => Promise<void> 
   };
 }
 
-/** Until it is stopped, or finds that the isolation does not hold. */
-async function checkByTurns(options: SelfCheckOptions, stop: AbortSignal): Promise<void> {
+/** Runs until it is stopped, or until it finds a breach. */
+async function runChecks(options: SelfCheckOptions, stop: AbortSignal): Promise<void> {
   const { limits, log, onBreach } = options;
   for (let turn = 0; ; ) {
     await sleep(limits.selfCheckIntervalMs, undefined, { signal: stop, ref: false });
@@ -64,8 +64,8 @@ async function checkByTurns(options: SelfCheckOptions, stop: AbortSignal): Promi
 async function checkOnce(options: SelfCheckOptions, program: AttackProgram, stop: AbortSignal): Promise<Verdict> {
   const { limits, log, metrics, ownKernel } = options;
   const spare = await untilSpare(options, stop);
-  const giveWay = AbortSignal.any([spare.wanted, stop]);
-  // As executions are run, but with the spare sandbox in place of the pool's, so that it counts nowhere as one of them.
+  const giveWay = AbortSignal.any([spare.reclaimed, stop]);
+  // Runs like an execution, but in a spare sandbox, so that usage and metrics exclude it.
   const run: Engine["run"] = (input, ports, signal) => runInSandbox({ pool: spare, limits, log }, input, ports, signal);
   const verdict = await attack({ engine: { run }, limits, ownKernel }, program, giveWay);
   metrics.selfChecks.inc({ result: resultOf(verdict, giveWay.aborted) });
@@ -84,9 +84,9 @@ function resultOf({ breaches, inconclusive }: Verdict, gaveWay: boolean): "held"
 async function untilSpare({ pool, inUseMax, nothingWaits }: SelfCheckOptions, stop: AbortSignal): Promise<BackgroundLease> {
   for (;;) {
     stop.throwIfAborted();
-    const quiet = await nothingWaits().catch(() => false);
-    const spare = quiet ? pool.spare(inUseMax) : null;
+    const queueEmpty = await nothingWaits().catch(() => false);
+    const spare = queueEmpty ? pool.spare(inUseMax) : null;
     if (spare !== null) return spare;
-    await sleep(LOOK_MS, undefined, { signal: stop, ref: false });
+    await sleep(SPARE_POLL_MS, undefined, { signal: stop, ref: false });
   }
 }

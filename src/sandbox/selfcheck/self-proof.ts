@@ -5,12 +5,12 @@ import { type AttackProgram, attackPrograms, type Verdict } from "./attack-progr
 export interface SelfProofOptions {
   engine: Pick<Engine, "run">;
   limits: Limits;
-  /** A runtime with a kernel of its own shows no seccomp state and counts no kills. */
+  /** The runtime is gVisor, which shows no seccomp state and counts no OOM kills. */
   ownKernel: boolean;
 }
 
 /**
- * Proves the lockdown on real sandboxes; returns what does not hold, in words. A worker that finds anything must not
+ * Proves the lockdown on real sandboxes and returns a description of each failure. A worker with any failure must not
  * serve: a limit that silently does not apply is worse than no service.
  */
 export async function proveLockdown(options: SelfProofOptions): Promise<string[]> {
@@ -23,7 +23,7 @@ export async function proveLockdown(options: SelfProofOptions): Promise<string[]
   return problems;
 }
 
-/** Runs one program as an execution that belongs to nobody. `stop` is aborted with a StopReason. */
+/** Runs one program as an execution without an organization. `stop` is aborted with a StopReason. */
 export async function attack({ engine, limits, ownKernel }: SelfProofOptions, program: AttackProgram, stop: AbortSignal): Promise<Verdict> {
   const input = {
     id: "self-proof",

@@ -3,8 +3,8 @@ import { z } from "zod";
 import { display, errorOutput } from "../../domain/outputs.ts";
 
 /**
- * Judges what a sandbox says of an output. Ajv stops at the first thing that is wrong; zod describes each, which takes
- * seconds where a table has two hundred thousand wrong cells, and then more than the stack.
+ * Validates outputs from a sandbox. Ajv stops at the first error. Zod describes every error, which for a table with
+ * 200,000 wrong cells takes seconds and then overflows the stack.
  */
 type Display = z.infer<typeof display>;
 type ErrorOutput = z.infer<typeof errorOutput>;
@@ -15,12 +15,12 @@ const displays = new Map<unknown, ValidateFunction<Display>>(
 );
 const isError = ajv.compile<ErrorOutput>(z.toJSONSchema(errorOutput));
 
-/** The output that the head of a display frame announces, which is the head itself; null when it is none, or has a member that none has. */
+/** Returns the head of a display frame as an output; null when it is invalid or has an unknown member. */
 export function parseDisplay(head: Record<string, unknown>): Display | null {
   return displays.get(head.type)?.(head) ? (head as Display) : null;
 }
 
-/** The same for the head of an error frame, and the errno of the exception if it has one. */
+/** Returns the head of an error frame as an output, with the exception's errno if it has one; null when it is invalid. */
 export function parseErrorOutput({ errno, ...head }: Record<string, unknown>): { raised: ErrorOutput; errno: number | null } | null {
   const raised = { ...head, type: "error" };
   return isError(raised) ? { raised, errno: typeof errno === "number" ? errno : null } : null;

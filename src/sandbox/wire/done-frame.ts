@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { DoneFacts } from "../run/classify.ts";
 import { type OutFrame, runEnds, WireError } from "./frames.ts";
 
-/** The head of the runner's last frame. Numbers that its kernel does not give are null. */
+/** A number that the runner's kernel does not report is null. */
 const count = z
   .number()
   .nonnegative()

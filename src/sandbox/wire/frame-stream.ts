@@ -2,31 +2,31 @@ import type { Duplex } from "node:stream";
 import type { Limits } from "../../domain/limits.ts";
 import { encodeFrame, type FrameBounds, FrameParser, type InFrame, type OutFrame, PREAMBLE, WireError } from "./frames.ts";
 
-/** Memory of frames that wait for a reader, above which the sandbox is held back. */
+/** Memory of unread frames above which backpressure applies to the sandbox. */
 const HELD_BYTES_MAX = 1024 * 1024;
-/** What a frame takes beside its bytes: hostile ones have none. */
+/** Overhead per frame, because a hostile sandbox can send empty frames. */
 const FRAME_COST_BYTES = 512;
 
-/** Displays are bounded like outputs, and what is around them is small; other frames must fit however little an operator allows of those. */
+/** Displays are bounded by the operator's limits, plus this overhead. The minimums keep room for other frames when those limits are low. */
 const FRAME_SLACK_BYTES = 64 * 1024;
 const HEAD_BYTES_MIN = 8 * 1024 * 1024;
 const HEAD_VALUES_MIN = 32 * 1024;
-/** With the head's own level above what the runner lets through; far below what a recursive reader or writer of JSON survives. */
+/** One level (the head) above the runner's own bound, and far below what overflows the stack of a recursive JSON parser. */
 const HEAD_DEPTH_MAX = 129;
 
-/** What a sandbox may send in one frame. */
+/** Bounds of one frame from a sandbox. */
 export function frameBounds({ displayBytesMax, displayValuesMax }: Limits): FrameBounds {
   const bodyBytesMax = displayBytesMax + FRAME_SLACK_BYTES;
   const valuesMax = Math.max(displayValuesMax, HEAD_VALUES_MIN);
   return { headBytesMax: Math.max(bodyBytesMax, HEAD_BYTES_MIN), bodyBytesMax, headJson: { valuesMax, depthMax: HEAD_DEPTH_MAX } };
 }
 
-/** Finds the runner's own bytes in what the vendor's stream brings. Throws on bytes that the vendor can not have sent. */
+/** Extracts the runner's bytes from the engine's stream. Throws on bytes that the engine cannot have sent. */
 export type Unwrap = (data: Buffer) => Iterable<Buffer>;
 
 /**
- * Frames over the stream of one sandbox. The stream is read as it comes, so that its end is seen even
- * while nobody waits for a frame, and paused while too much waits.
+ * Frames over the stream of one sandbox. The stream is read eagerly, so that its end is noticed even without a reader,
+ * and paused while too much is unread.
  */
 export class FrameStream {
   readonly #socket: Duplex;
@@ -50,11 +50,11 @@ export class FrameStream {
     this.#socket = socket;
     this.#parser = new FrameParser(bounds);
     this.#onBytes = onBytes;
-    socket.on("data", (data: Buffer) => this.#take(data));
-    socket.on("end", () => this.#end());
-    socket.on("close", () => this.#end());
-    // An error ends the stream like any other end; what it meant is learnt from the sandbox's own state.
-    socket.on("error", () => this.#end());
+    socket.on("data", (data: Buffer) => this.#onData(data));
+    socket.on("end", () => this.#onEnd());
+    socket.on("close", () => this.#onEnd());
+    // An error is treated as an end. The cause comes from the sandbox's own state.
+    socket.on("error", () => this.#onEnd());
     socket.write(PREAMBLE);
   }
 
@@ -78,7 +78,7 @@ export class FrameStream {
     }
   }
 
-  /** Resolves once the kernel has all of the frame: until then the memory of its body must not be written to. */
+  /** Resolves once the kernel has the whole frame. Until then the body's memory must not be changed. */
   async send(frame: InFrame): Promise<void> {
     if (this.#lost.signal.aborted) throw new WireError("the sandbox's stream has ended");
     await new Promise<void>((resolve, reject) => {
@@ -92,7 +92,7 @@ export class FrameStream {
     });
   }
 
-  /** One system call for the frame, and no copy of its body. */
+  /** Writes the frame in one system call, without a copy of its body. */
   #write(frame: InFrame, onTaken: (error?: Error | null) => void): void {
     const parts = encodeFrame(frame);
     this.#socket.cork();
@@ -105,8 +105,8 @@ export class FrameStream {
   }
 
   /**
-   * Says that nothing more will be sent, which ends a runner that is well, and resolves once its side has ended too, or
-   * after `waitMs`. What it still says is dropped.
+   * Half-closes the stream, on which a healthy runner exits. Resolves once the runner's side has ended too, or after
+   * `waitMs`. Later frames are dropped.
    */
   async finish(waitMs: number): Promise<void> {
     if (this.#lost.signal.aborted) return;
@@ -123,13 +123,13 @@ export class FrameStream {
     });
   }
 
-  /** Ends the stream; the connection's own close is what a runner sees as the end of its stdin. */
+  /** Ends the stream. The runner sees the end of its stdin. */
   close(): void {
     this.#socket.destroy();
-    this.#end();
+    this.#onEnd();
   }
 
-  #take(data: Buffer): void {
+  #onData(data: Buffer): void {
     if (this.#lost.signal.aborted || this.#finishing) return;
     this.#onBytes("out", data.length);
     try {
@@ -142,19 +142,19 @@ export class FrameStream {
     } catch (error) {
       this.#failure = error instanceof WireError ? error : new WireError("the sandbox's stream is malformed", { cause: error });
       this.#socket.destroy();
-      this.#end();
+      this.#onEnd();
       return;
     }
     if (this.#heldBytes > HELD_BYTES_MAX) this.#socket.pause();
-    this.#notify();
+    this.#notifyReader();
   }
 
-  #end(): void {
+  #onEnd(): void {
     if (!this.#lost.signal.aborted) this.#lost.abort();
-    this.#notify();
+    this.#notifyReader();
   }
 
-  #notify(): void {
+  #notifyReader(): void {
     const wake = this.#wake;
     this.#wake = null;
     wake?.();

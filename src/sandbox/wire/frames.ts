@@ -1,7 +1,7 @@
 import { countJsonValues, type JsonBounds } from "../../util/json-shape.ts";
 
 /**
- * The language between worker and runner: length-prefixed frames over the sandbox's stdin and stdout.
+ * The protocol between worker and runner: length-prefixed frames over the sandbox's stdin and stdout.
  * `sandbox-image/runner/wire/protocol.py` is the twin; `test/fixtures/frames.json` tests both.
  *
  *     offset 0   1 byte    kind
@@ -10,8 +10,8 @@ import { countJsonValues, type JsonBounds } from "../../util/json-shape.ts";
  *            9   head      JSON object in UTF-8, or nothing
  *            .   body      raw bytes
  *
- * The worker's first bytes are PREAMBLE; the runner drops anything before it, because an engine may let bytes
- * of its own attach request slip into stdin. Everything that comes out of a sandbox is untrusted.
+ * The worker's first bytes are PREAMBLE. The runner drops anything before it, because an engine may pass bytes of its
+ * attach request into stdin. All bytes from a sandbox are untrusted.
  */
 export const PREAMBLE = Buffer.from("\n#code-interpreter/1\n", "latin1");
 export const HEADER_BYTES = 9;
@@ -20,7 +20,7 @@ export const HEADER_BYTES = 9;
 export const inKinds = {
   file: 0x01, // {name}: a file begins; its bytes follow as chunks
   chunk: 0x02, // body: the next bytes of the open file
-  file_end: 0x03, // {complete}: the open file is complete, or, when false, not to be kept
+  file_end: 0x03, // {complete}: the open file is complete; when false, discard it
   stdin: 0x04, // body: the program's standard input, whole
   run: 0x05, // RunHead; body: the code in UTF-8
   interrupt: 0x06, // raise KeyboardInterrupt in the code
@@ -52,7 +52,7 @@ export interface InFrame {
 }
 export interface OutFrame {
   kind: OutKind;
-  /** Parsed when it is asked for, as what is over its bounds never is; that throws WireError where it is no JSON object. */
+  /** Parsed on first access. Throws WireError when it is not a JSON object. */
   readonly head: Record<string, unknown>;
   body: Buffer;
   /** Length of head and body together. */
@@ -61,9 +61,9 @@ export interface OutFrame {
   values: number;
 }
 
-/** Head of `run`. Bounds are the operator's limits, possibly lowered by the request; the runner applies them all. */
+/** Head of `run`: the operator's limits, possibly lowered by the request. The runner applies all of them. */
 export interface RunHead {
-  /** The code's process lives on and takes the next `run` once this one is done. */
+  /** The code process survives this run and takes the next one. */
   session?: boolean;
   timeout_ms: number;
   args: string[];
@@ -97,7 +97,7 @@ export class WireError extends Error {
 
 const outNames = new Map<number, OutKind>(Object.entries(outKinds).map(([name, code]) => [code, name as OutKind]));
 
-/** Returns the bytes of one frame, to be written in this order; the body is the caller's own and not copied. */
+/** Returns the bytes of one frame, in the order to write them. The body is not copied. */
 export function encodeFrame(frame: InFrame): Uint8Array[] {
   const head = frame.head === undefined ? Buffer.alloc(0) : Buffer.from(JSON.stringify(frame.head), "utf8");
   const body = frame.body ?? new Uint8Array(0);
@@ -112,22 +112,22 @@ export function encodeFrame(frame: InFrame): Uint8Array[] {
 interface Header {
   kind: OutKind;
   headBytes: number;
-  /** Of a chunk those that are still to come. */
+  /** For a chunk: the bytes that are still to come. */
   bodyBytes: number;
 }
 
 export interface FrameBounds {
   headBytesMax: number;
-  /** A head that holds more, or is deeper, is not parsed and comes empty, as where the runner leaves an output out. */
+  /** A head that has more values, or is deeper, is not parsed and becomes empty, like an output that the runner omits. */
   headJson: JsonBounds;
   bodyBytesMax: number;
 }
 
 /**
- * Incremental parser of runner frames. `push` takes any slice of the stream and yields the frames it completes;
- * it throws WireError at the first byte that can not belong to a frame, and is then of no further use.
- * Iterative, linear in the bytes pushed, and never holds more than one frame's bytes. The body of a chunk is passed on
- * as it comes, in several frames where it comes in several slices: files are large, and gathering would copy all of them.
+ * Incremental parser of runner frames. `push` takes any slice of the stream and yields the frames that it completes. It
+ * throws WireError at the first byte that cannot belong to a frame; the parser is then unusable. Iterative, linear in
+ * the bytes pushed, and never holds more than one frame. The body of a chunk is passed on slice by slice, as several
+ * frames: files are large, and joining the slices would copy all of them.
  */
 export class FrameParser {
   readonly #bounds: FrameBounds;
@@ -146,10 +146,10 @@ export class FrameParser {
     while (this.#heldBytes >= this.#neededBytes) {
       if (this.#header === null) {
         this.#header = this.#parseHeader(this.#take(HEADER_BYTES));
-        this.#neededBytes = isPassedOn(this.#header) ? 1 : this.#header.headBytes + this.#header.bodyBytes;
+        this.#neededBytes = isStreamed(this.#header) ? 1 : this.#header.headBytes + this.#header.bodyBytes;
         continue;
       }
-      if (isPassedOn(this.#header)) {
+      if (isStreamed(this.#header)) {
         const body = this.#take(Math.min(this.#heldBytes, this.#header.bodyBytes));
         this.#header.bodyBytes -= body.length;
         if (this.#header.bodyBytes === 0) this.#expectHeader();
@@ -214,7 +214,7 @@ class HeadedFrame implements OutFrame {
   }
 }
 
-function isPassedOn({ kind, bodyBytes }: Header): boolean {
+function isStreamed({ kind, bodyBytes }: Header): boolean {
   return kind === "chunk" && bodyBytes > 0;
 }
 

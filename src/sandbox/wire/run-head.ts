@@ -2,7 +2,7 @@ import type { Limits } from "../../domain/limits.ts";
 import type { RunInput } from "../../domain/run.ts";
 import type { RunHead } from "./frames.ts";
 
-/** The operator's bounds and what the request lowered of them, as the runner is told. */
+/** The bounds of a run in the form that the runner expects. */
 export function runHead(input: RunInput, limits: Limits): RunHead {
   return {
     ...(input.session === undefined ? {} : { session: true }),

@@ -5,15 +5,14 @@ import { WireError } from "./frames.ts";
 
 const FILE_CHUNK_BYTES = 512 * 1024;
 
-/** An input that was there when it was accepted and is not any more. */
+/** An input file that existed when the execution was accepted and can no longer be read. */
 export class InputLost extends Error {
   override name = "InputLost";
 }
 
 /**
- * Places a file in the working folder; it is opened once its turn has come. Rejects with InputLost when its bytes can
- * not be read, or have not all come when it is `late`; with WireError when the sandbox is lost meanwhile, even if the bytes never come.
- * Returns what was sent.
+ * Writes a file to the working folder. Rejects with InputLost when its bytes cannot be read, or have not all arrived when
+ * `late` aborts; with WireError when the sandbox is lost, even while the source is silent. Resolves with what was sent.
  */
 export async function sendFile(
   sandbox: Sandbox,
@@ -25,18 +24,18 @@ export async function sendFile(
   let sent = 0;
   await sandbox.send({ kind: "file", head: { name } });
   try {
-    for await (const bytes of inTime(bytesOf(open), sandbox.lost, late)) {
+    for await (const bytes of untilLostOrLate(bytesOf(open), sandbox.lost, late)) {
       sent += bytes.length;
       for (let offset = 0; offset < bytes.length; offset += FILE_CHUNK_BYTES) {
         const chunk = bytes.subarray(offset, offset + FILE_CHUNK_BYTES);
         const taken = sandbox.send({ kind: "chunk", body: chunk });
-        // While the engine takes it.
+        // Hash while the kernel takes the chunk.
         hash.update(chunk);
         await taken;
       }
     }
   } catch (error) {
-    // A session goes on, so its runner must not be left inside the file.
+    // A session continues, so its runner must not be left inside the file.
     if (error instanceof InputLost) await sandbox.send({ kind: "file_end", head: { complete: false } });
     throw error;
   }
@@ -48,12 +47,12 @@ async function* bytesOf(open: () => Promise<AsyncIterable<Uint8Array>>): AsyncGe
   try {
     yield* await open();
   } catch (error) {
-    throw new InputLost("an input file can not be read", { cause: error });
+    throw new InputLost("an input file cannot be read", { cause: error });
   }
 }
 
-async function* inTime(source: AsyncGenerator<Uint8Array>, lost: AbortSignal, late: AbortSignal): AsyncGenerator<Uint8Array> {
-  // A session's sandbox outlives many files.
+async function* untilLostOrLate(source: AsyncGenerator<Uint8Array>, lost: AbortSignal, late: AbortSignal): AsyncGenerator<Uint8Array> {
+  // A session's sandbox outlives many files, so the listeners must be removed.
   const listening = new AbortController();
   const over = new Promise<"lost" | "late">((resolve) => {
     for (const [signal, end] of [[lost, "lost"] as const, [late, "late"] as const]) {
@@ -64,14 +63,14 @@ async function* inTime(source: AsyncGenerator<Uint8Array>, lost: AbortSignal, la
   try {
     for (;;) {
       const next = await Promise.race([source.next(), over]);
-      if (next === "late") throw new InputLost("an input file did not come in time");
+      if (next === "late") throw new InputLost("an input file did not arrive in time");
       if (next === "lost") throw new WireError("the sandbox's stream ended while its input was read");
       if (next.done === true) return;
       yield next.value;
     }
   } finally {
     listening.abort();
-    // Not waited for: a source that never gives a byte never closes either.
+    // Not awaited: a source that never yields a byte never closes either.
     source.return(undefined).catch(() => undefined);
   }
 }

@@ -3,12 +3,12 @@ import { makeLimits } from "../../../src/domain/limits.ts";
 import { makeLog } from "../../../src/observe/log.ts";
 import { startSelfChecks } from "../../../src/sandbox/selfcheck/self-check.ts";
 import { proveLockdown } from "../../../src/sandbox/selfcheck/self-proof.ts";
-import { type EngineUnderTest, startEngine } from "../../support/engine.ts";
+import { type EngineUnderTest, startEngine } from "../../support/sandboxes/engine.ts";
 
-/** Programs are tried one after another without a pause. */
+/** Programs run one after another without a pause. */
 const limits = makeLimits({ selfCheckIntervalMs: 1 });
 const PATIENCE = { timeout: 60_000, interval: 100 };
-/** Lets every system call through, as an engine does that was set up so. */
+/** Allows every system call, like a misconfigured engine. */
 const everyCall = { defaultAction: "SCMP_ACT_ALLOW", architectures: ["SCMP_ARCH_X86_64"], syscalls: [] };
 
 const ends: Array<() => Promise<void>> = [];
@@ -36,7 +36,7 @@ async function count(
   return Object.fromEntries(values.filter(({ value }) => value > 0).map(({ labels, value }) => [Object.values(labels)[0], value]));
 }
 
-test("every program shows that real sandboxes hold, beside the stock and counted as nobody's execution", async () => {
+test("every program shows that real sandboxes hold, outside the stock and excluded from execution metrics", async () => {
   const under = await engine();
   const onBreach = check(under);
   await vi.waitFor(async () => expect((await count(under, "selfChecks")).held).toBeGreaterThanOrEqual(5), PATIENCE);
@@ -48,7 +48,7 @@ test("every program shows that real sandboxes hold, beside the stock and counted
   expect((await under.metrics.selfCheckSuccess.get()).values[0]?.value).toBeGreaterThan(Date.now() / 1000 - 60);
 }, 90_000);
 
-test("a sandbox that lets every system call through is found, and its worker told once", async () => {
+test("a sandbox that allows every system call is detected, and its worker notified once", async () => {
   const under = await engine({ seccomp: everyCall });
   const onBreach = check(under);
   await vi.waitFor(() => expect(onBreach).toHaveBeenCalledTimes(1), PATIENCE);
@@ -57,14 +57,14 @@ test("a sandbox that lets every system call through is found, and its worker tol
   expect(problems.join()).toContain("io_uring_setup is answered");
 }, 90_000);
 
-test("nothing is tried while an execution waits, or while that can not be known", async () => {
+test("no program runs while an execution waits, or while that is unknown", async () => {
   const under = await engine();
-  let asked = 0;
+  let polls = 0;
   check(under, async () => {
-    asked += 1;
-    if (asked === 1) throw new Error("Redis is away");
+    polls += 1;
+    if (polls === 1) throw new Error("Redis is away");
     return false;
   });
-  await vi.waitFor(() => expect(asked).toBeGreaterThanOrEqual(3), PATIENCE);
+  await vi.waitFor(() => expect(polls).toBeGreaterThanOrEqual(3), PATIENCE);
   expect(await count(under, "selfChecks")).toEqual({});
 }, 90_000);

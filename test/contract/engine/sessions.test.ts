@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { makeLimits } from "../../../src/domain/limits.ts";
 import type { CellEnd } from "../../../src/domain/run.ts";
-import { errorOf, filesOf, prepareSessions, type SessionsUnderTest, textOf } from "../../support/session.ts";
+import { errorOf, filesOf, prepareSessions, type SessionsUnderTest, textOf } from "../../support/sandboxes/session.ts";
 
 const limits = makeLimits({ outputStopBytesMax: 4 * 1024 * 1024, sharedMemoryMbMax: 32, workingFolderMbMax: 100 });
 let under: SessionsUnderTest;
@@ -12,7 +12,7 @@ afterEach(() => under.closeSessions());
 afterAll(() => under.close());
 
 describe("cells of a session", () => {
-  test("share variables, imports and the working folder, and each has its own outputs", async () => {
+  test("share variables, imports and the working folder, but not outputs", async () => {
     const { cell } = await under.begin();
     const first = await cell("import math\nx = 41\nopen('a.txt', 'w').write('one')\nprint('first')");
     expect([first.status, textOf(first), filesOf(first)]).toEqual(["completed", "first", ["created a.txt"]]);
@@ -23,7 +23,7 @@ describe("cells of a session", () => {
     expect((await cell("_")).outputs).toEqual([{ type: "result", text: "42" }]);
   });
 
-  test("have their own arguments, standard input and time; the environment stays", async () => {
+  test("have their own arguments, environment, standard input and time limit", async () => {
     const { cell } = await under.begin();
     const first = await cell("import sys, os\nprint(sys.argv[1:], sys.stdin.read(), os.environ['A'])", {
       args: ["x"],
@@ -31,13 +31,13 @@ describe("cells of a session", () => {
       env: { A: "1" },
     });
     expect(textOf(first)).toBe("['x'] in 1 1");
-    expect(textOf(await cell("print(sys.argv[1:], repr(input()), os.environ['A'])", { stdin: "in 2\n" }))).toBe("[] 'in 2' 1");
+    expect(textOf(await cell("print(sys.argv[1:], repr(input()), os.environ.get('A'))", { stdin: "in 2\n" }))).toBe("[] 'in 2' None");
     expect(errorOf(await cell("input()"))).toMatchObject({ name: "EOFError" });
     const large = "z".repeat(300_000);
     expect(textOf(await cell("print(len(sys.stdin.read()))", { stdin: large }))).toBe("300000");
   });
 
-  test("tell files as created, modified and gone, against what the cell before left", async () => {
+  test("report files as created, modified or removed since the previous cell", async () => {
     const { cell } = await under.begin();
     expect(filesOf(await cell("for n in 'abc': open(n + '.txt', 'w').write(n)"))).toEqual([
       "created a.txt",
@@ -51,7 +51,7 @@ describe("cells of a session", () => {
     expect([filesOf(third), third.removedFiles]).toEqual([[], []]);
   });
 
-  test("find the files that were put in between, over what code left under the name, and miss those that were removed", async () => {
+  test("see files that were put or removed between cells, even where the code left something else under the name", async () => {
     const { session, cell, stored, ports } = await under.begin();
     stored.set("file_1", Buffer.from("from outside"));
     await session.putFile("in/a.txt", "file_1", ports());
@@ -68,7 +68,7 @@ describe("cells of a session", () => {
     expect(textOf(await cell("print(os.listdir('in'))"))).toBe("[]");
   });
 
-  test("go on after a file whose bytes were gone half way, and after one that could not be placed, which the next cell says", async () => {
+  test("continue after a file that failed half way, and after one that could not be placed, which the next cell reports", async () => {
     const { session, cell, stored, ports } = await under.begin();
     await cell("import os\nos.mkdir('taken'); x = 1");
     await expect(session.putFile("gone.txt", "file_none", ports())).rejects.toThrow("input file");
@@ -80,7 +80,7 @@ describe("cells of a session", () => {
     expect((await cell("1")).skipped_files).toEqual([]);
   });
 
-  test("get what background threads printed since the cell before", async () => {
+  test("get what background threads printed since the previous cell", async () => {
     const { cell } = await under.begin();
     await cell(
       "import threading\ngo = threading.Event()\ndef late():\n  go.wait(); print('from the thread', flush=True); done.set()\ndone = threading.Event()\nthreading.Thread(target=late, daemon=True).start()",
@@ -88,7 +88,7 @@ describe("cells of a session", () => {
     expect(textOf(await cell("go.set(); _ = done.wait(5); print('cell')"))).toBe("from the thread\ncell");
   });
 
-  test("may fork: the copy ends with its cell, and never takes the next one", async () => {
+  test("may fork: the child ends with its cell and never runs the next one", async () => {
     const { cell } = await under.begin();
     await cell("import os\npid = os.fork()\nif pid: os.waitpid(pid, 0)");
     expect(textOf(await cell("print('once')"))).toBe("once");
@@ -110,7 +110,7 @@ describe("cells of a session", () => {
 describe("variables survive", () => {
   const alive = async (cell: (code: string) => Promise<CellEnd>) => textOf(await cell("print(x)"));
 
-  test("an exception, an exit, a wrong syntax", async () => {
+  test("an exception, an exit, a syntax error", async () => {
     const { cell } = await under.begin();
     await cell("x = 1");
     const failed = await cell("1/0");
@@ -135,7 +135,7 @@ describe("variables survive", () => {
     expect(await alive(cell)).toBe("4");
   });
 
-  test("a cancel, when the code yields", async () => {
+  test("a cancellation, when the code yields", async () => {
     const { cell } = await under.begin();
     const stop = new AbortController();
     const end = await cell("x = 1\nprint('here', flush=True)\nwhile True: pass", {
@@ -147,7 +147,7 @@ describe("variables survive", () => {
     expect(await alive(cell)).toBe("1");
   });
 
-  test("a flood of output, of which the head is kept", async () => {
+  test("a flood of output, whose beginning is kept", async () => {
     const { cell } = await under.begin();
     const flood = await cell("x = 1\nwhile True: print('y' * 1000)");
     expect(flood).toMatchObject({ status: "incomplete", cause: "output", evidence: { session_alive: true }, truncated: { stdout: true } });
@@ -155,7 +155,7 @@ describe("variables survive", () => {
     expect(await alive(cell)).toBe("1");
   });
 
-  test("a child process that took too much memory", async () => {
+  test("a child process that used too much memory", async () => {
     const { cell } = await under.begin();
     const end = await cell("x = 1\nimport subprocess\nsubprocess.run(['python3', '-c', 'b = bytearray(2**30)'])");
     expect(end).toMatchObject({ status: "incomplete", cause: "memory", evidence: { session_alive: true } });
@@ -164,7 +164,7 @@ describe("variables survive", () => {
   });
 });
 
-describe("a session ends, and says so", () => {
+describe("a session ends, and reports it", () => {
   test("when code does not yield at its time limit", async () => {
     const { session, cell } = await under.begin();
     const end = await cell("print('before', flush=True)\nwhile True:\n  try:\n    while True: pass\n  except BaseException: pass", {
@@ -178,7 +178,7 @@ describe("a session ends, and says so", () => {
   test.each([
     ["ends its process", "import os; os._exit(0)", { status: "completed" }],
     ["crashes", "import ctypes; ctypes.string_at(0)", { status: "failed", cause: "signal" }],
-    ["takes too much memory", "b = bytearray(2**30)", { status: "incomplete", cause: "memory" }],
+    ["uses too much memory", "b = bytearray(2**30)", { status: "incomplete", cause: "memory" }],
     ["closes its descriptors", "import os; os.closerange(0, 100)", { evidence: { session_alive: false } }],
   ])("when code %s", async (_what, code, ending) => {
     const { session, cell } = await under.begin();
@@ -192,7 +192,7 @@ describe("a session ends, and says so", () => {
     await new Promise<void>((resolve) => session.ended.addEventListener("abort", () => resolve(), { once: true }));
   });
 
-  test("when it is closed, and its sandbox is gone then", async () => {
+  test("when it is closed, and its sandbox is removed", async () => {
     const { session } = await under.begin();
     await session.close();
     expect(session.ended.aborted).toBe(true);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeLimits } from "../../../src/domain/limits.ts";
-import { type EngineUnderTest, startEngine } from "../../support/engine.ts";
+import { type EngineUnderTest, startEngine } from "../../support/sandboxes/engine.ts";
 
 const MIB = 1024 * 1024;
 const WORKING_MB = 8;
@@ -35,13 +35,13 @@ describe.each([
   test.each([
     ["just below", megabytes * MIB - 1],
     ["at", megabytes * MIB],
-  ])("%s its limit takes it all", async (_where, bytes) => {
+  ])("%s its limit accepts all bytes", async (_where, bytes) => {
     const { end, text } = await under.run(fill(path, bytes));
     expect(end).toMatchObject({ status: "completed", evidence: {} });
     expect(text()).toBe("written");
   });
 
-  test("above its limit ends the code, and keeps what came before", async () => {
+  test("above its limit ends the code, and keeps earlier outputs", async () => {
     const ran = await under.run(
       `print("before")\nwith open("small.txt", "w") as file: file.write("x")\n${fill(path, megabytes * MIB + 1)}`,
     );
@@ -57,14 +57,14 @@ describe.each([
   });
 });
 
-test("many files together are bounded like one", async () => {
+test("many files together have the same bound as one", async () => {
   const code = `for number in range(${WORKING_MB + 1}):\n    with open(f".filler-{number}", "wb") as file:\n        file.write(bytes(1 << 20))\n    print(number)`;
   const { end, text } = await under.run(code);
   expect(end).toMatchObject({ status: "incomplete", cause: "disk", evidence: { limit: "workingFolderMbMax", limit_value: WORKING_MB } });
   expect(text().split("\n").at(-1)).toBe(String(WORKING_MB - 1));
 });
 
-test("a full disk that the code expects is no failure", async () => {
+test("a full disk that the code handles is not a failure", async () => {
   const { end } = await under.run(
     `try:\n    with open(".filler", "wb") as file: file.write(bytes(${WORKING_MB} << 20) + b"x")\nexcept OSError: print("enough")`,
   );

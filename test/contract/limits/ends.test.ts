@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeLimits } from "../../../src/domain/limits.ts";
 import type { StopReason } from "../../../src/domain/run.ts";
-import { type EngineUnderTest, startEngine } from "../../support/engine.ts";
+import { type EngineUnderTest, startEngine } from "../../support/sandboxes/engine.ts";
 
 let under: EngineUnderTest;
 beforeAll(async () => {
@@ -25,7 +25,7 @@ async function stopped(code: string, reason: StopReason) {
 }
 
 describe("a cancelled execution", () => {
-  test("keeps its text and files, and its container is gone when that is told", async () => {
+  test("keeps its text and files, and its container is gone before the result", async () => {
     const ran = await stopped(`${working}time.sleep(60)`, "cancelled");
     expect(ran.end).toMatchObject({ status: "cancelled", cause: "cancelled", outcome: "ran_partly" });
     expect(ran.text()).toBe("before");
@@ -33,7 +33,7 @@ describe("a cancelled execution", () => {
     expect(ran.existsAfterwards).toBe(false);
   });
 
-  test("that ignores being interrupted is killed within the grace, and keeps its text and files all the same", async () => {
+  test("that ignores the interrupt is killed within the grace period, and keeps its text and files", async () => {
     const startedAt = Date.now();
     const ran = await stopped(
       `${working}while True:\n    try:\n        time.sleep(60)\n    except BaseException:\n        pass`,
@@ -46,13 +46,13 @@ describe("a cancelled execution", () => {
     expect(Date.now() - startedAt).toBeLessThan(8_000);
   });
 
-  test("before a sandbox was taken never started", async () => {
+  test("never started when it was cancelled before it took a sandbox", async () => {
     const { end } = await under.run("print('ran')", { stop: AbortSignal.abort("cancelled" satisfies StopReason) });
     expect(end).toMatchObject({ status: "cancelled", cause: "cancelled", outcome: "never_started", outputs: [] });
   });
 });
 
-test.each(["lock_lost", "shutdown"] as const)("an execution stopped for %s loses its sandbox at once", async (reason) => {
+test.each(["lock_lost", "shutdown"] as const)("an execution stopped for %s loses its sandbox immediately", async (reason) => {
   const ran = await stopped(`${working}time.sleep(60)`, reason);
   expect(ran.end).toMatchObject({ status: "errored", cause: "worker_lost", outcome: "ran_partly", retry_safe: true });
   expect(ran.text()).toBe("before");
@@ -60,7 +60,7 @@ test.each(["lock_lost", "shutdown"] as const)("an execution stopped for %s loses
 });
 
 describe("a sandbox", () => {
-  test("killed from outside in the middle of a run is lost, and its text is kept", async () => {
+  test("killed from outside during a run is lost, and its text is kept", async () => {
     const ran = await under.run(`${working}time.sleep(60)`, {
       onEmit: () => under.kill(lastSandbox()),
     });
@@ -76,10 +76,10 @@ describe("a sandbox", () => {
     expect(await under.exists(lastSandbox())).toBe(false);
   });
 
-  test("killed while it waited is not handed out", async () => {
+  test("killed in stock is not used", async () => {
     await expect.poll(() => under.pool.idle, { timeout: 20_000 }).toBe(1);
-    const given = new Set(under.pool.taken.map(({ id }) => id));
-    const [idle] = (await under.containers()).filter((id) => !given.has(id));
+    const used = new Set(under.pool.taken.map(({ id }) => id));
+    const [idle] = (await under.containers()).filter((id) => !used.has(id));
     await under.kill(idle ?? "");
     const { end, text } = await under.run("print(42)");
     expect(end.status).toBe("completed");
@@ -87,7 +87,7 @@ describe("a sandbox", () => {
     expect(lastSandbox()).not.toBe(idle);
   });
 
-  test("that can not be had, as the engine is away, lets the execution never start", async () => {
+  test("is missing while the engine is away, and the execution never starts", async () => {
     const away = await startEngine({ away: true, limits: makeLimits({ sandboxStartTimeoutMsMax: 1_000 }) });
     try {
       const { end } = await away.run("print(42)");

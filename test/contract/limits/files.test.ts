@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { limitDefaults, makeLimits } from "../../../src/domain/limits.ts";
-import { type EngineUnderTest, startEngine } from "../../support/engine.ts";
+import { type EngineUnderTest, startEngine } from "../../support/sandboxes/engine.ts";
 
 const COUNT = 3;
 const FILE_BYTES = 1_000;
@@ -25,7 +25,7 @@ describe("the number of files", () => {
     expect([files.size, end.truncated.files, end.skipped_files]).toEqual([count, false, []]);
   });
 
-  test("above its bound is cut, each of the rest named with the rule", async () => {
+  test("above its bound is cut, and each skipped file is named with the bound", async () => {
     const { end, files } = await under.run(write(1, 1, 1, 1, 1));
     expect([...files.keys()]).toEqual(["file-0", "file-1", "file-2"]);
     expect(end).toMatchObject({ status: "completed", truncated: { files: true } });
@@ -39,13 +39,13 @@ describe("the bytes of one file", () => {
     ["none", 0],
     ["just below its bound", FILE_BYTES - 1],
     ["at its bound", FILE_BYTES],
-  ])("%s are kept to the last", async (_, bytes) => {
+  ])("%s are kept completely", async (_, bytes) => {
     const { end, files } = await under.run(write(bytes));
     expect(files.get("file-0")).toEqual(Buffer.alloc(bytes, "x"));
     expect(end).toMatchObject({ truncated: { files: false }, usage: { file_bytes: bytes } });
   });
 
-  test("above their bound leave the file out, not a part of it, and keep its neighbours", async () => {
+  test("above the bound skip the whole file, and keep the others", async () => {
     const { end, files } = await under.run(write(1, FILE_BYTES + 1, 2));
     expect([...files.keys()]).toEqual(["file-0", "file-2"]);
     expect(end).toMatchObject({ status: "completed", truncated: { files: true }, usage: { file_bytes: 3 } });
@@ -62,7 +62,7 @@ describe("the bytes of all files", () => {
     expect([files.size, end.truncated.files, end.usage.file_bytes]).toEqual([3, false, 2_000 + bytes]);
   });
 
-  test("above their bound leave out those that no longer fit", async () => {
+  test("above the bound skip the files that no longer fit", async () => {
     const { end, files } = await under.run(write(1_000, 1_000, 501));
     expect([...files.keys()]).toEqual(["file-0", "file-1"]);
     expect(end).toMatchObject({ status: "completed", truncated: { files: true } });
@@ -70,14 +70,14 @@ describe("the bytes of all files", () => {
   });
 });
 
-test("input files that the code did not change are not counted and not sent back", async () => {
+test("unchanged input files are neither counted nor returned", async () => {
   const input = ["a", "b", "c", "d"].map((name) => ({ name, bytes: Buffer.alloc(FILE_BYTES + 1) }));
   const { end, files } = await under.run('open("new", "w").write("x")', { files: input });
   expect([...files.keys()]).toEqual(["new"]);
   expect(end).toMatchObject({ truncated: { files: false }, skipped_files: [] });
 });
 
-test("arguments and environment at their bounds reach the code, however JSON spells them", async () => {
+test("arguments and environment at their bounds reach the code, even when JSON escapes every character", async () => {
   const { argsCountMax, argBytesMax, envCountMax, envValueBytesMax } = limitDefaults;
   const args = Array.from({ length: argsCountMax }, () => "\u0001".repeat(argBytesMax));
   const env = Object.fromEntries(Array.from({ length: envCountMax }, (_, at) => [`V${at}`, "\u0001".repeat(envValueBytesMax)]));
@@ -89,7 +89,7 @@ test("arguments and environment at their bounds reach the code, however JSON spe
   ]);
 });
 
-test("an input file that the code changed comes back as modified", async () => {
+test("an input file that the code changed is returned as modified", async () => {
   const { end } = await under.run('open("data", "a").write("more")', { files: [{ name: "data", bytes: Buffer.from("some") }] });
   expect(end.outputs).toContainEqual(expect.objectContaining({ type: "file", name: "data", change: "modified", bytes: 8 }));
 });

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeLimits } from "../../../src/domain/limits.ts";
-import { type EngineUnderTest, startEngine } from "../../support/engine.ts";
+import { type EngineUnderTest, startEngine } from "../../support/sandboxes/engine.ts";
 
 const MIB = 1024 * 1024;
 const LIMIT_MB = 160;
-/** Interpreter, supervisor and kernel, of the same 160. */
+/** Share of interpreter, supervisor and kernel in the limit. */
 const OWN_MB = 30;
 
 let under: EngineUnderTest;
@@ -31,7 +31,7 @@ const memoryEnd = (limitMb: number) => ({
 });
 
 describe("memory", () => {
-  test("below the limit is given", async () => {
+  test("below the limit is available", async () => {
     const { end, text } = await under.run(`block = b"x" * (${LIMIT_MB - OWN_MB} << 20); print(len(block) >> 20)`);
     expect(end).toMatchObject({ status: "completed", evidence: {} });
     expect(text()).toBe(String(LIMIT_MB - OWN_MB));
@@ -39,12 +39,12 @@ describe("memory", () => {
     expect(end.usage.memory_peak_bytes).toBeLessThanOrEqual(LIMIT_MB * MIB);
   });
 
-  test("at the limit is refused, as the interpreter needs a part of it", async () => {
+  test("at the limit is refused, because the interpreter needs part of it", async () => {
     const { end } = await under.run(`block = b"x" * (${LIMIT_MB} << 20)`);
     expect(end).toMatchObject(memoryEnd(LIMIT_MB));
   });
 
-  test("above the limit ends the code with the kernel's own count, and keeps what came before", async () => {
+  test("above the limit ends the code with the kernel's count as evidence, and keeps earlier outputs", async () => {
     const code = 'print("before")\nwith open("before.txt", "w") as file: file.write("whole")\nblock = b"x" * (1 << 30)\nprint("after")';
     const ran = await under.run(code);
     expect(ran.end).toMatchObject(memoryEnd(LIMIT_MB));
@@ -54,7 +54,7 @@ describe("memory", () => {
     expect(ran.files.get("before.txt")?.toString()).toBe("whole");
   });
 
-  test("of a child alone is told, though the code itself ended well", async () => {
+  test("of a child above the limit is reported, even though the code itself completed", async () => {
     const ran = await under.run(
       'import os\nchild = os.fork()\nif child == 0:\n    block = b"x" * (1 << 30)\nstatus = os.waitpid(child, 0)[1]\nprint("killed by", status)',
     );
@@ -63,14 +63,14 @@ describe("memory", () => {
     expect(ran.text()).toBe("killed by 9");
   });
 
-  test("held by files counts as well", async () => {
+  test("includes files in tmpfs", async () => {
     const code =
       'with open("held", "wb") as file:\n    for _ in range(60): file.write(bytes(1 << 20))\nblock = b"x" * (110 << 20)\nprint("after")';
     expect((await under.run(code.replace("range(60)", "range(0)"))).end.status).toBe("completed");
     expect((await under.run(code)).end).toMatchObject(memoryEnd(LIMIT_MB));
   });
 
-  test("lowered by the request is the request's", async () => {
+  test("has the request's lower limit", async () => {
     const code = 'block = b"x" * (96 << 20); print("fits")';
     expect((await under.run(code, { memoryMb: LIMIT_MB })).end.status).toBe("completed");
     expect((await under.run(code, { memoryMb: 96 })).end).toMatchObject(memoryEnd(96));

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeLimits } from "../../../src/domain/limits.ts";
 import type { Output } from "../../../src/domain/outputs.ts";
-import { type EngineUnderTest, type Ran, startEngine } from "../../support/engine.ts";
+import { type EngineUnderTest, type Ran, startEngine } from "../../support/sandboxes/engine.ts";
 
 const OUTPUTS = 5;
 const DISPLAY_BYTES = 20_000;
@@ -45,7 +45,7 @@ describe("the number of outputs", () => {
     expect(ran.end).toMatchObject({ status: "completed", truncated: { outputs: false } });
   });
 
-  test("above its bound is cut, said so, and no failure", async () => {
+  test("above its bound is truncated and reported, not a failure", async () => {
     const ran = await under.run(`print("first")\nfor _ in range(${OUTPUTS + 1}): ${html(1)}\nprint("last")`);
     expect(ofType(ran, "html")).toHaveLength(OUTPUTS);
     expect(ran.end).toMatchObject({ status: "completed", truncated: { outputs: true } });
@@ -68,20 +68,20 @@ describe("the bytes of outputs", () => {
     expect(ran.end.truncated.outputs).toBe(false);
   });
 
-  test("of one above its bound are left out, those of its neighbours kept", async () => {
+  test("of one above its bound are omitted, and the other outputs kept", async () => {
     const ran = await under.run(`${html(1)}\n${html(DISPLAY_BYTES + 1)}\n${html(2)}`);
     expect(ofType(ran, "html").map((output) => output.text.length)).toEqual([1, 2]);
     expect(ran.end).toMatchObject({ status: "completed", truncated: { outputs: true } });
   });
 
-  test("together below their bound are kept, above it left out", async () => {
+  test("together are kept below their bound, and omitted above it", async () => {
     const two = await under.run(`for _ in range(2): ${html(16_000)}`);
     expect([ofType(two, "html").length, two.end.truncated.outputs]).toEqual([2, false]);
     const four = await under.run(`for _ in range(4): ${html(16_000)}`);
     expect([ofType(four, "html").length, four.end.truncated.outputs]).toEqual([3, true]);
   });
 
-  test("of a last value are cut at the bound of a value", async () => {
+  test("of the last expression's value are cut at the bound of a value", async () => {
     expect(ofType(await under.run(`"r" * ${VALUE_BYTES - 2}`), "result")[0]?.text).toBe(`'${"r".repeat(VALUE_BYTES - 2)}'`);
     const long = ofType(await under.run(`"r" * ${VALUE_BYTES * 10}`), "result")[0]?.text ?? "";
     expect(long).toMatch(/^'r{900,}…'?$/);
@@ -101,13 +101,13 @@ describe("a table", () => {
     expect(shown?.rows).toHaveLength(rows);
   });
 
-  test("above its bound of rows has the first, their number, and says so", async () => {
+  test("above its bound of rows has the first rows, the total, and is marked truncated", async () => {
     const [shown] = ofType(await under.run(table(ROWS + 1, 2)), "table");
     expect(shown).toMatchObject({ row_count: ROWS + 1, truncated: true });
     expect(shown?.rows).toHaveLength(ROWS);
   });
 
-  test("above its bound of columns has the first and says so", async () => {
+  test("above its bound of columns has the first columns and is marked truncated", async () => {
     const columnsOf = async (count: number) => ofType(await under.run(table(2, count)), "table")[0];
     expect(await columnsOf(COLUMNS - 1)).toMatchObject({ truncated: false });
     expect(await columnsOf(COLUMNS - 1)).toHaveProperty("columns.length", (await columnsOf(COLUMNS - 1))?.rows[0]?.length);
@@ -140,7 +140,7 @@ describe("a traceback", () => {
     expect(error?.traceback.at(-1)).toBe("ValueError: x");
   });
 
-  test("above its bound keeps its first and its last lines", async () => {
+  test("above its bound keeps its first and last lines", async () => {
     const chain = Array.from({ length: 30 }, (_, n) => `def f${n}(): f${n + 1}()`).join("\n");
     const [error] = ofType(await under.run(`${chain}\ndef f30(): raise ValueError("x")\nf0()`), "error");
     expect(error?.traceback.length).toBeLessThanOrEqual(TRACEBACK_LINES + 1);

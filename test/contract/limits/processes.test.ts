@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeLimits } from "../../../src/domain/limits.ts";
-import { type EngineUnderTest, startEngine } from "../../support/engine.ts";
+import { type EngineUnderTest, startEngine } from "../../support/sandboxes/engine.ts";
 
 const PROCESSES_MAX = 16;
-/** The supervisor and the code's own process. */
+/** The supervisor and the code process. */
 const OWN = 2;
 const OPEN_FILES_MAX = 128;
-/** Standard input, output, error, the way out for results, and a spare for describing an error when all others are used. */
+/** Standard input, output, error, the channel for results, and one spare to describe an error when all others are used. */
 const OWN_FILES = 5;
 
 let under: EngineUnderTest;
@@ -34,7 +34,7 @@ describe.each([
     expect(lastLine(text())).toBe(String(count));
   });
 
-  test("above the limit are refused, which ends the code that does not expect it", async () => {
+  test("above the limit are refused, which ends code that does not handle it", async () => {
     const { end, text } = await under.run(`${program(PROCESSES_MAX - OWN + 1).replace("gate.wait)", "gate.wait, daemon=True)")}`);
     expect(end).toMatchObject({
       status: "incomplete",
@@ -48,7 +48,7 @@ describe.each([
   });
 });
 
-test("a refused process that the code expects is no failure", async () => {
+test("a refused process that the code handles is not a failure", async () => {
   const { end } = await under.run(
     `import os, time\ntry:\n    while True:\n        if os.fork() == 0: time.sleep(60)\nexcept BlockingIOError:\n    print("enough")`,
   );
@@ -63,7 +63,7 @@ describe("open files", () => {
     }
   });
 
-  test("above the limit are refused with the system's own error", async () => {
+  test("above the limit are refused with the system's error", async () => {
     const { end, text } = await under.run('import os\nfor number in range(1000):\n    os.open("/dev/null", 0)\n    print(number + 1)');
     expect(end).toMatchObject({ status: "failed", cause: "exception" });
     expect(end.outputs).toContainEqual(

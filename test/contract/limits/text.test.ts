@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeLimits } from "../../../src/domain/limits.ts";
-import { type EngineUnderTest, startEngine } from "../../support/engine.ts";
+import { type EngineUnderTest, startEngine } from "../../support/sandboxes/engine.ts";
 
 const STDOUT_KEPT = 1_000;
 const STDERR_KEPT = 500;
@@ -23,7 +23,7 @@ describe.each([
   test.each([
     ["just below", kept - 1],
     ["at", kept],
-  ])("%s its bound is kept whole", async (_, bytes) => {
+  ])("%s its bound is kept completely", async (_, bytes) => {
     const { end, text } = await under.run(`import os; os.write(${descriptor}, b"x" * ${bytes})`);
     expect(end).toMatchObject({ status: "completed", truncated: { stdout: false, stderr: false }, usage: { [`${stream}_bytes`]: bytes } });
     expect(text(stream)).toBe("x".repeat(bytes));
@@ -32,7 +32,7 @@ describe.each([
   test.each([
     ["just above", kept + 1],
     ["far above", 10 * kept],
-  ])("%s its bound is counted, kept to the byte, and said to be cut", async (_, bytes) => {
+  ])("%s its bound is counted, kept to the exact byte, and marked truncated", async (_, bytes) => {
     const ran = await under.run(`import os; os.write(${descriptor}, b"x" * ${bytes}); os.write(${3 - descriptor}, b"beside")`);
     expect(ran.end).toMatchObject({
       status: "completed",
@@ -43,7 +43,7 @@ describe.each([
     expect(ran.text(other)).toBe("beside");
   });
 
-  test("in pieces is kept to the same byte", async () => {
+  test("in pieces is cut at the same byte", async () => {
     const { end, text } = await under.run(`import os\nfor number in range(${kept + 7}): os.write(${descriptor}, b"%d" % (number % 10))`);
     expect(end.usage[`${stream}_bytes`]).toBe(kept + 7);
     expect(text(stream)).toBe(Array.from({ length: kept }, (_, number) => number % 10).join(""));
@@ -51,7 +51,7 @@ describe.each([
 });
 
 describe("both together", () => {
-  test("just below the stop run to the end", async () => {
+  test("just below the output stop run to the end", async () => {
     const { end } = await under.run(`import os; os.write(1, b"x" * ${STOP / 2}); os.write(2, b"y" * ${STOP / 2 - 1}); print("", end="")`);
     expect(end).toMatchObject({ status: "completed", usage: { stdout_bytes: STOP / 2, stderr_bytes: STOP / 2 - 1 } });
   });
@@ -59,7 +59,7 @@ describe("both together", () => {
   test.each([
     ["at", STOP / 2],
     ["above", STOP],
-  ])("%s the stop end the run", async (_, bytes) => {
+  ])("%s the output stop end the run", async (_, bytes) => {
     const code = `import os, time\nwith open("before.txt", "w") as file: file.write("whole")\nos.write(1, b"x" * ${STOP / 2}); os.write(2, b"y" * ${bytes})\ntime.sleep(60)`;
     const ran = await under.run(code);
     expect(ran.end).toMatchObject({
@@ -74,7 +74,7 @@ describe("both together", () => {
     expect(ran.files.get("before.txt")?.toString()).toBe("whole");
   });
 
-  test("without end stop in well under the time limit", async () => {
+  test("without end stop long before the time limit", async () => {
     const { end } = await under.run("while True: print('x' * 1000)");
     expect(end).toMatchObject({ status: "incomplete", cause: "output" });
     expect(end.usage.run_ms).toBeLessThan(5_000);

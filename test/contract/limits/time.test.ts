@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeLimits } from "../../../src/domain/limits.ts";
-import { type EngineUnderTest, startEngine } from "../../support/engine.ts";
+import { type EngineUnderTest, startEngine } from "../../support/sandboxes/engine.ts";
 
 const LIMIT_MS = 1_000;
-/** How late a busy machine may be to look at its clock. */
+/** How late a timer may fire on a busy machine. */
 const LATE_MS_MAX = 700;
 
 let under: EngineUnderTest;
@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => under.close());
 
 describe("wall time", () => {
-  test("below the limit ends as usual", async () => {
+  test("below the limit completes", async () => {
     const { end } = await under.run(`import time; time.sleep(${(LIMIT_MS - 300) / 1000})`, { timeoutMs: LIMIT_MS });
     expect(end).toMatchObject({ status: "completed", cause: null, evidence: {}, outcome: "ran" });
     expect(end.usage.run_ms).toBeGreaterThanOrEqual(LIMIT_MS - 300);
@@ -32,12 +32,12 @@ describe("wall time", () => {
     expect(end.usage.run_ms).toBeLessThan(LIMIT_MS + LATE_MS_MAX);
   });
 
-  test("of one millisecond is a limit like any other", async () => {
+  test("may be limited to one millisecond", async () => {
     const { end } = await under.run("while True: pass", { timeoutMs: 1 });
     expect(end).toMatchObject({ status: "incomplete", cause: "timeout", evidence: { limit_value: 1 } });
   });
 
-  test("that ran out loses neither text nor outputs nor files from before", async () => {
+  test("that ran out keeps earlier text, outputs and files", async () => {
     const code = `
 import sys
 print("a line")
@@ -56,7 +56,7 @@ while True:
     expect(ran.files.get("before.txt")?.toString()).toBe("whole");
   });
 
-  test("is kept by the worker where the runner itself has stopped", async () => {
+  test("is enforced by the worker when the runner itself is stopped", async () => {
     const { end, ...ran } = await under.run("import time; print('before'); time.sleep(60)", {
       timeoutMs: LIMIT_MS,
       onEmit: () => under.pause(under.pool.taken.at(-1)?.id ?? ""),

@@ -12,7 +12,7 @@ beforeEach(async () => {
   return () => rm(folder, { recursive: true, force: true });
 });
 
-test("keys made and revoked are written down beside the key file, by id and account, for the owner alone and without the secret", async () => {
+test("created and revoked keys are logged beside the key file, by id and account, with mode 0600 and without the secret", async () => {
   const stdout = new PassThrough();
   const world = { environment: { DATA_DIR: folder }, printer: new Printer(stdout, new PassThrough()) };
   await createKeyCommand({ org: "org_a", scopes: "read" }, world);

@@ -6,7 +6,7 @@ import { alignTable } from "../../../src/cli/table.ts";
 describe("tables", () => {
   const columns = [{ name: "city" }, { name: "people" }];
 
-  test("numbers stand to the right, text to the left, wide characters take two columns", () => {
+  test("numbers are on the right, text on the left, and wide characters take two columns", () => {
     const rows = [
       ["Tokyo 東京", 13_960_000],
       ["Åre", null],
@@ -14,7 +14,7 @@ describe("tables", () => {
     expect(alignTable({ columns, rows, row_count: 2 })).toBe("city          people\n──────────  ────────\nTokyo 東京  13960000\nÅre");
   });
 
-  test("rows that are missing are counted, cells are bounded and stay on their line", () => {
+  test("missing rows are counted, cells are bounded and stay on one line", () => {
     const text = alignTable({ columns, rows: [[`a\n${"x".repeat(100)}`, 1]], row_count: 3 });
     expect(text).toContain(`a⏎${"x".repeat(57)}…`);
     expect(text.endsWith("\n… 2 more rows")).toBe(true);
@@ -30,13 +30,13 @@ describe("outputs as text", () => {
     expect(renderOutput({ type: "text", stream: "stderr", text: "a\n\n" })).toEqual({ stream: "stderr", text: "a\n\n" });
   });
 
-  test("an error is its traceback, or its name and value where it has none", () => {
+  test("an error is its traceback, or its name and value without one", () => {
     const error = { type: "error", name: "ValueError", value: "no", line: 1 } as const;
     expect(renderOutput({ ...error, traceback: ["Traceback", "ValueError: no\n"] })?.text).toBe("Traceback\nValueError: no");
     expect(renderOutput({ ...error, traceback: [] })).toEqual({ stream: "stderr", text: "ValueError: no" });
   });
 
-  test("html is shown in its plain form where it has one", () => {
+  test("html is shown in its plain form if it has one", () => {
     expect(renderOutput({ type: "html", text: "<b>x</b>", role: "result", data: { "text/plain": "x" } })?.text).toBe("x");
     expect(renderOutput({ type: "html", text: "<b>x</b>", role: "result" })?.text).toBe("<b>x</b>");
   });
@@ -54,14 +54,14 @@ describe("exit codes", () => {
   const of = (status: "failed" | "incomplete" | "cancelled" | "errored", cause: Parameters<typeof exitCodeOf>[0]["cause"], evidence = {}) =>
     exitCodeOf({ status, cause, evidence });
 
-  test("a program's own code is passed on, and never becomes 0 for a failure", () => {
+  test("a program's exit code is passed on, and a failure is never 0", () => {
     expect(exitCodeOf({ status: "completed", cause: null, evidence: {} })).toBe(0);
     expect(of("failed", "exit", { exit_code: 7 })).toBe(7);
     expect(of("failed", "exit", { exit_code: 256 })).toBe(1);
     expect(of("failed", "exception")).toBe(1);
   });
 
-  test("endings that shells know have their codes", () => {
+  test("ends that shells know have the shell's codes", () => {
     expect(of("incomplete", "timeout")).toBe(124);
     expect(of("incomplete", "memory")).toBe(137);
     expect(of("failed", "signal", { signal: "SIGSEGV" })).toBe(139);
@@ -69,7 +69,7 @@ describe("exit codes", () => {
     expect(of("errored", "sandbox_lost")).toBe(125);
   });
 
-  test("a limit is named in the sentence about it", () => {
+  test("the sentence about a limit names it", () => {
     const evidence = { limit: "runTimeoutMsMax", limit_value: 30_000 };
     expect(endingSentence({ status: "incomplete", cause: "timeout", evidence })).toBe(
       "Stopped at its time limit (runTimeoutMsMax is 30000).",

@@ -15,7 +15,7 @@ async function* bytes(text: string) {
   yield Buffer.from(text);
 }
 
-test("names lose everything that leaves the folder or acts on a terminal", () => {
+test("names lose everything that leaves the folder or controls a terminal", () => {
   expect(safeParts("../../etc/passwd")).toEqual(["__", "__", "etc", "passwd"]);
   expect(safeParts("/a//./b")).toEqual(["a", "b"]);
   expect(safeParts("a\\b:c\u001b[2J")).toEqual(["a_b_c␛[2J"]);
@@ -23,7 +23,7 @@ test("names lose everything that leaves the folder or acts on a terminal", () =>
   expect(safeParts("")).toEqual(["file"]);
 });
 
-test("folders of a name are made", async () => {
+test("folders in a name are created", async () => {
   const path = await saveInto(join(folder, "out"), "a/b/c.txt", bytes("x"), { overwrite: false });
   expect(path).toBe(join(folder, "out/a/b/c.txt"));
   expect(await readFile(path, "utf8")).toBe("x");
@@ -37,14 +37,14 @@ test("a dangling link is not followed: the file gets the next name", async () =>
   expect(await readdir(folder)).not.toContain("elsewhere");
 });
 
-test("overwriting refuses what is not a regular file", async () => {
+test("overwriting refuses anything but a regular file", async () => {
   await writeFile(join(folder, "real"), "kept");
   await symlink(join(folder, "real"), join(folder, "a.txt"));
   await expect(saveInto(folder, "a.txt", bytes("x"), { overwrite: true })).rejects.toThrow("not a regular file");
   expect(await readFile(join(folder, "real"), "utf8")).toBe("kept");
 });
 
-test("a file that did not arrive whole is removed", async () => {
+test("a file that did not arrive completely is removed", async () => {
   async function* broken() {
     yield Buffer.from("half");
     throw new Error("connection lost");

@@ -1,23 +1,23 @@
 import { expect, test } from "vitest";
-import { harmless, harmlessLine } from "../../../src/cli/terminal.ts";
+import { sanitize, sanitizeLine } from "../../../src/cli/terminal.ts";
 
-test("escape sequences lose what makes them act, and stay visible", () => {
-  expect(harmless("\u001b]52;c;aGk=\u0007 \u001b[2J")).toBe("␛]52;c;aGk=␇ ␛[2J");
+test("escape sequences become visible and have no effect", () => {
+  expect(sanitize("\u001b]52;c;aGk=\u0007 \u001b[2J")).toBe("␛]52;c;aGk=␇ ␛[2J");
 });
 
-test("the eight-bit forms of escape sequences are harmless as well", () => {
-  expect(harmless("\u009b2J\u0090q")).toBe("\ufffd2J\ufffdq");
+test("the eight-bit forms of escape sequences have no effect either", () => {
+  expect(sanitize("\u009b2J\u0090q")).toBe("\ufffd2J\ufffdq");
 });
 
-test("lines, tabs, progress bars and letters of all scripts stay as they are", () => {
+test("newlines, tabs, progress bars and letters of all scripts are unchanged", () => {
   const text = "a\tb\r50 %\nÅ π Ж 中 🙂\n";
-  expect(harmless(text)).toBe(text);
+  expect(sanitize(text)).toBe(text);
 });
 
-test("text that would be shown in another order is made plain", () => {
-  expect(harmless("a\u202egnp.exe")).toBe("a\ufffdgnp.exe");
+test("bidirectional control characters become visible", () => {
+  expect(sanitize("a\u202egnp.exe")).toBe("a\ufffdgnp.exe");
 });
 
-test("a name stays on its line", () => {
-  expect(harmlessLine("a\nb\tc\u2028d")).toBe("a␊b␉c\ufffdd");
+test("a name stays on one line", () => {
+  expect(sanitizeLine("a\nb\tc\u2028d")).toBe("a␊b␉c\ufffdd");
 });

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { limitDefaults } from "../../../src/domain/limits.ts";
 import { makeMetrics } from "../../../src/observe/metrics.ts";
-import { kustomizations, type Manifest, parseManifests, readManifests, validateManifest } from "../../support/manifests.ts";
+import { kustomizations, type Manifest, parseManifests, readManifests, validateManifest } from "../../support/checks/manifests.ts";
 
 const root = join(import.meta.dirname, "../../..");
 const all = readManifests();

@@ -3,7 +3,7 @@ import { countFailures } from "../../../src/files/count-failures.ts";
 import { type BlobStore, BlobStoreFailed, BlobTooLarge } from "../../../src/files/store.ts";
 import { makeMetrics } from "../../../src/observe/metrics.ts";
 
-test("failures of the store are counted by operation, a source's are not, and both reach the caller", async () => {
+test("failures of the store are counted by operation, errors of a source are not, and both reach the caller", async () => {
   const metrics = makeMetrics();
   const refuse = (error: Error) => () => Promise.reject(error);
   const failing: BlobStore = {

@@ -15,6 +15,6 @@ test.each([
   expect(mimeTypeOf(name)).toBe(type);
 });
 
-test("any name gives a type that can stand in a header", () => {
+test("every name gives a type that is valid in a header", () => {
   fc.assert(fc.property(fc.string({ unit: "binary" }), (name) => /^[a-z]+\/[a-z0-9.+-]+$/.test(mimeTypeOf(name))));
 });

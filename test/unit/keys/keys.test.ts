@@ -17,19 +17,19 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 describe("a key", () => {
-  test("is found by its text and tells organization and scopes", async () => {
+  test("is found by its text and gives organization and scopes", async () => {
     const text = await createKey(path, { organization: "org_a", scopes: ["execute", "read"], name: "ci" });
     expect(text).toMatch(/^ci_sk_[0-9a-z]{24}_[0-9a-f]{64}$/);
     expect(open().find(text)).toMatchObject({ organization: "org_a", scopes: new Set(["execute", "read"]) });
   });
 
-  test("stands in a file of mode 0600 without its secret", async () => {
+  test("is stored without its secret in a file of mode 0600", async () => {
     const text = await createKey(path, { organization: "org_a", scopes: ["admin"] });
     expect((await stat(path)).mode & 0o777).toBe(0o600);
     expect(await readFile(path, "utf8")).not.toContain(text.split("_")[3]);
   });
 
-  test("is not found by anything else", async () => {
+  test("is not found by any other text", async () => {
     const text = await createKey(path, { organization: "org_a", scopes: ["read"] });
     const keys = open();
     const [, , id = "", secret = ""] = text.split("_");
@@ -50,19 +50,19 @@ describe("a key", () => {
   });
 
   test.each(["a", "org_", "org_A", `org_${"a".repeat(33)}`, "org_a:b", "org_a\n"])(
-    "is not made for the organization %j",
+    "is not created for the organization %j",
     async (organization) => {
       await expect(createKey(path, { organization, scopes: ["read"] })).rejects.toThrow(RangeError);
     },
   );
 
-  test("is not made without a scope", async () => {
+  test("is not created without a scope", async () => {
     await expect(createKey(path, { organization: "org_a", scopes: [] })).rejects.toThrow(RangeError);
   });
 });
 
 describe("the file", () => {
-  test("is read again when it changes: made and revoked keys count at once", async () => {
+  test("is reloaded when it changes: created and revoked keys take effect immediately", async () => {
     const keys = open();
     const text = await createKey(path, { organization: "org_a", scopes: ["read"] });
     const id = keys.find(text)?.keyId ?? "";
@@ -71,7 +71,7 @@ describe("the file", () => {
     expect(await revokeKey(path, id)).toBe(false);
   });
 
-  test("when it is half-written, the keys read before stay in force, and it is said", async () => {
+  test("that is partly written leaves the previous keys valid, and is reported", async () => {
     const text = await createKey(path, { organization: "org_a", scopes: ["read"] });
     const keys = open();
     await writeFile(path, "[{");
@@ -81,20 +81,20 @@ describe("the file", () => {
     expect(problems).toHaveLength(1);
   });
 
-  test("when it is gone, so are the keys", async () => {
+  test("that is removed removes all keys", async () => {
     const text = await createKey(path, { organization: "org_a", scopes: ["read"] });
     const keys = open();
     await rm(path);
     expect(keys.find(text)).toBeNull();
   });
 
-  test("that is no key file stops the start", async () => {
+  test("that is not a key file stops the start", async () => {
     await createKey(path, { organization: "org_a", scopes: ["read"] });
     await writeFile(path, '[{"id":"x"}]');
     expect(open).toThrow();
   });
 
-  test("takes many changes at once without losing one", async () => {
+  test("accepts many concurrent changes without losing one", async () => {
     await Promise.all(Array.from({ length: 10 }, (_, i) => createKey(path, { organization: `org_${i}`, scopes: ["read"] })));
     expect(new Set((await listKeys(path)).map((key) => key.organization)).size).toBe(10);
   });

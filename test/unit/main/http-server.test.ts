@@ -3,10 +3,10 @@ import net from "node:net";
 import { expect, test } from "vitest";
 import { serve } from "../../../src/main/http-server.ts";
 
-/** Longer than any test: a connection that closes earlier was not cut. */
+/** Longer than any test: a server that closes earlier did not cut its connections. */
 const NEVER_MS = 600_000;
 
-test("idle connections do not delay shutdown, whether or not they were used", async () => {
+test("neither unused connections nor idle ones delay the stop", async () => {
   const server = await serve((_request, response) => response.end("ok"), 0, "127.0.0.1");
   const silent = net.connect(server.port, "127.0.0.1");
   await once(silent, "connect");
@@ -15,7 +15,7 @@ test("idle connections do not delay shutdown, whether or not they were used", as
   silent.destroy();
 });
 
-test("a request on a connection opened before shutdown is answered", async () => {
+test("a request on a connection from before the stop is served", async () => {
   const server = await serve((_request, response) => response.end("ok"), 0, "127.0.0.1");
   const early = net.connect(server.port, "127.0.0.1");
   await once(early, "connect");
@@ -26,7 +26,7 @@ test("a request on a connection opened before shutdown is answered", async () =>
   await closed;
 });
 
-test("requests that still run at the shutdown deadline are cut", async () => {
+test("requests that run longer than the drain time are cut", async () => {
   const asked = new EventEmitter();
   const server = await serve(() => asked.emit("request"), 0, "127.0.0.1");
   const answer = fetch(`http://127.0.0.1:${server.port}/`).then(
@@ -38,7 +38,7 @@ test("requests that still run at the shutdown deadline are cut", async () => {
   expect(await answer).toBe("cut");
 });
 
-test("an idle keep-alive connection is closed", async () => {
+test("a keep-alive connection is closed when no further request comes", async () => {
   const server = await serve((_request, response) => response.end("ok"), 0, "127.0.0.1", { keepAliveMs: 100 });
   const client = net.connect(server.port, "127.0.0.1");
   client.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -48,9 +48,9 @@ test("an idle keep-alive connection is closed", async () => {
   await server.close(NEVER_MS);
 });
 
-test("a client that reads nothing of its response is cut; a slow or waiting client is not", async () => {
+test("a caller that reads nothing is cut; a caller that reads slowly or waits is not", async () => {
   const UNREAD_MS = 1_000;
-  // More than the kernel's socket buffers hold, or the server would not notice the reading.
+  // More than the kernel's buffers, or the server would not notice the reading.
   const SLOW_BYTES = 8 * 1024 * 1024;
   const large = Buffer.alloc(128 * 1024 * 1024);
   const closed = new EventEmitter();
@@ -69,7 +69,7 @@ test("a client that reads nothing of its response is cut; a slow or waiting clie
     client.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
     return client;
   };
-  const readBy = async (client: net.Socket) => {
+  const takenBy = async (client: net.Socket) => {
     let bytes = 0;
     client.on("data", (data: Buffer) => (bytes += data.length));
     // A cut connection may emit an error.
@@ -80,7 +80,7 @@ test("a client that reads nothing of its response is cut; a slow or waiting clie
   };
   const waiting = fetch(`http://127.0.0.1:${server.port}/waits`).then((answer) => answer.text());
   const slow = ask("/slow");
-  const slowRead = readBy(slow);
+  const slowTaken = takenBy(slow);
   let untilPause = SLOW_BYTES;
   slow.on("data", (data: Buffer) => {
     untilPause -= data.length;
@@ -91,13 +91,13 @@ test("a client that reads nothing of its response is cut; a slow or waiting clie
   });
   const stalled = ask("/stalled").pause();
   await once(closed, "/stalled");
-  expect(await readBy(stalled)).toBeLessThan(large.length);
-  expect(await slowRead).toBeGreaterThan(large.length);
+  expect(await takenBy(stalled)).toBeLessThan(large.length);
+  expect(await slowTaken).toBeGreaterThan(large.length);
   expect(await waiting).toBe("at last");
   await server.close(NEVER_MS);
 });
 
-test("every response of a connection that ends is closed, including pipelined ones", async () => {
+test("all responses of a connection that ends are closed, including pipelined ones", async () => {
   const closed: string[] = [];
   const asked = new EventEmitter();
   const server = await serve(

@@ -50,7 +50,7 @@ const image = (file_id: string, bytes = 3, mime_type: "image/png" | "image/svg+x
   role: "display",
 });
 
-test("keeps the order of text and images, and joins neighbouring texts", async () => {
+test("keeps the order of text and images, and joins adjacent texts", async () => {
   const blocks = await render([text("a"), { type: "result", text: "b" }, image("file_1"), text("c")]);
   expect(blocks).toEqual([
     { type: "text", text: "a\nb" },
@@ -59,7 +59,7 @@ test("keeps the order of text and images, and joins neighbouring texts", async (
   ]);
 });
 
-test("images beyond the bounds, of types clients do not show, and gone ones are links", async () => {
+test("images above the bounds, of types that clients do not show, or that are gone become links", async () => {
   const blocks = await render([
     image("file_svg", 3, "image/svg+xml"),
     image("file_big", 101),
@@ -71,7 +71,7 @@ test("images beyond the bounds, of types clients do not show, and gone ones are 
   expect(blocks.map((block) => block.type)).toEqual(["resource_link", "resource_link", "resource_link", "image", "image", "resource_link"]);
 });
 
-test("what a program prints gives way to its exception, its ending and its files", async () => {
+test("printed output is cut before the exception, the ending and the files", async () => {
   const error: Output = { type: "error", name: "ValueError", value: "bad", traceback: ["Traceback", "ValueError: bad"], line: 1 };
   const file: Output = {
     type: "file",
@@ -93,13 +93,13 @@ test("what a program prints gives way to its exception, its ending and its files
   expect(blocks.map((block) => block.type)).toContain("resource_link");
 });
 
-test("HTML can not end the fence it is shown in", async () => {
+test("HTML cannot end the fence around it", async () => {
   const [block] = await render([{ type: "html", text: "```\nescaped", role: "display" }]);
   expect(block).toMatchObject({ text: "````html\n```\nescaped\n````" });
   expect(await render([{ type: "html", text: "` ".repeat(200_000), role: "display" }])).toHaveLength(1);
 });
 
-test("says that there was no output, what is missing of it, and which files were left out", async () => {
+test("reports missing or truncated output, and skipped files", async () => {
   expect(await render([])).toMatchObject([{ text: expect.stringContaining("without output") }]);
   const truncated = { stdout: true, stderr: false, outputs: true, files: true };
   const [block] = await render([text("a")], { truncated, skipped_files: [{ name: "big.bin", reason: "too large" }] });

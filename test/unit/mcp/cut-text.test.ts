@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { cutText } from "../../../src/mcp/cut-text.ts";
 
-test("keeps the beginning and the end and says how much is missing", () => {
+test("keeps the beginning and the end, and gives the length of the cut", () => {
   const text = cutText(`${"a".repeat(500)}${"b".repeat(500)}`, 200);
   expect(text).toMatch(/^a+\n\[… \d+ characters left out …\]\nb+$/);
   const [, left] = /… (\d+) /.exec(text) ?? [];

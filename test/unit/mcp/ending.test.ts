@@ -11,21 +11,21 @@ const ended = {
   container_id: null,
 } as const;
 
-test("an end that the outputs explain is not explained again", () => {
+test("an end that the outputs explain gets no text", () => {
   expect(endingText({ ...ended, status: "completed", cause: null, outcome: "ran" })).toBeNull();
 });
 
-test.each(causes)("cause %s is one sentence of its own, without placeholders", (cause) => {
+test.each(causes)("cause %s has its own sentence, without placeholders", (cause) => {
   const text = endingText({ ...ended, cause, evidence: { limit_value: 64, signal: "SIGSEGV", exit_code: 3 } });
   expect(text).toMatch(/^[A-Z].*\.$/);
   expect(text).not.toMatch(/undefined|null|NaN/);
 });
 
-test("says that output is partial, that nothing ran, and what became of the session", () => {
+test("reports that output is partial, that nothing ran, and whether the session continues", () => {
   expect(endingText(ended)).toContain("may be incomplete");
   const lost = { ...ended, status: "errored", cause: "worker_lost", outcome: "never_started", retry_safe: true } as const;
-  expect(endingText(lost)).toMatch(/no fault of the code\. The code did not start\. It is safe to run it again\.$/);
+  expect(endingText(lost)).toMatch(/the code is not at fault\. The code did not start\. It is safe to run it again\.$/);
   const inSession = { ...ended, container_id: "cntr_x" };
-  expect(endingText({ ...inSession, evidence: { session_alive: true } })).toContain("lives on");
+  expect(endingText({ ...inSession, evidence: { session_alive: true } })).toContain("continues");
   expect(endingText({ ...inSession, evidence: { session_alive: false } })).toContain("variables are gone");
 });

@@ -20,7 +20,7 @@ function start() {
   return { progress, print, sent };
 }
 
-test("the first text goes at once, later ones together every tenth of a second, the last one too", () => {
+test("sends the first text immediately and later ones together every tenth of a second, including the last", () => {
   const { print, sent } = start();
   print("a");
   print("b");
@@ -33,14 +33,14 @@ test("the first text goes at once, later ones together every tenth of a second, 
   expect(sent.map((one) => one.progress)).toEqual([1, 2, 3]);
 });
 
-test("much text is cut to its end", () => {
+test("a long text is cut to its end", () => {
   const { print, sent } = start();
   print(`${"x".repeat(10_000)}end`);
   expect(sent[0]?.message.length).toBe(2_000);
   expect(sent[0]?.message).toMatch(/end$/);
 });
 
-test("nothing is sent after the answer", () => {
+test("nothing is sent after the result", () => {
   const { progress, print, sent } = start();
   print("a");
   print("b");

@@ -4,14 +4,14 @@ import { textOf } from "../../../src/mcp/read-bytes.ts";
 
 const whole = { start: false, end: false };
 
-test("bytes that are not UTF-8 or hold NUL are no text", () => {
+test("bytes that are not UTF-8 or contain NUL are not text", () => {
   expect(textOf(Buffer.from([0xff, 0xfe]), whole)).toBeNull();
   expect(textOf(Buffer.from("a\0b"), whole)).toBeNull();
   expect(textOf(Buffer.from("€").subarray(1), whole)).toBeNull();
   expect(textOf(Buffer.from("€").subarray(0, 2), whole)).toBeNull();
 });
 
-test("a text in parts cut anywhere joins without loss, each part going on where the last one ended", () => {
+test("a text split anywhere into parts joins without loss, each part starting where the last ended", () => {
   fc.assert(
     fc.property(
       fc.string({ unit: "grapheme" }).map((text) => text.replaceAll("\0", "")),
@@ -31,6 +31,6 @@ test("a text in parts cut anywhere joins without loss, each part going on where 
   );
 });
 
-test("a part that begins inside a character leaves the rest of it out and says so", () => {
+test("a part that begins inside a character drops the rest of it and reports its start", () => {
   expect(textOf(Buffer.from("€uro").subarray(1), { start: true, end: false })).toEqual({ text: "uro", start: 2, end: 5 });
 });

@@ -12,7 +12,7 @@ test("keeps name, message, code, stack and causes", () => {
   expect(safeError(error).stack).toMatch(/^ {4}at /);
 });
 
-test("leaves out the command of a Redis error and the text that JSON.parse quotes", () => {
+test("drops the command of a Redis error and the text that JSON.parse quotes", () => {
   const reply = Object.assign(new Error("OOM command not allowed"), {
     name: "ReplyError",
     command: { name: "set", args: ["key", "hunter2"] },
@@ -27,7 +27,7 @@ test("leaves out the command of a Redis error and the text that JSON.parse quote
   expect(JSON.stringify(safeError(new Error("outer", { cause: syntax })))).not.toContain("hunter2");
 });
 
-test("takes whatever was thrown, and causes that go round in a circle", () => {
+test("accepts any thrown value, and circular causes", () => {
   const circle = new Error("a");
   circle.cause = circle;
   expect(() => JSON.stringify(safeError(circle))).not.toThrow();

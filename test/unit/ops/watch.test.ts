@@ -1,33 +1,14 @@
-import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { limitDefaults, operatorLimits } from "../../../src/domain/limits.ts";
 import { describeVariables, limitVariable } from "../../../src/main/config.ts";
 import { makeMetrics } from "../../../src/observe/metrics.ts";
-import { alerts, commandsOf, inputsOf, metricsIn, panels, queries, records, ruleTests, runbooks } from "../../support/watch.ts";
+import { alerts, commandsOf, inputsOf, metricsIn, panels, queries, records, ruleTests, runbooks } from "../../support/checks/ops-files.ts";
 
-const folder = new URL("../../../ops/prometheus/", import.meta.url).pathname;
-const promtool = (...args: string[]) => {
-  const { status, stdout, stderr, error } = spawnSync("promtool", args, { cwd: folder, encoding: "utf8" });
-  expect(error).toBeUndefined();
-  return { status, text: stdout + stderr };
-};
 const ours = makeMetrics().registry.getMetricsAsArray() as unknown as Array<{ name: string; help: string; type: string }>;
 const namesOf = ({ name, type }: { name: string; type: string }) =>
   type === "histogram" ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name];
-
-test("promtool accepts configuration and rules, and the rules' own tests pass", { timeout: 60_000 }, () => {
-  for (const args of [
-    ["check", "config", "prometheus.yml"],
-    ["check", "rules", "rules.yml"],
-    ["test", "rules", "rules.test.yml"],
-  ]) {
-    const { status, text } = promtool(...args);
-    expect(text).not.toMatch(/FAILED|error/i);
-    expect(status).toBe(0);
-  }
-});
 
 test("each alert has a test that makes it fire", () => {
   const fired = ruleTests.filter((one) => one.exp_alerts.length > 0).map((one) => one.alertname);

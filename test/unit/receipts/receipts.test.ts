@@ -15,7 +15,7 @@ beforeEach(async () => {
 });
 const keyFile = () => join(folder, "keys", "receipt-keys.json");
 
-const said: Receipt = {
+const content: Receipt = {
   v: 1,
   execution: "ci_000000000000000000000000",
   organization: "org_a",
@@ -38,49 +38,49 @@ const said: Receipt = {
 };
 
 describe("signing keys", () => {
-  test("are made once, for their owner alone, by any number of processes that start at once", async () => {
+  test("are created once, with mode 0600, by any number of processes that start at once", async () => {
     const opened = await Promise.all(Array.from({ length: 8 }, () => openSigningKeys(keyFile())));
     expect(new Set(opened.map((keys) => keys.private.kid)).size).toBe(1);
     expect((await stat(keyFile())).mode & 0o777).toBe(0o600);
     expect(await openSigningKeys(keyFile())).toEqual(opened[0]);
   });
 
-  test("tell nothing private in their public half", async () => {
+  test("have no private part in their public set", async () => {
     const keys = await openSigningKeys(keyFile());
     const stored = JSON.parse(await readFile(keyFile(), "utf8")) as { keys: [{ d: string }] };
     expect(JSON.stringify(keys.public)).not.toContain(stored.keys[0].d);
   });
 
-  test("a file that is something else is refused with the variable's name", async () => {
+  test("in an invalid file are refused, with the variable's name", async () => {
     const file = join(folder, "other.json");
     await writeFile(file, '{"keys":[]}');
     await expect(openSigningKeys(file)).rejects.toThrow(/RECEIPT_KEY_FILE/);
   });
 
-  test("a key put before the old one signs, and old receipts still verify", async () => {
+  test("rotate: a key before the old one signs, and old receipts still verify", async () => {
     const old = await openSigningKeys(keyFile());
-    const oldReceipt = await signReceipt(said, old);
+    const oldReceipt = await signReceipt(content, old);
     const next = await openSigningKeys(join(folder, "next.json"));
     await writeFile(keyFile(), JSON.stringify({ keys: [next.private, old.private] }));
     const rotated = await openSigningKeys(keyFile());
     expect(rotated.private.kid).toBe(next.private.kid);
     const published = { keys: rotated.public };
-    expect(await verifyReceipt(oldReceipt, published)).toEqual(said);
-    expect(await verifyReceipt(await signReceipt(said, rotated), published)).toEqual(said);
+    expect(await verifyReceipt(oldReceipt, published)).toEqual(content);
+    expect(await verifyReceipt(await signReceipt(content, rotated), published)).toEqual(content);
   });
 });
 
 describe("a receipt", () => {
-  test("is the same whenever it is asked for, and says what was signed", async () => {
+  test("is the same at every request, and contains what was signed", async () => {
     const keys = await openSigningKeys(keyFile());
-    const jws = await signReceipt(said, keys);
-    expect(await signReceipt(said, keys)).toBe(jws);
-    expect(await verifyReceipt(`${jws}\n`, { keys: keys.public })).toEqual(said);
+    const jws = await signReceipt(content, keys);
+    expect(await signReceipt(content, keys)).toBe(jws);
+    expect(await verifyReceipt(`${jws}\n`, { keys: keys.public })).toEqual(content);
   });
 
   test("with one character changed in any part is not genuine", async () => {
     const keys = await openSigningKeys(keyFile());
-    const parts = (await signReceipt(said, keys)).split(".") as [string, string, string];
+    const parts = (await signReceipt(content, keys)).split(".") as [string, string, string];
     for (const at of [0, 1, 2] as const) {
       const changed = [...parts];
       const middle = Math.floor(parts[at].length / 2);
@@ -93,14 +93,14 @@ describe("a receipt", () => {
     const keys = await openSigningKeys(keyFile());
     const other = await openSigningKeys(join(folder, "other.json"));
     const published = { keys: keys.public };
-    await expect(verifyReceipt(await signReceipt(said, other), published)).rejects.toThrow(/none of these keys/);
-    const [, payload] = (await signReceipt(said, keys)).split(".");
+    await expect(verifyReceipt(await signReceipt(content, other), published)).rejects.toThrow(/none of these keys/);
+    const [, payload] = (await signReceipt(content, keys)).split(".");
     const none = Buffer.from('{"alg":"none"}').toString("base64url");
     await expect(verifyReceipt(`${none}.${payload}.`, published)).rejects.toMatchObject({ name: "NotGenuine" });
     const foreign = await new CompactSign(Buffer.from("{}"))
       .setProtectedHeader({ alg: "EdDSA", kid: keys.private.kid, typ: "JWT" })
       .sign(await importJWK(keys.private, "EdDSA"));
-    await expect(verifyReceipt(foreign, published)).rejects.toThrow(/no receipt/);
+    await expect(verifyReceipt(foreign, published)).rejects.toThrow(/not a receipt/);
     const newer = await new CompactSign(Buffer.from('{"v":2}'))
       .setProtectedHeader({ alg: "EdDSA", kid: keys.private.kid, typ: RECEIPT_TYPE })
       .sign(await importJWK(keys.private, "EdDSA"));

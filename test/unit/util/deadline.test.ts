@@ -4,12 +4,12 @@ import { deadlineAfter } from "../../../src/util/deadline.ts";
 const aborted = (signal: AbortSignal) => new Promise<unknown>((resolve) => signal.addEventListener("abort", () => resolve(signal.reason)));
 
 describe("a deadline", () => {
-  test("fires by itself", async () => {
+  test("fires after its time", async () => {
     const { signal } = deadlineAfter(10, new AbortController().signal);
     expect(await aborted(signal)).toMatchObject({ name: "TimeoutError" });
   });
 
-  test("follows the signal it was given, also one that is aborted already", () => {
+  test("follows the outer signal, even one that is already aborted", () => {
     const outer = new AbortController();
     const follows = deadlineAfter(60_000, outer.signal);
     outer.abort("enough");

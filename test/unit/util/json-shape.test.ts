@@ -9,7 +9,7 @@ const { texts } = JSON.parse(readFileSync(new URL("../../fixtures/json-values.js
 const unbounded = { valuesMax: Number.POSITIVE_INFINITY, depthMax: Number.POSITIVE_INFINITY };
 const count = (text: string, bounds = unbounded) => countJsonValues(Buffer.from(text), bounds);
 
-/** What a parsed value holds, a name as one more, an empty list or object as two. */
+/** Counts a parsed value: a member's name counts as one more, an empty list or object as two. */
 function valuesIn(value: unknown): number {
   if (typeof value !== "object" || value === null) return 1;
   const members = Object.values(value);
@@ -25,7 +25,7 @@ test.each(texts)("$text holds $values", ({ text, values }) => {
   expect(count(text)).toBe(values);
 });
 
-test("counts what a parser would find, spaced or not", () => {
+test("counts what a parser finds, with or without white space", () => {
   fc.assert(
     fc.property(fc.jsonValue(), fc.constantFrom("", " ", "\n\t"), (value, space) => {
       expect(count(JSON.stringify(value, null, space))).toBe(valuesIn(value));
@@ -33,7 +33,7 @@ test("counts what a parser would find, spaced or not", () => {
   );
 });
 
-test("gives up at the first value or level too many, and not before", () => {
+test("stops at the first value or level above the bounds, and not before", () => {
   fc.assert(
     fc.property(fc.jsonValue(), (value) => {
       const text = JSON.stringify(value);
@@ -45,6 +45,6 @@ test("gives up at the first value or level too many, and not before", () => {
   );
 });
 
-test("ends whatever the bytes are", () => {
+test("terminates on arbitrary bytes", () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => Number(countJsonValues(bytes, unbounded)) > 0));
 });

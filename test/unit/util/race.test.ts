@@ -4,7 +4,7 @@ import { orAborted, orTimeout, within } from "../../../src/util/race.ts";
 
 const never = new Promise<string>(() => {});
 
-test("work that ends first gives its value or its error, and leaves no listener", async () => {
+test("work that ends first gives its value or error, and leaves no listener", async () => {
   const { signal } = new AbortController();
   expect(await orAborted(Promise.resolve("done"), signal)).toBe("done");
   await expect(orAborted(Promise.reject(new Error("own")), signal)).rejects.toThrow("own");
@@ -14,7 +14,7 @@ test("work that ends first gives its value or its error, and leaves no listener"
   await expect(within(Promise.reject(new Error("own")), 1_000)).rejects.toThrow("own");
 });
 
-test("a signal that aborts first gives its reason, also when it was aborted before", async () => {
+test("a signal that aborts first gives its reason, even if it was already aborted", async () => {
   const stop = new AbortController();
   const waiting = orAborted(never, stop.signal);
   stop.abort(new Error("stopped"));
@@ -22,7 +22,7 @@ test("a signal that aborts first gives its reason, also when it was aborted befo
   await expect(orAborted(never, stop.signal)).rejects.toThrow("stopped");
 });
 
-test("a deadline that passes first is an error of the given message, or undefined", async () => {
+test("a deadline that passes first gives an error with the message, or undefined", async () => {
   await expect(orTimeout(never, 1, "too late")).rejects.toThrow("too late");
   expect(await within(never, 1)).toBeUndefined();
 });

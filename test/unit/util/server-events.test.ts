@@ -19,7 +19,7 @@ const read = async (text: string, sizes: number[] = [], bounds = BOUNDS) => {
 };
 
 describe("events", () => {
-  test("are the same however the bytes are cut, within characters and line ends too", async () => {
+  test("are the same however the bytes are split, even within characters and line ends", async () => {
     const text = 'data: {"a":"é😀"}\r\n\r\n: ping\n\nevent: x\ndata:{"b":2}\n\ndata: one\ndata: two\n\ndata: [DONE]\n\n';
     const whole = ['{"a":"é😀"}', '{"b":2}', "one\ntwo", "[DONE]"];
     expect(await read(text)).toEqual(whole);
@@ -30,18 +30,18 @@ describe("events", () => {
     );
   });
 
-  test("whose last empty line is missing are given", async () => {
+  test("without a last empty line are yielded", async () => {
     expect(await read("data: last")).toEqual(["last"]);
   });
 
-  test("beyond a bound throw: a line without end, a data without end, more in all", async () => {
+  test("above a bound throw: an endless line, endless data, too many bytes in total", async () => {
     await expect(read(`data: ${"x".repeat(2_000)}`, [100])).rejects.toBeInstanceOf(ServerEventsTooLarge);
     await expect(read("data: xxxxxxxxxx\n".repeat(200), [100])).rejects.toBeInstanceOf(ServerEventsTooLarge);
     await expect(read("data: x\n\n".repeat(2_000), [100])).rejects.toBeInstanceOf(ServerEventsTooLarge);
   });
 });
 
-test("an event that the end of the stream may have cut is given only when asked for, with the ids of the others", async () => {
+test("an unfinished last event is dropped by default", async () => {
   const stream = Buffer.from(': ping\nid: 1-0\nevent: x\ndata: {"å":1}\n\nid: 2-0\r\ndata: a\r\ndata: b\r\n\r\ndata: unfinished');
   for (let size = 1; size <= stream.length; size += 1) {
     const events = [];

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { fitting } from "../../../../src/assistant/loop/running.ts";
+import { trimToLimit } from "../../../../src/assistant/loop/running.ts";
 import type { CodeCall } from "../../../../src/assistant/views/items.ts";
 import type { StoredResponse } from "../../../../src/assistant/views/response.ts";
 import { makeLimits } from "../../../../src/domain/limits.ts";
@@ -11,16 +11,16 @@ const responseOf = (...outputs: unknown[][]) =>
   ({ output: outputs.map((each) => ({ type: "code_call", outputs: each })) }) as unknown as StoredResponse;
 const outputsOf = (response: StoredResponse) => response.output.map((item) => (item as CodeCall).outputs);
 
-test("a response that may be kept is kept whole", () => {
+test("a response within the limit is stored completely", () => {
   const response = responseOf([text(4_000), file], [text(4_000)]);
-  expect(fitting(response, limits)).toBe(response);
+  expect(trimToLimit(response, limits)).toBe(response);
 });
 
-test("of one that is too large the files are kept, and what it would be as one text is never made", () => {
+test("of a larger response only the files are stored, and it is never serialized as a whole", () => {
   const unread = {
     toJSON(): never {
       throw new Error("read");
     },
   };
-  expect(outputsOf(fitting(responseOf([text(6_000), file], [text(6_000)], [unread]), limits))).toEqual([[file], [], []]);
+  expect(outputsOf(trimToLimit(responseOf([text(6_000), file], [text(6_000)], [unread]), limits))).toEqual([[file], [], []]);
 });

@@ -10,7 +10,7 @@ const all = (...texts: string[]) => {
 const END = chunk({}, "stop");
 
 describe("a turn", () => {
-  test("is text, calls in fragments, and an end with usage", () => {
+  test("has text, calls in fragments, and an end with usage", () => {
     const usage = {
       prompt_tokens: 3,
       completion_tokens: 4,
@@ -39,7 +39,7 @@ describe("a turn", () => {
     ]);
   });
 
-  test("may lack numbers and ids of calls, and have arguments that are an object", () => {
+  test("may lack indexes and ids of calls, and have an object as arguments", () => {
     const events = all(
       chunk({ tool_calls: [{ function: { name: "f", arguments: { a: 1 } } }] }),
       chunk({ tool_calls: [{ function: { name: "g", arguments: "{" } }] }),
@@ -55,7 +55,7 @@ describe("a turn", () => {
     ]);
   });
 
-  test("may number all calls alike, as long as each comes with an id of its own", () => {
+  test("may have the same index for all calls, if each has its own id", () => {
     const call = (id: string, part: object) => chunk({ tool_calls: [{ index: 0, id, function: part }] });
     const events = all(
       call("a", { name: "f", arguments: "{" }),
@@ -72,7 +72,7 @@ describe("a turn", () => {
     ]);
   });
 
-  test("may say its text in parts, of which those that are no text are left out", () => {
+  test("may have its text in parts, of which only text parts are kept", () => {
     const parts = [
       { type: "thinking", thinking: [{ type: "text", text: "hm" }] },
       { type: "text", text: "hi" },
@@ -85,7 +85,7 @@ describe("a turn", () => {
     ["content_filter", "content_filter"],
     ["stop", "stop"],
     ["function_call", "stop"],
-  ])("that finishes with %s ends as %s", (reason, finish) => {
+  ])("with finish reason %s ends as %s", (reason, finish) => {
     expect(all(chunk({}, reason)).at(-1)).toMatchObject({ type: "end", finish });
   });
 
@@ -93,13 +93,13 @@ describe("a turn", () => {
     ["no JSON", "{"],
     ["another shape", '{"choices":7}'],
     ["an error", '{"error":{"message":"x"}}'],
-    ["arguments of no call", chunk({ tool_calls: [{ function: { arguments: "x" } }] })],
-  ])("with %s throws, and quotes nothing", (_, text) => {
+    ["arguments without a call", chunk({ tool_calls: [{ function: { arguments: "x" } }] })],
+  ])("with %s throws without quoting it", (_, text) => {
     expect(() => all(text, END)).toThrow(ModelFailed);
     expect(() => all(text, END)).toThrow(/^model_broken_answer$/);
   });
 
-  test("without a reason to finish throws: it was cut", () => {
+  test("without a finish reason throws, because it was cut off", () => {
     expect(() => all(chunk({ content: "half" }))).toThrow(ModelFailed);
   });
 });

@@ -8,7 +8,7 @@ const pieces = (text: string, cuts: number[]) => {
 };
 
 describe("the code of a call", () => {
-  test("is told whole and in order however its JSON is cut and escaped", () => {
+  test("is decoded completely and in order, however its JSON is split and escaped", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), fc.array(fc.nat()), fc.boolean(), (code, cuts, escapeAll) => {
         const plain = JSON.stringify(code);
@@ -16,15 +16,15 @@ describe("the code of a call", () => {
           ? plain.replace(/[^\x20-\x7e]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`)
           : plain;
         const argument = new CodeArgument();
-        const told = pieces(`{ "code" : ${escaped} }`, cuts).map((piece) => argument.push(piece));
+        const decoded = pieces(`{ "code" : ${escaped} }`, cuts).map((piece) => argument.push(piece));
         expect(argument.end()).toBe(code);
-        expect(told.join("")).toBe(code);
-        expect(argument.told).toBe(code);
+        expect(decoded.join("")).toBe(code);
+        expect(argument.decoded).toBe(code);
       }),
     );
   });
 
-  test("is told character by character as it comes", () => {
+  test("is decoded character by character as it arrives", () => {
     const argument = new CodeArgument();
     expect(['{"co', 'de":"pr', "int(\\", "n", "\\u00", "e9", '"', "}"].map((piece) => argument.push(piece))).toEqual([
       "",
@@ -39,12 +39,12 @@ describe("the code of a call", () => {
     expect(argument.end()).toBe("print(\né");
   });
 
-  test("never comes in half a character", () => {
+  test("never contains half a character", () => {
     const argument = new CodeArgument();
     expect(['{"code":"\\ud83d', "\\ude00", '"}'].map((piece) => argument.push(piece))).toEqual(["", "😀", ""]);
   });
 
-  test("behind another key is known at the end", () => {
+  test("after another key is available at the end", () => {
     const argument = new CodeArgument();
     expect(argument.push('{"language":"python","code":"1"}')).toBe("");
     expect(argument.end()).toBe("1");
@@ -52,13 +52,13 @@ describe("the code of a call", () => {
 
   test.each([
     ["half an object", '{"code":"print('],
-    ["no object", '"print(1)"'],
+    ["a string instead of an object", '"print(1)"'],
     ["bare code", "print(1)"],
     ["null", "null"],
-    ["code that is no string", '{"code":["print(1)"]}'],
-    ["two codes, of which the second wins", '{"code":"first","code":"second"}'],
+    ["code that is not a string", '{"code":["print(1)"]}'],
+    ["two `code` members", '{"code":"first","code":"second"}'],
     ["nothing", ""],
-  ])("is not to be had from %s", (_, text) => {
+  ])("cannot be decoded from %s", (_, text) => {
     const argument = new CodeArgument();
     argument.push(text);
     expect(argument.end()).toBeNull();

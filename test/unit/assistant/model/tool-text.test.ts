@@ -28,10 +28,10 @@ const execution = (fields: Partial<Execution> = {}): Execution => ({
   metadata: {},
   ...fields,
 });
-const told = (outputs: Output[], fields: Partial<Execution> = {}) => toolText(execution({ outputs, ...fields }), limits);
+const textFor = (outputs: Output[], fields: Partial<Execution> = {}) => toolText(execution({ outputs, ...fields }), limits);
 
-describe("what the model reads", () => {
-  test("of a table is its head, and how much there is more", () => {
+describe("the text for the model", () => {
+  test("of a table is its first rows, and the number of further rows", () => {
     const rows = Array.from({ length: 60 }, (_, row) => [row, null]);
     const table: Output = {
       type: "table",
@@ -44,12 +44,12 @@ describe("what the model reads", () => {
       truncated: true,
       role: "result",
     };
-    const lines = told([table]).split("\n");
+    const lines = textFor([table]).split("\n");
     expect([lines[0], lines[1], lines.length, lines.at(-1)]).toEqual(["a | b", "0 | ", 52, "[… 950 more rows]"]);
   });
 
-  test("of a silent success says that it was one", () => {
-    expect(told([])).toBe("[The code ran to its end and printed nothing.]");
+  test("of a success without output states that it succeeded", () => {
+    expect(textFor([])).toBe("[The code ran to its end and printed nothing.]");
   });
 
   test("of stderr, results, JSON and formulas is their text", () => {
@@ -59,32 +59,32 @@ describe("what the model reads", () => {
       { type: "json", data: { a: 1 }, role: "display" },
       { type: "latex", text: "$x$", role: "display" },
     ];
-    expect(told(outputs)).toBe('[stderr]\ncareful\n7\n{"a":1}\n$x$');
+    expect(textFor(outputs)).toBe('[stderr]\ncareful\n7\n{"a":1}\n$x$');
   });
 
-  test("says what was left out, by name and rule", () => {
-    const text = told([], {
+  test("lists what was left out, with the reason", () => {
+    const text = textFor([], {
       truncated: { stdout: true, stderr: false, outputs: false, files: false },
       skipped_files: [{ name: "big.bin", reason: "more than 32 MiB" }],
     });
     expect(text).toBe('[More than is kept was written to: stdout.]\n[The file "big.bin" was left out: more than 32 MiB.]');
   });
 
-  test.each(causes.filter((cause) => cause !== "exception"))("says in words that the cause of the end was %s", (cause) => {
-    const ended = (fields: Partial<Execution>) => told([], { cause, status: "incomplete", ...fields });
+  test.each(causes.filter((cause) => cause !== "exception"))("explains the cause %s", (cause) => {
+    const ended = (fields: Partial<Execution>) => textFor([], { cause, status: "incomplete", ...fields });
     expect(ended({})).toMatch(/^\[.*\.\]$/);
     expect(ended({ evidence: { session_alive: false } })).toMatch(/gone/);
   });
 });
 
 describe("a long text", () => {
-  test("keeps beginning and end and never half a character", () => {
+  test("keeps beginning and end, and never half a character", () => {
     const text = shortened("😀".repeat(1_000), 101);
     expect(text.isWellFormed()).toBe(true);
     expect(text.length).toBeLessThan(200);
   });
 
-  test("of just the bound stays as it is", () => {
+  test("at the bound is unchanged", () => {
     expect(shortened("x".repeat(100), 100)).toBe("x".repeat(100));
   });
 });

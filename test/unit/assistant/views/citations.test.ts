@@ -18,7 +18,7 @@ test.each([
   expect(cited(text)).toEqual(names);
 });
 
-test("are bounded in number and stand in the order of the text", () => {
+test("citations are bounded in number and in the order of the text", () => {
   const many = citationsOf("out/data.csv plot.png ".repeat(100), FILES);
   expect(many.length).toBe(32);
   expect(many.map(({ start }) => start)).toEqual(many.map(({ start }) => start).toSorted((a, b) => a - b));

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { execution } from "../../../../src/domain/result.ts";
 import { decodeRecord, encodeEnd, endWithoutResult, type StoredExecution, toExecution } from "../../../../src/queue/executions/record.ts";
-import { completedEnd } from "../../../support/fake-engine.ts";
+import { completedEnd } from "../../../support/fakes/fake-engine.ts";
 
 const stored: StoredExecution = {
   id: "ci_1",

@@ -10,7 +10,7 @@ function message(stream: number, payload: Uint8Array): Buffer {
 }
 
 describe("the attach stream", () => {
-  test("is taken apart the same way however it is cut", () => {
+  test("is parsed the same way however it is split", () => {
     const messages = fc.array(fc.record({ stream: fc.constantFrom(1, 2), payload: fc.uint8Array({ maxLength: 50 }) }), { maxLength: 20 });
     fc.assert(
       fc.property(messages, fc.integer({ min: 1, max: 30 }), (sent, size) => {
@@ -26,13 +26,13 @@ describe("the attach stream", () => {
     );
   });
 
-  test("of 31 KB in one-byte messages is no deeper than of one", () => {
+  test("of 31 KB in one-byte messages does not recurse", () => {
     const bytes = Buffer.concat(Array.from({ length: 31_000 }, () => message(1, Buffer.from("x"))));
     const slices = [...new Demux().push(bytes)];
     expect(slices).toHaveLength(31_000);
   });
 
-  test("with a stream number that does not exist is an error", () => {
+  test("with an unknown stream number is an error", () => {
     expect(() => [...new Demux().push(message(7, Buffer.from("x")))]).toThrow(DemuxError);
   });
 });

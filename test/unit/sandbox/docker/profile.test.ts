@@ -7,7 +7,7 @@ const given = { image: "sandbox:1", runtime: "runc", seccomp: "{}", limits: make
 const options = containerOptions({ memoryMb: 256 }, given);
 
 describe("the lockdown", () => {
-  test("is what the security document says, to the word", () => {
+  test("has the values that SECURITY.md states", () => {
     expect(options.HostConfig).toMatchObject({
       NetworkMode: "none",
       ReadonlyRootfs: true,
@@ -27,16 +27,16 @@ describe("the lockdown", () => {
     expect(options.HostConfig?.ReadonlyPaths).toEqual(expect.arrayContaining(["/proc/sys", "/proc/sysrq-trigger"]));
   });
 
-  test("with a kernel of its own bounds processes inside, and its kernel's threads where the code does not reach", () => {
+  test("with its own kernel limits processes inside, and the kernel's threads above what the code can reach", () => {
     const own = containerOptions({ memoryMb: 256 }, { ...given, runtime: "runsc", seccomp: null }).HostConfig;
     expect(own?.SecurityOpt).toEqual(["no-new-privileges"]);
     expect(own?.Ulimits).toContainEqual({ Name: "nproc", Soft: 64, Hard: 64 });
     expect(own?.PidsLimit).toBe(hostTasksMax(given.limits));
-    // The host counts by account, and all sandboxes are of one.
+    // The host counts per account, and all sandboxes share one account.
     expect(options.HostConfig?.Ulimits?.map(({ Name }) => Name)).not.toContain("nproc");
   });
 
-  test("gives away nothing of the host: no bind, no device, no port, no variable, no extra group", () => {
+  test("exposes nothing of the host: no bind mount, device, network, variable or capability", () => {
     expect(options.Env).toBeUndefined();
     expect(options.HostConfig).not.toHaveProperty("Binds");
     expect(options.HostConfig).not.toHaveProperty("Devices");
@@ -45,7 +45,7 @@ describe("the lockdown", () => {
     expect(options.NetworkDisabled).toBe(true);
   });
 
-  test("has only small folders that can be written, owned by the account that runs", () => {
+  test("has only small writable folders, owned by the account that runs", () => {
     expect(options.User).toBe("65532:65532");
     expect(Object.keys(options.HostConfig?.Tmpfs ?? {})).toEqual(["/mnt/data", "/tmp"]);
     for (const mount of Object.values(options.HostConfig?.Tmpfs ?? {}))

@@ -12,7 +12,7 @@ const config = containerConfig(
 );
 const mount = (destination: string) => config.mounts.find((each) => each.destination === destination);
 
-test("the root file system is read-only, and what can be written is sized tmpfs without devices or raised privileges", () => {
+test("the root file system is read-only, and writable folders are sized tmpfs with nodev and nosuid", () => {
   expect(config.root).toEqual({ path: "/rootfs", readonly: true });
   const sizes = { "/mnt/data": limits.workingFolderMbMax, "/tmp": limits.tmpFolderMbMax, "/dev/shm": limits.sharedMemoryMbMax };
   for (const [folder, megabytes] of Object.entries(sizes)) {
@@ -22,20 +22,20 @@ test("the root file system is read-only, and what can be written is sized tmpfs 
   expect(mount("/sys/fs/cgroup")?.options).toContain("ro");
 });
 
-test("no set has a capability, none can be gained, and the list of system calls is the sandbox's", () => {
+test("all capability sets are empty, no_new_privs is set, and the sandbox's seccomp profile applies", () => {
   expect(Object.values(config.process.capabilities).flat()).toEqual([]);
   expect(Object.keys(config.process.capabilities).sort()).toEqual(["ambient", "bounding", "effective", "inheritable", "permitted"]);
   expect(config.process.noNewPrivileges).toBe(true);
   expect(config.linux.seccomp).toBe(seccomp);
 });
 
-test("all namespaces are its own, ids of the host stand behind a range", () => {
+test("each sandbox has all namespaces of its own, and maps its ids to a range of host ids", () => {
   expect(config.linux.namespaces.map(({ type }) => type).sort()).toEqual(["cgroup", "ipc", "mount", "network", "pid", "user", "uts"]);
   expect(config.linux.uidMappings).toEqual([{ containerID: 0, hostID: 0x2000_0000, size: 65_536 }]);
   expect(config.linux.gidMappings).toEqual(config.linux.uidMappings);
 });
 
-test("of an account's few ids a sandbox takes its root and the two accounts that something runs as", () => {
+test("a rootless sandbox maps only root and the two accounts that run processes", () => {
   const few = containerConfig(
     { memoryMb: 256, ids: { first: 7, few: true }, cgroupsPath: "/ci/a" },
     { rootfs: "/rootfs", seccomp, limits },
@@ -48,13 +48,13 @@ test("of an account's few ids a sandbox takes its root and the two accounts that
   expect(few.process.user).toEqual({ uid: 65_533, gid: 65_533 });
 });
 
-test("a kernel without user namespaces gets all others", () => {
+test("without user namespaces, all other namespaces are used", () => {
   const without = containerConfig({ memoryMb: 256, ids: null, cgroupsPath: "/ci/a" }, { rootfs: "/rootfs", seccomp, limits });
   expect(without.linux.namespaces).toHaveLength(6);
   expect(without.linux).not.toHaveProperty("uidMappings");
 });
 
-test("limits are the operator's and the execution's; swap is none", () => {
+test("limits come from the operator and the execution, and there is no swap", () => {
   const { resources } = config.linux;
   expect(resources.memory).toEqual({ limit: 256 * 2 ** 20, swap: 256 * 2 ** 20 });
   expect(resources.cpu.quota / resources.cpu.period).toBe(limits.cpuCores);
@@ -64,7 +64,7 @@ test("limits are the operator's and the execution's; swap is none", () => {
   expect(config.process.rlimits).toContainEqual({ type: "RLIMIT_CORE", soft: 0, hard: 0 });
 });
 
-test("with a kernel of its own the first process is the image's entry point, as its account, and no list of system calls is given", () => {
+test("with its own kernel, process 1 is the image's entry point under its account, without a seccomp profile", () => {
   const own = containerConfig(
     { memoryMb: 256, ids: { first: 1, few: false }, cgroupsPath: "/ci/a" },
     { rootfs: "/rootfs", seccomp, limits, ownKernel: true },

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { delegatedGroup, subordinateIds, userNamespaceLacks } from "../../../../src/sandbox/oci/rootless.ts";
 
-test("an account's ids are those of its first line, by name or number", () => {
+test("an account's ids come from its first line, found by name or number", () => {
   const text = "# a comment\nother:100000:65536\nci:200000:4096\nci:900000:65536\n1001:300000:128\n";
   expect(subordinateIds(text, "ci", 1000)).toBe(4096);
   expect(subordinateIds(text, "nameless", 1001)).toBe(128);
@@ -9,17 +9,17 @@ test("an account's ids are those of its first line, by name or number", () => {
   expect(subordinateIds("", "ci", 1000)).toBe(0);
 });
 
-test("the delegated group is the one that a process was started in, also after a keeper moved it one down", () => {
+test("the delegated group is the one that the process started in, even after a keeper moved it one level down", () => {
   expect(delegatedGroup("0::/system.slice/ci.service\n")).toBe("/system.slice/ci.service");
   expect(delegatedGroup("0::/system.slice/ci.service/service\n")).toBe("/system.slice/ci.service");
 });
 
-test("there is none where version 1 is mounted, alone or beside", () => {
+test("there is no delegated group where cgroup version 1 is mounted", () => {
   expect(delegatedGroup("5:memory:/ci\n0::/ci\n")).toBeNull();
   expect(delegatedGroup("5:memory:/ci\n")).toBeNull();
 });
 
-test("a kernel's settings may forbid user namespaces", () => {
+test("kernel settings that forbid user namespaces are reported", () => {
   const kernel = (settings: Record<string, string>) => (path: string) =>
     settings[path.split("/").at(-1) as string] ?? (path.endsWith("max_user_namespaces") ? "1000\n" : "");
   expect(userNamespaceLacks(kernel({}))).toEqual([]);

@@ -5,13 +5,13 @@ import { Arrivals } from "../../../../src/sandbox/pool/arrivals.ts";
 function arrivalsEvery(gapMs: number, startMs: number) {
   const arrivals = new Arrivals();
   for (let turn = 0; turn < 50; turn++) {
-    arrivals.arrived(turn * gapMs, false);
-    arrivals.started(startMs);
+    arrivals.recordArrival(turn * gapMs, false);
+    arrivals.recordStart(startMs);
   }
   return { arrivals, now: 49 * gapMs };
 }
 
-describe("the stock that arrivals call for", () => {
+describe("the stock needed for the arrival rate", () => {
   test.each([
     [10_000, 300, 1],
     [500, 300, 3],
@@ -22,13 +22,13 @@ describe("the stock that arrivals call for", () => {
     expect(arrivals.stockNeeded(now)).toBe(stock);
   });
 
-  test("falls again while nothing arrives", () => {
+  test("falls while nothing arrives", () => {
     const { arrivals, now } = arrivalsEvery(20, 300);
     expect(arrivals.stockNeeded(now + 3_000)).toBeLessThan(3);
     expect(arrivals.stockNeeded(now + 60_000)).toBe(0);
   });
 
-  test("is nothing before anything is known", () => {
+  test("is zero before the first arrival", () => {
     expect(new Arrivals().stockNeeded(0)).toBe(0);
   });
 });

@@ -4,7 +4,7 @@ import { EarliestTimer } from "../../../../src/sandbox/pool/earliest-timer.ts";
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-test("calls once, at the earliest of the moments asked for, and can be asked again", () => {
+test("fires once, at the earliest requested time, and can be set again", () => {
   const due = vi.fn();
   const timer = new EarliestTimer(due);
   timer.dueIn(500);
@@ -21,7 +21,7 @@ test("calls once, at the earliest of the moments asked for, and can be asked aga
   expect(due).toHaveBeenCalledTimes(2);
 });
 
-test("is silent once cleared, until it is asked again", () => {
+test("does not fire after clear, until it is set again", () => {
   const due = vi.fn();
   const timer = new EarliestTimer(due);
   timer.dueIn(10);

@@ -3,7 +3,7 @@ import { makeLog } from "../../../../src/observe/log.ts";
 import { type Metrics, makeMetrics } from "../../../../src/observe/metrics.ts";
 import type { BackgroundLease } from "../../../../src/sandbox/pool/background-slot.ts";
 import { Pool, type PoolOptions } from "../../../../src/sandbox/pool/pool.ts";
-import { FakeFactory, type FakeSandbox, OpeningFactory, type Script, wellBehaved } from "../../../support/fake-sandbox.ts";
+import { FakeFactory, type FakeSandbox, OpeningFactory, type Script, wellBehaved } from "../../../support/fakes/fake-sandbox.ts";
 
 const spec = { memoryMb: 512 };
 const never = new AbortController().signal;
@@ -28,14 +28,14 @@ function poolOf(factory: FakeFactory, changes: Partial<PoolOptions> = {}) {
   return { pool, metrics };
 }
 
-/** Waits for spare room and takes it. */
-const untilQuiet = (pool: Pool): Promise<BackgroundLease> =>
+/** Waits for spare capacity and leases it. */
+const untilSpare = (pool: Pool): Promise<BackgroundLease> =>
   vi.waitFor(() => {
     const spare = pool.spare(1);
     if (spare === null) throw new Error("nothing is spare");
     return spare;
   });
-const requeueLater = async (spare: BackgroundLease) => spare.discard((await spare.take(spec, false, never)).sandbox);
+const useAndDiscard = async (spare: BackgroundLease) => spare.discard((await spare.take(spec, false, never)).sandbox);
 const counts = async ({ poolTakes, poolSandboxes }: Metrics) => [(await poolTakes.get()).values, (await poolSandboxes.get()).values];
 const untilIdle = (pool: Pool, count: number) => vi.waitFor(() => expect(pool.idle).toBe(count));
 
@@ -44,7 +44,7 @@ afterEach(async () => {
 });
 
 describe("the warm pool", () => {
-  test("fills to its smaller size and hands out what stands ready", async () => {
+  test("fills to its minimum size and serves takes from stock", async () => {
     const factory = new FakeFactory(wellBehaved);
     const { pool } = poolOf(factory);
     pool.open();
@@ -55,7 +55,7 @@ describe("the warm pool", () => {
     await untilIdle(pool, 2);
   });
 
-  test("while others stand ready, replaces a taken sandbox a moment later, and later still where files go in; at once when none does", async () => {
+  test("refills after a short delay while stock is left, after a longer one when files are sent, at once when the stock is empty", async () => {
     vi.useFakeTimers();
     onTestFinished(() => void vi.useRealTimers());
     const { pool } = poolOf(new FakeFactory(wellBehaved), { sizeMin: 3, sizeMax: 3, capacity: 12 });
@@ -95,18 +95,18 @@ describe("the warm pool", () => {
     }
   });
 
-  test("has spare room only while its stock is full and no more is in use than leaves a core free", async () => {
+  test("has spare capacity only while its stock is full and a core is free", async () => {
     const factory = new FakeFactory(wellBehaved);
     const { pool, metrics } = poolOf(factory);
     expect(pool.spare(1)).toBeNull();
     pool.open();
-    await requeueLater(await untilQuiet(pool));
+    await useAndDiscard(await untilSpare(pool));
     const first = await pool.take(spec, false, never);
     const second = await pool.take(spec, false, never);
     await untilIdle(pool, 2);
     expect(pool.spare(1)).toBeNull();
     await Promise.all([pool.discard(first.sandbox), pool.discard(second.sandbox)]);
-    const spare = await untilQuiet(pool);
+    const spare = await untilSpare(pool);
     expect(pool.spare(1)).toBeNull();
     const before = await counts(metrics);
     const { sandbox } = await spare.take(spec, false, never);
@@ -114,21 +114,21 @@ describe("the warm pool", () => {
     expect(await counts(metrics)).toEqual(before);
     await spare.discard(sandbox);
     expect((sandbox as FakeSandbox).destroyed).toBe(1);
-    await untilQuiet(pool);
+    await untilSpare(pool);
   });
 
-  test("wants its spare room back when an execution would wait for a core or a sandbox", async () => {
+  test("reclaims spare capacity when an execution would wait for a core or a sandbox", async () => {
     const { pool } = poolOf(new FakeFactory(wellBehaved), { sizeMin: 1, sizeMax: 1 });
     pool.open();
-    const spare = await untilQuiet(pool);
+    const spare = await untilSpare(pool);
     const first = await pool.take(spec, false, never);
-    expect(spare.wanted.aborted).toBe(false);
+    expect(spare.reclaimed.aborted).toBe(false);
     const second = await pool.take(spec, false, never);
-    expect(spare.wanted.reason).toBe("shutdown");
+    expect(spare.reclaimed.reason).toBe("shutdown");
     await Promise.all([pool.discard(first.sandbox), pool.discard(second.sandbox)]);
   });
 
-  test("destroys a used sandbox after its answer while another stands ready, at once when none does", async () => {
+  test("destroys a used sandbox after the response while stock is left, at once when the stock is empty", async () => {
     const factory = new FakeFactory(wellBehaved);
     const { pool } = poolOf(factory);
     pool.open();
@@ -147,7 +147,7 @@ describe("the warm pool", () => {
     await Promise.all(gone);
   });
 
-  test("serves those who wait in their order, cold", async () => {
+  test("serves waiters first come, first served, with cold sandboxes", async () => {
     const factory = new FakeFactory(wellBehaved);
     const { pool } = poolOf(factory, { sizeMin: 0, sizeMax: 0, startsMax: 1 });
     pool.open();
@@ -164,7 +164,7 @@ describe("the warm pool", () => {
     expect(order).toEqual([1, 2, 3]);
   });
 
-  test("skips and counts sandboxes that died while they stood ready", async () => {
+  test("skips and counts sandboxes that died in stock", async () => {
     const factory = new FakeFactory(wellBehaved);
     const { pool, metrics } = poolOf(factory);
     pool.open();
@@ -176,7 +176,7 @@ describe("the warm pool", () => {
     await pool.discard(sandbox);
   });
 
-  test("asks an engine that failed again, and loses nobody who waits", async () => {
+  test("retries after an engine failure, and keeps its waiters", async () => {
     const factory = new FakeFactory(wellBehaved);
     factory.failures = 3;
     const { pool } = poolOf(factory, { sizeMin: 0, sizeMax: 0 });
@@ -186,7 +186,7 @@ describe("the warm pool", () => {
     await pool.discard(sandbox);
   });
 
-  test("lets go of who gives up waiting, and keeps the sandbox for the next", async () => {
+  test("forgets a waiter that gives up, and keeps its sandbox for the next", async () => {
     const factory = new FakeFactory(wellBehaved);
     const { pool } = poolOf(factory, { sizeMin: 0, sizeMax: 1, startsMax: 1 });
     pool.open();
@@ -221,7 +221,7 @@ describe("the warm pool", () => {
     await pool.discard(sandbox);
   });
 
-  test("counts a larger sandbox as several, so that all together fit into the memory", async () => {
+  test("counts a larger sandbox as several slots, so that all fit into the memory", async () => {
     const factory = new FakeFactory(wellBehaved);
     const { pool } = poolOf(factory, { capacity: 3, sizeMin: 2, sizeMax: 2 });
     const large = await pool.take({ memoryMb: 1024 }, false, never);
@@ -235,7 +235,7 @@ describe("the warm pool", () => {
     await untilIdle(pool, 2);
   });
 
-  test("leaves nothing behind when it closes, also not what is still starting", async () => {
+  test("leaves nothing behind when it closes, including sandboxes that are still starting", async () => {
     const factory = new FakeFactory(wellBehaved);
     const { pool } = poolOf(factory);
     factory.hold();
@@ -251,7 +251,7 @@ describe("the warm pool", () => {
 describe("preloading", () => {
   const preloaded = (sandbox: FakeSandbox) => sandbox.received.filter((frame) => frame.kind === "preload").length;
 
-  test("goes on while nothing runs, step after step", async () => {
+  test("continues module by module while nothing runs", async () => {
     const factory = new FakeFactory(wellBehaved);
     const { pool } = poolOf(factory, { sizeMin: 1, sizeMax: 1 });
     pool.open();
@@ -268,7 +268,7 @@ describe("preloading", () => {
     await pool.discard(sandbox);
   });
 
-  test("prefers the preloaded for code that imports, the plain for code that does not", async () => {
+  test("gives preloaded sandboxes to code with heavy imports, plain ones to other code", async () => {
     const factory = new FakeFactory(wellBehaved);
     const { pool } = poolOf(factory, { sizeMin: 2, sizeMax: 2 });
     pool.open();
@@ -282,7 +282,7 @@ describe("preloading", () => {
     await pool.discard(heavy.sandbox);
   });
 
-  test("that hangs costs the sandbox within its bound, and holds up nobody longer than they wish to wait", async () => {
+  test("that hangs destroys the sandbox within the bound, and a waiter can give up earlier", async () => {
     const hangs: Script = (frame) => {
       if (frame.kind !== "preload") throw new Error("only preloads are sent here");
     };
@@ -300,7 +300,7 @@ describe("preloading", () => {
     await pool.discard(sandbox);
   });
 
-  test("that outlasts who took its sandbox leaves that to whoever waits", async () => {
+  test("that outlasts its taker leaves the sandbox to the next waiter", async () => {
     let answer = () => {};
     const factory = new FakeFactory((frame, sandbox) => {
       if (frame.kind === "preload") answer = () => sandbox.says("preloaded", { module: "numpy", ok: true });
@@ -319,7 +319,7 @@ describe("preloading", () => {
     await pool.discard(sandbox);
   });
 
-  test("that is answered with nonsense costs the sandbox, not the pool", async () => {
+  test("that gets a wrong answer destroys the sandbox, not the pool", async () => {
     let spoilt = 0;
     const factory = new FakeFactory((frame, sandbox) => {
       if (frame.kind === "preload" && spoilt++ === 0) sandbox.says("done", {});
@@ -338,7 +338,7 @@ describe("preloading", () => {
 describe("opening for plain code", () => {
   const openedIn = ({ opened }: OpeningFactory) => opened.map(({ id, wantsPreloaded }) => (wantsPreloaded ? `${id} preloaded` : id));
 
-  test("is done to one of the stock while nothing runs, and plain code gets that one", async () => {
+  test("opens one sandbox of the stock while nothing runs, and plain code gets it", async () => {
     const factory = new OpeningFactory(wellBehaved);
     const { pool } = poolOf(factory);
     pool.open();
@@ -352,7 +352,7 @@ describe("opening for plain code", () => {
     await vi.waitFor(() => expect(factory.opened).toHaveLength(2));
   });
 
-  test("leaves the others to code that imports, which is never given that one", async () => {
+  test("leaves the other sandboxes to heavy code, which never gets the opened one", async () => {
     const factory = new OpeningFactory(wellBehaved);
     const { pool } = poolOf(factory, { sizeMax: 2 });
     pool.open();
@@ -363,7 +363,7 @@ describe("opening for plain code", () => {
     for (const { sandbox } of taken) await pool.discard(sandbox);
   });
 
-  test("gives its room to code that imports where there is no other", async () => {
+  test("is undone when heavy code needs the capacity", async () => {
     const factory = new OpeningFactory(wellBehaved);
     const { pool } = poolOf(factory, { sizeMax: 2, capacity: 2 });
     pool.open();
@@ -375,7 +375,7 @@ describe("opening for plain code", () => {
     for (const { sandbox } of [first, second]) await pool.discard(sandbox);
   });
 
-  test("gives its room also to code that came before the room was short", async () => {
+  test("is undone for heavy code that already waits when the capacity runs out", async () => {
     const factory = new OpeningFactory(wellBehaved);
     const { pool } = poolOf(factory, { sizeMax: 2, capacity: 4, startsMax: 1 });
     pool.open();
@@ -385,7 +385,7 @@ describe("opening for plain code", () => {
     for (const { sandbox } of taken) await pool.discard(sandbox);
   });
 
-  test("is undone, and not done again, where all code imports", async () => {
+  test("is undone and not repeated when all code has heavy imports", async () => {
     const factory = new OpeningFactory(wellBehaved);
     const { pool } = poolOf(factory, { sizeMax: 2 });
     pool.open();
@@ -397,7 +397,7 @@ describe("opening for plain code", () => {
     expect(factory.opened).toHaveLength(1);
   });
 
-  test("is not done to the only one there is", async () => {
+  test("never opens the only sandbox", async () => {
     const factory = new OpeningFactory(wellBehaved);
     const { pool } = poolOf(factory, { sizeMin: 1, sizeMax: 1 });
     pool.open();

@@ -24,15 +24,15 @@ const done = (changes: Partial<DoneFacts>) => {
   return [status, cause];
 };
 
-describe("the runner's word", () => {
+describe("a run that the runner reported as done", () => {
   test.each<[string, Partial<DoneFacts>, [string, string | null]]>([
-    ["code that ended well", {}, ["completed", null]],
+    ["code that completed", {}, ["completed", null]],
     ["an exception", { end: "exception", exitCode: 1 }, ["failed", "exception"]],
     ["an exit code", { end: "exit", exitCode: 3 }, ["failed", "exit"]],
     ["a signal", { end: "signal", signal: "SIGSEGV", exitCode: null }, ["failed", "signal"]],
     ["SIGKILL alone is no memory cause", { end: "signal", signal: "SIGKILL" }, ["failed", "signal"]],
-    ["SIGKILL with a counted kill is", { end: "signal", signal: "SIGKILL", oomKills: 1 }, ["incomplete", "memory"]],
-    ["a child killed for memory, code ended well", { oomKills: 1 }, ["incomplete", "memory"]],
+    ["SIGKILL with a counted OOM kill is", { end: "signal", signal: "SIGKILL", oomKills: 1 }, ["incomplete", "memory"]],
+    ["a child killed for memory, code completed", { oomKills: 1 }, ["incomplete", "memory"]],
     ["a child killed for memory, code raised", { end: "exception", exitCode: 1, oomKills: 1 }, ["incomplete", "memory"]],
     ["a full folder", { end: "exception", errno: 28 }, ["incomplete", "disk"]],
     ["a file over the size limit", { end: "signal", signal: "SIGXFSZ" }, ["incomplete", "disk"]],
@@ -40,7 +40,7 @@ describe("the runner's word", () => {
     ["a full folder that did not matter", { fullFolder: "/tmp" }, ["completed", null]],
     ["no more threads", { end: "exception", processesRefused: 2 }, ["incomplete", "processes"]],
     ["fork refused", { end: "exception", processesRefused: 1, errno: 11 }, ["incomplete", "processes"]],
-    ["fork refused, but it fell over a missing file", { end: "exception", processesRefused: 1, errno: 2 }, ["failed", "exception"]],
+    ["fork refused, but a missing file ended the code", { end: "exception", processesRefused: 1, errno: 2 }, ["failed", "exception"]],
     ["fork refused and survived", { processesRefused: 1 }, ["completed", null]],
     ["the time limit", { end: "timeout" }, ["incomplete", "timeout"]],
     ["the time limit after a child was killed for memory", { end: "timeout", oomKills: 1 }, ["incomplete", "timeout"]],
@@ -62,7 +62,7 @@ describe("the runner's word", () => {
     });
   });
 
-  test("carries the kernel's evidence and the bound that was reached", () => {
+  test("has the kernel's evidence and the limit that was reached", () => {
     expect(
       classify(
         { kind: "done", facts: facts({ end: "signal", signal: "SIGKILL", exitCode: null, oomKills: 2, memoryPeakBytes: 7 }) },
@@ -77,10 +77,10 @@ describe("the runner's word", () => {
   });
 });
 
-describe("an end without the runner's word", () => {
+describe("a run without a report of the runner", () => {
   test.each([
     [
-      "the engine saw a kill for memory",
+      "the engine reported an OOM kill",
       { kind: "sandbox_ended", end: { exitCode: 137, oomKilled: true } },
       "incomplete",
       "memory",
@@ -93,12 +93,12 @@ describe("an end without the runner's word", () => {
       "sandbox_lost",
       "ran_partly",
     ],
-    ["bytes that were no frames", { kind: "malformed" }, "errored", "sandbox_lost", "ran_partly"],
-    ["the worker's own clock", { kind: "deadline" }, "incomplete", "timeout", "ran_partly"],
+    ["malformed frames", { kind: "malformed" }, "errored", "sandbox_lost", "ran_partly"],
+    ["the worker's own deadline", { kind: "deadline" }, "incomplete", "timeout", "ran_partly"],
     ["the worker's own count of output", { kind: "output" }, "incomplete", "output", "ran_partly"],
-    ["a cancel", { kind: "stopped", reason: "cancelled" }, "cancelled", "cancelled", "ran_partly"],
+    ["a cancellation", { kind: "stopped", reason: "cancelled" }, "cancelled", "cancelled", "ran_partly"],
     ["a lost lock", { kind: "stopped", reason: "lock_lost" }, "errored", "worker_lost", "ran_partly"],
-    ["no sandbox to be had", { kind: "no_sandbox" }, "errored", "sandbox_lost", "never_started"],
+    ["no sandbox available", { kind: "no_sandbox" }, "errored", "sandbox_lost", "never_started"],
     ["an input file that is gone", { kind: "input_lost" }, "errored", null, "never_started"],
   ] as const)("%s", (_, first, status, cause, outcome) => {
     expect(classify(first, bounds)).toMatchObject({ status, cause, outcome });

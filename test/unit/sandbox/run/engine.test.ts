@@ -9,7 +9,7 @@ import { makeMetrics } from "../../../../src/observe/metrics.ts";
 import { Pool } from "../../../../src/sandbox/pool/pool.ts";
 import { makeEngine } from "../../../../src/sandbox/run/engine.ts";
 import { WireError } from "../../../../src/sandbox/wire/frames.ts";
-import { doneHead, FakeFactory, type FakeSandbox, OpeningFactory, type Script } from "../../../support/fake-sandbox.ts";
+import { doneHead, FakeFactory, type FakeSandbox, OpeningFactory, type Script } from "../../../support/fakes/fake-sandbox.ts";
 
 const limits = makeLimits({
   sandboxStartTimeoutMsMax: 500,
@@ -82,7 +82,7 @@ function portsThatKeep() {
   return { ports, emitted, files };
 }
 
-/** Says all that, then is done, once the code arrives. */
+/** Runs these steps once the code arrives. */
 const answers =
   (...say: Array<(sandbox: FakeSandbox) => void>): Script =>
   (frame, sandbox) => {
@@ -105,7 +105,7 @@ async function run(script: Script, changes: Partial<RunInput> = {}, stop = new A
 }
 
 describe("a run", () => {
-  test("joins neighbouring text, keeps the order, drops one trailing newline", async () => {
+  test("joins adjacent text, keeps the order, drops one trailing newline", async () => {
     const { end, emitted } = await run(answers(out("a"), out("b\n"), out("warn\n\n", "stderr"), out("c"), ends()));
     expect(end.outputs).toEqual([
       { type: "text", stream: "stdout", text: "ab" },
@@ -121,13 +121,13 @@ describe("a run", () => {
     expect((factory.made[0] as FakeSandbox).received.map((frame) => frame.kind)).toEqual(["file", "chunk", "file_end", "stdin", "run"]);
   });
 
-  test("names the engine of its sandbox, and none where it had none", async () => {
+  test("names the engine of its sandbox, and no engine without a sandbox", async () => {
     expect((await run(answers(ends()))).end.usage.engine).toBe("docker");
     const stopped = AbortSignal.abort("cancelled");
     expect((await run(answers(ends()), {}, stopped)).end.usage.engine).toBeNull();
   });
 
-  test("destroys its sandbox whatever happens", async () => {
+  test("destroys its sandbox after every end", async () => {
     for (const script of [answers(ends()), answers((s) => s.die()), answers((s) => s.babble())]) {
       const { factory } = await run(script);
       expect((factory.made[0] as FakeSandbox).destroyed).toBeGreaterThanOrEqual(1);
@@ -139,7 +139,7 @@ describe("a run", () => {
     expect(end).toMatchObject({ status: "incomplete", cause: "memory", outcome: "ran_partly", outputs: [{ text: "partial" }] });
   });
 
-  test("kills a sandbox whose runner does not keep the time", async () => {
+  test("kills a sandbox whose runner does not enforce the time limit", async () => {
     const { end } = await run(answers(out("partial")), { timeoutMs: 50 });
     expect(end).toMatchObject({
       status: "incomplete",
@@ -149,13 +149,13 @@ describe("a run", () => {
     });
   });
 
-  test("does not make the code pay for a worker that was held up itself: what the runner said in time counts", async () => {
+  test("accepts a result that arrived in time while the worker's event loop was blocked", async () => {
     const said = promisify(stat);
     const { end } = await run(
       (frame, sandbox) => {
         if (frame.kind !== "run") return;
         setImmediate(() => {
-          // Comes as what sockets hold does, after the timers; and is there long before the deadline.
+          // Like data in a socket: read after the timers, but received long before the deadline.
           void said(".").then(() => sandbox.says("done", doneHead()));
           Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2 * (50 + limits.runKillGraceMs));
         });
@@ -185,9 +185,9 @@ describe("a run", () => {
   });
 
   test.each([
-    ["a name that climbs out", [{ name: "../x", change: "created" }], /relative path/],
-    ["a cut file", [{ name: "x", change: "created" }, false], /changed or could not be read/],
-  ] as const)("leaves out %s and says so", async (_, [head, complete = true], reason) => {
+    ["a name with a parent folder", [{ name: "../x", change: "created" }], /relative path/],
+    ["an incomplete file", [{ name: "x", change: "created" }, false], /changed or could not be read/],
+  ] as const)("skips %s and reports it", async (_, [head, complete = true], reason) => {
     const { end, files } = await run(
       answers(
         (s) => s.says("file", head as never),
@@ -202,7 +202,7 @@ describe("a run", () => {
     expect(end.status).toBe("completed");
   });
 
-  test("says which files could not be stored", async () => {
+  test("reports files that could not be stored", async () => {
     const { engine } = engineWith(
       answers(
         (s) => s.says("file", { name: "a", change: "created" }),
@@ -224,31 +224,31 @@ describe("a run", () => {
     ["displays with bad types", { type: "table", columns: 7 }],
     ["displays that claim a file id", { type: "image", file_id: "file_x" }],
     ["displays of an unknown type", { type: "script" }],
-  ])("drops %s and says so", async (_, head) => {
+  ])("drops %s and reports it", async (_, head) => {
     const { end } = await run(answers((s) => s.says("display", head), ends()));
     expect(end.outputs).toEqual([]);
     expect(end.truncated.outputs).toBe(true);
   });
 
-  test("counts output again, whatever the runner lets through", async () => {
+  test("counts output itself, even if the runner lets too much through", async () => {
     const megabyte = Buffer.alloc(1024 * 1024, "x");
     const { end } = await run(answers(...Array.from({ length: 70 }, () => out(megabyte))));
     expect(end).toMatchObject({ status: "incomplete", cause: "output", truncated: { stdout: true } });
     expect((end.outputs[0] as { text: string }).text).toHaveLength(limits.stdoutKeptBytesMax);
   });
 
-  test("drops a character that the bound cut, without calling the text invalid", async () => {
+  test("drops a character that the bound cut, without marking the text invalid", async () => {
     const { end } = await run(answers(out(Buffer.concat([Buffer.alloc(limits.stdoutKeptBytesMax - 1, "x"), Buffer.from("é")])), ends()));
     expect(end.outputs[0]).toEqual({ type: "text", stream: "stdout", text: "x".repeat(limits.stdoutKeptBytesMax - 1) });
     expect(end.truncated.stdout).toBe(true);
   });
 
-  test("ends as lost, without a guess, on bytes that are no frames", async () => {
+  test("ends as sandbox_lost, without a guessed cause, on malformed frames", async () => {
     const { end } = await run(answers(out("before"), (s) => s.babble()));
     expect(end).toMatchObject({ status: "errored", cause: "sandbox_lost", outputs: [{ text: "before" }] });
   });
 
-  test("says that it never started when there is no sandbox", async () => {
+  test("never started when there is no sandbox", async () => {
     const factory = new FakeFactory(answers(ends()));
     factory.failures = 1_000;
     const { engine } = engineWith(answers(ends()), factory);
@@ -264,8 +264,8 @@ describe("a run", () => {
       }) satisfies Script,
       "bytes",
     ],
-    ["a store that never gives a byte", answers(ends()), "nothing"],
-  ])("gives up on %s, within the bound", async (_, script: Script, kind) => {
+    ["a store that never sends a byte", answers(ends()), "nothing"],
+  ])("gives up on %s within the bound", async (_, script: Script, kind) => {
     const { engine, factory } = engineWith(script);
     const never = { [Symbol.asyncIterator]: () => ({ next: () => new Promise<IteratorResult<Uint8Array>>(() => undefined) }) };
     const ports = portsThatKeep().ports;
@@ -278,7 +278,7 @@ describe("a run", () => {
     expect((factory.made[0] as FakeSandbox).destroyed).toBeGreaterThanOrEqual(1);
   });
 
-  test("opens an input file only when its turn has come, so that a lost sandbox leaves no failure behind", async () => {
+  test("opens an input file only when it is next, so that a lost sandbox leaves no unhandled rejection", async () => {
     let opened = 0;
     const factory = new FakeFactory((frame, sandbox) => {
       if (frame.kind === "file") {
@@ -299,7 +299,7 @@ describe("a run", () => {
     expect(opened).toBe(0);
   });
 
-  test("does not let announced files hold the sandbox for ever", async () => {
+  test("does not let endless file frames hold the sandbox forever", async () => {
     const endless = (sandbox: FakeSandbox) => {
       const announce = setInterval(() => {
         if (sandbox.destroyed > 0) clearInterval(announce);
@@ -313,7 +313,7 @@ describe("a run", () => {
     expect(end).toMatchObject({ status: "incomplete", cause: "timeout" });
   });
 
-  test("says that it never started when an input file is gone", async () => {
+  test("never started when an input file is gone", async () => {
     const { engine } = engineWith(answers(ends()));
     const ports = { ...portsThatKeep().ports, openFile: () => Promise.reject(new Error("gone")) };
     const end = await engine.run(input({ files: [{ name: "a", file_id: "file_1" }] }), ports, new AbortController().signal);
@@ -322,7 +322,7 @@ describe("a run", () => {
 });
 
 describe("a stopped run", () => {
-  test("is interrupted when cancelled, hands over what there is, and is gone before it answers", async () => {
+  test("is interrupted when cancelled, keeps its outputs, and its sandbox is gone before the result", async () => {
     const stop = new AbortController();
     const { end, factory } = await run(
       (frame, sandbox) => {
@@ -351,12 +351,12 @@ describe("a stopped run", () => {
     expect(end).toMatchObject({ status: "cancelled" });
   });
 
-  test("before it began never started", async () => {
+  test("never started when it is stopped before it began", async () => {
     const { end } = await run(answers(ends()), {}, AbortSignal.abort("cancelled"));
     expect(end).toMatchObject({ status: "cancelled", outcome: "never_started" });
   });
 
-  test("whose lock was lost dies at once", async () => {
+  test("is killed immediately when its lock is lost", async () => {
     const stop = new AbortController();
     const { end, factory } = await run(
       (frame) => {
@@ -370,7 +370,7 @@ describe("a stopped run", () => {
   });
 });
 
-describe("a head start", () => {
+describe("preparing a run", () => {
   const script: Script = (frame, sandbox) => {
     if (frame.kind === "run") ends()(sandbox);
   };
@@ -383,7 +383,7 @@ describe("a head start", () => {
     return { ...made, factory, opened: factory.opened };
   };
 
-  test("opens a sandbox that stands ready, once, and the run takes it", async () => {
+  test("opens a sandbox from stock once, and the run takes it", async () => {
     const { engine, opened, factory } = await stocked();
     engine.prepare?.("ci_1", { memoryMb: 512, preloaded: true });
     engine.prepare?.("ci_1", { memoryMb: 512, preloaded: true });
@@ -395,7 +395,7 @@ describe("a head start", () => {
     expect(opened).toHaveLength(1);
   });
 
-  test("that nobody takes is given up", async () => {
+  test("is undone when the run is forgotten", async () => {
     const { engine, factory } = await stocked();
     engine.prepare?.("ci_1", { memoryMb: 512, preloaded: false });
     engine.forget?.("ci_1");
@@ -405,7 +405,7 @@ describe("a head start", () => {
     expect(codeSentTo(factory)).toEqual(["sandbox-2"]);
   });
 
-  test("is not given with an empty stock, nor for another size", async () => {
+  test("does nothing with an empty stock, or for another size", async () => {
     const { engine, opened } = await stocked();
     engine.prepare?.("ci_1", { memoryMb: 256, preloaded: false });
     engine.prepare?.("ci_2", { memoryMb: 512, preloaded: false });
@@ -414,7 +414,7 @@ describe("a head start", () => {
     engine.forget?.("ci_2");
   });
 
-  test("or none: each run opens its sandbox for what its code imports", async () => {
+  test("is optional: each run opens its sandbox according to its imports", async () => {
     const { engine, opened } = await stocked();
     await engine.run(input({ code: "import pandas" }), portsThatKeep().ports, new AbortController().signal);
     expect(opened).toEqual([{ id: "sandbox-1", wantsPreloaded: true }]);

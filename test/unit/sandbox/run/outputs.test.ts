@@ -17,7 +17,7 @@ function frame(kind: "display" | "error", head: Record<string, unknown>): OutFra
 }
 
 describe("text", () => {
-  test("by turns of both streams keeps its order up to the bound, and all of its characters beyond", async () => {
+  test("that alternates between both streams keeps its order up to the bound, and all characters above it", async () => {
     const outputs = new RunOutputs(ports, limits);
     for (let turn = 0; turn < 1000; turn++) {
       await outputs.text("stdout", Buffer.from("o"));
@@ -31,7 +31,7 @@ describe("text", () => {
     expect(all("stderr")).toBe("e".repeat(1000));
   });
 
-  test("of a stream that begins past the bound has a place of its own", async () => {
+  test("of a stream that begins above the bound gets its own output", async () => {
     const outputs = new RunOutputs(ports, limits);
     for (let turn = 0; turn < 10; turn++) {
       await outputs.text("stdout", Buffer.from("o"));
@@ -47,7 +47,7 @@ describe("text", () => {
 describe("displays", () => {
   const table = { type: "table", columns: [], row_count: 0, truncated: false, role: "result" };
 
-  test("with more values than one may have, or all together, are left out", async () => {
+  test("with too many values, in one or in all, are omitted", async () => {
     const outputs = new RunOutputs(ports, limits);
     const shown = frame("display", { type: "json", role: "display", data: 1 });
     await outputs.display({ ...shown, values: limits.displayValuesMax });
@@ -59,7 +59,7 @@ describe("displays", () => {
     expect(outputs.list()).toHaveLength(1 + left);
   });
 
-  test("nested deeper than a recursive writer survives are left out", async () => {
+  test("nested too deeply for a recursive JSON writer are omitted", async () => {
     const outputs = new RunOutputs(ports, limits);
     const show = async (depth: number) => {
       const head = Buffer.from(`{"type":"json","role":"display","data":${"[".repeat(depth)}1${"]".repeat(depth)}}`);
@@ -76,7 +76,7 @@ describe("displays", () => {
     expect(outputs.truncated.outputs).toBe(true);
   });
 
-  test("that the runner left out, or that held too much to be read, are said to be missing", async () => {
+  test("that the runner omitted, or that were too large to parse, are reported as truncated", async () => {
     const outputs = new RunOutputs(ports, limits);
     await outputs.display(frame("display", {}));
     expect(outputs).toMatchObject({ truncated: { outputs: true } });
@@ -87,13 +87,13 @@ describe("displays", () => {
     ["cells", { ...table, rows: [Array(limits.displayValuesMax).fill({})] }],
     ["rows", { ...table, rows: Array(limits.displayValuesMax).fill(0) }],
     ["columns", { ...table, columns: Array(limits.displayValuesMax).fill(0), rows: [] }],
-  ])("with nothing but wrong %s are left out at the first", async (_, head) => {
+  ])("with only invalid %s are rejected at the first", async (_, head) => {
     const outputs = new RunOutputs(ports, limits);
     await outputs.display({ kind: "display", head, body: Buffer.alloc(0), bytes: 1_000_000, values: limits.displayValuesMax });
     expect(outputs).toMatchObject({ truncated: { outputs: true } });
   });
 
-  test("with a member that their type does not have, or too many other forms, are left out", async () => {
+  test("with an unknown member, or too many other forms, are omitted", async () => {
     const outputs = new RunOutputs(ports, limits);
     const column = { name: "a", dtype: "int64" };
     const whole = { ...table, columns: [column], rows: [[1, "b", null, true]], data: { "text/plain": "a" } };
@@ -105,7 +105,7 @@ describe("displays", () => {
     expect(outputs.list()).toEqual([whole]);
   });
 
-  test("are not read once there are as many as a run may have", async () => {
+  test("are not parsed once a run has its maximum", async () => {
     const outputs = new RunOutputs(ports, { ...limits, outputsCountMax: 0 });
     const unread: OutFrame = {
       ...frame("display", {}),
@@ -119,7 +119,7 @@ describe("displays", () => {
 });
 
 describe("errors", () => {
-  test("of more lines than a traceback has, or more bytes than an output may have, are left out", async () => {
+  test("with too many traceback lines or too many bytes are omitted", async () => {
     const outputs = new RunOutputs(ports, limits);
     const raised = { name: "E", value: "v", traceback: [], line: null };
     await outputs.error({ ...frame("error", raised), values: limits.tracebackLinesMax + 33 });
@@ -128,7 +128,7 @@ describe("errors", () => {
     expect(outputs.truncated.outputs).toBe(true);
   });
 
-  test("are kept only as far as a run can have any", async () => {
+  test("are kept up to the maximum of a run", async () => {
     const outputs = new RunOutputs(ports, limits);
     for (let count = 0; count < 100; count++) {
       await outputs.error(frame("error", { name: "E", value: String(count), traceback: [], line: null, errno: count }));

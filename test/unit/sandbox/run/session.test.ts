@@ -6,7 +6,7 @@ import { makeLog } from "../../../../src/observe/log.ts";
 import { makeMetrics } from "../../../../src/observe/metrics.ts";
 import { Pool } from "../../../../src/sandbox/pool/pool.ts";
 import { makeEngine } from "../../../../src/sandbox/run/engine.ts";
-import { doneHead, FakeFactory, type FakeSandbox, type Script } from "../../../support/fake-sandbox.ts";
+import { doneHead, FakeFactory, type FakeSandbox, type Script } from "../../../support/fakes/fake-sandbox.ts";
 
 const limits = makeLimits({ inputTimeoutMsMax: 300, runKillGraceMs: 100, runTimeoutMsMax: 1_000 });
 const pools: Pool[] = [];
@@ -48,7 +48,7 @@ async function open(script: Script, memoryMb = 512) {
 const kinds = (sandbox: FakeSandbox) => sandbox.received.map((frame) => frame.kind);
 
 describe("a session", () => {
-  test("keeps its sandbox from cell to cell, and tells the runner that it is one", async () => {
+  test("keeps its sandbox from cell to cell, and runs its cells as a session", async () => {
     const { session, sandbox } = await open(wellBehaved, 256);
     for (const code of ["1", "2"])
       expect(await session.run(input({ code }), ports, never)).toMatchObject({ status: "completed", evidence: {} });
@@ -58,7 +58,7 @@ describe("a session", () => {
     expect([sandbox.destroyed, session.ended.aborted]).toEqual([1, true]);
   });
 
-  test("is told of files that are gone, and believes no list without bound", async () => {
+  test("reports removed files, and rejects an unbounded list of them", async () => {
     const { session } = await open((frame, sandbox) => frame.kind === "run" && sandbox.says("done", alive({ removed_files: ["a"] })));
     expect((await session.run(input(), ports, never)).removedFiles).toEqual(["a"]);
     const many = Array.from({ length: 20_000 }, () => "x");
@@ -66,7 +66,7 @@ describe("a session", () => {
     expect(await hostile.session.run(input(), ports, never)).toMatchObject({ cause: "sandbox_lost", evidence: { session_alive: false } });
   });
 
-  test("says after every end but a good one whether it lives", async () => {
+  test("reports session_alive after every end except a completed one", async () => {
     for (const lives of [true, false]) {
       const { session, sandbox } = await open(
         (frame, one) => frame.kind === "run" && one.says("done", doneHead({ end: "timeout", session_alive: lives })),
@@ -77,22 +77,22 @@ describe("a session", () => {
     }
   });
 
-  test("that ended well but is dead says so too", async () => {
+  test("reports session_alive after a completed cell too when it is dead", async () => {
     const { session } = await open((frame, sandbox) => frame.kind === "run" && sandbox.says("done", doneHead()));
     expect(await session.run(input(), ports, never)).toMatchObject({ status: "completed", evidence: { session_alive: false } });
   });
 
   test.each<[string, Script, string]>([
-    ["a runner that says nothing", () => undefined, "timeout"],
+    ["a silent runner", () => undefined, "timeout"],
     ["a sandbox that ends", (frame, sandbox) => frame.kind === "run" && sandbox.die(), "sandbox_lost"],
-    ["bytes that are no frames", (frame, sandbox) => frame.kind === "run" && sandbox.babble(), "sandbox_lost"],
+    ["malformed frames", (frame, sandbox) => frame.kind === "run" && sandbox.babble(), "sandbox_lost"],
   ])("does not survive %s", async (_what, script, cause) => {
     const { session, sandbox } = await open(script);
     expect(await session.run(input(), ports, never)).toMatchObject({ cause, evidence: { session_alive: false } });
     expect(sandbox.destroyed).toBeGreaterThan(0);
   });
 
-  test("survives a cancel whose code yields, and one that comes before the code was sent", async () => {
+  test("survives a cancellation when the code yields, or when the code was not sent yet", async () => {
     const { session, sandbox } = await open((frame, one) => {
       if (frame.kind === "interrupt") one.says("done", alive({ end: "interrupted" }));
     });
@@ -106,7 +106,7 @@ describe("a session", () => {
     expect([kinds(sandbox), sandbox.destroyed]).toEqual([["run", "interrupt"], 0]);
   });
 
-  test("does not survive a cancel whose code does not yield, nor a shutdown", async () => {
+  test("does not survive a shutdown, or a cancellation when the code does not yield", async () => {
     for (const reason of ["cancelled", "shutdown"]) {
       const { session, sandbox } = await open(() => undefined);
       const stop = new AbortController();
@@ -118,7 +118,7 @@ describe("a session", () => {
     }
   });
 
-  test("goes on after a file that was gone half way, whose runner is told not to keep it", async () => {
+  test("continues after an input file failed half way, and the runner discards that file", async () => {
     const { session, sandbox } = await open(wellBehaved);
     await expect(session.putFile("a", "file_gone", ports)).rejects.toThrow("input file");
     await session.putFile("b", "file_1", ports);
@@ -133,7 +133,7 @@ describe("a session", () => {
     expect(lost).toMatchObject({ status: "errored", outcome: "never_started", evidence: { session_alive: true } });
   });
 
-  test("keeps nothing of the files that were put into it", async () => {
+  test("leaks no listener per file", async () => {
     const { session, sandbox } = await open(wellBehaved);
     await session.putFile("a", "file_1", ports);
     const before = getEventListeners(sandbox.lost, "abort").length;
@@ -141,18 +141,18 @@ describe("a session", () => {
     expect(getEventListeners(sandbox.lost, "abort")).toHaveLength(before);
   });
 
-  test("goes on after a file that the store does not give in time", async () => {
+  test("continues after a file that the store did not deliver in time", async () => {
     const { session, sandbox } = await open(wellBehaved);
-    await expect(session.putFile("a", "file_never", ports)).rejects.toThrow("did not come in time");
+    await expect(session.putFile("a", "file_never", ports)).rejects.toThrow("did not arrive in time");
     expect(sandbox.received.at(-1)).toMatchObject({ kind: "file_end", head: { complete: false } });
     await session.putFile("b", "file_1", ports);
     expect([session.ended.aborted, sandbox.destroyed]).toEqual([false, 0]);
   });
 
   test.each([
-    ["takes no file", "chunk", "file_1"],
-    ["does not hear of a file's removal", "remove", ""],
-  ])("that %s ends within the bound", async (_, stalls, id) => {
+    ["accepts no file", "chunk", "file_1"],
+    ["accepts no removal of a file", "remove", ""],
+  ])("whose sandbox %s ends within the bound", async (_, stalls, id) => {
     const { session, sandbox } = await open((frame) => (frame.kind === stalls ? new Promise(() => undefined) : undefined));
     const change = id === "" ? session.removeFile("a") : session.putFile("a", id, ports);
     await expect(change).rejects.toThrow("sandbox's stream ended");

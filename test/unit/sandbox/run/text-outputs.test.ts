@@ -12,7 +12,7 @@ function decode(bytes: Buffer, size: number) {
 }
 
 describe("text of a stream", () => {
-  test("survives any cut through its characters", () => {
+  test("is the same however its characters are split", () => {
     fc.assert(
       fc.property(
         fc.string({ unit: "binary" }).filter((s) => s.isWellFormed()),
@@ -29,7 +29,7 @@ describe("text of a stream", () => {
     ["a sequence cut by the end", [0x61, 0xe2, 0x82], "a\ufffd"],
     ["an encoded surrogate", [0xed, 0xa0, 0x80], "\ufffd\ufffd\ufffd"],
     ["bytes that never occur", [0xff, 0xfe], "\ufffd\ufffd"],
-  ])("with %s is replaced there, and says so", (_, bytes, text) => {
+  ])("replaces %s with U+FFFD and marks the text invalid", (_, bytes, text) => {
     expect(decode(Buffer.from(bytes), bytes.length)).toEqual({ text, invalid: true });
   });
 

@@ -17,7 +17,7 @@ const vectors = JSON.parse(readFileSync(new URL("../../../fixtures/frames.json",
 const bounds = { headBytesMax: 1024 * 1024, bodyBytesMax: 1024 * 1024, headJson: { valuesMax: 1_000, depthMax: 100 } };
 const parser = () => new FrameParser(bounds);
 
-/** What the runner would write, made here independently of the encoder under test. */
+/** A frame as the runner writes it, encoded independently of the encoder under test. */
 function outBytes(kind: keyof typeof outKinds, head: object | null, body: Uint8Array): Buffer {
   const headBytes = Buffer.from(head === null ? "" : JSON.stringify(head));
   const header = Buffer.alloc(9);
@@ -27,7 +27,7 @@ function outBytes(kind: keyof typeof outKinds, head: object | null, body: Uint8A
   return Buffer.concat([header, headBytes, body]);
 }
 
-/** Of a frame that has nothing but a head of one byte a character. */
+/** Header of a frame with only a head of one-byte characters. */
 function headerOf(head: string): Buffer {
   const header = Buffer.alloc(9);
   header.writeUInt8(outKinds.done, 0);
@@ -41,7 +41,7 @@ function chunkHeader(bodyBytes: number): Buffer {
   return header;
 }
 
-/** What frames say. A chunk may come in pieces, so neighbours of that kind are joined. */
+/** The content of frames. A chunk may be split, so adjacent chunks are joined. */
 function meanings(frames: ReadonlyArray<{ kind: string; head: object; body: Uint8Array }>) {
   const joined: Array<{ kind: string; head: object; body: number[] }> = [];
   for (const { kind, head, body } of frames) {
@@ -57,7 +57,7 @@ describe("the shared vectors", () => {
     const body = Buffer.from(vector.body_hex, "hex");
     const bytes = Buffer.concat(encodeFrame({ kind: vector.kind as InKind, ...(vector.head === null ? {} : { head: vector.head }), body }));
     const decoded = Buffer.from(vector.frame_hex, "hex");
-    // JSON may be spaced differently on the two sides; kind, body and the head's meaning may not differ.
+    // The two sides may space JSON differently; kind, body and the head's content must be equal.
     expect(bytes[0]).toBe(decoded[0]);
     expect(bytes.subarray(bytes.length - body.length)).toEqual(body);
     const headOf = (frame: Buffer) => frame.subarray(9, 9 + frame.readUInt32BE(1)).toString("utf8");
@@ -74,7 +74,7 @@ describe("the shared vectors", () => {
 });
 
 describe("the parser", () => {
-  test("gives the same frames however the stream is cut", () => {
+  test("yields the same frames however the stream is split", () => {
     const frame = fc.record({
       kind: fc.constantFrom(...(Object.keys(outKinds) as Array<keyof typeof outKinds>)),
       head: fc.dictionary(
@@ -120,13 +120,13 @@ describe("the parser", () => {
     expect(() => [...parser().push(header)]).toThrow(WireError);
   });
 
-  test("takes a head and a body at their bounds", () => {
+  test("accepts a head and a body at their bounds", () => {
     const head = { text: "x".repeat(bounds.headBytesMax - '{"text":""}'.length) };
     const [frame] = [...parser().push(outBytes("display", head, Buffer.alloc(bounds.bodyBytesMax)))];
     expect(frame?.bytes).toBe(bounds.headBytesMax + bounds.bodyBytesMax);
   });
 
-  test("does not parse a head before it is asked for, and never one that holds too much", () => {
+  test("parses a head only on first access, and never one with too many values", () => {
     const parse = vi.spyOn(JSON, "parse");
     expect([...parser().push(outBytes("display", { data: 1 }, Buffer.alloc(0)))]).toHaveLength(1);
     const heads = ["[],".repeat(bounds.headJson.valuesMax), "[".repeat(bounds.headJson.depthMax + 1)];
@@ -136,12 +136,12 @@ describe("the parser", () => {
     parse.mockRestore();
   });
 
-  test("says how many values a head holds", () => {
+  test("counts the values of a head", () => {
     const [frame] = [...parser().push(outBytes("display", { data: [1, "a,b", {}] }, Buffer.alloc(0)))];
     expect(frame?.values).toBe(7);
   });
 
-  test("refuses a chunk with a head, which no runner of ours sends", () => {
+  test("refuses a chunk with a head, which our runner never sends", () => {
     expect(() => [...parser().push(outBytes("chunk", {}, Buffer.from("a")))]).toThrow(/chunk frame with a head/);
   });
 
@@ -155,7 +155,7 @@ describe("the parser", () => {
     expect(() => frame?.head).toThrow(WireError);
   });
 
-  test("passes a chunk on as it comes, and bounds it as a whole", () => {
+  test("passes a chunk on slice by slice, and bounds it as a whole", () => {
     const reader = parser();
     const stream = Buffer.concat([chunkHeader(6), Buffer.from("abcdef"), outBytes("file_end", {}, Buffer.alloc(0))]);
     const pieces = [stream.subarray(0, 11), stream.subarray(11, 13), stream.subarray(13)].map((part) =>

@@ -1,0 +1,7 @@
+# attack: aborts the interpreter
+# verdict: failed signal
+# prints: before
+import os
+
+print("before")
+os.abort()

@@ -1,0 +1,7 @@
+# attack: exits without cleanup, with success
+# verdict: completed
+# prints: before
+import os
+
+print("before")
+os._exit(0)

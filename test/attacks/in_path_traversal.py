@@ -1,6 +1,0 @@
-# attack: a caller names an input file so that it lies outside the working folder
-# verdict: errored | errored sandbox_lost
-# input: ../../../tmp/escaped text
-import os
-
-print("breached: the code ran", os.path.exists("/tmp/escaped"))

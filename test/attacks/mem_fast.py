@@ -1,8 +1,0 @@
-# attack: takes all memory at once
-# verdict: incomplete memory
-# timeout_ms: 15000
-# prints: before
-# ends the sandbox: runsc (memory is the whole sandbox's: the kernel inside it dies with the program)
-print("before")
-block = b"x" * (4 << 30)
-print("breached: it fitted")

@@ -1,7 +1,0 @@
-# attack: aborts
-# verdict: failed signal
-# prints: before
-import os
-
-print("before")
-os.abort()

@@ -1,8 +1,0 @@
-# attack: prints to stdout and stderr by turns, so that nothing can be joined and the result becomes a list of millions
-# verdict: completed | incomplete timeout
-# timeout_ms: 5000
-import os
-
-for _ in range(200_000):
-    os.write(1, b"x")
-    os.write(2, b"y")

@@ -1,8 +1,0 @@
-# attack: sums a generator without end, inside C
-# verdict: incomplete timeout
-# prints: before
-# timeout_ms: 2000
-import itertools
-
-print("before")
-sum(itertools.repeat(0))
