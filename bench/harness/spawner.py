@@ -1,4 +1,4 @@
-"""Runs programs one after another for whoever measures them, without any service: bare, or with an OCI runtime.
+"""Runs programs one after another for a measurement, without any service: bare, or with an OCI runtime.
 
 It stays as small as it can, so that what is measured is the program: one line of JSON with the command comes in on
 standard input, one with [exit code, what it printed] goes out.

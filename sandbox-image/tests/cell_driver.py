@@ -130,7 +130,7 @@ def _run_in_child(folder: pathlib.Path, sources: tuple[str, ...], preload: tuple
         write(errors, f"RUN_CELL RAISED {error!r}\n".encode())
         write(errors, traceback.format_exc().encode())
     finally:
-        # Never return into pytest, whatever the code did to this interpreter.
+        # Never return into pytest: the code may have broken this interpreter.
         end(99)
 
 

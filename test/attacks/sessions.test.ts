@@ -53,7 +53,7 @@ describe("a cell that ended", () => {
   test("and steals the next cell's frames is stopped at that cell's time limit, and the session ends", async () => {
     const { cell, session } = await under.begin();
     await cell("import os, threading\ndef steal():\n  while True: os.read(4, 65536)\nthreading.Thread(target=steal, daemon=True).start()");
-    // The process itself may win the race for a cell; it can not win it for long.
+    // The process itself may win the race for a cell; it cannot win it for long.
     let alive = true;
     for (let turn = 0; turn < 20 && alive; turn++) {
       const end = await within(500 + GRACE_MS, cell("1", { timeoutMs: 500 }));
@@ -111,7 +111,7 @@ describe("what a cell plants in the working folder", () => {
     ["a link to nowhere", "os.symlink('/nowhere', 'in')"],
     ["a pipe", "os.mkfifo('in')"],
     ["a file", "open('in', 'w').close()"],
-    ["a folder nobody may enter", "os.mkdir('in', 0)"],
+    ["a folder without permissions", "os.mkdir('in', 0)"],
     ["a folder in the way of an unfinished file", "os.makedirs('in/.unfinished-input/x')"],
   ])("%s in place of a file's folder is not followed, and the next cell reports it", async (_what, plant) => {
     const { session, cell, stored, ports } = await under.begin();
@@ -128,7 +128,7 @@ describe("what a cell plants in the working folder", () => {
     ["a hard link", "open('victim', 'w').write('safe'); os.link('victim', 'a.txt')"],
     ["an unfinished file that is a link", "open('victim', 'w').write('safe'); os.symlink('victim', '.unfinished-input')"],
     ["a pipe", "open('victim', 'w').write('safe'); os.mkfifo('a.txt')"],
-    ["a file nobody may write", "open('victim', 'w').write('safe'); open('a.txt', 'w').close(); os.chmod('a.txt', 0)"],
+    ["a file without permissions", "open('victim', 'w').write('safe'); open('a.txt', 'w').close(); os.chmod('a.txt', 0)"],
   ])("%s in place of a file is replaced, not written through", async (_what, plant) => {
     const { session, cell, stored, ports } = await under.begin();
     await cell(`import os\n${plant}`);

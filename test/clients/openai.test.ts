@@ -192,7 +192,7 @@ describe("responses", () => {
     expect(second.output_text).toBe("It is 18.");
   });
 
-  test("a forced tool choice runs code first, whatever the model says", async () => {
+  test("a forced tool choice runs code first, even if the model answers", async () => {
     const input = script({ text: "I just know." }, { code: "print(6 * 7)" }, { text: "42." });
     const response = await client.responses.create({ tools, tool_choice: { type: "code_interpreter" }, input });
     expect(response.output.map((item) => item.type)).toEqual(["code_interpreter_call", "message"]);
@@ -266,7 +266,7 @@ describe("errors", () => {
       constructor: OpenAI.UnprocessableEntityError,
       param: "temperature",
     });
-    const stranger = new OpenAI({ baseURL: `${service.url}/v1`, apiKey: "nobody" });
+    const stranger = new OpenAI({ baseURL: `${service.url}/v1`, apiKey: "unknown" });
     await expect(stranger.models.list()).rejects.toBeInstanceOf(OpenAI.AuthenticationError);
   });
 

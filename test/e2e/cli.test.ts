@@ -111,8 +111,8 @@ describe("run", () => {
     });
     const noKey = await cli(["run", "-c", "1", "--key", "wrong"]);
     expect(noKey).toMatchObject({ code: 125, stderr: expect.stringMatching(/^The service refuses \(401\): .*\n$/) });
-    const nobody = await cli(["run", "-c", "1", "--url", "http://127.0.0.1:9"]);
-    expect(nobody).toMatchObject({
+    const unanswered = await cli(["run", "-c", "1", "--url", "http://127.0.0.1:9"]);
+    expect(unanswered).toMatchObject({
       code: 125,
       stderr: expect.stringMatching(/^No service answers at http:\/\/127\.0\.0\.1:9 .*npm start.*\n$/),
     });

@@ -4,7 +4,7 @@ import { expectMatchesOpenApi } from "../support/checks/openapi.ts";
 import { removeLeftBy } from "../support/sandboxes/made-by.ts";
 import { client, type Json, prepareService, type ServiceProcess, type TestService } from "../support/servers/service.ts";
 
-/** Two api processes before two workers: whoever is asked finds the session. */
+/** Two api processes and two workers: each api process finds every session. */
 const env = { POOL_SIZE_MIN: "1", POOL_SIZE_MAX: "1", WORKER_MEMORY_MB: "4096", LIMIT_SESSIONS_PER_ORGANIZATION_MAX: "3" };
 let service: TestService;
 let apis: ServiceProcess[];

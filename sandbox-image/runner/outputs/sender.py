@@ -79,7 +79,7 @@ class Outputs:
         return True
 
     def fail(self, head: dict[str, Any]) -> None:
-        """Sends the error. It always fits, whatever was shown before."""
+        """Sends the error. It fits after any number of displays."""
         self._send(ERROR, self._spell(head), b"")
 
     def write(self, text: str) -> None:

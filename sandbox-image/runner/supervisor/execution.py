@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from runner.wire.outbox import Outbox
 
 READ_BYTES = 64 * 1024
-# The most a pipe can hold, whatever size its writers set. Bounds the time to empty one.
+# The most a pipe can hold; its writers can set the size. Bounds the time to empty one.
 PIPE_BYTES_MAX = 1024 * 1024
 INTERRUPT_GRACE_S = 0.5
 # Time for Python to write an unfinished line and end. A busy machine needs a while; code inside a long call does neither.

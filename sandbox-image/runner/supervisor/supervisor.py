@@ -220,7 +220,7 @@ class Supervisor:
         try:
             self._send_files(collection)
         except Exception:
-            # The facts of a run are reported whatever its files do to the collection.
+            # The facts of a run are reported even if its files break the collection.
             collection.truncated = True
         if self._session is not None:
             facts["removed_files"] = self._move_marks(collection)

@@ -1,4 +1,4 @@
-# The execution after an attack: prints 42 when it finds a world that nobody has touched, and what it finds otherwise.
+# The execution after an attack. Prints 42 when it finds no trace of the attack, and the traces otherwise.
 import os
 import socket
 

@@ -1,7 +1,7 @@
 import { newId } from "../../../src/domain/ids.ts";
 
 /** A JSON Schema of the OpenAPI document. */
-// biome-ignore lint/suspicious/noExplicitAny: schemas are walked, whatever their shape
+// biome-ignore lint/suspicious/noExplicitAny: schemas of every shape are walked
 export type Schema = any;
 
 /** Random numbers from 0 up to 1, reproducible by seed (mulberry32). */

@@ -112,7 +112,7 @@ export async function startRedisSentinel(): Promise<Replicated> {
   };
 }
 
-/** One server that speaks TLS only, with a certificate of an authority nobody knows, and lets in one user with a password. */
+/** One server that speaks only TLS, with a certificate of an unknown authority, and admits one user with a password. */
 export async function startRedisTls(): Promise<Deployment & { withoutAuthority: string; withoutPassword: string }> {
   const world = await openWorld();
   const { ca, cert, key } = await makeCertificates(world.folder);

@@ -27,7 +27,7 @@ describe("docker-compose.yml", () => {
     expect(mounted.filter((volume) => volume.includes(".sock"))).toEqual([]);
   });
 
-  it("lets nobody but the worker, and who loads its image, reach the sandboxes' engine, and that reach nobody", () => {
+  it("lets only the worker and the image loader reach the sandboxes' engine, which reaches no other service", () => {
     const beside = Object.keys(services).filter((name) => services[name]?.networks?.includes("engine"));
     expect(beside.sort()).toEqual(["engine", "sandbox-image", "worker"]);
     expect(engine.networks).toEqual(["engine"]);

@@ -30,7 +30,7 @@ describe("the published schemas", () => {
     },
   );
 
-  it("refuse a wrong type and a field nobody knows", async () => {
+  it("refuse a wrong type and an unknown field", async () => {
     const deployment = find("Deployment", "api");
     await expect(validateManifest({ ...deployment, spec: { ...deployment.spec, replicas: "2" } })).rejects.toThrow("replicas");
     const misspelt = { ...deployment.spec, template: { ...deployment.spec.template, spec: { ...api, terminationGracePeriod: 90 } } };

@@ -139,7 +139,7 @@ describe("Redis", () => {
     expect(encodeCommand(["AUTH", "å"])).toBe("*2\r\n$4\r\nAUTH\r\n$2\r\nå\r\n");
   });
 
-  test("an address where nobody answers, and one that refuses the password, are told apart and never show it", async () => {
+  test("an address without a server and one that refuses the password are distinguished, and the password is never shown", async () => {
     await expect(versionAt(join(folder, "none.sock"))).rejects.toThrow("No Redis answers at");
     const server = createServer((socket) => socket.on("data", () => socket.write("-WRONGPASS invalid\r\n-NOAUTH x\r\n-NOAUTH x\r\n")));
     const port = await new Promise<number>((resolve) =>
@@ -197,7 +197,7 @@ describe("npm test", () => {
     expect(countPytest(printed, 1).failures).toEqual(["FAILED ../tests/test_cell.py::test_result - assert 1 == 2"]);
   });
 
-  test("runs suites in their order, whatever the order they are asked for in", () => {
+  test("runs suites in their own order, not in the order of the arguments", () => {
     const names = (wanted: string[]) => chooseSuites(wanted).map((suite: { name: string }) => suite.name);
     expect(names(["e2e", "unit"])).toEqual(["unit", "e2e"]);
     expect(names(["checks"])).toEqual(["types", "lint", "promises", "imports", "unused", "python"]);
