@@ -27,7 +27,7 @@ async function written(change: { job?: object; record?: Record<string, string> }
 }
 
 describe("a job of a newer version", () => {
-  test("is requeued unchanged by a worker that does not know the version, and run by one that does", { timeout: 20_000 }, async () => {
+  test("is requeued unchanged by a worker that does not know the version, and run by one that does", { timeout: 60_000 }, async () => {
     const id = await written({ record: { v: String(newer) } });
     const payload = JSON.stringify({ v: newer, id, organization: "org_a", added: "later" });
     await rig.plain.hset(`{ci}:executions:${id}`, "data", payload);
@@ -41,7 +41,7 @@ describe("a job of a newer version", () => {
     const own = (await rig.executionService.submit(newExecution())).execution;
     expect(await rig.executionService.waitForEnd("org_a", own.id, 5_000)).toMatchObject({ status: "completed" });
     await rig.worker(new FakeEngine({ immediate: true }), { readsUpTo: newer });
-    await expect.poll(() => rig.plain.hget(recordKey(id), "status"), { timeout: 10_000 }).toBe("completed");
+    await expect.poll(() => rig.plain.hget(recordKey(id), "status"), { timeout: 30_000 }).toBe("completed");
     expect(old.runs.map(({ input }) => input.id)).toEqual([own.id]);
     expect(await rig.plain.hget(recordKey(id), "attempt")).toBe("1");
   });
