@@ -1,22 +1,22 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { EngineName } from "../src/domain/status.ts";
+import type { BenchContext, Measure, Row } from "./harness/context.ts";
 import { count, join, type Outcome } from "./harness/load.ts";
 import { round, summarize } from "./harness/numbers.ts";
 import { print } from "./harness/programs.ts";
 import { startService } from "./harness/service.ts";
-import type { Measure, Row, World } from "./harness/world.ts";
 
 const AT_ONCE = 48;
 const SETTLE_MS = 5_000;
 
 /** What happens to many concurrent requests to an idle service? */
-export const measure: Measure = async (world) => [await burst(world, "docker"), await burst(world, "oci")];
+export const measure: Measure = async (context) => [await burst(context, "docker"), await burst(context, "oci")];
 
-async function burst(world: World, engine: EngineName): Promise<Row> {
-  const service = await startService(world, { engine });
+async function burst(context: BenchContext, engine: EngineName): Promise<Row> {
+  const service = await startService(context, { engine });
   const bursts: Outcome[] = [];
   try {
-    for (let burst = 0; burst < world.pick(3, 1); burst++) {
+    for (let burst = 0; burst < context.pick(3, 1); burst++) {
       await sleep(SETTLE_MS);
       bursts.push(await count(AT_ONCE, AT_ONCE, () => service.client.run(print)));
     }

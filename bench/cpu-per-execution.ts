@@ -1,19 +1,19 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { bareCycle, python } from "./harness/bare.ts";
+import type { Measure, Row } from "./harness/context.ts";
 import { type CpuTimes, type Pids, pidsOf, readCpu, spent } from "./harness/cpu.ts";
 import { atTimes, backToBack, type Outcome, poissonArrivals } from "./harness/load.ts";
 import { round } from "./harness/numbers.ts";
 import { print } from "./harness/programs.ts";
 import { startService } from "./harness/service.ts";
-import type { Measure, Row } from "./harness/world.ts";
 
 const SETTLE_MS = 3_000;
 
 /** How much CPU time does one execution cost, and in which process? */
-export const measure: Measure = async (world) => {
-  const service = await startService(world);
-  const durationMs = world.pick(16_000, 5_000);
-  const bare = () => bareCycle(world, python(print));
+export const measure: Measure = async (context) => {
+  const service = await startService(context);
+  const durationMs = context.pick(16_000, 5_000);
+  const bare = () => bareCycle(context, python(print));
   const execute = () => service.client.run(print);
   const engine: Pids = { dockerd: pidsOf("dockerd"), containerd: pidsOf("containerd"), bench: [process.pid] };
   const ours: Pids = { service: [service.pids.service], redis: [service.pids.redis], ...engine };
@@ -22,7 +22,7 @@ export const measure: Measure = async (world) => {
     await sleep(SETTLE_MS);
     const background = await backgroundOf(ours, durationMs / 4);
     const bareCost = await costOfEach(engine, background, () => backToBack({ clients: 4, warmUpMs: 0, durationMs: durationMs / 2 }, bare));
-    const arrivals = poissonArrivals({ perSecond: 2, durationMs: durationMs * 1.5, seed: world.seed });
+    const arrivals = poissonArrivals({ perSecond: 2, durationMs: durationMs * 1.5, seed: context.seed });
     const atRest = await costOfEach(ours, background, () => atTimes(arrivals, execute));
     const saturated = await costOfEach(ours, background, () => backToBack({ clients: 16, warmUpMs: 0, durationMs }, execute));
     return [row("cpu of one print(1) at rest", atRest, bareCost), row("cpu of one print(1) at saturation", saturated, bareCost)];

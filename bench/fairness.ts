@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Measure } from "./harness/context.ts";
 import { atTimes, poissonArrivals } from "./harness/load.ts";
 import { round, summarize } from "./harness/numbers.ts";
 import { print } from "./harness/programs.ts";
 import { startService } from "./harness/service.ts";
-import type { Measure } from "./harness/world.ts";
 
 const FILLERS = 8;
 const REFUSED_PAUSE_MS = 100;
@@ -12,8 +12,8 @@ const ROUNDS_MAX = 3;
 const CONCURRENCY = 8;
 
 /** How long does an organization wait while another keeps its whole share of the queue full? */
-export const measure: Measure = async (world) => {
-  const service = await startService(world, { env: { WORKER_CONCURRENCY: String(CONCURRENCY) } });
+export const measure: Measure = async (context) => {
+  const service = await startService(context, { env: { WORKER_CONCURRENCY: String(CONCURRENCY) } });
   let filling = true;
   let refused = 0;
   const fill = async () => {
@@ -26,12 +26,12 @@ export const measure: Measure = async (world) => {
   };
   try {
     const fillers = Array.from({ length: FILLERS }, fill);
-    world.tell("filling the queue");
+    context.log("filling the queue");
     while (refused === 0) await sleep(REFUSED_PAUSE_MS);
-    world.tell("measuring");
-    const durationMs = world.pick(45_000, 10_000);
+    context.log("measuring");
+    const durationMs = context.pick(45_000, 10_000);
     const started = await endedSoFar(service.metricsUrl);
-    const outcome = await atTimes(poissonArrivals({ perSecond: 1.5, durationMs, seed: world.seed }), () => service.client.run(print));
+    const outcome = await atTimes(poissonArrivals({ perSecond: 1.5, durationMs, seed: context.seed }), () => service.client.run(print));
     const perSecond = ((await endedSoFar(service.metricsUrl)) - started) / (durationMs / 1000);
     filling = false;
     await Promise.all(fillers);

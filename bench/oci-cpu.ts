@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { python } from "./harness/bare.ts";
+import type { BenchContext, Measure, Row } from "./harness/context.ts";
 import { cpuOfChildren, cpuOfGroups, type Pids, readCpu, spent } from "./harness/cpu.ts";
 import { atTimes, count, type Outcome, poissonArrivals } from "./harness/load.ts";
 import { round } from "./harness/numbers.ts";
@@ -7,7 +8,6 @@ import { keeperOf } from "./harness/processes.ts";
 import { print } from "./harness/programs.ts";
 import { type Service, startService } from "./harness/service.ts";
 import { bareProcesses } from "./harness/spawner.ts";
-import type { Measure, Row, World } from "./harness/world.ts";
 
 const SETTLE_MS = 3_000;
 /** The total stays below the forks after which a zygote is renewed, because its start would be counted. */
@@ -16,15 +16,15 @@ const CLIENTS = 16;
 const CODE = "runner and code";
 
 /** How much CPU time does each step of an execution cost? */
-export const measure: Measure = async (world) => {
-  const bare = await bareCost(world);
-  const service = await startService(world, { engine: "oci" });
+export const measure: Measure = async (context) => {
+  const bare = await bareCost(context);
+  const service = await startService(context, { engine: "oci" });
   const execute = () => service.client.run(print);
   try {
     await execute();
-    const arrivals = poissonArrivals({ perSecond: 2, durationMs: world.pick(24_000, 8_000), seed: world.seed });
+    const arrivals = poissonArrivals({ perSecond: 2, durationMs: context.pick(24_000, 8_000), seed: context.seed });
     const atRest = await costBySteps(service, () => atTimes(arrivals, execute));
-    const saturated = await costBySteps(service, () => count(world.pick(800, 100), CLIENTS, execute));
+    const saturated = await costBySteps(service, () => count(context.pick(800, 100), CLIENTS, execute));
     return [row("oci: cpu of one print(1) at rest", atRest, bare), row("oci: cpu of one print(1) at saturation", saturated, bare)];
   } finally {
     await service.stop();
@@ -50,9 +50,9 @@ function row(question: string, steps: Record<string, number>, bare: number): Row
 }
 
 /** Of one bare process, its start included. */
-async function bareCost(world: World): Promise<number> {
-  const bare = await bareProcesses(world, python(print), 1);
-  const times = world.pick(200, 40);
+async function bareCost(context: BenchContext): Promise<number> {
+  const bare = await bareProcesses(context, python(print), 1);
+  const times = context.pick(200, 40);
   try {
     await bare.run();
     const before = cpuOfChildren(bare.pids);

@@ -1,11 +1,11 @@
 import { existsSync, readdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Measure } from "./harness/context.ts";
 import { count } from "./harness/load.ts";
 import { keeperOf, listProcesses, readOrNothing } from "./harness/processes.ts";
 import { print } from "./harness/programs.ts";
 import { type Service, startService } from "./harness/service.ts";
-import type { Measure } from "./harness/world.ts";
 
 const CLIENTS = 12;
 /** A fixed stock size, so that what exists does not depend on the load before. */
@@ -16,11 +16,11 @@ const SLAB_SLACK = 100;
 const CGROUPS = "/sys/fs/cgroup";
 
 /** What do ten thousand executions leave on the machine? */
-export const measure: Measure = async (world) => {
-  const [warmUp, total] = world.pick([300, 10_000], [20, 60]);
+export const measure: Measure = async (context) => {
+  const [warmUp, total] = context.pick([300, 10_000], [20, 60]);
   // Leftovers of services that were killed earlier on this machine.
   const strangers = new Set(groupsOfServices());
-  const service = await startService(world, { engine: "oci", env: { POOL_SIZE_MIN: STOCK, POOL_SIZE_MAX: STOCK } });
+  const service = await startService(context, { engine: "oci", env: { POOL_SIZE_MIN: STOCK, POOL_SIZE_MAX: STOCK } });
   const failures: string[] = [];
   const run = async (executions: number) => failures.push(...(await count(executions, CLIENTS, () => service.client.run(print))).failures);
   let before: Counts;
@@ -30,7 +30,7 @@ export const measure: Measure = async (world) => {
     await run(warmUp);
     await sleep(SETTLE_MS_MAX / 10);
     before = countsOf(service);
-    world.tell(`${total} executions`);
+    context.log(`${total} executions`);
     await run(total);
     after = await settled(service, before);
     await service.stop();

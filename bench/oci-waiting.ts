@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { makeMetrics } from "../src/observe/metrics.ts";
 import { OciSandboxFactory } from "../src/sandbox/oci/factory.ts";
+import type { Measure } from "./harness/context.ts";
 import { percentile, round } from "./harness/numbers.ts";
 import { keeperOf, listProcesses, readOrNothing } from "./harness/processes.ts";
 import { type Service, startService } from "./harness/service.ts";
-import type { Measure } from "./harness/world.ts";
 
 const MIB_MAX = 2;
 const SETTLE_MS = 1_000;
@@ -17,16 +17,16 @@ const OF_KERNEL = ["Shmem", "Slab", "KernelStack", "Percpu"];
 const OF_PROCESS = ["RssAnon", "RssShmem", "VmPTE"];
 
 /** How much memory does a sandbox in stock hold? */
-export const measure: Measure = async (world) => {
-  const { limits } = world;
-  const count = world.pick(32, 12);
-  const service = await startService(world, { engine: "oci" });
+export const measure: Measure = async (context) => {
+  const { limits } = context;
+  const count = context.pick(32, 12);
+  const service = await startService(context, { engine: "oci" });
   // Containers of the same keeper, created beside the service; no others come and go meanwhile.
   const socket = join(service.ociState, "keeper.sock");
   const factory = new OciSandboxFactory({ socket, ownKernel: false, limits, metrics: makeMetrics() });
   const each: number[] = [];
   try {
-    for (let round = 0; round < world.pick(5, 2); round++) {
+    for (let round = 0; round < context.pick(5, 2); round++) {
       const before = heldMib(service);
       const sandboxes = [];
       while (sandboxes.length < count) sandboxes.push(await factory.create({ memoryMb: limits.memoryMbMax }, AbortSignal.timeout(60_000)));

@@ -3,23 +3,23 @@ import { closeSync, openSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { BenchContext, Measure } from "./harness/context.ts";
 import { readCpu, spent } from "./harness/cpu.ts";
 import { backToBack } from "./harness/load.ts";
 import { round, summarize } from "./harness/numbers.ts";
 import { summarizeProfile } from "./harness/profile.ts";
 import { print } from "./harness/programs.ts";
 import { type Launch, startService } from "./harness/service.ts";
-import type { Measure, World } from "./harness/world.ts";
 
 const CLIENTS = 32;
 const SHOWN = 12;
 
 /** What do HTTP, queue and result cost, with fake sandboxes that complete at once? */
-export const measure: Measure = async (world) => {
-  const plain = await run(world, null);
+export const measure: Measure = async (context) => {
+  const plain = await run(context, null);
   const profileFolder = await mkdtemp(join(tmpdir(), "code-interpreter-profile-"));
   try {
-    await run(world, profileFolder);
+    await run(context, profileFolder);
     const profile = summarizeProfile(profileFolder, SHOWN);
     const shown = profile.modules.map((share) => `${share.name} ${share.percent} %`).join(", ");
     return [
@@ -40,14 +40,14 @@ export const measure: Measure = async (world) => {
   }
 };
 
-async function run(world: World, profileFolder: string | null) {
-  const service = await startService(world, { launch: launchWithoutSandboxes(profileFolder), env: { LOG_LEVEL: "warn" } });
+async function run(context: BenchContext, profileFolder: string | null) {
+  const service = await startService(context, { launch: launchWithoutSandboxes(profileFolder), env: { LOG_LEVEL: "warn" } });
   try {
     const execute = () => service.client.run(print);
-    await backToBack({ clients: CLIENTS, warmUpMs: 0, durationMs: world.pick(4_000, 1_000) }, execute);
+    await backToBack({ clients: CLIENTS, warmUpMs: 0, durationMs: context.pick(4_000, 1_000) }, execute);
     const pids = { service: [service.pids.service], redis: [service.pids.redis] };
     const before = readCpu(pids);
-    const rate = await backToBack({ clients: CLIENTS, warmUpMs: 0, durationMs: world.pick(10_000, 3_000) }, execute);
+    const rate = await backToBack({ clients: CLIENTS, warmUpMs: 0, durationMs: context.pick(10_000, 3_000) }, execute);
     const used = spent(before, readCpu(pids));
     const each = (name: string) => round((used[name] ?? 0) / rate.ms.length);
     return {

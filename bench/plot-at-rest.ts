@@ -1,17 +1,17 @@
 import { compareAtRest } from "./harness/at-rest.ts";
 import { bareCycle, pythonForPlots } from "./harness/bare.ts";
+import type { Measure } from "./harness/context.ts";
 import { regularArrivals } from "./harness/load.ts";
 import { plot } from "./harness/programs.ts";
-import type { Measure } from "./harness/world.ts";
 
 /** How long does a plot of a table take when the service is idle? */
-export const measure: Measure = (world) =>
-  compareAtRest(world, {
+export const measure: Measure = (context) =>
+  compareAtRest(context, {
     text: "pandas and matplotlib plot to PNG at rest, every 2 s",
     engine: "docker",
     code: plot,
-    bare: () => bareCycle(world, pythonForPlots(plot)),
-    arrivals: () => regularArrivals({ everyMs: 2_000, durationMs: world.pick(20_000, 6_000) }),
-    blocks: world.pick(2, 1),
+    bare: () => bareCycle(context, pythonForPlots(plot)),
+    arrivals: () => regularArrivals({ everyMs: 2_000, durationMs: context.pick(20_000, 6_000) }),
+    blocks: context.pick(2, 1),
     ratioMax: 0.25,
   });

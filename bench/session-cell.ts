@@ -2,17 +2,17 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import type { BenchContext, Measure } from "./harness/context.ts";
 import { round, summarize } from "./harness/numbers.ts";
 import { startService } from "./harness/service.ts";
-import type { Measure, World } from "./harness/world.ts";
 
 const CELL = "x += 1; print(x)";
 const RATIO_MAX = 2;
 
 /** How long does the next cell of a session take over HTTP, compared with an IPython kernel on this machine? */
-export const measure: Measure = async (world) => {
-  const kernel = await startKernel(world);
-  const service = await startService(world);
+export const measure: Measure = async (context) => {
+  const kernel = await startKernel(context);
+  const service = await startService(context);
   const ours: number[] = [];
   const bare: number[] = [];
   try {
@@ -29,12 +29,12 @@ export const measure: Measure = async (world) => {
       }
       return taken;
     };
-    const count = world.pick(100, 20);
+    const count = context.pick(100, 20);
     await cells(count);
     await kernel.cells(count);
     // Alternating, so that other load on the machine affects both.
-    for (let block = 0; block < world.pick(10, 2); block++) {
-      world.tell(`block ${block + 1}`);
+    for (let block = 0; block < context.pick(10, 2); block++) {
+      context.log(`block ${block + 1}`);
       ours.push(...(await cells(count)));
       bare.push(...(await kernel.cells(count)));
     }
@@ -62,8 +62,8 @@ export const measure: Measure = async (world) => {
 };
 
 /** Debian packages: python3-ipykernel, python3-jupyter-client. */
-async function startKernel(world: World) {
-  const child = spawn("/usr/bin/python3", [join(world.root, "bench/harness/ipython-kernel.py")], { stdio: ["pipe", "pipe", "inherit"] });
+async function startKernel(context: BenchContext) {
+  const child = spawn("/usr/bin/python3", [join(context.root, "bench/harness/ipython-kernel.py")], { stdio: ["pipe", "pipe", "inherit"] });
   const ended = once(child, "exit");
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const answer = async (): Promise<unknown> => {

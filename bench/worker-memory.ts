@@ -3,11 +3,11 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { WORKER_LABEL } from "../src/sandbox/docker/profile.ts";
+import type { BenchContext, Measure } from "./harness/context.ts";
 import { count } from "./harness/load.ts";
 import { round } from "./harness/numbers.ts";
 import { print } from "./harness/programs.ts";
 import { type Service, startService } from "./harness/service.ts";
-import type { Measure, World } from "./harness/world.ts";
 
 const CLIENTS = 12;
 const SETTLE_MS = 5_000;
@@ -16,24 +16,24 @@ const RATIO_MAX = 1.1;
 const QUEUE_OWN = /:(executions|webhooks):(meta|id|marker|events|pc|stalled-check|stalled)$/;
 
 /** Does a worker's memory grow with its executions, and is anything left behind? */
-export const measure: Measure = async (world) => {
-  const [early, late] = world.pick([200, 2_000], [20, 60]);
-  const service = await startService(world);
+export const measure: Measure = async (context) => {
+  const [early, late] = context.pick([200, 2_000], [20, 60]);
+  const service = await startService(context);
   let stopped = false;
   try {
     const failures: string[] = [];
     const runAll = async (total: number) => failures.push(...(await count(total, CLIENTS, () => service.client.run(print))).failures);
-    world.tell(`${early} executions`);
+    context.log(`${early} executions`);
     await runAll(early);
     const before = await memoryOf(service);
-    world.tell(`${late} executions`);
+    context.log(`${late} executions`);
     await runAll(late - early);
     const after = await memoryOf(service);
     const keys = await keysWithoutExpiry(service.redisUrl);
     const files = await filesUnder(join(service.dataFolder, "blobs"));
     await service.stop();
     stopped = true;
-    const containers = await containersOf(world, service.workerId);
+    const containers = await containersOf(context, service.workerId);
     const ratio = round(after.rss / before.rss);
     const leaks = { containers, files: files.length, keysWithoutExpiry: keys.length };
     return [
@@ -88,7 +88,7 @@ async function filesUnder(folder: string): Promise<string[]> {
   return entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
 }
 
-async function containersOf(world: World, workerId: string): Promise<number> {
+async function containersOf(context: BenchContext, workerId: string): Promise<number> {
   const label = [`${WORKER_LABEL}=${workerId}`];
-  return (await world.engine.control.listContainers({ all: true, filters: { label } })).length;
+  return (await context.engine.control.listContainers({ all: true, filters: { label } })).length;
 }

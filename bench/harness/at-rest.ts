@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { EngineName } from "../../src/domain/status.ts";
+import type { BenchContext, Row } from "./context.ts";
 import { atTimes, join, type Outcome, type Work } from "./load.ts";
 import { round, summarize } from "./numbers.ts";
 import { startService } from "./service.ts";
-import type { Row, World } from "./world.ts";
 
 /** Time for the pool to refill and preload before a block, and for the last containers to be removed. */
 const SETTLE_MS = 3_000;
@@ -13,7 +13,7 @@ const SETTLE_MS = 3_000;
  * affects both.
  */
 export async function compareAtRest(
-  world: World,
+  context: BenchContext,
   question: {
     text: string;
     engine: EngineName;
@@ -24,7 +24,7 @@ export async function compareAtRest(
     ratioMax: number;
   },
 ): Promise<Row[]> {
-  const service = await startService(world, { engine: question.engine });
+  const service = await startService(context, { engine: question.engine });
   const ours: Outcome[] = [];
   const bare: Outcome[] = [];
   let warm = 0;
@@ -36,7 +36,7 @@ export async function compareAtRest(
     await service.client.run(question.code);
     await question.bare();
     for (let block = 0; block < question.blocks; block++) {
-      world.tell(`block ${block + 1} of ${question.blocks}`);
+      context.log(`block ${block + 1} of ${question.blocks}`);
       const times = question.arrivals(block);
       await sleep(SETTLE_MS);
       ours.push(await atTimes(times, execute));

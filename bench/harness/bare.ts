@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { containerOptions } from "../../src/sandbox/docker/profile.ts";
-import type { World } from "./world.ts";
+import type { BenchContext } from "./context.ts";
 
 const CYCLE_MS_MAX = 60_000;
 const LIFETIME_MS = 10 * 60_000;
@@ -10,16 +10,16 @@ const LIFETIME_MS = 10 * 60_000;
  * The baseline: one container through the engine's API, locked down exactly like a sandbox (create, attach, start, wait,
  * remove). Returns the program's output.
  */
-export async function bareCycle(world: World, command: string[]): Promise<string> {
-  const { control, stream } = world.engine;
+export async function bareCycle(context: BenchContext, command: string[]): Promise<string> {
+  const { control, stream } = context.engine;
   const deadline = Date.now() + LIFETIME_MS;
   const options = containerOptions(
-    { memoryMb: world.limits.memoryMbMax },
+    { memoryMb: context.limits.memoryMbMax },
     {
-      image: world.image,
+      image: context.image,
       runtime: "runc",
-      seccomp: JSON.stringify(seccompOf(world.root)),
-      limits: world.limits,
+      seccomp: JSON.stringify(seccompOf(context.root)),
+      limits: context.limits,
       serviceId: "bench",
       workerId: "bench",
       deadline,

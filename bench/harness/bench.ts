@@ -2,8 +2,8 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { type BenchContext, type Launcher, type Machine, type Measure, makeBenchContext, type Row } from "./context.ts";
 import { renderTable } from "./table.ts";
-import { type Launcher, type Machine, type Measure, makeWorld, type Row, type World } from "./world.ts";
 
 /** The files of bench/ in the order of their measurement. */
 const questions = [
@@ -51,8 +51,8 @@ export async function bench(args: readonly string[], machine: Machine, launcher:
     return unknown.length > 0 ? 2 : 0;
   }
   let current = "";
-  const tell = (text: string) => process.stderr.write(`  ${current}: ${text}\n`);
-  const world = makeWorld(machine, launcher, { seed: Number(values.seed), quick: values.quick, tell });
+  const log = (text: string) => process.stderr.write(`  ${current}: ${text}\n`);
+  const context = makeBenchContext(machine, launcher, { seed: Number(values.seed), quick: values.quick, log });
   const startedAt = new Date();
   const rows: Row[] = [];
   const failed: Record<string, string> = {};
@@ -61,24 +61,24 @@ export async function bench(args: readonly string[], machine: Machine, launcher:
     const started = performance.now();
     try {
       const { measure } = (await import(`../${question}.js`)) as { measure: Measure };
-      rows.push(...(await measure(world)));
+      rows.push(...(await measure(context)));
     } catch (error) {
       // A failed question must not stop the others.
       failed[question] = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      tell(`failed: ${failed[question]}`);
+      log(`failed: ${failed[question]}`);
     }
-    tell(`${((performance.now() - started) / 1000).toFixed(0)} s`);
+    log(`${((performance.now() - started) / 1000).toFixed(0)} s`);
   }
   console.log(`\n${renderTable(rows)}`);
   if (values.quick) console.log("\nMeasured with --quick: it shows that the questions work, not what the answers are.");
-  const about = { startedAt, quick: values.quick, seed: world.seed, machine: await aboutMachine(world) };
-  writeResults(world.root, { ...about, rows, failed });
-  world.engine.close();
+  const about = { startedAt, quick: values.quick, seed: context.seed, machine: await aboutMachine(context) };
+  writeResults(context.root, { ...about, rows, failed });
+  context.engine.close();
   return rows.some((row) => row.met === false) || Object.keys(failed).length > 0 ? 1 : 0;
 }
 
-async function aboutMachine(world: World): Promise<Record<string, unknown>> {
-  const engine = (await world.engine.control.version()) as { Version: string };
+async function aboutMachine(context: BenchContext): Promise<Record<string, unknown>> {
+  const engine = (await context.engine.control.version()) as { Version: string };
   return {
     cores: cpus().length,
     processor: cpus()[0]?.model,

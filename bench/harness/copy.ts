@@ -1,14 +1,14 @@
 import { Readable } from "node:stream";
 import type { Container } from "dockerode";
-import type { World } from "./world.ts";
+import type { BenchContext } from "./context.ts";
 
 const FOLDER = "/tmp";
 const BLOCK = 512;
 
 /** A running container without lockdown: the engine copies neither into a read-only root nor into a tmpfs. */
-export async function ordinaryContainer(world: World): Promise<Container> {
-  const container = await world.engine.control.createContainer({
-    Image: world.image,
+export async function ordinaryContainer(context: BenchContext): Promise<Container> {
+  const container = await context.engine.control.createContainer({
+    Image: context.image,
     Entrypoint: ["/bin/sleep", "900"],
     HostConfig: { NetworkMode: "none" },
   });

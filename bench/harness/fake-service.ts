@@ -17,11 +17,11 @@ const answersAtOnce: Script = (frame, sandbox) => {
   sandbox.says("done", doneHead({ stdout_bytes: 2 }));
 };
 
-await runProcess("fake", async (world) => {
-  const { config, log, metrics } = world;
+await runProcess("fake", async (context) => {
+  const { config, log, metrics } = context;
   const { limits } = config;
   const redis = connectFailFast(config.REDIS_URL, log);
-  const files = await openFiles(world, redis);
+  const files = await openFiles(context, redis);
   const pool = new Pool({
     factory: new FakeFactory(answersAtOnce),
     spec: { memoryMb: limits.memoryMbMax },
@@ -47,8 +47,8 @@ await runProcess("fake", async (world) => {
     workerId: "fake",
   });
   await workerLoop.start();
-  const api = await startApi(world, files);
-  const operations = await startOperations(world, api.readiness);
+  const api = await startApi(context, files);
+  const operations = await startOperations(context, api.readiness);
   return {
     stop: async () => {
       await Promise.all([api.stop(), workerLoop.drain(5_000)]);

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { EngineName } from "../../src/domain/status.ts";
 import { call } from "./command.ts";
+import type { BenchContext, Row } from "./context.ts";
 import { bytesOf, copyIn, copyOut, ordinaryContainer } from "./copy.ts";
 import { percentile, round } from "./numbers.ts";
 import { type Service, startService } from "./service.ts";
-import type { Row, World } from "./world.ts";
 
 const MIB = 2 ** 20;
 const SIZE = 64 * MIB;
@@ -33,7 +33,7 @@ export interface FileCopies {
 }
 
 /** Copies one file of 64 MiB in each of these ways in turn. */
-export async function measureCopies(world: World, engine: EngineName): Promise<FileCopies> {
+export async function measureCopies(context: BenchContext, engine: EngineName): Promise<FileCopies> {
   const copies: FileCopies = { service: { in: [], out: [] }, command: { in: [], out: [] }, engine: { in: [], out: [] } };
   const timed = async (seconds: number[], work: () => Promise<unknown>) => {
     await sleep(SETTLE_MS);
@@ -46,15 +46,15 @@ export async function measureCopies(world: World, engine: EngineName): Promise<F
   try {
     const [source, target, bytes] = [join(folder, "in.bin"), join(folder, "out.bin"), bytesOf(SIZE)];
     await writeFile(source, bytes);
-    const container = await ordinaryContainer(world);
+    const container = await ordinaryContainer(context);
     ends.push(() => container.remove({ force: true }));
     const env = { LIMIT_FILE_OUT_BYTES_MAX: String(SIZE), LIMIT_FILES_OUT_BYTES_MAX: String(SIZE) };
-    const service = await startService(world, { engine, env });
+    const service = await startService(context, { engine, env });
     ends.push(() => service.stop());
-    const docker = (...args: string[]) => call("docker", args, { DOCKER_HOST: world.dockerHost });
+    const docker = (...args: string[]) => call("docker", args, { DOCKER_HOST: context.dockerHost });
     await service.client.run("1");
-    for (let round = 0; round < world.pick(7, 2); round++) {
-      world.tell(`round ${round + 1}`);
+    for (let round = 0; round < context.pick(7, 2); round++) {
+      context.log(`round ${round + 1}`);
       await timed(copies.service.in, () => putIn(service, source));
       await timed(copies.command.in, () => docker("cp", source, `${container.id}:/tmp/in.bin`));
       await timed(copies.engine.in, () => copyIn(container, "in.bin", bytes));
@@ -65,7 +65,7 @@ export async function measureCopies(world: World, engine: EngineName): Promise<F
       await timed(copies.engine.out, () => copyOut(container, "in.bin"));
     }
   } finally {
-    for (const end of ends.reverse()) await end().catch((error: unknown) => world.tell(`clean-up failed: ${String(error)}`));
+    for (const end of ends.reverse()) await end().catch((error: unknown) => context.log(`clean-up failed: ${String(error)}`));
   }
   return copies;
 }

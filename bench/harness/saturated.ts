@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { EngineName } from "../../src/domain/status.ts";
+import type { BenchContext, Row } from "./context.ts";
 import { backToBack, type Rate, type Work } from "./load.ts";
 import { mean, round, summarize } from "./numbers.ts";
 import { type Service, startService } from "./service.ts";
-import type { Row, World } from "./world.ts";
 
 const SETTLE_MS = 3_000;
 const CLIENTS = 16;
@@ -25,9 +25,9 @@ export interface SaturatedQuestion {
 }
 
 /** Executions per second, compared with the bare program's best rate, in alternating equal blocks. */
-export async function compareSaturated(world: World, question: SaturatedQuestion): Promise<Row[]> {
+export async function compareSaturated(context: BenchContext, question: SaturatedQuestion): Promise<Row[]> {
   const { warmUpMs, blockMs, blocks, code, against } = question;
-  const best = await bestConcurrency(world, question);
+  const best = await bestConcurrency(context, question);
   const services: Service[] = [];
   const ours: Rate[] = [];
   const bare: Rate[] = [];
@@ -38,9 +38,9 @@ export async function compareSaturated(world: World, question: SaturatedQuestion
   };
   try {
     for (const engine of against === undefined ? [question.engine] : [question.engine, against.engine])
-      services.push(await startService(world, { engine }));
+      services.push(await startService(context, { engine }));
     for (let turn = 0; turn < blocks; turn++) {
-      world.tell(`block ${turn + 1} of ${blocks}`);
+      context.log(`block ${turn + 1} of ${blocks}`);
       const [service, otherService] = services;
       await block(ours, CLIENTS, () => (service as Service).client.run(code));
       await block(bare, best.clients, question.bare);
@@ -53,11 +53,11 @@ export async function compareSaturated(world: World, question: SaturatedQuestion
     ours.flatMap((rate) => rate.ms),
     ours.flatMap((rate) => rate.failures).length,
   );
-  const told = `blocks of ours ${ratesOf(ours).join(", ")}; p50 ${latency.p50} ms, p99 ${latency.p99} ms`;
+  const summary = `blocks of ours ${ratesOf(ours).join(", ")}; p50 ${latency.p50} ms, p99 ${latency.p99} ms`;
   const rows = [
-    row(question, ours, bare, { detail: { latency, search: best.tried }, note: `${told}; bare with ${best.clients} at a time` }),
+    row(question, ours, bare, { detail: { latency, search: best.tried }, note: `${summary}; bare with ${best.clients} at a time` }),
   ];
-  if (against !== undefined) rows.push(row(against, ours, other, { detail: {}, note: told }));
+  if (against !== undefined) rows.push(row(against, ours, other, { detail: {}, note: summary }));
   return rows;
 }
 
@@ -87,11 +87,14 @@ function ratesOf(list: readonly Rate[]): number[] {
   return list.map((rate) => round(rate.perSecond));
 }
 
-async function bestConcurrency(world: World, question: SaturatedQuestion): Promise<{ clients: number; tried: Record<string, number> }> {
+async function bestConcurrency(
+  context: BenchContext,
+  question: SaturatedQuestion,
+): Promise<{ clients: number; tried: Record<string, number> }> {
   const tried: Record<string, number> = {};
   let best = { clients: 1, perSecond: 0 };
   for (const clients of question.concurrencies) {
-    world.tell(`bare, ${clients} at a time`);
+    context.log(`bare, ${clients} at a time`);
     const { perSecond } = await backToBack({ clients, warmUpMs: question.warmUpMs, durationMs: question.searchMs }, question.bare);
     tried[clients] = round(perSecond);
     if (perSecond > best.perSecond) best = { clients, perSecond };

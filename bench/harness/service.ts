@@ -7,7 +7,7 @@ import type { EngineName } from "../../src/domain/status.ts";
 import { createKey } from "../../src/keys/keys.ts";
 import { parentOfStates } from "../../src/sandbox/oci/state-folder.ts";
 import { Client } from "./client.ts";
-import type { World } from "./world.ts";
+import type { BenchContext } from "./context.ts";
 
 const STOP_MS_MAX = 60_000;
 const HOST = "127.0.0.1";
@@ -37,10 +37,10 @@ export interface Service {
 export type Launch = (options: { root: string; env: NodeJS.ProcessEnv; logFile: string }) => { child: ChildProcess; url: string };
 
 export async function startService(
-  world: World,
+  context: BenchContext,
   settings: { engine?: EngineName; env?: Record<string, string>; launch?: Launch } = {},
 ): Promise<Service> {
-  const { launcher, root } = world;
+  const { launcher, root } = context;
   const { engine = "docker" } = settings;
   const dataFolder = await mkdtemp(join(tmpdir(), "code-interpreter-bench-"));
   const ociState = join(parentOfStates(), basename(dataFolder));
@@ -65,11 +65,11 @@ export async function startService(
       METRICS_PORT: String(metricsPort),
       DATA_DIR: dataFolder,
       REDIS_URL: redis.url,
-      SANDBOX_IMAGE: world.image,
-      DOCKER_HOST: world.dockerHost,
+      SANDBOX_IMAGE: context.image,
+      DOCKER_HOST: context.dockerHost,
       ENGINE: engine,
-      OCI_RUNTIME: world.ociRuntime,
-      SANDBOX_ROOTFS: world.rootfs,
+      OCI_RUNTIME: context.ociRuntime,
+      SANDBOX_ROOTFS: context.rootfs,
       // Its own folder: a keeper removes what an earlier keeper of the same folder left.
       OCI_STATE_DIR: ociState,
       // All callers share one key.

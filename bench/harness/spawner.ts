@@ -8,7 +8,7 @@ import { containerConfig, IDS_PER_SANDBOX, SANDBOX_UID } from "../../src/sandbox
 import { findRuntime } from "../../src/sandbox/oci/programs.ts";
 import { parentOfStates } from "../../src/sandbox/oci/state-folder.ts";
 import { seccompOf } from "./bare.ts";
-import type { World } from "./world.ts";
+import type { BenchContext } from "./context.ts";
 
 const FIRST_HOST_ID = 0x6000_0000;
 const CGROUP = "/code-interpreter-bench";
@@ -23,10 +23,10 @@ export interface Bare {
 }
 
 /** Plain processes: the image's interpreter in its root file system, without a sandbox. */
-export async function bareProcesses(world: World, command: string[], concurrency: number): Promise<Bare> {
+export async function bareProcesses(context: BenchContext, command: string[], concurrency: number): Promise<Bare> {
   const home = ["/bin/cp", "-rs", "/opt/matplotlib", "/tmp/.matplotlib"];
   const start = async () => {
-    const spawner = await Spawner.start(world, null);
+    const spawner = await Spawner.start(context, null);
     await spawner.run(home);
     return spawner;
   };
@@ -34,10 +34,10 @@ export async function bareProcesses(world: World, command: string[], concurrency
 }
 
 /** `crun run` of the command in a container locked down exactly like a sandbox. */
-export async function bareRuns(world: World, command: string[], concurrency: number): Promise<Bare> {
-  const runtime = findRuntime(world.ociRuntime);
+export async function bareRuns(context: BenchContext, command: string[], concurrency: number): Promise<Bare> {
+  const runtime = findRuntime(context.ociRuntime);
   let number = 0;
-  const start = () => Spawner.start(world, { command, number: number++ });
+  const start = () => Spawner.start(context, { command, number: number++ });
   return poolOf(await all(concurrency, start), ({ state }) => [
     runtime,
     "--root",
@@ -82,15 +82,15 @@ class Spawner {
     this.#lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
   }
 
-  static async start(world: World, container: { command: string[]; number: number } | null): Promise<Spawner> {
-    const { root, rootfs } = world;
+  static async start(context: BenchContext, container: { command: string[]; number: number } | null): Promise<Spawner> {
+    const { root, rootfs } = context;
     const state = mkdtempSync(join(parentOfStates(), "code-interpreter-bench-"));
     const [command, ...args] = interpreterOf(rootfs) as [string, ...string[]];
     const child = spawn(command, [...args, join(root, "bench/harness/spawner.py")], {
       stdio: ["pipe", "pipe", "inherit"],
     });
     const spawner = new Spawner(state, child);
-    const config = container === null ? null : configOf(world, container);
+    const config = container === null ? null : configOf(context, container);
     const ready = once(spawner.#lines, "line");
     child.stdin?.write(`${JSON.stringify({ state, rootfs, config })}\n`);
     await ready;
@@ -118,7 +118,7 @@ class Spawner {
 }
 
 /** A sandbox's config.json with the program as process 1, under the account of code. */
-function configOf({ root, rootfs, limits }: World, { command, number }: { command: string[]; number: number }) {
+function configOf({ root, rootfs, limits }: BenchContext, { command, number }: { command: string[]; number: number }) {
   const ids = { first: FIRST_HOST_ID + number * IDS_PER_SANDBOX, few: false };
   const spec = { memoryMb: limits.memoryMbMax, ids, cgroupsPath: `${CGROUP}/${process.pid}-${number}` };
   const made = containerConfig(spec, { rootfs, seccomp: seccompOf(root), limits });

@@ -1,4 +1,4 @@
-import type { Row } from "./world.ts";
+import type { Row } from "./context.ts";
 
 const columns = ["question", "unit", "ours", "baseline", "ratio", "target", "met?"] as const;
 

@@ -112,14 +112,14 @@ describe.each(ways)("$transport, protocol $protocol", ({ transport, protocol }) 
   test("reports progress while code prints, and a cancelled call stops the code", async () => {
     const { client } = await connect();
     const stop = new AbortController();
-    let told = "";
+    let log = "";
     const call = client.callTool(
       { name: "execute_python", arguments: { code: "import time\nprint('first', flush=True)\ntime.sleep(25)" } },
       {
         signal: stop.signal,
         onprogress: ({ message = "" }) => {
-          told += message;
-          if (told.includes("first")) stop.abort();
+          log += message;
+          if (log.includes("first")) stop.abort();
         },
       },
     );

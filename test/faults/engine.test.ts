@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type Caller, type FaultWorld, prepareFaults, until } from "../support/faults/fault-world.ts";
+import { type Caller, type FaultRig, prepareFaults, until } from "../support/faults/fault-rig.ts";
 import { pauseContainer, sandboxesOf, testEngine, workerIdIn } from "../support/sandboxes/containers.ts";
 import { sandboxImage } from "../support/sandboxes/engine.ts";
 import { type PrivateEngine, startPrivateEngine } from "../support/sandboxes/private-engine.ts";
@@ -10,7 +10,7 @@ const lost = ["completed", "errored/sandbox_lost"];
 const long = "import time\nprint('began', flush=True)\ntime.sleep(6)";
 
 let engine: PrivateEngine;
-let world: FaultWorld;
+let rig: FaultRig;
 let service: ServiceProcess;
 let caller: Caller;
 
@@ -19,12 +19,12 @@ beforeAll(async () => {
 }, PREPARE_MS);
 afterAll(() => engine?.stop(), PREPARE_MS);
 beforeEach(async () => {
-  world = await prepareFaults({ engineHost: engine.host });
+  rig = await prepareFaults({ engineHost: engine.host });
   // No more than stand ready: a cold start on this engine may take longer than the runs.
-  service = await world.start("all", { WORKER_CONCURRENCY: "2" });
-  caller = await world.caller(service);
+  service = await rig.start("all", { WORKER_CONCURRENCY: "2" });
+  caller = await rig.caller(service);
 });
-afterEach(() => world.close());
+afterEach(() => rig.close());
 
 const status = async (id: string | null) => (await caller.get(`/v1/executions/${id}`)).json;
 /** Has a sandbox and runs in it: `in_progress` is also what waits for one. */
@@ -33,7 +33,7 @@ const begun = (id: string | null) =>
 
 describe("dockerd", () => {
   test("restarted during a run: the run ends as sandbox_lost, waiting executions run afterwards; nothing is lost", async () => {
-    const { ledger } = world;
+    const { ledger } = rig;
     const running = await Promise.all(Array.from({ length: 2 }, () => ledger.submit(caller, { code: long }, { endings: lost })));
     for (const id of running) await begun(id);
     const waiting = await ledger.submit(caller, { code: "print('after')" });
@@ -50,31 +50,31 @@ describe("dockerd", () => {
     const metrics = await (await fetch(`${service.operationsUrl}/metrics`)).text();
     expect(metrics).toMatch(/executions_total\{status="errored",cause="sandbox_lost"\} 2/);
     expect(metrics).toMatch(/engine_errors_total\{operation="create"\} [1-9]/);
-    expect((await world.settle()).ended).toEqual({ completed: 1, "errored/sandbox_lost": 2 });
+    expect((await rig.settle()).ended).toEqual({ completed: 1, "errored/sandbox_lost": 2 });
   });
 });
 
 describe("a container", () => {
   test("whose shim is killed: its run ends as sandbox_lost and the next one runs; nothing is lost", async () => {
-    const id = await world.ledger.submit(caller, { code: long }, { endings: ["errored/sandbox_lost"] });
+    const id = await rig.ledger.submit(caller, { code: long }, { endings: ["errored/sandbox_lost"] });
     await begun(id);
     const sandbox = await busySandbox();
     engine.killShim(sandbox);
     await until("its end", async () => (await status(id)).status === "errored");
-    await world.ledger.post(caller, { code: "print(1)" });
-    expect((await world.settle()).ended).toEqual({ completed: 1, "errored/sandbox_lost": 1 });
+    await rig.ledger.post(caller, { code: "print(1)" });
+    expect((await rig.settle()).ended).toEqual({ completed: 1, "errored/sandbox_lost": 1 });
   });
 
   test("that is paused ends at its time limit and is removed; nothing is lost", async () => {
-    const id = await world.ledger.submit(caller, { code: long, timeout_ms: 4_000 }, { endings: ["incomplete/timeout"] });
+    const id = await rig.ledger.submit(caller, { code: long, timeout_ms: 4_000 }, { endings: ["incomplete/timeout"] });
     await until("it runs", async () => (await status(id)).status === "in_progress");
     await pauseContainer(await busySandbox(), engine.host);
     await until("its end", async () => (await status(id)).status === "incomplete");
-    expect((await world.settle()).ended).toEqual({ "incomplete/timeout": 1 });
+    expect((await rig.settle()).ended).toEqual({ "incomplete/timeout": 1 });
   });
 
   test("that is paused after its code has printed is removed just as soon; nothing is lost", async () => {
-    const id = await world.ledger.submit(caller, { code: long, timeout_ms: 4_000 }, { endings: ["incomplete/timeout"] });
+    const id = await rig.ledger.submit(caller, { code: long, timeout_ms: 4_000 }, { endings: ["incomplete/timeout"] });
     await begun(id);
     const sandbox = await busySandbox();
     await pauseContainer(sandbox, engine.host);
@@ -83,7 +83,7 @@ describe("a container", () => {
     await until("it is removed", async () => !(await there()).includes(sandbox));
     const metrics = await (await fetch(`${service.operationsUrl}/metrics`)).text();
     expect(metrics).toMatch(/engine_errors_total\{operation="remove"\} 0/);
-    expect((await world.settle()).ended).toEqual({ "incomplete/timeout": 1 });
+    expect((await rig.settle()).ended).toEqual({ "incomplete/timeout": 1 });
   });
 
   /** Of the worker's sandboxes the one in which user code runs: it alone has a process that sleeps as a child of the runner. */
@@ -99,14 +99,14 @@ describe("a container", () => {
 });
 
 test("the engine's disk full: executions without a sandbox wait in the queue and run when there is room; nothing is lost", async () => {
-  const { ledger } = world;
+  const { ledger } = rig;
   const free = engine.fillDisk();
   // More than stand ready.
   const ids = await Promise.all(Array.from({ length: 10 }, () => ledger.submit(caller, { code: "print(1)" })));
   await until("the engine makes no more", () => service.log.some((line) => line.includes("a sandbox did not start")), 60_000);
   free();
   for (const id of ids) await until("its end", async () => (await status(id)).status === "completed", 90_000);
-  const { ended, repeated } = await world.settle();
+  const { ended, repeated } = await rig.settle();
   expect({ ended, repeated }).toEqual({ ended: { completed: 10 }, repeated: 0 });
 });
 

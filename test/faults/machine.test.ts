@@ -2,34 +2,34 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type FaultWorld, prepareFaults, until } from "../support/faults/fault-world.ts";
+import { type FaultRig, prepareFaults, until } from "../support/faults/fault-rig.ts";
 import { childrenOf, commandOf, parentOf } from "../support/sandboxes/processes.ts";
 
 const second = "import time\nprint('began', flush=True)\ntime.sleep(1)\nprint('ended')";
 const FAKETIME = ["x86_64-linux-gnu", "aarch64-linux-gnu"].map((machine) => `/usr/lib/${machine}/faketime/libfaketimeMT.so.1`);
 
-let world: FaultWorld;
-afterEach(() => world?.close());
+let rig: FaultRig;
+afterEach(() => rig?.close());
 
 describe("the file store's disk full", () => {
   beforeEach(async () => {
-    world = await prepareFaults();
-    mkdirSync(`${world.dataFolder}/blobs`);
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=2m", "tmpfs", `${world.dataFolder}/blobs`]);
+    rig = await prepareFaults();
+    mkdirSync(`${rig.dataFolder}/blobs`);
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=2m", "tmpfs", `${rig.dataFolder}/blobs`]);
   });
   afterEach(() => {
-    execFileSync("umount", [`${world.dataFolder}/blobs`]);
+    execFileSync("umount", [`${rig.dataFolder}/blobs`]);
   });
 
   test("a result names the file that was not stored, and later files are stored again; nothing is lost", async () => {
-    const caller = await world.caller(await world.start("all"));
-    const { ledger } = world;
+    const caller = await rig.caller(await rig.start("all"));
+    const { ledger } = rig;
     const large = await ledger.post(caller, { code: "print('text')\nopen('large.bin', 'wb').write(b'x' * 4_000_000)" });
     expect(large).toMatchObject({ status: "completed", truncated: { files: true }, skipped_files: [{ name: "large.bin" }] });
     expect(large.outputs[0]).toMatchObject({ type: "text", text: "text" });
     const small = await ledger.post(caller, { code: "open('small.bin', 'wb').write(b'x' * 1_000)" });
     expect(small).toMatchObject({ status: "completed", skipped_files: [] });
-    await world.settle();
+    await rig.settle();
   });
 });
 
@@ -49,32 +49,32 @@ describe("the service's clock set", () => {
       FAKETIME_CACHE_DURATION: "1",
       FAKETIME_DONT_FAKE_MONOTONIC: "1",
     };
-    world = await prepareFaults();
-    const service = await world.start("all", env);
-    const caller = await world.caller(service);
-    const { ledger } = world;
+    rig = await prepareFaults();
+    const service = await rig.start("all", env);
+    const caller = await rig.caller(service);
+    const { ledger } = rig;
     const ids = await Promise.all(Array.from({ length: 3 }, () => ledger.submit(caller, { code: second.replace("(1)", "(4)") })));
     await until("they run", async () => (await caller.get(`/v1/executions/${ids[2]}`)).json.status === "in_progress");
     writeFileSync(clock, offset);
     await until("the process has seen it", () => Math.abs(lastTime(service.log) - Date.now() - Number(offset) * 1_000) < 60_000);
     await until("it is accepted", () => ledger.submit(caller, { code: second }));
-    expect((await world.settle()).ended).toEqual({ completed: 4 });
+    expect((await rig.settle()).ended).toEqual({ completed: 4 });
   });
 });
 
 describe("with ENGINE=oci", () => {
   test("the zygotes killed while executions wait: new ones replace them; nothing is lost", async () => {
-    world = await prepareFaults();
-    const service = await world.start("all", { ENGINE: "oci", WORKER_CONCURRENCY: "2" });
-    const caller = await world.caller(service);
-    const { ledger } = world;
+    rig = await prepareFaults();
+    const service = await rig.start("all", { ENGINE: "oci", WORKER_CONCURRENCY: "2" });
+    const caller = await rig.caller(service);
+    const { ledger } = rig;
     const first = await Promise.all(Array.from({ length: 2 }, () => ledger.submit(caller, { code: second })));
     await until("they run", async () => (await caller.get(`/v1/executions/${first[1]}`)).json.status === "in_progress");
     await Promise.all(Array.from({ length: 6 }, () => ledger.submit(caller, { code: "print(1)" })));
     const zygotes = descendants(service.child.pid ?? 0).filter(isZygote);
     expect(zygotes.length).toBeGreaterThan(0);
     for (const pid of zygotes) process.kill(pid, "SIGKILL");
-    expect((await world.settle()).ended).toEqual({ completed: 8 });
+    expect((await rig.settle()).ended).toEqual({ completed: 8 });
   });
 });
 

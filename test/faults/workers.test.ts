@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { renameSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type Caller, type FaultWorld, prepareFaults, until } from "../support/faults/fault-world.ts";
+import { type Caller, type FaultRig, prepareFaults, until } from "../support/faults/fault-rig.ts";
 import { sandboxesOf, workerIdIn } from "../support/sandboxes/containers.ts";
 import type { Json, ServiceProcess } from "../support/servers/service.ts";
 
@@ -14,28 +14,28 @@ const patience = {
   LIMIT_SHUTDOWN_MS_MAX: "120000",
 };
 
-let world: FaultWorld;
+let rig: FaultRig;
 beforeEach(async () => {
-  world = await prepareFaults();
+  rig = await prepareFaults();
 });
-afterEach(() => world.close());
+afterEach(() => rig.close());
 
 describe("a worker killed", () => {
   test("with one execution in each phase: each runs again on another worker, except a session's cell; nothing is lost", async () => {
-    const { ledger } = world;
-    const api = await world.start("api");
-    const caller = await world.caller(api);
-    const redis = await world.proxiedRedis();
-    const engine = await world.proxiedEngine();
-    const doomed = await world.start("worker", { ...redis.env, ...engine.env, ...patience, WORKER_CONCURRENCY: "5" });
+    const { ledger } = rig;
+    const api = await rig.start("api");
+    const caller = await rig.caller(api);
+    const redis = await rig.proxiedRedis();
+    const engine = await rig.proxiedEngine();
+    const doomed = await rig.start("worker", { ...redis.env, ...engine.env, ...patience, WORKER_CONCURRENCY: "5" });
     const status = async (id: string | null) => (await caller.get(`/v1/executions/${id}`)).json.status;
 
     const session = (await caller.call("POST", "/v1/containers", { name: "kept" })).json.id;
     const cell = await ledger.submit(caller, { code: sleeping(60), container: session }, { endings: ["errored/worker_lost"] });
     await printed(caller, cell);
     // Sending: the bytes of its file never come.
-    const file = await upload(api, await world.key("org_a"));
-    const blob = `${world.dataFolder}/blobs/${file.slice(-2)}/${file}`;
+    const file = await upload(api, await rig.key("org_a"));
+    const blob = `${rig.dataFolder}/blobs/${file.slice(-2)}/${file}`;
     renameSync(blob, `${blob}.kept`);
     execFileSync("mkfifo", [blob]);
     const sending = await ledger.submit(caller, { code: "print(open('in.txt').read())", files: [{ name: "in.txt", file_id: file }] });
@@ -60,23 +60,23 @@ describe("a worker killed", () => {
     await doomed.kill();
     execFileSync("rm", [blob]);
     renameSync(`${blob}.kept`, blob);
-    await world.start("worker");
-    const { ended, repeated } = await world.settle();
+    await rig.start("worker");
+    const { ended, repeated } = await rig.settle();
     expect({ ended, repeated }).toEqual({ ended: { completed: 6, "errored/worker_lost": 1 }, repeated: 5 });
   });
 
   test("by its own memory limit: its executions run on another worker; nothing is lost", async () => {
-    const { ledger } = world;
+    const { ledger } = rig;
     // The code is to end by itself, however slow the machine.
     const slow = { LIMIT_RUN_TIMEOUT_MS_MAX: "120000", LIMIT_SHUTDOWN_MS_MAX: "180000" };
-    const caller = await world.caller(await world.start("api", slow));
-    const doomed = await world.start("worker", { ...slow, NODE_OPTIONS: "--max-old-space-size=96" });
+    const caller = await rig.caller(await rig.start("api", slow));
+    const doomed = await rig.start("worker", { ...slow, NODE_OPTIONS: "--max-old-space-size=96" });
     const large = "for _ in range(3): display({'application/json': 'x' * 7_000_000}, raw=True)";
     const code = `from IPython.display import display\n${large}\nimport time\ntime.sleep(1)\n${large.replace("3", "1")}`;
     await Promise.all(Array.from({ length: 6 }, () => ledger.submit(caller, { code })));
     await until("the worker is out of memory", () => doomed.child.signalCode === "SIGABRT", 60_000);
-    await world.start("worker", slow);
-    const { ended, repeated } = await world.settle();
+    await rig.start("worker", slow);
+    const { ended, repeated } = await rig.settle();
     expect(ended).toEqual({ completed: 6 });
     expect(repeated).toBeGreaterThan(0);
   });
@@ -84,16 +84,16 @@ describe("a worker killed", () => {
 
 describe("two workers on one engine", () => {
   test("one stopped under load: it finishes its executions, the other runs the rest and keeps its sandboxes; nothing is lost", async () => {
-    const { ledger } = world;
-    const caller = await world.caller(await world.start("api"));
-    const stopped = await world.start("worker", { WORKER_CONCURRENCY: "3" });
-    const staying = await world.start("worker", { WORKER_CONCURRENCY: "3" });
+    const { ledger } = rig;
+    const caller = await rig.caller(await rig.start("api"));
+    const stopped = await rig.start("worker", { WORKER_CONCURRENCY: "3" });
+    const staying = await rig.start("worker", { WORKER_CONCURRENCY: "3" });
     await Promise.all(Array.from({ length: 18 }, () => ledger.submit(caller, { code: sleeping(0.7) })));
     await until("both run", async () => (await running(caller)) === 6);
     expect(await stopped.stop()).toBe(0);
     expect(await sandboxesOf(workerIdIn(stopped.log))).toEqual([]);
     expect((await sandboxesOf(workerIdIn(staying.log))).length).toBeGreaterThan(0);
-    const { ended, repeated } = await world.settle();
+    const { ended, repeated } = await rig.settle();
     expect({ ended, repeated }).toEqual({ ended: { completed: 18 }, repeated: 0 });
   });
 
@@ -101,10 +101,10 @@ describe("two workers on one engine", () => {
     const neighbour = await prepareFaults();
     try {
       const theirs = await neighbour.start("worker");
-      const ours = await world.start("worker");
+      const ours = await rig.start("worker");
       await ours.kill();
       // Its check reaps, with the clock ahead: everything of ours, and nothing of theirs.
-      expect((await world.settle()).reaped).toBeGreaterThan(0);
+      expect((await rig.settle()).reaped).toBeGreaterThan(0);
       expect((await sandboxesOf(workerIdIn(theirs.log))).length).toBeGreaterThan(0);
       await neighbour.settle();
     } finally {
@@ -115,12 +115,12 @@ describe("two workers on one engine", () => {
 
 describe("an api process killed", () => {
   test("with waiters and streams: another one continues from where the stream broke off; nothing is lost", async () => {
-    const { ledger } = world;
-    await world.start("worker");
-    const doomed = await world.start("api");
-    const heir = await world.start("api");
-    const other = await world.caller(heir);
-    const caller = await world.caller(doomed);
+    const { ledger } = rig;
+    await rig.start("worker");
+    const doomed = await rig.start("api");
+    const heir = await rig.start("api");
+    const other = await rig.caller(heir);
+    const caller = await rig.caller(doomed);
     const counting = "import time\nfor n in range(8):\n    print(n, flush=True)\n    time.sleep(0.5)";
     const id = await ledger.submit(caller, { code: counting });
     const first = await eventsOf(caller, id, null, 3);
@@ -134,7 +134,7 @@ describe("an api process killed", () => {
     const rest = await eventsOf(other, id, first.lastId);
     expect([...first.text, ...rest.text].join("")).toBe("0\n1\n2\n3\n4\n5\n6\n7\n");
     expect(await ledger.post(other, { code: sleeping(2) }, asked)).toMatchObject({ status: "completed", attempt: 1 });
-    expect((await world.settle()).ended).toEqual({ completed: 2 });
+    expect((await rig.settle()).ended).toEqual({ completed: 2 });
   });
 });
 

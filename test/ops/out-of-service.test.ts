@@ -4,13 +4,13 @@ import { client, prepareService, type ServiceProcess, type TestService } from ".
 
 /** An engine whose containers lose a wall while a worker serves, as by a change of its settings or of its runtime. */
 let engine: DockerProxy;
-let world: TestService;
+let service: TestService;
 beforeAll(async () => {
   engine = await startDockerProxy(process.env.DOCKER_HOST ?? "unix:///var/run/docker.sock");
-  world = await prepareService();
+  service = await prepareService();
 });
 afterAll(async () => {
-  await world.stop();
+  await service.stop();
   await engine.stop();
 });
 
@@ -23,9 +23,9 @@ const metricsOf = async (service: ServiceProcess) => (await fetch(`${service.ope
 
 test("a worker whose sandboxes lose a protection goes out of service, and another takes over", async () => {
   const env = { POOL_SIZE_MIN: "1", POOL_SIZE_MAX: "1", LIMIT_SELF_CHECK_INTERVAL_MS: "200" };
-  const api = await world.start("api");
-  const worker = await world.start("worker", { ...env, DOCKER_HOST: engine.host });
-  const { run, call } = client(api.url, await world.key("org_a"));
+  const api = await service.start("api");
+  const worker = await service.start("worker", { ...env, DOCKER_HOST: engine.host });
+  const { run, call } = client(api.url, await service.key("org_a"));
   const session = await call("POST", "/v1/containers", {});
   await vi.waitFor(async () => expect(await metricsOf(worker)).toMatch(/selfcheck_runs_total\{result="held"\} [1-9]/), PATIENCE);
   await vi.waitFor(async () => expect(await checksOf(worker)).toMatchObject({ status: 200, checks: { isolation: true } }), PATIENCE);
@@ -44,7 +44,7 @@ test("a worker whose sandboxes lose a protection goes out of service, and anothe
   // Its session is lost, and nothing new is taken: what comes waits for a worker that is sound.
   await vi.waitFor(async () => expect((await call("GET", `/v1/containers/${session.json.id}`)).json.status).not.toBe("active"), PATIENCE);
   const waiting = await run({ code: "print(42)" }, { prefer: "respond-async" });
-  const sound = await world.start("worker", env);
+  const sound = await service.start("worker", env);
   await vi.waitFor(
     async () => expect((await call("GET", `/v1/executions/${waiting.json.id}`)).json).toMatchObject({ status: "completed", attempt: 1 }),
     PATIENCE,
@@ -59,6 +59,6 @@ test("a worker whose sandboxes have a network does not start to serve", async ()
     options.NetworkDisabled = false;
     delete options.Hostname;
   });
-  const start = world.start("worker", { DOCKER_HOST: engine.host });
+  const start = service.start("worker", { DOCKER_HOST: engine.host });
   await expect(start).rejects.toThrow("has a network interface besides lo");
 });

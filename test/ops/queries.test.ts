@@ -8,7 +8,7 @@ import { startPrometheus, type TestPrometheus } from "../support/servers/prometh
 import { client, prepareService, type ServiceProcess, type TestService } from "../support/servers/service.ts";
 
 /** An api and a worker under a mixed load that goes on, and a real Prometheus that scrapes them. */
-let world: TestService;
+let service: TestService;
 let model: ModelServer;
 let receiver: http.Server;
 let prometheus: TestPrometheus;
@@ -22,15 +22,15 @@ beforeAll(async () => {
   receiver = http.createServer((request, response) => request.resume().on("end", () => response.end()));
   await once(receiver.listen(0, "127.0.0.1"), "listening");
   const { port } = receiver.address() as { port: number };
-  world = await prepareService();
+  service = await prepareService();
   const env = {
     MODEL_BASE_URL: model.baseUrl,
     MODEL_DEFAULT: "scripted",
     WEBHOOK_ALLOW_PRIVATE: "true",
     LIMIT_SELF_CHECK_INTERVAL_MS: "1000",
   };
-  const api = await world.start("api", env);
-  const worker = await world.start("worker", env);
+  const api = await service.start("api", env);
+  const worker = await service.start("worker", env);
   const round = await callerOf(api, `http://127.0.0.1:${port}/`);
   await round();
   load = (async () => {
@@ -47,14 +47,14 @@ afterAll(async () => {
   loading = false;
   await load;
   await prometheus?.stop();
-  await world.stop();
+  await service.stop();
   await model.stop();
   receiver.close();
 });
 
 /** One of everything that a metric counts: ends of several kinds, files, a session, a webhook, an assistant's response. */
 async function callerOf(api: ServiceProcess, webhook: string): Promise<() => Promise<void>> {
-  const { run, call } = client(api.url, await world.key("org_load"));
+  const { run, call } = client(api.url, await service.key("org_load"));
   const { json: session } = await call("POST", "/v1/containers", {});
   return async () => {
     await run({ code: "print(1)", webhook: { url: webhook, secret: "s".repeat(32) } });
@@ -110,7 +110,7 @@ const asked = [...runbooks].flatMap(([name, text]) => commandsOf(text).map((comm
 test.each(asked.filter(([, command]) => command.startsWith("curl ")))(
   "a process answers the command of the runbook %s: %s",
   (_, command) => {
-    const answers = world.processes.map(({ operationsUrl }) => shell(command.replace("http://127.0.0.1:9090", operationsUrl)));
+    const answers = service.processes.map(({ operationsUrl }) => shell(command.replace("http://127.0.0.1:9090", operationsUrl)));
     expect(answers.join("")).not.toBe("");
   },
 );
@@ -118,7 +118,7 @@ test.each(asked.filter(([, command]) => command.startsWith("curl ")))(
 test.each(asked.filter(([, command]) => command.startsWith("redis-cli ")))(
   "Redis answers the command of the runbook %s: %s",
   (_, command) => {
-    expect(shell(command.replace('-u "$REDIS_URL"', `-s ${world.redis.url}`))).not.toBe("");
+    expect(shell(command.replace('-u "$REDIS_URL"', `-s ${service.redis.url}`))).not.toBe("");
   },
 );
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { FaultWorld } from "../support/faults/fault-world.ts";
+import type { FaultRig } from "../support/faults/fault-rig.ts";
 import type { ServiceProcess } from "../support/servers/service.ts";
 import type { TcpProxy } from "../support/servers/tcp-proxy.ts";
 import type { Random } from "./random.ts";
@@ -15,7 +15,7 @@ export interface Victims {
   start(command: "api" | "worker"): Promise<ServiceProcess>;
 }
 
-type Fault = (world: FaultWorld, victims: Victims) => Promise<void>;
+type Fault = (rig: FaultRig, victims: Victims) => Promise<void>;
 
 const faults: Record<string, Fault> = {
   "worker killed": (_, victims) => replace(victims, "worker", (worker) => worker.kill()),
@@ -33,7 +33,7 @@ const faults: Record<string, Fault> = {
 };
 
 /** Injects each kind of fault in turn, in an order given by the seed, until `end`; counts them. */
-export async function injectFaults(world: FaultWorld, victims: Victims, random: Random, pauseMs: number, end: number) {
+export async function injectFaults(rig: FaultRig, victims: Victims, random: Random, pauseMs: number, end: number) {
   const counts: Record<string, number> = {};
   let left: string[] = [];
   while (performance.now() + pauseMs < end) {
@@ -41,7 +41,7 @@ export async function injectFaults(world: FaultWorld, victims: Victims, random: 
     if (left.length === 0) left = Object.keys(faults);
     const name = random.pick(left);
     left = left.filter((other) => other !== name);
-    await faults[name]?.(world, victims);
+    await faults[name]?.(rig, victims);
     counts[name] = (counts[name] ?? 0) + 1;
   }
   return counts;

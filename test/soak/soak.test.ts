@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Caller, type FaultWorld, prepareFaults } from "../support/faults/fault-world.ts";
+import { type Caller, type FaultRig, prepareFaults } from "../support/faults/fault-rig.ts";
 import type { Ending } from "../support/faults/ledger.ts";
 import { injectFaults, type Victims } from "./fault-injection.ts";
 import { watchMemory } from "./memory.ts";
@@ -16,33 +16,29 @@ const SETTLE_MS = 5 * 60_000;
 /** Ends of an execution that faults may cause. */
 const byFault: readonly Ending[] = ["errored/sandbox_lost", "errored/worker_lost", "errored/timeout"];
 
-let world: FaultWorld;
+let rig: FaultRig;
 beforeAll(async () => {
-  world = await prepareFaults();
+  rig = await prepareFaults();
 });
-afterAll(() => world.close());
+afterAll(() => rig.close());
 
 test(`${minutes} minutes of mixed load with faults: submitted = ended, nothing is left, memory is flat`, {
   timeout: minutes * 60_000 + SETTLE_MS,
 }, async () => {
   const random = new Random(seed);
-  const { proxy: redis, env: redisEnv } = await world.proxiedRedis();
-  const { proxy: engine, env: engineEnv } = await world.proxiedEngine();
+  const { proxy: redis, env: redisEnv } = await rig.proxiedRedis();
+  const { proxy: engine, env: engineEnv } = await rig.proxiedEngine();
   const limits = { LIMIT_REQUESTS_PER_MINUTE_PER_KEY_MAX: "1000000", WORKER_CONCURRENCY: "3", LOG_LEVEL: "info" };
-  const start = (command: "api" | "worker") => world.start(command, { ...limits, ...redisEnv, ...engineEnv });
-  const steady = { api: await world.start("api", limits), worker: await world.start("worker", limits) };
+  const start = (command: "api" | "worker") => rig.start(command, { ...limits, ...redisEnv, ...engineEnv });
+  const steady = { api: await rig.start("api", limits), worker: await rig.start("worker", limits) };
   const victims: Victims = { api: await start("api"), worker: await start("worker"), redis, engine, start };
 
   const end = performance.now() + minutes * 60_000;
   const lanes = Array.from({ length: LANES }, (_, at) => lane(new Random(seed + 1 + at), end));
-  const [faults, memory] = await Promise.all([
-    injectFaults(world, victims, random, FAULT_EVERY_MS, end),
-    watchMemory(steady, end),
-    ...lanes,
-  ]);
-  const { ended, refused, repeated, reaped } = await world.settle();
+  const [faults, memory] = await Promise.all([injectFaults(rig, victims, random, FAULT_EVERY_MS, end), watchMemory(steady, end), ...lanes]);
+  const { ended, refused, repeated, reaped } = await rig.settle();
 
-  const submitted = world.ledger.accepted.size;
+  const submitted = rig.ledger.accepted.size;
   const count = Object.values(ended).reduce((sum, one) => sum + one, 0);
   console.log(
     [
@@ -65,14 +61,14 @@ test(`${minutes} minutes of mixed load with faults: submitted = ended, nothing i
   async function lane(own: Random, until: number): Promise<void> {
     while (performance.now() < until) {
       const service = own.chance(0.5) ? steady.api : victims.api;
-      const caller = await world.caller(service, own.pick(ORGANIZATIONS));
+      const caller = await rig.caller(service, own.pick(ORGANIZATIONS));
       await (own.chance(0.1) ? useSession(caller, own) : execute(caller, own));
     }
   }
 });
 
 async function execute(caller: Caller, own: Random): Promise<void> {
-  const { ledger } = world;
+  const { ledger } = rig;
   const { body, endings } = own.pick(own.chance(0.3) ? hostile : honest);
   const asked = { endings: [...endings, ...byFault] };
   const manner = own.next();
@@ -93,7 +89,7 @@ async function useSession(caller: Caller, own: Random): Promise<void> {
   const container = made?.json?.id;
   if (made === null || made.status >= 400 || container === undefined) return;
   for (let cell = 0; cell < 3 && own.chance(0.9); cell++) {
-    await world.ledger.post(caller, { code: `n = ${cell}\nprint(n)`, container }, { endings: ["completed", ...byFault] });
+    await rig.ledger.post(caller, { code: `n = ${cell}\nprint(n)`, container }, { endings: ["completed", ...byFault] });
   }
   await caller.call("DELETE", `/v1/containers/${container}`).catch(() => null);
 }

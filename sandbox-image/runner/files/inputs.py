@@ -20,7 +20,7 @@ _UNFINISHED = ".unfinished-input"
 
 class InputFiles:
     """
-    Receives files one after another. `marks` then tells unchanged files from those that the code wrote.
+    Receives files one after another. `marks` then separates unchanged files from those that the code wrote.
 
     A file is written under a temporary name and renamed when complete. It replaces a link or pipe that the code left under the
     name, and never follows it. Files that cannot be placed are read past and reported in `problems`.

@@ -25,7 +25,7 @@ class Channel:
         try:
             os.write(self._fd, protocol.encode_spelled(kind, head))
         except OSError:
-            # The code closed or filled the channel. The exit code of this process then tells how it ended.
+            # The code closed or filled the channel. The exit code of this process then says how it ended.
             return
 
     def send(self, kind: int, head: bytes, body: bytes = b"") -> None:

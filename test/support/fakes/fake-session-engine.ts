@@ -37,25 +37,25 @@ export class FakeSession implements EngineSession {
         once: true,
       });
       this.cells.push({ input, stop, finish });
-      this.#engine.tell();
+      this.#engine.notify();
       if (this.#engine.immediate) finish();
     });
   }
 
   async putFile(name: string): Promise<void> {
     this.files.push(name);
-    this.#engine.tell();
+    this.#engine.notify();
   }
 
   async removeFile(name: string): Promise<void> {
     this.files.splice(this.files.indexOf(name), 1);
-    this.#engine.tell();
+    this.#engine.notify();
   }
 
   async close(): Promise<void> {
     this.closed += 1;
     this.die();
-    this.#engine.tell();
+    this.#engine.notify();
   }
 
   /** Its sandbox ends by itself. */
@@ -91,7 +91,7 @@ export class FakeSessionEngine implements SessionEngine {
     while (!holds()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
-  tell(): void {
+  notify(): void {
     for (const wake of this.#waiting.splice(0)) wake();
   }
 }

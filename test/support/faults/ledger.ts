@@ -1,5 +1,5 @@
 import type { Json } from "../servers/service.ts";
-import type { Caller } from "./fault-world.ts";
+import type { Caller } from "./fault-rig.ts";
 
 /** Allowed ends of an execution, as status or status/cause. */
 export type Ending = string;

@@ -9,7 +9,7 @@ import { connectEngine } from "../../../src/sandbox/docker/engine-client.ts";
 import { reapSandboxes } from "../../../src/sandbox/docker/reaper.ts";
 import { sandboxesOf } from "../sandboxes/containers.ts";
 import type { ServiceProcess } from "../servers/service.ts";
-import { type FaultWorld, until } from "./fault-world.ts";
+import { type FaultRig, until } from "./fault-rig.ts";
 import type { Entry } from "./ledger.ts";
 
 const PREFIX = "{ci}";
@@ -38,15 +38,15 @@ export interface Checked {
  * must not, metrics and log agree, and after the service has stopped, no container, no key without expiry and no partial
  * file is left.
  */
-export async function expectNothingLost(world: FaultWorld): Promise<Checked> {
-  const redis = new Redis({ path: world.redis.url });
-  const living = world.processes.filter(isAlive);
+export async function expectNothingLost(rig: FaultRig): Promise<Checked> {
+  const redis = new Redis({ path: rig.redis.url });
+  const living = rig.processes.filter(isAlive);
   try {
-    await untilAllEnded(redis, world);
+    await untilAllEnded(redis, rig);
     const serviceId = (await redis.get(`${PREFIX}:service`)) ?? "";
     const ended: Record<string, number> = {};
     let repeated = 0;
-    const entries = [...world.ledger.accepted.values()];
+    const entries = [...rig.ledger.accepted.values()];
     for (let at = 0; at < entries.length; at += CHECKED_AT_ONCE) {
       const batch = entries.slice(at, at + CHECKED_AT_ONCE);
       for (const stored of await Promise.all(batch.map((entry) => expectEndedOnce(redis, entry)))) {
@@ -57,14 +57,14 @@ export async function expectNothingLost(world: FaultWorld): Promise<Checked> {
     }
     await expectNoWork(redis);
     await expectMetricsMatchLog(living);
-    expectEachEndLoggedOnce(world);
+    expectEachEndLoggedOnce(rig);
     for (const process of living) expect(await process.stop(), process.log.slice(-20).join("\n")).toBe(0);
-    const reaped = await expectNoContainers(world, serviceId);
+    const reaped = await expectNoContainers(rig, serviceId);
     expect(await lastingKeys(redis)).toEqual([]);
     // The sweep removes a partial file that a killed process left.
-    if (wasKilled(world)) await new FolderStore(`${world.dataFolder}/blobs`).sweep(-SWEEP_CLOCK_AHEAD_MS);
-    expect(await readdir(`${world.dataFolder}/blobs/incoming`).catch(() => [])).toEqual([]);
-    return { ended, refused: Object.fromEntries(world.ledger.refused), repeated, reaped };
+    if (wasKilled(rig)) await new FolderStore(`${rig.dataFolder}/blobs`).sweep(-SWEEP_CLOCK_AHEAD_MS);
+    expect(await readdir(`${rig.dataFolder}/blobs/incoming`).catch(() => [])).toEqual([]);
+    return { ended, refused: Object.fromEntries(rig.ledger.refused), repeated, reaped };
   } finally {
     redis.disconnect();
   }
@@ -75,12 +75,12 @@ export function isAlive({ child }: ServiceProcess): boolean {
 }
 
 /** Covers all records, including those of refused requests. */
-async function untilAllEnded(redis: Redis, world: FaultWorld): Promise<void> {
-  for (const { organization, id } of world.ledger.accepted.values()) {
+async function untilAllEnded(redis: Redis, rig: FaultRig): Promise<void> {
+  for (const { organization, id } of rig.ledger.accepted.values()) {
     expect(await redis.exists(recordKey(organization, id)), `the record of accepted ${id}`).toBe(1);
   }
   await until("every execution ends", async () => (await unended(redis)).length === 0, ENDS_MS).catch(async (error: unknown) => {
-    const lines = world.processes.flatMap(({ command, log }) => [`— ${command}`, ...log.slice(-12)]);
+    const lines = rig.processes.flatMap(({ command, log }) => [`— ${command}`, ...log.slice(-12)]);
     throw new Error(`not ended: ${(await unended(redis)).join(", ")}\n${lines.join("\n")}`, { cause: error });
   });
 }
@@ -104,18 +104,18 @@ async function expectEndedOnce(redis: Redis, { organization, id, endings, once }
   const stored = await decodeRecord(organization, await redis.callBuffer("HGETALL", recordKey(organization, id)));
   if (stored === null) throw new Error(`the record of ${id} is gone`);
   const ending = endingOf(stored);
-  const told = `${id} ended ${ending}, attempt ${stored.attempt}: ${JSON.stringify(stored.end?.evidence)}`;
-  expect(endings.includes(ending) || endings.includes(stored.status), told).toBe(true);
-  expect(stored.end?.status, told).toBe(stored.status);
+  const context = `${id} ended ${ending}, attempt ${stored.attempt}: ${JSON.stringify(stored.end?.evidence)}`;
+  expect(endings.includes(ending) || endings.includes(stored.status), context).toBe(true);
+  expect(stored.end?.status, context).toBe(stored.status);
   const entries = await redis.xrange(`${PREFIX}:stream:${organization}:${id}`, "-", "+");
   const events = entries.map(([, fields]) => fields[0]);
   // A stream expires before its record, and a clock jump can expire it.
   if (events.length > 0) {
-    expect(events.filter((kind) => kind === "ended").length, told).toBe(1);
-    expect(events.at(-1), told).toBe("ended");
-    expect(events.filter((kind) => kind === "started").length, told).toBe(stored.attempt);
+    expect(events.filter((kind) => kind === "ended").length, context).toBe(1);
+    expect(events.at(-1), context).toBe("ended");
+    expect(events.filter((kind) => kind === "started").length, context).toBe(stored.attempt);
   }
-  if (once) expect(stored.attempt, told).toBeLessThanOrEqual(1);
+  if (once) expect(stored.attempt, context).toBeLessThanOrEqual(1);
   return stored;
 }
 
@@ -153,10 +153,10 @@ async function expectMetricsMatchLog(living: readonly ServiceProcess[]): Promise
 }
 
 /** Each end is logged by exactly one process. A killed process may have stored an end without logging it. */
-function expectEachEndLoggedOnce({ processes, ledger }: FaultWorld): void {
-  const told = processes.flatMap(endsIn);
+function expectEachEndLoggedOnce({ processes, ledger }: FaultRig): void {
+  const context = processes.flatMap(endsIn);
   const seen = new Set<string>();
-  const twice = told.filter((id) => seen.size === seen.add(id).size);
+  const twice = context.filter((id) => seen.size === seen.add(id).size);
   expect(twice, "ends that were logged twice").toEqual([]);
   if (wasKilled({ processes })) return;
   expect(
@@ -165,7 +165,7 @@ function expectEachEndLoggedOnce({ processes, ledger }: FaultWorld): void {
   ).toEqual([]);
 }
 
-function wasKilled({ processes }: Pick<FaultWorld, "processes">): boolean {
+function wasKilled({ processes }: Pick<FaultRig, "processes">): boolean {
   return processes.some(({ child }) => child.signalCode === "SIGKILL" || child.signalCode === "SIGABRT");
 }
 
@@ -173,14 +173,14 @@ function endsIn({ log }: ServiceProcess): string[] {
   return log.filter((line) => line.includes('"execution ended"')).map((line) => (JSON.parse(line) as { execution: string }).execution);
 }
 
-async function expectNoContainers(world: FaultWorld, serviceId: string): Promise<number> {
-  const workers = world.processes.flatMap(({ log }) => log.flatMap((line) => /"workerId":"([^"]+)"/.exec(line)?.[1] ?? []));
-  const left = async () => (await Promise.all(workers.map((id) => sandboxesOf(id, world.engineHost)))).flat();
+async function expectNoContainers(rig: FaultRig, serviceId: string): Promise<number> {
+  const workers = rig.processes.flatMap(({ log }) => log.flatMap((line) => /"workerId":"([^"]+)"/.exec(line)?.[1] ?? []));
+  const left = async () => (await Promise.all(workers.map((id) => sandboxesOf(id, rig.engineHost)))).flat();
   // Sandboxes of a killed worker end with its connection. The reaper removes their containers.
   await until("no sandbox runs", async () => (await left()).every(({ State }) => State !== "running"), GONE_MS);
   const found = await left();
   if (found.length === 0) return 0;
-  const engine = connectEngine({ host: world.engineHost }, makeMetrics());
+  const engine = connectEngine({ host: rig.engineHost }, makeMetrics());
   try {
     await reapSandboxes({
       engine,

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSyn
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { until } from "../faults/fault-world.ts";
+import { until } from "../faults/fault-rig.ts";
 import { testEngine } from "./containers.ts";
 
 /** Room for the sandbox image and a little more. The file is sparse. */

@@ -2,7 +2,7 @@ import { createServer } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 
 /**
- * A model that does as it is told: a server of the chat-completions protocol, in its own process. A conversation whose user text holds
+ * A scripted model: a server of the chat-completions protocol, in its own process. A conversation whose user text holds
  * `#script [turn, …]` gets these turns, one a request, the last one for ever. A turn:
  *
  *     { text } { code } { arguments } { calls: [{ name, arguments }] } { refusal }   what is said; pieces of `piece` characters (default 5)
@@ -13,7 +13,7 @@ import { setTimeout as delay } from "node:timers/promises";
  *     { raw }                      text of the stream as it is
  *     { whole: true }              one JSON answer, no stream
  *
- * GET /requests tells what was asked, without and with headers; DELETE forgets it. Prints its port.
+ * GET /requests returns the requests, without and with headers; DELETE forgets it. Prints its port.
  */
 const requests = [];
 const counts = new Map();

@@ -14,12 +14,12 @@ beforeEach(async () => {
 
 test("created and revoked keys are logged beside the key file, by id and account, with mode 0600 and without the secret", async () => {
   const stdout = new PassThrough();
-  const world = { environment: { DATA_DIR: folder }, printer: new Printer(stdout, new PassThrough()) };
-  await createKeyCommand({ org: "org_a", scopes: "read" }, world);
+  const context = { environment: { DATA_DIR: folder }, printer: new Printer(stdout, new PassThrough()) };
+  await createKeyCommand({ org: "org_a", scopes: "read" }, context);
   const text = String(stdout.read()).trim();
   const id = `key_${text.split("_")[2]}`;
-  await revokeKeyCommand(id, world);
-  await expect(revokeKeyCommand(id, world)).rejects.toThrow(/There is no key/);
+  await revokeKeyCommand(id, context);
+  await expect(revokeKeyCommand(id, context)).rejects.toThrow(/There is no key/);
 
   const file = join(folder, "audit.log");
   const written = await readFile(file, "utf8");

@@ -116,7 +116,7 @@ test("Grafana's data comes from the Prometheus of docker-compose.yml", () => {
   expect(source).toMatchObject({ type: "prometheus", access: "proxy" });
   const { hostname, port } = new URL(source.url);
   expect(compose.services[hostname]?.command).toContain("--config.file=/etc/prometheus/prometheus.yml");
-  // Where Prometheus listens unless it is told otherwise.
+  // The default address of Prometheus.
   expect(port).toBe("9090");
   expect(compose.services[hostname]?.command.filter((word) => word.startsWith("--web.listen-address"))).toEqual([]);
 });

@@ -89,7 +89,7 @@ describe("the Docker engine", () => {
     expect(() => engineAt("ssh://h", {})).toThrow("DOCKER_HOST");
   });
 
-  test("tells its progress on one line", () => {
+  test("reports its progress on one line", () => {
     expect(describeMessage({ stream: "Step 1/2 : FROM x\n" })).toBe("Step 1/2 : FROM x");
     expect(describeMessage({ status: "Downloading", id: "ab", progressDetail: { current: 5, total: 20 } })).toBe("Downloading ab 25 %");
     expect(describeMessage({ aux: {} })).toBeNull();

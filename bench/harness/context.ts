@@ -25,7 +25,7 @@ export interface Machine {
 }
 
 /** Everything that a measurement needs. */
-export interface World extends Machine {
+export interface BenchContext extends Machine {
   launcher: Launcher;
   limits: Limits;
   engine: EngineClient;
@@ -36,7 +36,7 @@ export interface World extends Machine {
   /** Returns the first in a full run, the second in a quick one. */
   pick<T>(full: T, quick: T): T;
   /** Reports progress. */
-  tell(text: string): void;
+  log(text: string): void;
 }
 
 /** One line of the table. `ours` and `baseline` are in `unit`; `met` is null if the number has no target. */
@@ -54,14 +54,14 @@ export interface Row {
   notes?: string[];
 }
 
-export type Measure = (world: World) => Promise<Row[]>;
+export type Measure = (context: BenchContext) => Promise<Row[]>;
 
-export function makeWorld(
+export function makeBenchContext(
   machine: Machine,
   launcher: Launcher,
-  options: { seed: number; quick: boolean; tell(text: string): void },
-): World {
-  const { seed, quick, tell } = options;
+  options: { seed: number; quick: boolean; log(text: string): void },
+): BenchContext {
+  const { seed, quick, log } = options;
   return {
     ...machine,
     launcher,
@@ -70,6 +70,6 @@ export function makeWorld(
     seed,
     quick,
     pick: (full, brief) => (quick ? brief : full),
-    tell,
+    log,
   };
 }

@@ -7,7 +7,7 @@ import { Ledger } from "./ledger.ts";
 import { type Checked, expectNothingLost } from "./nothing-lost.ts";
 
 /** A service, a ledger of the requests to it, and proxies to its dependencies. */
-export interface FaultWorld extends TestService {
+export interface FaultRig extends TestService {
   readonly ledger: Ledger;
   /** The engine its workers use. */
   readonly engineHost: string;
@@ -27,7 +27,7 @@ export interface Caller extends ReturnType<typeof client> {
   readonly organization: string;
 }
 
-export async function prepareFaults(options: TestRedisOptions & { engineHost?: string } = {}): Promise<FaultWorld> {
+export async function prepareFaults(options: TestRedisOptions & { engineHost?: string } = {}): Promise<FaultRig> {
   const { engineHost = testEngineHost, ...redisOptions } = options;
   // Persistent as the README requires, so that a killed Redis comes back with its data.
   const service = await prepareService({ persistent: true, ...redisOptions });
@@ -39,7 +39,7 @@ export async function prepareFaults(options: TestRedisOptions & { engineHost?: s
     return proxy;
   };
   const keys = new Map<string, Promise<string>>();
-  const world: FaultWorld = {
+  const rig: FaultRig = {
     ...service,
     ledger,
     engineHost,
@@ -57,14 +57,14 @@ export async function prepareFaults(options: TestRedisOptions & { engineHost?: s
       keys.set(organization, key);
       return { organization, ...client(url, await key) };
     },
-    settle: () => expectNothingLost(world),
+    settle: () => expectNothingLost(rig),
     async close() {
       for (const proxy of proxies) await proxy.close();
       for (const process of service.processes) await process.kill();
       await service.stop();
     },
   };
-  return world;
+  return rig;
 }
 
 /** Polls until the condition holds, for states without an event. */
