@@ -5,7 +5,7 @@ import type { RedisClient } from "../../redis/address.ts";
 import { orAborted } from "../../util/race.ts";
 import type { Keys } from "../core/keys.ts";
 import type { StoredExecution } from "./record.ts";
-import { outputScript } from "./scripts.ts";
+import { outputScript } from "./run-scripts.ts";
 
 /** Above this, `emit` waits for the writes, and backpressure reaches the sandbox. */
 const PENDING_BYTES_MAX = 256 * 1024;

@@ -5,7 +5,7 @@ import type { RedisClient } from "../../redis/address.ts";
 import { type Keys, parseMember } from "../core/keys.ts";
 import { decodeRecord, endWithoutResult } from "../executions/record.ts";
 import { reportEnd } from "../executions/report-end.ts";
-import { endScript } from "../executions/scripts.ts";
+import { endScript } from "../executions/run-scripts.ts";
 import type { SessionJob, SessionQueues } from "./jobs.ts";
 import { sessionEndScript, silentWorkersScript } from "./scripts.ts";
 

@@ -14,7 +14,7 @@ import type { Keys } from "../core/keys.ts";
 import { EventWriter } from "../executions/event-writer.ts";
 import { decodeRecord, encodeEnd, endWithoutResult, type StoredExecution, toRunInput } from "../executions/record.ts";
 import { reportEnd } from "../executions/report-end.ts";
-import { backInQueueScript, finishScript, type StartVerdict, startScript } from "../executions/scripts.ts";
+import { backInQueueScript, finishScript, type StartVerdict, startScript } from "../executions/run-scripts.ts";
 import { type RunTrace, traceRun } from "./run-trace.ts";
 
 /** The first attempt and two retries after lost workers. The limit stops code that kills its worker. */

@@ -6,7 +6,8 @@ import type { RedisClient } from "../../redis/address.ts";
 import { type Keys, parseMember } from "../core/keys.ts";
 import { decodeRecord } from "../executions/record.ts";
 import { reportEnd } from "../executions/report-end.ts";
-import { endScript, overdueScript } from "../executions/scripts.ts";
+import { endScript } from "../executions/run-scripts.ts";
+import { overdueScript } from "../executions/scripts.ts";
 import { endPastDeadline } from "./run-job.ts";
 
 export interface SweepContext {

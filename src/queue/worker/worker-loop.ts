@@ -9,7 +9,7 @@ import { isNewer, VERSION } from "../core/version.ts";
 import { collectDepth, countJobs } from "../executions/depth.ts";
 import { decodeRecord } from "../executions/record.ts";
 import { reportEnd } from "../executions/report-end.ts";
-import { endScript } from "../executions/scripts.ts";
+import { endScript } from "../executions/run-scripts.ts";
 import { SessionHost } from "../sessions/host.ts";
 import { OPEN_JOB } from "../sessions/jobs.ts";
 import { Webhooks } from "../webhooks/webhooks.ts";

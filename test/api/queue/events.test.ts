@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ExecutionEvent } from "../../../src/domain/result.ts";
-import { outputScript } from "../../../src/queue/executions/scripts.ts";
+import { outputScript } from "../../../src/queue/executions/run-scripts.ts";
 import { FakeEngine } from "../../support/fakes/fake-engine.ts";
 import { makeRig, newExecution, type Rig } from "./rig.ts";
 

@@ -35,11 +35,11 @@ const SLOTS = 16_384;
 
 /** Three masters with a replica each. */
 export async function startRedisCluster(): Promise<Replicated> {
-  const world = await openWorld();
+  const fleet = await openFleet();
   const buses = await freePorts(6);
   const servers = await Promise.all(
     buses.map((bus, at) =>
-      world.start({
+      fleet.start({
         "cluster-enabled": "yes",
         "cluster-port": bus,
         "cluster-config-file": `nodes-${at}.conf`,
@@ -71,11 +71,11 @@ export async function startRedisCluster(): Promise<Replicated> {
   });
   return {
     url: `redis+cluster://${servers.slice(0, 2).map(addressOf).join(",")}`,
-    stop: world.stop,
+    stop: fleet.stop,
     async failOver(key) {
       const slot = Number(await first.client.call("CLUSTER", "KEYSLOT", key));
       const at = Math.floor(slot / Math.ceil(SLOTS / masters.length));
-      await world.kill(servers[at] as Server);
+      await fleet.kill(servers[at] as Server);
       const rest = servers.filter((_, other) => other !== at);
       await untilMaster(servers[at + masters.length] as Server);
       await until(async () => (await clusterStates(rest)).every((state) => state === "ok"));
@@ -85,28 +85,28 @@ export async function startRedisCluster(): Promise<Replicated> {
 
 /** A master, a replica, and three sentinels that watch them. */
 export async function startRedisSentinel(): Promise<Replicated> {
-  const world = await openWorld();
-  const master = await world.start({});
-  const replica = await world.start({ replicaof: `127.0.0.1 ${master.port}` });
+  const fleet = await openFleet();
+  const master = await fleet.start({});
+  const replica = await fleet.start({ replicaof: `127.0.0.1 ${master.port}` });
   await until(async () => (await replica.client.info("replication")).includes("master_link_status:up"));
   const sentinels = await Promise.all(
     [1, 2, 3].map(async (at) => {
-      const file = join(world.folder, `sentinel-${at}.conf`);
+      const file = join(fleet.folder, `sentinel-${at}.conf`);
       const watched = [
         `monitor main 127.0.0.1 ${master.port} 2`,
         `down-after-milliseconds main ${NODE_TIMEOUT_MS}`,
         "failover-timeout main 5000",
       ];
       await writeFile(file, watched.map((line) => `sentinel ${line}\n`).join(""));
-      return world.startSentinel(file);
+      return fleet.startSentinel(file);
     }),
   );
   await until(async () => (await Promise.all(sentinels.map(stateSeenBy))).every(({ slaves, others }) => slaves === 1 && others === 2));
   return {
     url: `redis+sentinel://${sentinels.map(addressOf).join(",")}/main`,
-    stop: world.stop,
+    stop: fleet.stop,
     async failOver() {
-      await world.kill(master);
+      await fleet.kill(master);
       await untilMaster(replica);
     },
   };
@@ -114,11 +114,11 @@ export async function startRedisSentinel(): Promise<Replicated> {
 
 /** One server that speaks only TLS, with a certificate of an unknown authority, and admits one user with a password. */
 export async function startRedisTls(): Promise<Deployment & { withoutAuthority: string; withoutPassword: string }> {
-  const world = await openWorld();
-  const { ca, cert, key } = await makeCertificates(world.folder);
-  const acl = join(world.folder, "users.acl");
+  const fleet = await openFleet();
+  const { ca, cert, key } = await makeCertificates(fleet.folder);
+  const acl = join(fleet.folder, "users.acl");
   await writeFile(acl, "user default off\nuser interpreter on >p@ss:word ~* &* +@all\n");
-  const { port } = await world.start(
+  const { port } = await fleet.start(
     { "tls-cert-file": cert, "tls-key-file": key, "tls-ca-cert-file": ca, "tls-auth-clients": "no", aclfile: acl },
     { username: "interpreter", password: "p@ss:word", tls: { ca: await readFile(ca) } },
   );
@@ -127,14 +127,14 @@ export async function startRedisTls(): Promise<Deployment & { withoutAuthority: 
     url: `rediss://interpreter:p%40ss%3Aword@${at}?ca=${encodeURIComponent(ca)}`,
     withoutAuthority: `rediss://interpreter:p%40ss%3Aword@${at}`,
     withoutPassword: `rediss://${at}?ca=${encodeURIComponent(ca)}`,
-    stop: world.stop,
+    stop: fleet.stop,
   };
 }
 
 type Flags = Record<string, string | number>;
 
 /** A folder and the servers that were started in it. */
-async function openWorld() {
+async function openFleet() {
   const folder = await mkdtemp(join(tmpdir(), "ci-redis-"));
   const servers: Server[] = [];
   const kill = async ({ child, client }: Server) => {
