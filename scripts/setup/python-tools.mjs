@@ -10,7 +10,7 @@ const made = new Map();
 
 /**
  * Makes sure that the Python tools of pyproject.toml exist, in a virtual environment under node_modules/.cache, and returns the path of its
- * bin folder. Throws SetupError saying what to install when the machine has no suitable python3. Concurrent calls share one installation.
+ * bin folder. The programs in it name that folder, so a checkout that moved gets another. Throws SetupError saying what to install when the machine has no suitable python3. Concurrent calls share one installation.
  */
 export function ensurePythonTools({ root, progress }) {
   if (!made.has(root)) made.set(root, progress ? install(root, progress).then(({ bin }) => bin) : installAsStep(root));
@@ -26,7 +26,7 @@ async function install(root, progress) {
   const pins = pinsIn(readFileSync(path.join(root, "pyproject.toml"), "utf8"));
   await ensurePython(progress);
   const [version] = await runCommand("python3", ["-c", "import sys; print(sys.version, sys.prefix)"]);
-  const folder = path.join(root, `node_modules/.cache/python-tools-${sha256([...pins, version]).slice(0, 16)}`);
+  const folder = path.join(root, `node_modules/.cache/python-tools-${sha256([...pins, version, root]).slice(0, 16)}`);
   const bin = path.join(folder, "bin");
   const stamp = path.join(folder, ".complete");
   if (existsSync(stamp)) return { bin, note: "up to date" };

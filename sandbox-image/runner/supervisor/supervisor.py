@@ -101,6 +101,8 @@ class Supervisor:
         self._make_collection = collect.Collection
         self._make_meter = meter.Meter
         self._full_folder = meter.full_folder
+        # Finalization of the code collects garbage. Frozen, what is loaded now is not searched, and its pages stay shared.
+        gc.freeze()
 
     def _choose_kill_all(self) -> KillAll:
         from runner.supervisor import process
