@@ -187,3 +187,20 @@ def test_an_open_file_of_a_session_is_collected_as_far_as_it_is_written() -> Non
         assert session.cell("f.write('two\\n');").files["report.txt"] == b"one\ntwo\n"
         full_pipe = "import os\nr, w = os.pipe()\np = open(w, 'wb', buffering=1 << 20)\np.write(bytes(1 << 19))\nprint('not stuck')"
         assert session.cell(full_pipe).stdout == "not stuck\n"
+
+
+@pytest.mark.parametrize("leaves", ["raise SystemExit(3)", "raise KeyboardInterrupt", "1 / 0"])
+def test_a_task_that_fails_when_it_is_cancelled_skips_no_exit_handler(leaves: str) -> None:
+    code = f"""
+    import asyncio, atexit
+    atexit.register(lambda: print("bye"))
+    async def waits():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            {leaves}
+    task = asyncio.create_task(waits())
+    await asyncio.sleep(0)
+    """
+    result = result_of(code)
+    assert result.stdout == "bye\n" and result.done["end"] == "ok"

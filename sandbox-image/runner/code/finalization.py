@@ -37,18 +37,22 @@ _FD_FOLDER = "/proc/self/fd"
 
 def end_program(code: int) -> int:
     """Cancels tasks, waits for threads and runs exit handlers, as python3 does after the last line. Returns the exit code."""
-    try:
-        cell.end_session()
-        threading = sys.modules.get("threading")
-        if threading is not None:
-            threading._shutdown()
-        atexit._run_exitfuncs()
-    except SystemExit:
-        pass
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
+    for step in (cell.end_session, _wait_for_threads, atexit._run_exitfuncs):
+        # A step that fails, as when a cancelled task exits, does not skip the next.
+        try:
+            step()
+        except SystemExit:
+            pass
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
     flush_standard_streams()
     return code
+
+
+def _wait_for_threads() -> None:
+    threading = sys.modules.get("threading")
+    if threading is not None:
+        threading._shutdown()
 
 
 def finalize(code: int) -> NoReturn:
