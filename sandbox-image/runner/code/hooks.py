@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from runner.code import stream_order
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,6 +116,30 @@ def _connect_pyplot(module: Any, _display: Display) -> None:
     module.switch_backend = switch
 
 
+def _connect_os(module: Any, _display: Display) -> None:
+    """Keeps the output of os.system() in order with the code's own."""
+    system = module.system
+
+    def system_in_order(command: Any) -> int:
+        stream_order.before_process()
+        status: int = system(command)
+        return status
+
+    module.system = system_in_order
+
+
+def _connect_subprocess(module: Any, display: Display) -> None:
+    """Keeps the output of other programs in order with the code's own."""
+    _connect_flags(module, display)
+    execute = module.Popen._execute_child
+
+    def execute_in_order(self: Any, *arguments: Any, **options: Any) -> Any:
+        stream_order.before_process()
+        return execute(self, *arguments, **options)
+
+    module.Popen._execute_child = execute_in_order
+
+
 def _connect_flags(module: Any, _display: Display) -> None:
     """Keeps the runner's own interpreter flags, -I and -S, from processes that libraries start: they would find no packages."""
     if "_args_from_interpreter_flags" in module.__dict__:
@@ -121,11 +147,12 @@ def _connect_flags(module: Any, _display: Display) -> None:
 
 
 _CONNECT: dict[str, Connect] = {
+    "os": _connect_os,
     "matplotlib": _connect_matplotlib,
     "matplotlib.pyplot": _connect_pyplot,
     "IPython.core.display_functions": _connect_ipython,
     "plotly.io._renderers": _connect_plotly,
     "PIL.Image": _connect_pillow,
-    "subprocess": _connect_flags,
+    "subprocess": _connect_subprocess,
     "multiprocessing.util": _connect_flags,
 }
