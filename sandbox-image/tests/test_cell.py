@@ -146,6 +146,19 @@ def test_warnings_go_to_stderr_with_the_line() -> None:
     assert ran.stderr == "<cell>:2: UserWarning: careful\n  warnings.warn('careful')\n"
 
 
+def test_no_warning_names_our_files() -> None:
+    sources = (
+        "import asyncio\nasync def main(): return 1\nawait main()\nasyncio.run(main())",
+        "import warnings\nwarnings.warn('w', stacklevel=2)",
+        "import warnings\nwith warnings.catch_warnings(record=True) as all:\n    warnings.warn('w', stacklevel=3)\nprint(all[0])",
+        "import matplotlib.pyplot as plt\nplt.title('\U000f0001')\nplt.plot([1])",
+    )
+    for source in sources:
+        ran = run(source)
+        text = ran.stdout + ran.stderr
+        assert ("Warning" in text, str(IMAGE_FOLDER) in text) == (True, False), text
+
+
 def test_a_warning_of_the_compiler_comes_once() -> None:
     assert run("x = '\\d'\nx is 'a'").stderr.count("SyntaxWarning") == 2
 

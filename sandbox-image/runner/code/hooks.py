@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     Display = Callable[..., Any]
     Connect = Callable[[Any, Display], None]
 
+OUR_FOLDER = os.path.dirname(os.path.dirname(__file__)) + os.sep
 BACKEND = "module://runner.outputs.figures"
 
 
@@ -116,6 +117,18 @@ def _connect_pyplot(module: Any, _display: Display) -> None:
     module.switch_backend = switch
 
 
+def _connect_warnings(module: Any, _display: Display) -> None:
+    """Attributes a warning about a line of ours, such as one from a finalizer, to the code as a whole."""
+    show = module._showwarnmsg
+
+    def show_with_place(message: Any) -> None:
+        if str(message.filename).startswith(OUR_FOLDER):
+            message.filename, message.lineno = "<cell>", 0
+        show(message)
+
+    module._showwarnmsg = show_with_place
+
+
 def _connect_os(module: Any, _display: Display) -> None:
     """Keeps the output of os.system() in order with the code's own."""
     system = module.system
@@ -148,6 +161,7 @@ def _connect_flags(module: Any, _display: Display) -> None:
 
 _CONNECT: dict[str, Connect] = {
     "os": _connect_os,
+    "warnings": _connect_warnings,
     "matplotlib": _connect_matplotlib,
     "matplotlib.pyplot": _connect_pyplot,
     "IPython.core.display_functions": _connect_ipython,
