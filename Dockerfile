@@ -38,7 +38,7 @@ RUN printf 'path-exclude=/usr/share/%s/*\n' doc man info locale lintian > /etc/d
  && rm -rf /var/lib/apt/lists /var/cache/apt /var/log/* \
  && echo 'service:x:10001:10001:service:/app:/usr/sbin/nologin' >> /etc/passwd \
  && echo 'service:x:10001:' >> /etc/group \
- && install -d -o 10001 -g 10001 -m 0750 /data
+ && install -d -o 10001 -g 10001 -m 0750 /data /keys
 COPY --from=build /opt/node/bin/ /usr/local/bin/
 WORKDIR /app
 COPY --from=build /app/package.json ./
