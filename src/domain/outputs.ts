@@ -24,7 +24,7 @@ export const textOutput = z.object({
 
 export const imageOutput = z.object({
   type: z.literal("image"),
-  mime_type: z.enum(["image/png", "image/jpeg", "image/svg+xml"]),
+  mime_type: z.enum(["image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml"]),
   file_id: z.string(),
   url: z.string(),
   bytes: z.number().int().nonnegative(),
@@ -66,11 +66,20 @@ export const chartOutput = z.object({
   truncated: z.boolean(),
 });
 
-export const jsonOutput = z.object({ type: z.literal("json"), data: z.unknown(), role });
+export const jsonOutput = z.object({
+  type: z.literal("json"),
+  data: z.unknown(),
+  mime_type: z.string().optional().describe("the kind of JSON, as for a Plotly or Vega-Lite figure; absent for plain JSON"),
+  role,
+});
 export const htmlOutput = z.object({ type: z.literal("html"), text: z.string(), role, data: otherForms });
 export const latexOutput = z.object({ type: z.literal("latex"), text: z.string(), role, data: otherForms });
 export const markdownOutput = z.object({ type: z.literal("markdown"), text: z.string(), role, data: otherForms });
-export const resultOutput = z.object({ type: z.literal("result"), text: z.string().describe("the value's repr") });
+export const resultOutput = z.object({
+  type: z.literal("result"),
+  text: z.string().describe("the value's repr"),
+  json: z.unknown().optional().describe("a dict or list that JSON can hold unchanged; absent for all other values, and for large ones"),
+});
 
 export const fileOutput = z.object({
   type: z.literal("file"),

@@ -64,7 +64,8 @@ def show_figure(figure: Figure, outputs: Outputs, role: str) -> bool:
         return True
     image, width, height = _draw(figure)
     setattr(figure, _SHOWN, True)
-    head = {"type": "image", "mime_type": "image/png", "width": width, "height": height, "role": role}
+    text = sanitize.bounded_repr(figure, outputs.text_value_bytes)
+    head = {"type": "image", "mime_type": "image/png", "width": width, "height": height, "role": role, "data": {"text/plain": text}}
     if outputs.show(head, image):
         for chart in _charts(figure, outputs):
             outputs.show(chart)
