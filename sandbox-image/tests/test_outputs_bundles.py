@@ -144,3 +144,8 @@ def test_a_shared_list_does_not_grow_the_json_form_without_bound() -> None:
 def test_forms_that_raise_are_reported_and_skipped() -> None:
     ran = run(value_with(_repr_html_="1 / 0", _repr_markdown_="'m'"))
     assert (ran.types, "ZeroDivisionError" in ran.stderr) == (["markdown"], True)
+
+
+def test_the_text_form_of_ipython_replaces_the_repr() -> None:
+    assert run("from IPython.display import Pretty\nPretty('as it is')").only["text"] == "as it is"
+    assert run(value_with(_repr_html_="'h'", _repr_pretty_="1 / 0")).types == ["html"]

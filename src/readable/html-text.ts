@@ -179,14 +179,13 @@ function mediaText(name: string, attributes: Attributes): string {
   if (name === "iframe" && attributes.srcdoc !== undefined) return `[iframe, a page of ${sizeText(attributes.srcdoc.length)}]`;
   // A video or sound may have its address in a `source` inside.
   if (source === undefined || source === "") return "";
+  const alt = name === "img" && attributes.alt ? `“${attributes.alt.slice(0, 200)}” ` : "";
   const kind = name === "img" ? "image" : name === "source" ? "media" : name;
-  const alt = name === "img" && attributes.alt ? ` “${attributes.alt.slice(0, 200)}”` : "";
-  return `[${kind}${alt} ${sourceText(source)}]`;
+  return source.startsWith("data:") ? `[${alt}${dataText(source)}]` : `[${kind} ${alt}${source.slice(0, 500)}]`;
 }
 
 /** Data URIs are named already, or hold text. */
-function sourceText(source: string): string {
-  if (!source.startsWith("data:")) return source.slice(0, 500);
+function dataText(source: string): string {
   const [type, ...rest] = source.slice("data:".length).split(",");
   const size = rest.join(",").trim();
   return /^\d[\d.]* (bytes|[kM]B)$/.test(size) ? `${type}, ${size}` : `${(type ?? "").slice(0, 100)}, ${sizeText(decodedBytes(size))}`;

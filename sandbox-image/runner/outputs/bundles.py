@@ -46,6 +46,10 @@ def forms_of(value: Any) -> dict[str, Any]:
             form = _form(value, name)
             if form is not None:
                 forms[mime] = form
+    if "text/plain" not in forms and method_of(value, "_repr_pretty_") is not None:
+        pretty = _pretty(value)
+        if pretty is not None:
+            forms["text/plain"] = pretty
     return forms
 
 
@@ -76,6 +80,18 @@ def _form(value: Any, name: str, **arguments: Any) -> Any:
     if type(made) is tuple and len(made) == 2 and isinstance(made[1], dict):
         return made[0]
     return made
+
+
+def _pretty(value: Any) -> str | None:
+    from IPython.lib import pretty
+
+    try:
+        return str(pretty.pretty(value, max_width=100, max_seq_length=1000))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        report(f"{sanitize.type_name(value)}._repr_pretty_() raised {sanitize.type_name(error)}: ", error)
+        return None
 
 
 def report(what: str, error: BaseException) -> None:
