@@ -26,7 +26,7 @@ function pieceOf(output: Output, limits: Limits): Piece | null {
   switch (output.type) {
     case "text": {
       const text = readableText(output, limits.toolTableRowsMax);
-      return loose(output.stream === "stderr" ? `[stderr]\n${text}` : text);
+      return loose(output.stream === "stderr" && text !== "" ? `[stderr]\n${text}` : text);
     }
     case "json": {
       const text = readableText(output, limits.toolTableRowsMax);

@@ -1,4 +1,4 @@
-import type { Output } from "../domain/outputs.ts";
+import { type Output, withoutFinalNewline } from "../domain/outputs.ts";
 import { nameDataUris } from "./embedded-data.ts";
 import { htmlText } from "./html-text.ts";
 import { jsonText } from "./json-text.ts";
@@ -13,7 +13,7 @@ export type TextualOutput = Extract<Output, { type: "text" | "result" | "markdow
 export function readableText(output: TextualOutput, htmlRowsMax: number): string {
   switch (output.type) {
     case "text":
-      return shownOnTerminal(output.text).replace(/\n$/, "");
+      return withoutFinalNewline(shownOnTerminal(output.text));
     case "result":
     case "markdown":
     case "latex":

@@ -27,7 +27,7 @@ function textOf(output: Output, limits: Limits): string {
   switch (output.type) {
     case "text": {
       const text = readableText(output, limits.toolTableRowsMax);
-      return output.stream === "stderr" ? `[stderr]\n${text}` : text;
+      return output.stream === "stderr" && text !== "" ? `[stderr]\n${text}` : text;
     }
     case "result":
     case "html":
