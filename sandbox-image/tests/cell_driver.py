@@ -20,11 +20,11 @@ from runner.code import cell
 
 IMAGE_FOLDER = pathlib.Path(cell.__file__).parent.parent
 
-OPTIONAL = {"json": {"mime_type"}, "result": {"json"}}
+OPTIONAL = {"chart": {"projection"}, "json": {"mime_type"}, "result": {"json"}}
 REQUIRED = {
     "image": {"mime_type", "width", "height", "role"},
     "table": {"columns", "rows", "row_count", "truncated", "role"},
-    "chart": {"kind", "title", "axes", "series", "truncated"},
+    "chart": {"kind", "title", "figure_title", "axes", "series", "truncated"},
     "json": {"data", "role"},
     "html": {"text", "role"},
     "latex": {"text", "role"},
