@@ -90,7 +90,8 @@ def steps(axes: Axes) -> Iterator[tuple[str | None, Any, Any]]:
 
 def in_space(axes: Axes, points_max: int) -> Iterator[tuple[str, Series]]:
     """Yields the lines and points of axes with three dimensions."""
-    for artist in (*axes.lines, *axes.collections):
+    artists: list[Any] = [*axes.lines, *axes.collections]
+    for artist in artists:
         if hasattr(artist, "get_data_3d"):
             kind, data = "line", artist.get_data_3d()
             if artist.get_linestyle() in ("None", "none", " ", ""):
@@ -99,7 +100,7 @@ def in_space(axes: Axes, points_max: int) -> Iterator[tuple[str, Series]]:
             kind, data = "scatter", artist._offsets3d
         else:
             continue
-        x, y, z = (np.ma.filled(np.ma.asarray(one, dtype=float), np.nan).ravel()[:points_max].tolist() for one in data)
+        x, y, z = (np.asarray(np.ma.filled(one, np.nan), dtype=float).ravel()[:points_max].tolist() for one in data)
         letters = {"x": axes.xaxis, "y": axes.yaxis, "z": axes.zaxis}  # type: ignore[attr-defined]
         points = {letter: named_points(one, axis) for (letter, axis), one in zip(letters.items(), (x, y, z), strict=True)}
         yield kind, {"name": name_of(artist), **points}
@@ -111,14 +112,14 @@ def shapes(axes: Axes, points_max: int) -> Iterator[Series]:
         if number >= _SHAPES_MAX:
             return
         made: Series = {"name": name_of(artist), "shape": label(type(artist).__name__)}
-        corners = _corners(artist, axes)
+        corners = _corners(artist, axes, points_max)
         if corners is not None and len(corners) > 0:
             made["x"] = named_points(corners[:points_max, 0].tolist(), axes.xaxis)
             made["y"] = named_points(corners[:points_max, 1].tolist(), axes.yaxis)
         yield made
 
 
-def _corners(artist: Any, axes: Axes) -> Any:
+def _corners(artist: Any, axes: Axes, points_max: int) -> Any:
     if hasattr(artist, "get_patch_transform"):
         path, transform = artist.get_path(), artist.get_patch_transform()
         if artist.get_data_transform() != axes.transData:
@@ -126,7 +127,7 @@ def _corners(artist: Any, axes: Axes) -> Any:
         straight = path.codes is None or path.codes.max(initial=0) <= 2 or set(path.codes.tolist()) <= {1, 2, 79}
         return transform.transform(path.vertices) if straight else path.get_extents(transform).get_points()
     if hasattr(artist, "get_offsets") and len(artist.get_paths()) > 0 and artist.get_transform() == axes.transData:
-        return np.concatenate([path.vertices for path in artist.get_paths()])
+        return np.concatenate([path.vertices for path in artist.get_paths()[:points_max]])
     if hasattr(artist, "get_extent"):
         left, right, bottom, top = artist.get_extent()
         return np.array([[left, bottom], [right, top]])
