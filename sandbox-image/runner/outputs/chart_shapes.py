@@ -100,10 +100,16 @@ def in_space(axes: Axes, points_max: int) -> Iterator[tuple[str, Series]]:
             kind, data = "scatter", artist._offsets3d
         else:
             continue
-        x, y, z = (np.asarray(np.ma.filled(one, np.nan), dtype=float).ravel()[:points_max].tolist() for one in data)
+        x, y, z = (_floats(one).ravel()[:points_max].tolist() for one in data)
         letters = {"x": axes.xaxis, "y": axes.yaxis, "z": axes.zaxis}  # type: ignore[attr-defined]
         points = {letter: named_points(one, axis) for (letter, axis), one in zip(letters.items(), (x, y, z), strict=True)}
         yield kind, {"name": name_of(artist), **points}
+
+
+def _floats(values: Any) -> Any:
+    """Returns the values as an array of floats, with NaN where they are masked."""
+    floats = np.ma.array(values, dtype=float)  # type: ignore[no-untyped-call]
+    return floats.filled(np.nan)
 
 
 def shapes(axes: Axes, points_max: int) -> Iterator[Series]:
