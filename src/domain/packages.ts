@@ -29,4 +29,6 @@ export const importableNames = [
   "dateutil",
   "pytz",
   "IPython",
+  "bidi",
+  "arabic_reshaper",
 ] as const;
