@@ -4,15 +4,21 @@
   it is imported when a function of pandas first needs it.
 - pandas 2 cannot unpickle the string columns of pandas 3.
 - openpyxl and xlrd say of a workbook with a password that it is no workbook.
+- numba compiles for the machine at hand, and takes compiled functions only from a folder that it may write to. umap and
+  librosa need up to a minute of compiling on each start. Here functions that the image has compiled, for any processor of
+  its kind, are taken from it.
+- Debian leaves out which modules a distribution has, so importlib.metadata cannot tell. dpkg knows.
 """
 
 from __future__ import annotations
 
 import compileall
+import shutil
 import sys
 from pathlib import Path
 
 LIBRARIES = Path("/usr/lib/python3/dist-packages")
+WHEELS = Path("/usr/local/lib/python3.13/dist-packages")
 
 LAZY = '''"""pyarrow, imported when it is first used."""
 
@@ -110,17 +116,56 @@ CHANGES = [
     ),
 ]
 
+NUMBA_CHANGES = [
+    ("numba/core/config.py", '_readenv("NUMBA_CPU_NAME", optional_str, None)', '_readenv("NUMBA_CPU_NAME", optional_str, "generic")'),
+    (
+        "numba/core/caching.py",
+        "        os.makedirs(path, exist_ok=True)\n        # Ensure",
+        "        if os.path.isdir(path) and not os.access(path, os.W_OK):\n            return\n"
+        "        os.makedirs(path, exist_ok=True)\n        # Ensure",
+    ),
+    (
+        "numba/core/caching.py",
+        "        self._impl.locator.ensure_cache_path()\n        key =",
+        "        self._impl.locator.ensure_cache_path()\n"
+        "        if not os.access(self._impl.locator.get_cache_path(), os.W_OK):\n            return\n        key =",
+    ),
+]
+
 
 def main() -> None:
     (LIBRARIES / "pandas/_lazy_pyarrow.py").write_text(LAZY)
-    for name, old, new in CHANGES:
-        file = LIBRARIES / name
+    change(LIBRARIES, CHANGES)
+    compileall.compile_file(LIBRARIES / "pandas/_lazy_pyarrow.py", quiet=1)
+    if (WHEELS / "numba").exists():
+        change(WHEELS, NUMBA_CHANGES)
+    for files in Path("/var/lib/dpkg/info").glob("python3-*.list"):
+        name_modules(files.read_text().splitlines())
+
+
+def change(folder: Path, changes: list[tuple[str, str, str]]) -> None:
+    for name, old, new in changes:
+        file = folder / name
         text = file.read_text()
         if text.count(old) != 1:
             sys.exit(f"{name} has {text.count(old)} times what adapt-libraries.py replaces: {old!r}")
         file.write_text(text.replace(old, new))
-    for name in {*(name for name, _, _ in CHANGES), "pandas/_lazy_pyarrow.py"}:
-        compileall.compile_file(LIBRARIES / name, quiet=1, force=True)
+    for name in {name for name, _, _ in changes}:
+        compileall.compile_file(folder / name, quiet=1, force=True)
+
+
+def name_modules(files: list[str]) -> None:
+    """Writes the modules of a Debian package into the metadata of its distribution."""
+    names = {Path(file).relative_to(LIBRARIES).parts[0] for file in files if file.startswith(f"{LIBRARIES}/")}
+    modules = sorted({name.split(".")[0] for name in names if not name.endswith("-info") and not name.startswith("_")})
+    for name in names:
+        info = LIBRARIES / name
+        if not (name.endswith(".dist-info") and info.is_dir()):
+            continue
+        if "._debian_" in name:
+            shutil.rmtree(info)
+        elif modules and not (info / "top_level.txt").exists() and not (info / "RECORD").exists():
+            (info / "top_level.txt").write_text("".join(f"{module}\n" for module in modules))
 
 
 main()

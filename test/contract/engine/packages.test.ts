@@ -46,6 +46,7 @@ test("an import of a missing module names the nearest one that is installed, in 
     };
     const cell = await session.run({ ...input, code: "import scikit_learn" }, ports, new AbortController().signal);
     expect(cell.evidence).toEqual({
+      exit_code: 1,
       suggestion: "No module named 'scikit_learn'; installed: sklearn (of scikit-learn)",
       session_alive: true,
     });
