@@ -1,8 +1,6 @@
 import { ServiceError } from "../../domain/errors.ts";
 import type { AppDeps, Route } from "../core/deps.ts";
 
-const RETRY_SECONDS = 5;
-
 /** GET /v1/packages: what code can import. */
 export function getPackages({ packages }: AppDeps): Route {
   return {
@@ -12,8 +10,7 @@ export function getPackages({ packages }: AppDeps): Route {
     handlers: [
       async (_request, response) => {
         const found = await packages.read();
-        if (found === null)
-          throw new ServiceError("packages_unknown", { detail: "No worker has started yet.", retryAfterSeconds: RETRY_SECONDS });
+        if (found === null) throw new ServiceError("packages_unknown", { detail: "No worker has started yet." });
         response.json({ object: "packages", ...found });
       },
     ],
