@@ -14,7 +14,7 @@ const onBothEngines = [
   "contract/engine/**/*.test.ts",
   "contract/leaks.test.ts",
   "attacks/**/*.test.ts",
-  "clients/**/*.test.ts",
+  "clients/*.test.ts",
   "e2e/{main-job,processes,sessions}.test.ts",
 ];
 

@@ -68,6 +68,8 @@ export const limitDefaults = {
   listPageMax: 100,
   // Results in one page. The page ends after the first result that exceeds this.
   listPageBytesMax: 8 * MIB,
+  // Silence of an event stream after which a comment is sent, so that no proxy takes the connection for dead.
+  streamPingMs: 15_000,
 
   // The queue.
   queueTotalMax: 1_000,
@@ -164,6 +166,7 @@ export const operatorLimits = [
   "queuePerOrganizationMax",
   "queueWaitMsMax",
   "requestsPerMinutePerKeyMax",
+  "streamPingMs",
   "sessionsPerWorkerMax",
   "sessionsPerOrganizationMax",
   "sessionMemoryMbMax",

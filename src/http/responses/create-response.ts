@@ -17,7 +17,7 @@ export function createResponse(deps: AppDeps): Route {
     // Without a model, retries are useless until an operator has acted.
     if (deps.assistant.models.length === 0) response.setHeader("x-should-retry", "false");
     const running = await deps.assistant.responses.create(callerOf(response).organization, wanted);
-    if (wanted.stream === true) return stream(running, response);
+    if (wanted.stream === true) return stream(running, response, deps.limits.streamPingMs);
     if (running.response.echo.background) {
       response.json(viewOfResponse(running.response));
       return;
@@ -45,9 +45,9 @@ function parser({ limits }: AppDeps): (body: unknown) => ResponseRequest {
   };
 }
 
-async function stream(running: RunningResponse, response: Response): Promise<void> {
+async function stream(running: RunningResponse, response: Response, pingMs: number): Promise<void> {
   const signal = running.response.echo.background ? callerGone(response) : abortWhenGone(running, response);
-  await streamResponse(response, running.events(-1, signal), signal);
+  await streamResponse(response, running.events(-1, signal), { signal, pingMs });
 }
 
 /** A response that is not in the background has no other reader, so it is cancelled. */

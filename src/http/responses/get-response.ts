@@ -34,7 +34,7 @@ export function getResponse(deps: AppDeps): Route {
         }
         const signal = AbortSignal.any([callerGone(response), deps.stopping]);
         const events = deps.assistant.responses.events(found, after === undefined ? -1 : Number(after), signal);
-        await streamResponse(response, events, signal);
+        await streamResponse(response, events, { signal, pingMs: deps.limits.streamPingMs });
       },
     ],
   };
