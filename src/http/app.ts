@@ -20,6 +20,7 @@ import { listContainerFiles } from "./containers/list-container-files.ts";
 import { listContainers } from "./containers/list-containers.ts";
 import { answerError } from "./core/answer-error.ts";
 import { authenticate, callerOf, requireScope } from "./core/auth.ts";
+import { compress } from "./core/compress.ts";
 import type { AppDeps, Route } from "./core/deps.ts";
 import { safeHeaders } from "./core/headers.ts";
 import { measure } from "./core/measure.ts";
@@ -55,7 +56,7 @@ export function makeApp(deps: AppDeps): Express {
   app.disable("x-powered-by");
   // API clients do not revalidate JSON responses, so ETags would only cost time.
   app.disable("etag");
-  app.use(requestId, traceRequests(deps.tracing), safeHeaders, measure(deps.metrics), closeWhenStopping(deps.stopping));
+  app.use(requestId, traceRequests(deps.tracing), safeHeaders, measure(deps.metrics), compress, closeWhenStopping(deps.stopping));
   addHealth(app, deps);
   addHealth(app, deps, "/v1");
   addDocs(app, makeOpenApi(deps));
