@@ -1,5 +1,6 @@
 import type { NewSession, Session, SessionFile } from "../domain/session.ts";
 import type { StoredAssistant } from "./views/assistant.ts";
+import type { Item } from "./views/items.ts";
 import type { StoredResponse } from "./views/response.ts";
 import type { ResponseEvent } from "./views/views.ts";
 
@@ -39,6 +40,10 @@ export interface ResponseStore {
   /** Stores the end. False when an end was stored before, or the response was deleted. */
   finish(response: StoredResponse): Promise<boolean>;
   delete(organization: string, id: string): Promise<boolean>;
+  /** Notes which response has the items of its output, so that `findItems` finds them. */
+  indexItems(response: StoredResponse): Promise<void>;
+  /** The items of ended responses that have these ids. Ids of items that are not stored are left out. */
+  findItems(organization: string, ids: readonly string[]): Promise<ReadonlyMap<string, Item>>;
   /** Renews the leases of these responses: their process is alive. */
   renew(running: readonly RunningId[]): Promise<void>;
   /** Ids of these responses whose cancellation was requested, through any process. */

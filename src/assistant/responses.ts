@@ -46,7 +46,10 @@ export class Responses {
     const { model, store, log, metrics } = this.#deps;
     if (model === null) throw notConfigured();
     this.#ensureRoom(organization);
-    const stored = { get: (id: string) => this.get(organization, id) };
+    const stored = {
+      get: (id: string) => this.get(organization, id),
+      findItems: (ids: readonly string[]) => store.findItems(organization, ids),
+    };
     const run = await prepareResponse({ ...this.#deps, models: model.choice }, stored, organization, request);
     const { response } = run;
     // Meanwhile, other responses may have started, or the shutdown may have begun.

@@ -1,4 +1,4 @@
-import { codeCallMessages, messagesOf } from "../model/messages.ts";
+import { messagesOf, turnMessages } from "../model/messages.ts";
 import { type ChatMessage, type ChatTool, type Finish, type Model, ModelFailed, type ModelRequest } from "../model/model.ts";
 import { codeTool, notes, TOOL_NAME, unknownTool } from "../model/prompt.ts";
 import { citationsOf } from "../views/citations.ts";
@@ -52,6 +52,7 @@ class Loop {
 
   async #turns(): Promise<LoopEnd> {
     for (let turns = 0; turns < this.#context.limits.modelCallsPerResponseMax; turns += 1) {
+      this.#writer.turn = turns;
       const turn = await this.#turn(turns === 0);
       const end = await this.#afterTurn(turn);
       if (end !== null) return end;
@@ -82,6 +83,7 @@ class Loop {
       const turn = await readTurn(this.#context.model.stream(this.#request(isFirst), this.#signal), this.#writer, rules);
       usage.input += turn.usage?.input ?? 0;
       usage.inputCached += turn.usage?.inputCached ?? 0;
+      usage.inputCacheWritten = (usage.inputCacheWritten ?? 0) + (turn.usage?.inputCacheWritten ?? 0);
       usage.output += turn.usage?.output ?? 0;
       usage.outputReasoning += turn.usage?.outputReasoning ?? 0;
       return turn;
@@ -146,7 +148,8 @@ class Loop {
   async #runAll(turn: Turn): Promise<void> {
     for (const written of turn.code) await this.#code.run(written);
     const calls = turn.code.map(({ call }) => call);
-    this.#messages.push(...codeCallMessages(calls, turn.text === "" ? null : turn.text));
+    const { reasoning, text } = turn;
+    this.#messages.push(...turnMessages({ reasoning, text: text === "" ? null : text, calls }, new Map(), true));
     const images = await this.#code.imagesOf(calls);
     if (images !== null) this.#messages.push(images);
     if (!this.#mustRunCode) this.#ignoredTurns = 0;

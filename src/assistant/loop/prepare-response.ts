@@ -4,7 +4,7 @@ import type { Limits } from "../../domain/limits.ts";
 import type { Session } from "../../domain/session.ts";
 import type { AssistantStore, Files, Sessions } from "../ports.ts";
 import type { StoredAssistant } from "../views/assistant.ts";
-import { ensureCallsPaired, fileIdsIn, inputItemsOf } from "../views/input.ts";
+import { containerIn, ensureCallsPaired, fileIdsIn, inputItemsOf } from "../views/input.ts";
 import type { Item } from "../views/items.ts";
 import type { ResponseRequest } from "../views/request.ts";
 import { isEnded, type StoredResponse } from "../views/response.ts";
@@ -23,7 +23,7 @@ export interface PreparationContext {
 /** Combines a request with its assistant and the previous response, and validates all that can be validated before the model call. */
 export async function prepareResponse(
   context: PreparationContext,
-  responses: { get(id: string): Promise<StoredResponse | null> },
+  responses: { get(id: string): Promise<StoredResponse | null>; findItems(ids: readonly string[]): Promise<ReadonlyMap<string, Item>> },
   organization: string,
   request: ResponseRequest,
 ): Promise<{ response: StoredResponse; fileIds: string[] }> {
@@ -33,11 +33,12 @@ export async function prepareResponse(
   const previous = await previousOf(responses, request);
   const { settings, echo } = settingsOf(request, assistant, { models, limits });
   if (echo.background && !echo.store) throw invalid("background", "needs `store` to be true");
-  const containerId = settings.container ?? previous?.containerId ?? null;
-  const session = await sessionOf(sessions, organization, { id: containerId, isNamed: settings.container !== null });
   const field = request.dialect === "own" ? "inputs" : "input";
   const history = previous === null ? [] : compacted([...previous.history, ...previous.input, ...previous.output]);
-  const input = await inputItemsOf(request.input, { ...context, organization, field });
+  const findItems = (ids: readonly string[]) => responses.findItems(ids);
+  const input = (await inputItemsOf(request.input, { ...context, organization, field, findItems })).map(withoutShownOutputs);
+  const containerId = settings.container ?? previous?.containerId ?? containerIn(input);
+  const session = await sessionOf(sessions, organization, { id: containerId, isNamed: settings.container !== null });
   ensureCallsPaired([...history, ...input], field);
   ensureFits([...history, ...input], limits.responseBytesMax);
   await ensureFiles(context, organization, settings.fileIds, assistant);
@@ -61,7 +62,7 @@ export async function prepareResponse(
     placedFileIds: containerId === previous?.containerId ? previous.placedFileIds : [],
     failure: null,
     incomplete: null,
-    usage: { input: 0, inputCached: 0, output: 0, outputReasoning: 0 },
+    usage: { input: 0, inputCached: 0, inputCacheWritten: 0, output: 0, outputReasoning: 0 },
   };
   return { response, fileIds: [...new Set([...settings.fileIds, ...earlier, ...fileIdsIn(input)])] };
 }
@@ -129,7 +130,11 @@ async function existingFiles(files: Files, organization: string, ids: readonly s
 
 /** The model has already seen the outputs of earlier code; only its files are still needed. */
 function compacted(items: readonly Item[]): Item[] {
-  return items.map((item) => (item.type === "code_call" ? withFilesOnly(item) : item));
+  return items.map(withoutShownOutputs);
+}
+
+function withoutShownOutputs(item: Item): Item {
+  return item.type === "code_call" ? withFilesOnly(item) : item;
 }
 
 function ensureFits(items: readonly Item[], bytesMax: number): void {

@@ -108,7 +108,7 @@ export class RunningResponse {
   async #storeEnd(limits: Limits): Promise<void> {
     if (this.#store === null) return;
     try {
-      await this.#store.finish(trimToLimit(this.response, limits));
+      if (await this.#store.finish(trimToLimit(this.response, limits))) await this.#store.indexItems(this.response);
     } catch (error) {
       this.#log.error({ err: error, response: this.response.id }, "the end of a response could not be stored");
     }

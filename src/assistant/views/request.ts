@@ -15,25 +15,36 @@ const fileId = z.string().regex(fileIdPattern, "must be a file id");
 const containerId = z.string().regex(containerIdPattern, "must be a container id");
 const OUTPUTS = "code_interpreter_call.outputs";
 
+/** Without either field the dialect is OpenAI's, unless a field of ours shows otherwise. */
 export function dialectOf(body: unknown): Dialect {
-  return typeof body === "object" && body !== null && "input" in body && !("inputs" in body) ? "openai" : "own";
+  if (!isObject(body) || "inputs" in body) return "own";
+  return !("input" in body) && ("assistant_id" in body || "organization_id" in body) ? "own" : "openai";
 }
 
 /**
  * Expands the short forms of a body, so that the schema can name errors in them: a string is a user's message, an item without a
- * type is a message, a string as content is one part.
+ * type is a message, a string as content is one part. In OpenAI's dialect, items of unknown types are kept as they are.
  */
 export function writtenOut(body: unknown): unknown {
   if (!isObject(body)) return body;
-  const field = dialectOf(body) === "own" ? "inputs" : "input";
+  const dialect = dialectOf(body);
+  const field = dialect === "own" ? "inputs" : "input";
   const input = body[field];
-  if (typeof input === "string") return { ...body, [field]: [{ type: "message", role: "user", content: [{ type: "text", text: input }] }] };
-  return Array.isArray(input) ? { ...body, [field]: input.map(writtenOutItem) } : body;
+  return input === undefined ? body : { ...body, [field]: writtenOutItems(input, dialect) };
 }
 
-function writtenOutItem(item: unknown): unknown {
+export function writtenOutItems(input: unknown, dialect: Dialect): unknown {
+  if (typeof input === "string") return [{ type: "message", role: "user", content: [{ type: "text", text: input }] }];
+  return Array.isArray(input) ? input.map((item) => writtenOutItem(item, dialect)) : input;
+}
+
+const itemTypes = ["message", "function_call", "function_call_output", "code_interpreter_call", "reasoning", "item_reference"];
+
+function writtenOutItem(item: unknown, dialect: Dialect): unknown {
   if (!isObject(item)) return item;
-  const typed: Record<string, unknown> = "type" in item ? item : { ...item, type: "message" };
+  const typed: Record<string, unknown> =
+    "type" in item && item.type != null ? item : { ...item, type: "content" in item ? "message" : "item_reference" };
+  if (dialect === "openai" && typeof typed.type === "string" && !itemTypes.includes(typed.type)) return { type: "other", item: typed };
   const field = typed.type === "message" ? "content" : typed.type === "function_call_output" ? "output" : null;
   if (field === null || typeof typed[field] !== "string") return typed;
   return { ...typed, [field]: [{ type: "text", text: typed[field] }] };
@@ -52,24 +63,28 @@ const objects = {
 function inputItems(dialect: Dialect, limits: Limits) {
   const object = objects[dialect] as typeof objects.openai;
   const text = z.string().refine((value) => value.isWellFormed(), "must be well-formed Unicode");
+  const image = object({
+    type: z.literal("input_image"),
+    image_url: z.string().nullish().describe("https, or a data URL"),
+    file_id: fileId.nullish(),
+    detail: z.enum(["auto", "low", "high", "original"]).nullish(),
+  });
+  const file = object({
+    type: z.literal("input_file"),
+    file_id: fileId.nullish(),
+    file_data: z.string().nullish().describe("base64, or a data URL"),
+    file_url: z.string().nullish().describe("refused: the service fetches nothing"),
+    filename: z.string().max(255).nullish(),
+    detail: z.string().nullish(),
+  });
   const part = z.discriminatedUnion("type", [
     object({ type: z.literal("text"), text }),
     object({ type: z.literal("input_text"), text }),
     object({ type: z.literal("output_text"), text, annotations: z.array(z.unknown()).optional(), logprobs: z.unknown().optional() }),
     object({ type: z.literal("refusal"), refusal: text }),
     object({ type: z.literal("file"), file_id: fileId }),
-    object({
-      type: z.literal("input_file"),
-      file_id: fileId.nullish(),
-      file_data: z.string().nullish().describe("base64, or a data URL"),
-      filename: z.string().max(255).nullish(),
-    }),
-    object({
-      type: z.literal("input_image"),
-      image_url: z.string().nullish().describe("https, or a data URL"),
-      file_id: fileId.nullish(),
-      detail: z.enum(["auto", "low", "high"]).nullish(),
-    }),
+    file,
+    image,
   ]);
   const message = object({
     type: z.literal("message").describe("optional"),
@@ -94,7 +109,9 @@ function inputItems(dialect: Dialect, limits: Limits) {
         object({
           type: z.literal("function_call_output"),
           call_id: z.string().min(1).max(128),
-          output: z.array(object({ type: z.enum(["text", "input_text", "output_text"]), text })).describe("or a string"),
+          output: z
+            .array(z.discriminatedUnion("type", [object({ type: z.enum(["text", "input_text", "output_text"]), text }), file, image]))
+            .describe("or a string"),
           id: z.string().nullish(),
           status: z.string().nullish(),
         }),
@@ -102,9 +119,19 @@ function inputItems(dialect: Dialect, limits: Limits) {
           type: z.literal("code_interpreter_call"),
           id: z.string().max(64),
           code: text.nullish(),
+          container_id: z.string().nullish(),
           outputs: z.array(z.unknown()).nullish(),
         }),
-        z.looseObject({ type: z.literal("reasoning") }).describe("accepted and ignored"),
+        z
+          .looseObject({
+            type: z.literal("reasoning"),
+            id: z.string().nullish(),
+            encrypted_content: z.string().nullish(),
+            content: z.array(z.looseObject({ text: z.string().nullish() })).nullish(),
+          })
+          .describe("as a response had it; the model gets it back if its server needs it"),
+        object({ type: z.literal("item_reference"), id: z.string().min(1).max(128) }).describe("an item of a stored response"),
+        ...(dialect === "openai" ? [object({ type: z.literal("other"), item: z.looseObject({ type: z.string().max(64) }) })] : []),
       ]),
     )
     .min(1)
@@ -248,6 +275,11 @@ export type ToolChoice = z.infer<typeof toolChoice>;
 
 export function includesOutputs(include: readonly string[] | null | undefined): boolean {
   return include?.includes(OUTPUTS) ?? false;
+}
+
+/** Reasoning that the client sends back itself: asked for, or needed because the response is not stored. */
+export function includesReasoning(include: readonly string[] | null | undefined): boolean {
+  return include?.includes("reasoning.encrypted_content") ?? false;
 }
 
 export function memoryMbOf(limit: keyof typeof memoryLimits | null | undefined): number | null {

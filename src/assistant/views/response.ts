@@ -50,6 +50,7 @@ export interface Echo {
   background: boolean;
   store: boolean;
   includeOutputs: boolean;
+  includeReasoning?: boolean;
   maxToolCalls: number | null;
   maxOutputTokens: number | null;
   parallelToolCalls: boolean;

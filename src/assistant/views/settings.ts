@@ -2,7 +2,15 @@ import { ServiceError } from "../../domain/errors.ts";
 import type { Limits } from "../../domain/limits.ts";
 import type { ChatTool } from "../model/model.ts";
 import type { StoredAssistant } from "./assistant.ts";
-import { includesOutputs, type Mode, memoryMbOf, type RequestTool, type ResponseRequest, type ToolChoice } from "./request.ts";
+import {
+  includesOutputs,
+  includesReasoning,
+  type Mode,
+  memoryMbOf,
+  type RequestTool,
+  type ResponseRequest,
+  type ToolChoice,
+} from "./request.ts";
 import type { Echo, Settings } from "./response.ts";
 
 export interface ModelChoice {
@@ -143,6 +151,7 @@ function echoOf(request: ResponseRequest, tools: RequestTool[], toolChoice: Tool
     background: request.background ?? false,
     store: request.store ?? true,
     includeOutputs: includesOutputs(request.include),
+    includeReasoning: includesReasoning(request.include),
     maxToolCalls: request.max_tool_calls ?? null,
     maxOutputTokens: request.max_output_tokens ?? null,
     parallelToolCalls: request.parallel_tool_calls ?? true,

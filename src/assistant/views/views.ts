@@ -1,5 +1,6 @@
 import type { Output } from "../../domain/outputs.ts";
-import type { Citation, CodeCall, Dialect, Item, MessagePart } from "./items.ts";
+import type { Citation, CodeCall, Dialect, Item, MessagePart, Reasoning } from "./items.ts";
+import { carriedReasoning } from "./reasoning.ts";
 import type { StoredResponse } from "./response.ts";
 
 /** What callers see, in the dialect of their request. Pure functions of stored responses. */
@@ -7,7 +8,14 @@ export type View = Record<string, unknown>;
 /** One server-sent event, numbered from 0 within its response. */
 export type ResponseEvent = { type: string; sequence_number: number } & View;
 
-export function viewOfResponse(response: StoredResponse, includeOutputs = response.echo.includeOutputs): View {
+/** What a view has beside what every view has. */
+export interface Included {
+  includeOutputs: boolean;
+  /** Reasoning in a form that the client can send back when responses are not stored. */
+  includeReasoning?: boolean;
+}
+
+export function viewOfResponse(response: StoredResponse, included: Included = response.echo): View {
   const { dialect, echo, settings, usage } = response;
   const view: View = {
     id: response.id,
@@ -23,7 +31,7 @@ export function viewOfResponse(response: StoredResponse, includeOutputs = respon
     max_tool_calls: echo.maxToolCalls,
     metadata: echo.metadata,
     model: settings.model,
-    output: response.output.map((item) => viewOfItem(item, dialect, includeOutputs)),
+    output: response.output.map((item) => viewOfItem(item, dialect, included)),
     parallel_tool_calls: echo.parallelToolCalls,
     previous_response_id: echo.previousResponseId,
     store: echo.store,
@@ -34,7 +42,7 @@ export function viewOfResponse(response: StoredResponse, includeOutputs = respon
     usage: isCounted(response)
       ? {
           input_tokens: usage.input,
-          input_tokens_details: { cached_tokens: usage.inputCached },
+          input_tokens_details: { cached_tokens: usage.inputCached, cache_write_tokens: usage.inputCacheWritten ?? 0 },
           output_tokens: usage.output,
           output_tokens_details: { reasoning_tokens: usage.outputReasoning },
           total_tokens: usage.input + usage.output,
@@ -60,8 +68,17 @@ const defaultsOfOpenai: View = {
   user: null,
 };
 
-export function viewOfItem(item: Item, dialect: Dialect, includeOutputs: boolean): View {
+export function viewOfItem(item: Item, dialect: Dialect, included: Included): View {
   switch (item.type) {
+    case "reasoning":
+      return {
+        type: "reasoning",
+        id: item.id,
+        summary: [],
+        content: [viewOfReasoningPart(item)],
+        encrypted_content: included.includeReasoning === true ? carriedReasoning(item) : null,
+        status: item.status,
+      };
     case "message":
       return {
         type: "message",
@@ -77,13 +94,24 @@ export function viewOfItem(item: Item, dialect: Dialect, includeOutputs: boolean
         status: item.status,
         code: item.code,
         container_id: item.containerId,
-        outputs: outputsView(item, dialect, includeOutputs),
+        outputs: outputsView(item, dialect, included.includeOutputs),
         ...(dialect === "own" ? { cause: item.cause, execution_id: item.executionId } : {}),
       };
     case "function_call":
       return { type: "function_call", id: item.id, call_id: item.callId, name: item.name, arguments: item.arguments, status: item.status };
     case "function_output":
-      return { type: "function_call_output", id: item.id, call_id: item.callId, output: item.text, status: "completed" };
+      return {
+        type: "function_call_output",
+        id: item.id,
+        call_id: item.callId,
+        output:
+          item.parts === undefined
+            ? item.text
+            : [{ type: "text", text: item.text } as const, ...item.parts].map((part) => inputPartView(part, dialect)),
+        status: "completed",
+      };
+    case "other":
+      return { ...item.item, id: item.id };
     case "input_message":
       return {
         type: "message",
@@ -93,6 +121,10 @@ export function viewOfItem(item: Item, dialect: Dialect, includeOutputs: boolean
         content: item.parts.map((part) => inputPartView(part, dialect)),
       };
   }
+}
+
+export function viewOfReasoningPart(reasoning: Reasoning): View {
+  return { type: "reasoning_text", text: reasoning.text };
 }
 
 export function viewOfPart(part: MessagePart): View {

@@ -29,7 +29,7 @@ export function getResponse(deps: AppDeps): Route {
         const { stream, starting_after: after, include } = checked(query, queryOf(request));
         const found = await responseOf(deps.assistant, request, response);
         if (stream !== "true") {
-          response.json(viewOfResponse(found, includesOutputs(include) || found.echo.includeOutputs));
+          response.json(viewOfResponse(found, { ...found.echo, includeOutputs: includesOutputs(include) || found.echo.includeOutputs }));
           return;
         }
         const signal = AbortSignal.any([callerGone(response), deps.stopping]);

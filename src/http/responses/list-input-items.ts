@@ -21,9 +21,7 @@ export function listInputItems(deps: AppDeps): Route {
         const { input, dialect, echo } = await responseOf(deps.assistant, request, response);
         const items = page.order === "asc" ? input : input.toReversed();
         const start = startOf(items, page.after);
-        const data = items
-          .slice(start, start + page.limit)
-          .map((item) => ({ ...viewOfItem(item, dialect, echo.includeOutputs), id: item.id }));
+        const data = items.slice(start, start + page.limit).map((item) => ({ ...viewOfItem(item, dialect, echo), id: item.id }));
         response.json(listBody({ data, hasMore: items.length > start + page.limit }));
       },
     ],

@@ -36,7 +36,25 @@ const functionCall = z.looseObject({
   arguments: z.string(),
   status: z.string(),
 });
-const functionOutput = z.looseObject({ type: z.literal("function_call_output"), id: z.string(), call_id: z.string(), output: z.string() });
+const functionOutput = z.looseObject({
+  type: z.literal("function_call_output"),
+  id: z.string(),
+  call_id: z.string(),
+  output: z.union([z.string(), z.array(z.looseObject({ type: z.string() }))]),
+});
+const otherItem = z.looseObject({ type: z.string(), id: z.string() }).describe("an item of another kind, as it was sent");
+
+const reasoning = z.looseObject({
+  type: z.literal("reasoning"),
+  id: z.string(),
+  summary: z.array(z.unknown()),
+  content: z.array(z.looseObject({ type: z.literal("reasoning_text"), text: z.string() })),
+  encrypted_content: z
+    .string()
+    .nullable()
+    .describe('with `include: ["reasoning.encrypted_content"]`: to be sent back when responses are not stored'),
+  status: z.enum(["in_progress", "completed", "incomplete"]),
+});
 
 const response = z.looseObject({
   id: z.string(),
@@ -50,7 +68,7 @@ const response = z.looseObject({
   instructions: z.string().nullable(),
   metadata: z.record(z.string(), z.string()),
   model: z.string(),
-  output: z.array(z.union([codeCall, message, functionCall])),
+  output: z.array(z.union([codeCall, message, functionCall, reasoning])),
   previous_response_id: z.string().nullable(),
   usage: z.looseObject({ input_tokens: z.number().int(), output_tokens: z.number().int(), total_tokens: z.number().int() }).nullable(),
 });
@@ -201,7 +219,7 @@ function addResponsePaths({ registry, limits, security }: PathContext): void {
     summary: "List the input of a response",
     request: { ...byId, query: z.object({ ...pageQuery(limits, responseIdPattern), include: z.array(z.string()).optional() }) },
     responses: {
-      200: jsonResponse("A page.", listOf(z.union([message, codeCall, functionCall, functionOutput]))),
+      200: jsonResponse("A page.", listOf(z.union([message, codeCall, functionCall, functionOutput, reasoning, otherItem]))),
       ...errorResponses(["response_not_found", "invalid_field", "unknown_field"]),
     },
   });

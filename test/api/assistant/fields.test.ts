@@ -20,7 +20,7 @@ describe("a request in our dialect", () => {
     [{ inputs: [{ role: "king", content: "x" }] }, "invalid_field", "inputs.0.role"],
     [{ inputs: [{ role: "user", content: [{ type: "video" }] }] }, "invalid_field", "inputs.0.content.0.type"],
     [{ inputs: [] }, "invalid_field", "inputs"],
-    [{}, "invalid_field", "inputs"],
+    [{ assistant_id: `asst_${"0".repeat(24)}` }, "invalid_field", "inputs"],
     [{ ...INPUTS, tools: [{ ...TOOL, mode: "sometimes" }] }, "invalid_field", "tools.0.mode"],
     [{ ...INPUTS, tools: [{ ...TOOL, speed: 1 }] }, "unknown_field", "tools.0.speed"],
     [{ ...INPUTS, tools: [TOOL, TOOL] }, "invalid_field", "tools"],
@@ -113,6 +113,10 @@ describe("a request in OpenAI's dialect", () => {
   });
 
   test.each([
+    [{}, "input"],
+    [{ model: "scripted", tools: [TOOL] }, "input"],
+    [{ input: [{ role: "user", content: [{ type: "input_file", file_url: "https://example.com/a.csv" }] }] }, "input.0.content.0.file_url"],
+    [{ input: [{ type: "item_reference", id: `msg_${"0".repeat(24)}` }] }, "input.0.id"],
     [{ input: "x", conversation: "conv_1" }, "conversation"],
     [{ input: "x", tools: [{ type: "web_search" }] }, "tools.0.type"],
     [{ input: [{ role: "user", content: 7 }] }, "input.0.content"],
