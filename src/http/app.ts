@@ -18,7 +18,7 @@ import { getContainerFile } from "./containers/get-container-file.ts";
 import { getContainerFileContent } from "./containers/get-container-file-content.ts";
 import { listContainerFiles } from "./containers/list-container-files.ts";
 import { listContainers } from "./containers/list-containers.ts";
-import { answerError } from "./core/answer-error.ts";
+import { answerError, answerLikeOpenai } from "./core/answer-error.ts";
 import { authenticate, callerOf, requireScope } from "./core/auth.ts";
 import { compress } from "./core/compress.ts";
 import type { AppDeps, Route } from "./core/deps.ts";
@@ -66,7 +66,7 @@ export function makeApp(deps: AppDeps): Express {
   addMcp(app, [authenticate(deps.keys), limitRate(deps)], deps);
   app.use("/v1", authenticate(deps.keys), limitRate(deps));
   const routes = routesOf(deps);
-  for (const route of routes) app[route.method](route.path, requireScope(route.scope), ...route.handlers);
+  for (const route of routes) app[route.method](route.path, requireScope(route.scope), answersLike(route), ...route.handlers);
   refuseOtherMethods(app, routes);
   app.use(() => {
     throw new ServiceError("route_not_found", { detail: "All paths are described in /openapi.json." });
@@ -112,6 +112,13 @@ export function routesOf(deps: AppDeps): Route[] {
     deleteContainerFile(deps),
     getUsage(deps),
   ];
+}
+
+function answersLike({ ofOpenai }: Route): RequestHandler {
+  return (_request, response, next) => {
+    answerLikeOpenai(response, ofOpenai === true);
+    next();
+  };
 }
 
 function limitRate(deps: AppDeps): RequestHandler {

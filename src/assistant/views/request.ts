@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { assistantIdPattern, containerIdPattern, fileIdPattern, responseIdPattern } from "../../domain/ids.ts";
 import type { Limits } from "../../domain/limits.ts";
+import { memorySizePattern } from "../../domain/memory-size.ts";
 import type { Dialect } from "./items.ts";
 
 /**
@@ -10,7 +11,6 @@ import type { Dialect } from "./items.ts";
 export const modes = ["auto", "on", "off"] as const;
 export type Mode = (typeof modes)[number];
 
-const memoryLimits = { "1g": 1024, "4g": 4096, "16g": 16_384, "64g": 65_536 } as const;
 const fileId = z.string().regex(fileIdPattern, "must be a file id");
 const containerId = z.string().regex(containerIdPattern, "must be a container id");
 const OUTPUTS = "code_interpreter_call.outputs";
@@ -146,7 +146,7 @@ function tools(dialect: Dialect, limits: Limits) {
       object({
         type: z.literal("auto"),
         file_ids: z.array(fileId).max(limits.filesInCountMax).nullish(),
-        memory_limit: z.enum(["1g", "4g", "16g", "64g"]).nullish(),
+        memory_limit: z.string().regex(memorySizePattern, "must be a number with the unit `m` or `g`").nullish(),
         network_policy: z.looseObject({ type: z.literal("disabled", { error: "must be disabled: sandboxes have no network" }) }).nullish(),
       }),
     ],
@@ -220,8 +220,12 @@ function commonFields(dialect: Dialect, limits: Limits) {
     tool_choice: toolChoice.nullish(),
     previous_response_id: z.string().regex(responseIdPattern, "must be a response id").nullish(),
     include: z.array(z.string().max(128)).max(32).nullish().describe(`\`${OUTPUTS}\` adds the outputs of code in OpenAI's dialect`),
-    max_tool_calls: z.int().min(1).max(limits.codeCallsPerResponseMax).nullish(),
-    max_output_tokens: z.int().min(1).max(limits.modelOutputTokensMax).nullish().describe("per turn of the model"),
+    max_tool_calls: z.int().min(1).nullish().describe(`more than ${limits.codeCallsPerResponseMax} become that, as the answer shows`),
+    max_output_tokens: z
+      .int()
+      .min(1)
+      .nullish()
+      .describe(`per turn of the model; more than ${limits.modelOutputTokensMax} become that, as the answer shows`),
     metadata: metadataSchema(limits).nullish(),
     store: z.boolean().nullish(),
     background: z.boolean().nullish(),
@@ -280,8 +284,4 @@ export function includesOutputs(include: readonly string[] | null | undefined): 
 /** Reasoning that the client sends back itself: asked for, or needed because the response is not stored. */
 export function includesReasoning(include: readonly string[] | null | undefined): boolean {
   return include?.includes("reasoning.encrypted_content") ?? false;
-}
-
-export function memoryMbOf(limit: keyof typeof memoryLimits | null | undefined): number | null {
-  return limit == null ? null : memoryLimits[limit];
 }

@@ -24,9 +24,22 @@ export function answerError(log: Log): ErrorRequestHandler {
   };
 }
 
+/** Whether errors of this request have the status that clients of OpenAI's API expect. */
+export function answerLikeOpenai(response: Response, isLike: boolean): void {
+  response.locals.likeOpenai = isLike;
+}
+
+const fieldErrors = new Set<ErrorCode>(["invalid_field", "unknown_field"]);
+
+/** The status of an error. OpenAI's clients raise their BadRequestError for 400 only. */
+function statusOf(code: ErrorCode, response: Response): number {
+  return response.locals.likeOpenai === true && fieldErrors.has(code) ? 400 : catalogue[code].status;
+}
+
 /** Writes the error body: the members of RFC 9457, and `error` for clients of the OpenAI API. */
 export function writeProblem(response: Response, error: ServiceError, members: Record<string, unknown> = {}): void {
-  const { status, title, type } = catalogue[error.code];
+  const { title, type } = catalogue[error.code];
+  const status = statusOf(error.code, response);
   if (status === 401 && !response.hasHeader("WWW-Authenticate")) response.setHeader("WWW-Authenticate", 'Bearer realm="code-interpreter"');
   const retryAfterSeconds = error.retryAfterSeconds ?? retryAfterDefaults[error.code];
   if (retryAfterSeconds !== undefined) response.setHeader("Retry-After", String(Math.max(1, Math.ceil(retryAfterSeconds))));

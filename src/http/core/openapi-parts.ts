@@ -56,22 +56,41 @@ const commonErrors: ErrorCode[] = [
   "internal",
 ];
 
+interface ErrorOptions {
+  /** Body of the errors from 500. */
+  serverErrorBody?: z.ZodType;
+  /** Statuses of invalid and unknown fields: 400 on routes that OpenAI's API has too. */
+  fieldStatuses?: readonly number[];
+}
+
+const fieldErrors: readonly ErrorCode[] = ["invalid_field", "unknown_field"];
+
 /** Responses for error codes, one per status, that describe its codes. */
-export function errorResponses(codes: readonly ErrorCode[], serverErrorBody: z.ZodType = problem): Record<number, ResponseConfig> {
+export function errorResponses(codes: readonly ErrorCode[], options: ErrorOptions = {}): Record<number, ResponseConfig> {
+  const { serverErrorBody = problem, fieldStatuses = [422] } = options;
   const all = [...new Set([...commonErrors, ...codes])];
+  const statusesOf = (code: ErrorCode) => (fieldErrors.includes(code) ? fieldStatuses : [catalogue[code].status]);
   const responses: Record<number, ResponseConfig> = {};
-  for (const status of new Set(all.map((code) => catalogue[code].status))) {
-    const ofStatus = all.filter((code) => catalogue[code].status === status);
+  for (const status of new Set(all.flatMap(statusesOf))) {
+    const ofStatus = all.filter((code) => statusesOf(code).includes(status));
     const description = ofStatus.map((code) => `\`${code}\`: ${catalogue[code].title}.`).join(" ");
     responses[status] = {
       description,
       ...(status === 429 || status === 503 ? { headers: z.object({ "Retry-After": z.string().describe("seconds") }) } : {}),
       content: {
-        "application/problem+json": { schema: status >= 500 ? serverErrorBody : problem, example: exampleOf(ofStatus[0] as ErrorCode) },
+        "application/problem+json": {
+          schema: status >= 500 ? serverErrorBody : problem,
+          example: exampleOf(ofStatus[0] as ErrorCode, status),
+        },
       },
     };
   }
   return responses;
+}
+
+/** The same for routes that OpenAI's API has too. */
+export function openaiErrorResponses(codes: readonly ErrorCode[]): Record<number, ResponseConfig> {
+  return errorResponses(codes, { fieldStatuses: [400] });
 }
 
 export function jsonResponse(description: string, schema: z.ZodType, example?: unknown): ResponseConfig {
@@ -90,8 +109,8 @@ export function listOf(item: z.ZodType) {
     .strict();
 }
 
-function exampleOf(code: ErrorCode) {
-  const { status, title, type } = catalogue[code];
+function exampleOf(code: ErrorCode, status: number) {
+  const { title, type } = catalogue[code];
   const detail = `${title}.`;
   return {
     type: `urn:code-interpreter:error:${code}`,

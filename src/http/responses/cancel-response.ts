@@ -10,6 +10,7 @@ export function cancelResponse(deps: AppDeps): Route {
     method: "post",
     path: "/v1/responses/:id/cancel",
     scope: "execute",
+    ofOpenai: true,
     handlers: [
       async (request, response) => {
         const found = await deps.assistant.responses.cancel(callerOf(response).organization, idOf(request));

@@ -2,6 +2,7 @@ import type { Request, Response } from "express";
 import type { RunningResponse } from "../../assistant/loop/running.ts";
 import { dialectOf, openaiRequestSchema, ownRequestSchema, type ResponseRequest, writtenOut } from "../../assistant/views/request.ts";
 import { viewOfResponse } from "../../assistant/views/views.ts";
+import { answerLikeOpenai } from "../core/answer-error.ts";
 import { callerOf } from "../core/auth.ts";
 import { callerGone } from "../core/caller-gone.ts";
 import type { AppDeps, Route } from "../core/deps.ts";
@@ -13,6 +14,7 @@ import { streamResponse } from "./response-stream.ts";
 export function createResponse(deps: AppDeps): Route {
   const parse = parser(deps);
   const handler = async (request: Request, response: Response) => {
+    answerLikeOpenai(response, dialectOf(request.body) === "openai");
     const wanted = parse(request.body);
     // Without a model, retries are useless until an operator has acted.
     if (deps.assistant.models.length === 0) response.setHeader("x-should-retry", "false");
@@ -30,6 +32,7 @@ export function createResponse(deps: AppDeps): Route {
     method: "post",
     path: "/v1/responses",
     scope: "execute",
+    ofOpenai: true,
     handlers: [refuseWhenStopping(deps.stopping), ...jsonBody(deps.limits), handler],
   };
 }

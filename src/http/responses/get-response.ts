@@ -24,6 +24,7 @@ export function getResponse(deps: AppDeps): Route {
     method: "get",
     path: "/v1/responses/:id",
     scope: "read",
+    ofOpenai: true,
     handlers: [
       async (request, response) => {
         const { stream, starting_after: after, include } = checked(query, queryOf(request));

@@ -10,11 +10,15 @@ import { responseOf } from "./response-param.ts";
 
 /** GET /v1/responses/:id/input_items: a page of the input of the request, newest first by default. */
 export function listInputItems(deps: AppDeps): Route {
-  const query = z.strictObject({ ...pageQuery(deps.limits, /^[a-z]+_[0-9a-z]{24}$/), include: z.array(z.string()).optional() });
+  const query = z.strictObject({
+    ...pageQuery(deps.limits, /^[a-z]+_[0-9a-z]{24}$/, { lowers: true }),
+    include: z.array(z.string()).optional(),
+  });
   return {
     method: "get",
     path: "/v1/responses/:id/input_items",
     scope: "read",
+    ofOpenai: true,
     handlers: [
       async (request, response) => {
         const page = checked(query, queryOf(request));

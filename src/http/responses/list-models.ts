@@ -6,6 +6,7 @@ export function listModels(deps: AppDeps): Route {
     method: "get",
     path: "/v1/models",
     scope: "read",
+    ofOpenai: true,
     handlers: [
       (_request, response) => {
         const data = deps.assistant.models.map((id) => ({ id, object: "model", created: 0, owned_by: "operator" }));

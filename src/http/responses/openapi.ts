@@ -3,7 +3,7 @@ import { assistantSchema } from "../../assistant/views/assistant.ts";
 import { openaiRequestSchema, ownRequestSchema } from "../../assistant/views/request.ts";
 import { responseStatuses } from "../../assistant/views/response.ts";
 import { assistantIdPattern, responseIdPattern } from "../../domain/ids.ts";
-import { errorResponses, jsonResponse, listOf, type PathContext } from "../core/openapi-parts.ts";
+import { errorResponses, jsonResponse, listOf, openaiErrorResponses, type PathContext } from "../core/openapi-parts.ts";
 import { pageQuery } from "../core/paging.ts";
 import { assistantExample, responseExample, responseRequestExample, responseStreamExample } from "./openapi-examples.ts";
 
@@ -109,7 +109,7 @@ export function addAssistantPaths(context: PathContext): void {
         "The models. Empty when none is configured.",
         z.object({ object: z.literal("list"), data: z.array(z.looseObject({ id: z.string() })) }).strict(),
       ),
-      ...errorResponses([]),
+      ...openaiErrorResponses([]),
     },
   });
 }
@@ -139,27 +139,30 @@ function addResponsePaths({ registry, limits, security }: PathContext): void {
         description: "The response, ended unless it runs in the background. With `stream`, its events.",
         content: { "application/json": { schema: shown, example: responseExample }, ...streamed },
       },
-      ...errorResponses([
-        "malformed_json",
-        "foreign_organization",
-        "model_not_found",
-        "assistant_not_found",
-        "response_not_found",
-        "container_not_found",
-        "container_expired",
-        "container_lost",
-        "response_running",
-        "body_too_large",
-        "unsupported_media_type",
-        "invalid_field",
-        "unknown_field",
-        "organization_responses_full",
-        "organization_storage_full",
-        "responses_full",
-        "model_not_configured",
-        "storage_unavailable",
-        "shutting_down",
-      ]),
+      ...errorResponses(
+        [
+          "malformed_json",
+          "foreign_organization",
+          "model_not_found",
+          "assistant_not_found",
+          "response_not_found",
+          "container_not_found",
+          "container_expired",
+          "container_lost",
+          "response_running",
+          "body_too_large",
+          "unsupported_media_type",
+          "invalid_field",
+          "unknown_field",
+          "organization_responses_full",
+          "organization_storage_full",
+          "responses_full",
+          "model_not_configured",
+          "storage_unavailable",
+          "shutting_down",
+        ],
+        { fieldStatuses: [400, 422] },
+      ),
     },
   });
 
@@ -182,7 +185,7 @@ function addResponsePaths({ registry, limits, security }: PathContext): void {
         description: "The current state of the response, or its events.",
         content: { "application/json": { schema: shown, example: responseExample }, ...streamed },
       },
-      ...errorResponses(["response_not_found", "invalid_field", "unknown_field"]),
+      ...openaiErrorResponses(["response_not_found", "invalid_field", "unknown_field"]),
     },
   });
 
@@ -194,7 +197,7 @@ function addResponsePaths({ registry, limits, security }: PathContext): void {
     summary: "Cancel a response",
     description: "Running code is interrupted; the container is kept. An ended response is unchanged.",
     request: byId,
-    responses: { 200: jsonResponse("The ended response.", shown), ...errorResponses(["response_not_found"]) },
+    responses: { 200: jsonResponse("The ended response.", shown), ...openaiErrorResponses(["response_not_found"]) },
   });
 
   registry.registerPath({
@@ -207,7 +210,7 @@ function addResponsePaths({ registry, limits, security }: PathContext): void {
     request: byId,
     responses: {
       200: jsonResponse("Deleted.", z.object({ id: z.string(), object: z.literal("response"), deleted: z.literal(true) }).strict()),
-      ...errorResponses(["response_not_found", "response_running"]),
+      ...openaiErrorResponses(["response_not_found", "response_running"]),
     },
   });
 
@@ -220,7 +223,7 @@ function addResponsePaths({ registry, limits, security }: PathContext): void {
     request: { ...byId, query: z.object({ ...pageQuery(limits, responseIdPattern), include: z.array(z.string()).optional() }) },
     responses: {
       200: jsonResponse("A page.", listOf(z.union([message, codeCall, functionCall, functionOutput, reasoning, otherItem]))),
-      ...errorResponses(["response_not_found", "invalid_field", "unknown_field"]),
+      ...openaiErrorResponses(["response_not_found", "invalid_field", "unknown_field"]),
     },
   });
 }
