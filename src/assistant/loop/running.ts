@@ -3,6 +3,7 @@ import type { Log } from "../../observe/log.ts";
 import type { Metrics } from "../../observe/metrics.ts";
 import { ModelFailed, modelFailures } from "../model/model.ts";
 import type { ResponseStore } from "../ports.ts";
+import type { Failure } from "../views/failure.ts";
 import type { StoredResponse } from "../views/response.ts";
 import type { ResponseEvent } from "../views/views.ts";
 import { ResponseFailed } from "./code-runs.ts";
@@ -91,7 +92,7 @@ export class RunningResponse {
     response.status = "failed";
     if (signal.aborted) response.failure = abortFailures[signal.reason as "shutdown" | "timeout"];
     else if (error instanceof ResponseFailed) response.failure = { code: error.code, message: error.message };
-    else if (error instanceof ModelFailed) response.failure = { code: error.code, message: modelMessage(error) };
+    else if (error instanceof ModelFailed) response.failure = failureOfModel(error);
     else response.failure = { code: "server_error", message: "The service failed." };
     const isOurs = response.failure.code === "server_error" || response.failure.code === "execution_failed";
     this.#log[isOurs ? "error" : "warn"](
@@ -158,6 +159,16 @@ const abortFailures = {
   shutdown: { code: "process_lost", message: "The process that ran the response was stopped; send the request again." },
   timeout: { code: "response_timeout", message: "The response took longer than allowed." },
 } as const;
+
+function failureOfModel(error: ModelFailed): Failure {
+  const { code, status, retryAfterMs } = error;
+  return {
+    code,
+    message: modelMessage(error),
+    ...(status === null ? {} : { refusedWith: status }),
+    ...(retryAfterMs === null ? {} : { retryAfterMs }),
+  };
+}
 
 function modelMessage(failure: ModelFailed): string {
   return failure.status === null ? modelFailures[failure.code] : `${modelFailures[failure.code]} (HTTP ${failure.status})`;

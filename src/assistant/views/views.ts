@@ -1,4 +1,5 @@
 import type { Output } from "../../domain/outputs.ts";
+import { openaiCodeOf, openaiTypeOf } from "./failure.ts";
 import type { Citation, CodeCall, Dialect, Item, MessagePart, Reasoning } from "./items.ts";
 import { carriedReasoning } from "./reasoning.ts";
 import type { StoredResponse } from "./response.ts";
@@ -209,11 +210,12 @@ function logText(output: Exclude<Output, { type: "image" }>): string | null {
   }
 }
 
-/** OpenAI's clients know only a closed set of codes, which is coarser than ours. */
 function failureView({ dialect, failure }: StoredResponse): View | null {
   if (failure === null) return null;
-  if (dialect === "own") return { code: failure.code, message: failure.message };
-  return { code: failure.code === "model_rate_limited" ? "rate_limit_exceeded" : "server_error", message: failure.message };
+  const { message } = failure;
+  if (dialect === "own") return { code: failure.code, message };
+  const code = openaiCodeOf(failure);
+  return { code, message, type: openaiTypeOf(code) };
 }
 
 function isCounted(response: StoredResponse): boolean {

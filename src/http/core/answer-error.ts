@@ -37,7 +37,7 @@ function statusOf(code: ErrorCode, response: Response): number {
 }
 
 /** Writes the error body: the members of RFC 9457, and `error` for clients of the OpenAI API. */
-export function writeProblem(response: Response, error: ServiceError, members: Record<string, unknown> = {}): void {
+export function writeProblem(response: Response, error: ServiceError, members: Record<string, unknown> = {}, openaiCode?: string): void {
   const { title, type } = catalogue[error.code];
   const status = statusOf(error.code, response);
   if (status === 401 && !response.hasHeader("WWW-Authenticate")) response.setHeader("WWW-Authenticate", 'Bearer realm="code-interpreter"');
@@ -57,7 +57,7 @@ export function writeProblem(response: Response, error: ServiceError, members: R
       instance: requestIdOf(response),
       code: error.code,
       success: false,
-      error: { message: error.detail, type, param: error.param, code: error.code, status },
+      error: { message: error.detail, type, param: error.param, code: openaiCode ?? error.code, status },
       ...(traceId === undefined ? {} : { trace_id: traceId }),
       ...members,
     }),
@@ -72,6 +72,7 @@ const retryAfterDefaults: Partial<Record<ErrorCode, number>> = {
   organization_storage_full: 600,
   organization_responses_full: 5,
   responses_full: 5,
+  model_rate_limited: 5,
   // An operator has to act, so early retries are useless.
   model_not_configured: 60,
   organization_containers_full: 30,

@@ -28,7 +28,7 @@ const problemShape = {
     message: z.string(),
     type: z.string(),
     param: z.string().nullable().describe("the field at fault, as a path like `files.0.name`"),
-    code: z.enum(errorCodes),
+    code: z.string().describe("the code above, or OpenAI's code for a model that failed: rate_limit_exceeded, context_length_exceeded, …"),
     status: z.number().int(),
   }),
 };
@@ -45,6 +45,15 @@ export function problemWithExecution(execution: z.ZodType) {
     .openapi("ProblemWithExecution");
 }
 
+/** The body of the error for a caller that waited for a response that failed. */
+export function problemWithResponse(response: z.ZodType) {
+  const member = response.optional().describe("the failed response with its output so far, when the error concerns one");
+  return z
+    .object({ ...problemShape, response: member })
+    .strict()
+    .openapi("ProblemWithResponse");
+}
+
 /** Errors of every call that needs a key. */
 const commonErrors: ErrorCode[] = [
   "malformed_request",
@@ -59,6 +68,8 @@ const commonErrors: ErrorCode[] = [
 interface ErrorOptions {
   /** Body of the errors from 500. */
   serverErrorBody?: z.ZodType;
+  /** Body of the others. */
+  callerErrorBody?: z.ZodType;
   /** Statuses of invalid and unknown fields: 400 on routes that OpenAI's API has too. */
   fieldStatuses?: readonly number[];
 }
@@ -67,7 +78,7 @@ const fieldErrors: readonly ErrorCode[] = ["invalid_field", "unknown_field"];
 
 /** Responses for error codes, one per status, that describe its codes. */
 export function errorResponses(codes: readonly ErrorCode[], options: ErrorOptions = {}): Record<number, ResponseConfig> {
-  const { serverErrorBody = problem, fieldStatuses = [422] } = options;
+  const { serverErrorBody = problem, callerErrorBody = problem, fieldStatuses = [422] } = options;
   const all = [...new Set([...commonErrors, ...codes])];
   const statusesOf = (code: ErrorCode) => (fieldErrors.includes(code) ? fieldStatuses : [catalogue[code].status]);
   const responses: Record<number, ResponseConfig> = {};
@@ -79,7 +90,7 @@ export function errorResponses(codes: readonly ErrorCode[], options: ErrorOption
       ...(status === 429 || status === 503 ? { headers: z.object({ "Retry-After": z.string().describe("seconds") }) } : {}),
       content: {
         "application/problem+json": {
-          schema: status >= 500 ? serverErrorBody : problem,
+          schema: status >= 500 ? serverErrorBody : callerErrorBody,
           example: exampleOf(ofStatus[0] as ErrorCode, status),
         },
       },

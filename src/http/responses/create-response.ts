@@ -8,6 +8,7 @@ import { callerGone } from "../core/caller-gone.ts";
 import type { AppDeps, Route } from "../core/deps.ts";
 import { refuseWhenStopping } from "../core/stopping.ts";
 import { checked, jsonBody } from "../core/validate.ts";
+import { answerResponse } from "./response-answer.ts";
 import { streamResponse } from "./response-stream.ts";
 
 /** POST /v1/responses: the model answers and runs code as needed. Waits, streams, or runs in the background. */
@@ -26,7 +27,7 @@ export function createResponse(deps: AppDeps): Route {
     }
     const gone = abortWhenGone(running, response);
     await running.done;
-    if (!gone.aborted) response.json(viewOfResponse(running.response));
+    if (!gone.aborted) answerResponse(response, running.response);
   };
   return {
     method: "post",

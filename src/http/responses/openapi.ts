@@ -3,7 +3,14 @@ import { assistantSchema } from "../../assistant/views/assistant.ts";
 import { openaiRequestSchema, ownRequestSchema } from "../../assistant/views/request.ts";
 import { responseStatuses } from "../../assistant/views/response.ts";
 import { assistantIdPattern, responseIdPattern } from "../../domain/ids.ts";
-import { errorResponses, jsonResponse, listOf, openaiErrorResponses, type PathContext } from "../core/openapi-parts.ts";
+import {
+  errorResponses,
+  jsonResponse,
+  listOf,
+  openaiErrorResponses,
+  type PathContext,
+  problemWithResponse,
+} from "../core/openapi-parts.ts";
 import { pageQuery } from "../core/paging.ts";
 import { assistantExample, responseExample, responseRequestExample, responseStreamExample } from "./openapi-examples.ts";
 
@@ -63,7 +70,7 @@ const response = z.looseObject({
   completed_at: unixSeconds.nullable(),
   status: z.enum(responseStatuses),
   background: z.boolean(),
-  error: z.object({ code: z.string(), message: z.string() }).nullable(),
+  error: z.object({ code: z.string(), message: z.string(), type: z.string().optional() }).nullable(),
   incomplete_details: z.object({ reason: z.enum(["max_output_tokens", "content_filter", "max_tool_calls"]) }).nullable(),
   instructions: z.string().nullable(),
   metadata: z.record(z.string(), z.string()),
@@ -118,6 +125,7 @@ function addResponsePaths({ registry, limits, security }: PathContext): void {
   const shown = registry.register("Response", response);
   const own = registry.register("ResponseRequest", ownRequestSchema(limits));
   const openai = registry.register("ResponseRequestOpenai", openaiRequestSchema(limits));
+  const failed = problemWithResponse(shown);
   const byId = { params: z.object({ id: z.string().regex(responseIdPattern) }) };
 
   registry.registerPath({
@@ -130,7 +138,7 @@ function addResponsePaths({ registry, limits, security }: PathContext): void {
       "A request with `inputs` uses this service's own format, one with `input` OpenAI's; the reply has the format of the request. A message " +
       "can omit its `type`, and a string can replace a list of parts or a single user message. `mode` of the tool: `auto` (the model decides), " +
       "`on` (code runs before any answer), `off` (never); `tool_choice` takes precedence. If the model or a sandbox fails, the response has " +
-      "the status `failed`. Without `background`, a caller that disconnects cancels the response.",
+      "the status `failed`; a caller of OpenAI's format that waits for the end gets an error instead, which contains the response. Without `background`, a caller that disconnects cancels the response.",
     request: {
       body: { required: true, content: { "application/json": { schema: z.union([own, openai]), example: responseRequestExample } } },
     },
@@ -143,6 +151,18 @@ function addResponsePaths({ registry, limits, security }: PathContext): void {
         [
           "malformed_json",
           "foreign_organization",
+          "context_length_exceeded",
+          "model_refused_request",
+          "model_rate_limited",
+          "model_unavailable",
+          "model_refused",
+          "model_broken_answer",
+          "model_timeout",
+          "code_not_run",
+          "code_not_allowed",
+          "execution_failed",
+          "response_timeout",
+          "container_unavailable",
           "model_not_found",
           "assistant_not_found",
           "response_not_found",
@@ -161,7 +181,7 @@ function addResponsePaths({ registry, limits, security }: PathContext): void {
           "storage_unavailable",
           "shutting_down",
         ],
-        { fieldStatuses: [400, 422] },
+        { fieldStatuses: [400, 422], serverErrorBody: failed, callerErrorBody: failed },
       ),
     },
   });

@@ -149,7 +149,10 @@ test.each([
 
 test("a body that is nested too deeply to be serialized is refused, with the bound", async () => {
   const nested = (levels: number) => JSON.parse("[".repeat(levels) + "]".repeat(levels));
-  const deep = (levels: number) => ({ input: "x", tools: [{ type: "function", name: "f", parameters: { a: nested(levels) } }] });
+  const deep = (levels: number) => ({
+    input: script({ text: "ok" }),
+    tools: [{ type: "function", name: "f", parameters: { a: nested(levels) } }],
+  });
   expect((await respond(rig, deep(120))).status).toBe(200);
   const answer = await call(rig.api.url, "POST /v1/responses", { key: rig.key, body: deep(2_000) });
   expect([answer.status, answer.body.code, answer.body.detail]).toEqual([400, "malformed_request", expect.stringContaining("128 levels")]);
