@@ -114,6 +114,9 @@ export const limitDefaults = {
   toolTableRowsMax: 50,
   toolImagesMax: 4,
   toolImageBytesMax: 4 * MIB,
+  // Images that are in an answer of OpenAI's dialect themselves, one and together. Larger ones have a URL.
+  responseImageBytesMax: 1 * MIB,
+  responseImagesBytesMax: 8 * MIB,
   // Size of a stored file that an MCP client can read as a resource.
   mcpResourceBytesMax: 8 * MIB,
   instructionsCharsMax: 65_536,

@@ -8,6 +8,7 @@ import { callerGone } from "../core/caller-gone.ts";
 import type { AppDeps, Route } from "../core/deps.ts";
 import { refuseWhenStopping } from "../core/stopping.ts";
 import { checked, jsonBody } from "../core/validate.ts";
+import { ImageUrls } from "./image-urls.ts";
 import { answerResponse } from "./response-answer.ts";
 import { streamResponse } from "./response-stream.ts";
 
@@ -20,14 +21,15 @@ export function createResponse(deps: AppDeps): Route {
     // Without a model, retries are useless until an operator has acted.
     if (deps.assistant.models.length === 0) response.setHeader("x-should-retry", "false");
     const running = await deps.assistant.responses.create(callerOf(response).organization, wanted);
-    if (wanted.stream === true) return stream(running, response, deps.limits.streamPingMs);
+    const images = new ImageUrls(deps, callerOf(response).organization, request);
+    if (wanted.stream === true) return stream(running, response, { images, pingMs: deps.limits.streamPingMs });
     if (running.response.echo.background) {
       response.json(viewOfResponse(running.response));
       return;
     }
     const gone = abortWhenGone(running, response);
     await running.done;
-    if (!gone.aborted) answerResponse(response, running.response);
+    if (!gone.aborted) await answerResponse(response, running.response, images);
   };
   return {
     method: "post",
@@ -49,9 +51,14 @@ function parser({ limits }: AppDeps): (body: unknown) => ResponseRequest {
   };
 }
 
-async function stream(running: RunningResponse, response: Response, pingMs: number): Promise<void> {
+async function stream(
+  running: RunningResponse,
+  response: Response,
+  { images, pingMs }: { images: ImageUrls; pingMs: number },
+): Promise<void> {
   const signal = running.response.echo.background ? callerGone(response) : abortWhenGone(running, response);
-  await streamResponse(response, running.events(-1, signal), { signal, pingMs });
+  const events = images.inEvents(running.events(-1, signal), running.response.dialect);
+  await streamResponse(response, events, { signal, pingMs });
 }
 
 /** A response that is not in the background has no other reader, so it is cancelled. */

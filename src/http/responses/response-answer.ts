@@ -1,15 +1,17 @@
 import type { Response } from "express";
 import { errorCodeOf, type Failure, openaiCodeOf } from "../../assistant/views/failure.ts";
 import type { StoredResponse } from "../../assistant/views/response.ts";
-import { type View, viewOfResponse } from "../../assistant/views/views.ts";
+import { viewOfResponse } from "../../assistant/views/views.ts";
 import { ServiceError } from "../../domain/errors.ts";
 import { writeProblem } from "../core/answer-error.ts";
+import type { ImageUrls } from "./image-urls.ts";
 
 /**
  * Answers a caller that waited for the end of a response. OpenAI's clients expect an error when it failed; the error contains the
  * response with its output so far.
  */
-export function answerResponse(response: Response, ended: StoredResponse, view: View = viewOfResponse(ended)): void {
+export async function answerResponse(response: Response, ended: StoredResponse, images: ImageUrls): Promise<void> {
+  const view = await images.inView(viewOfResponse(ended), ended.dialect);
   if (ended.dialect === "own" || ended.failure === null) {
     response.json(view);
     return;
