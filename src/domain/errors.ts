@@ -17,6 +17,8 @@ export const catalogue = {
   container_not_found: { status: 404, type: "invalid_request_error", title: "There is no such container" },
   response_not_found: { status: 404, type: "invalid_request_error", title: "There is no such response" },
   assistant_not_found: { status: 404, type: "invalid_request_error", title: "There is no such assistant" },
+  conversation_not_found: { status: 404, type: "invalid_request_error", title: "There is no such conversation" },
+  item_not_found: { status: 404, type: "invalid_request_error", title: "There is no such item" },
   model_not_found: { status: 404, type: "invalid_request_error", title: "There is no such model" },
   method_not_allowed: { status: 405, type: "invalid_request_error", title: "The path does not support this method" },
   context_length_exceeded: { status: 400, type: "invalid_request_error", title: "The conversation is longer than the model's context" },
@@ -56,6 +58,7 @@ export const catalogue = {
   execution_failed: { status: 502, type: "server_error", title: "The model's code could not be run" },
   model_timeout: { status: 504, type: "server_error", title: "The model did not answer in time" },
   response_timeout: { status: 504, type: "server_error", title: "The response took longer than allowed" },
+  not_supported: { status: 400, type: "invalid_request_error", title: "This service does not have that function" },
   internal: { status: 500, type: "server_error", title: "The service failed" },
 } as const satisfies Record<string, { status: number; type: string; title: string }>;
 

@@ -18,6 +18,7 @@ import { getContainerFile } from "./containers/get-container-file.ts";
 import { getContainerFileContent } from "./containers/get-container-file-content.ts";
 import { listContainerFiles } from "./containers/list-container-files.ts";
 import { listContainers } from "./containers/list-containers.ts";
+import { conversationRoutes } from "./conversations/conversations.ts";
 import { answerError, answerLikeOpenai } from "./core/answer-error.ts";
 import { authenticate, callerOf, requireScope } from "./core/auth.ts";
 import { compress } from "./core/compress.ts";
@@ -44,8 +45,11 @@ import { makeOpenApi } from "./openapi.ts";
 import { addDocs } from "./pages/docs.ts";
 import { addPlayground } from "./pages/playground.ts";
 import { cancelResponse } from "./responses/cancel-response.ts";
+import { compactResponse } from "./responses/compact-response.ts";
+import { countInputTokens } from "./responses/count-input-tokens.ts";
 import { createResponse } from "./responses/create-response.ts";
 import { deleteResponse } from "./responses/delete-response.ts";
+import { getModel } from "./responses/get-model.ts";
 import { getResponse } from "./responses/get-response.ts";
 import { listInputItems } from "./responses/list-input-items.ts";
 import { listModels } from "./responses/list-models.ts";
@@ -65,7 +69,7 @@ export function makeApp(deps: AppDeps): Express {
   addAdminQueues(app, deps, [authenticate(deps.keys), limitRate(deps)]);
   addMcp(app, [authenticate(deps.keys), limitRate(deps)], deps);
   app.use("/v1", authenticate(deps.keys), limitRate(deps));
-  const routes = routesOf(deps);
+  const routes = [...routesOf(deps), compactResponse(deps)];
   for (const route of routes) app[route.method](route.path, requireScope(route.scope), answersLike(route), ...route.handlers);
   refuseOtherMethods(app, routes);
   app.use(() => {
@@ -75,7 +79,7 @@ export function makeApp(deps: AppDeps): Express {
   return app;
 }
 
-/** Every route that needs a key. */
+/** Every route that needs a key and can succeed. */
 export function routesOf(deps: AppDeps): Route[] {
   return [
     createExecution(deps),
@@ -95,7 +99,10 @@ export function routesOf(deps: AppDeps): Route[] {
     getAssistant(deps),
     updateAssistant(deps),
     deleteAssistant(deps),
+    countInputTokens(deps),
     listModels(deps),
+    getModel(deps),
+    ...conversationRoutes(deps),
     createFile(deps),
     listFiles(deps),
     getFile(deps),

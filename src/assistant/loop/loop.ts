@@ -1,6 +1,7 @@
 import { messagesOf, turnMessages } from "../model/messages.ts";
 import { type ChatMessage, type ChatTool, type Finish, type Model, ModelFailed, type ModelRequest } from "../model/model.ts";
 import { codeTool, notes, TOOL_NAME, unknownTool } from "../model/prompt.ts";
+import { shorterConversation } from "../model/shorten.ts";
 import { citationsOf } from "../views/citations.ts";
 import type { Message } from "../views/items.ts";
 import type { IncompleteReason, StoredResponse } from "../views/response.ts";
@@ -25,7 +26,7 @@ class Loop {
   readonly #writer: OutputWriter;
   readonly #signal: AbortSignal;
   readonly #code: CodeRuns;
-  readonly #messages: ChatMessage[];
+  #messages: ChatMessage[];
   /** Consecutive turns in which the model ignored an instruction. */
   #ignoredTurns = 0;
   /** False once the server has refused a forced tool choice. Then a note instructs the model instead. */
@@ -88,12 +89,23 @@ class Loop {
       usage.outputReasoning += turn.usage?.outputReasoning ?? 0;
       return turn;
     } catch (error) {
+      if (this.#response.output.length === output && this.#shortens(error)) return this.#turn(isFirst);
       const isRefused = error instanceof ModelFailed && (error.status === 400 || error.status === 422);
       if (!isRefused || !this.#mustRunCode || !this.#canForce || this.#response.output.length > output) throw error;
       this.#canForce = false;
       this.#addNote(notes.runCodeFirst);
       return this.#turn(isFirst);
     }
+  }
+
+  /** Leaves out the older part of a conversation that is too long for the model, if the caller permits it. */
+  #shortens(error: unknown): boolean {
+    const isTooLong = error instanceof ModelFailed && error.code === "context_length_exceeded";
+    if (!isTooLong || this.#response.echo.others.truncation !== "auto") return false;
+    const shorter = shorterConversation(this.#messages);
+    if (shorter === null) return false;
+    this.#messages = shorter;
+    return true;
   }
 
   #request(isFirst: boolean): ModelRequest {

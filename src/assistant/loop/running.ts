@@ -2,7 +2,7 @@ import type { Limits } from "../../domain/limits.ts";
 import type { Log } from "../../observe/log.ts";
 import type { Metrics } from "../../observe/metrics.ts";
 import { ModelFailed, modelFailures } from "../model/model.ts";
-import type { ResponseStore } from "../ports.ts";
+import type { ConversationStore, ResponseStore } from "../ports.ts";
 import type { Failure } from "../views/failure.ts";
 import type { StoredResponse } from "../views/response.ts";
 import type { ResponseEvent } from "../views/views.ts";
@@ -20,6 +20,7 @@ export class RunningResponse {
   readonly #abort = new AbortController();
   readonly #waiters = new Set<() => void>();
   readonly #store: ResponseStore | null;
+  readonly #conversations: ConversationStore;
   readonly #log: Log;
   readonly #metrics: Metrics;
   #isDone = false;
@@ -29,10 +30,11 @@ export class RunningResponse {
   constructor(
     context: LoopContext,
     run: { response: StoredResponse; fileIds: readonly string[] },
-    keeping: { store: ResponseStore | null; log: Log; metrics: Metrics },
+    keeping: { store: ResponseStore | null; conversations: ConversationStore; log: Log; metrics: Metrics },
   ) {
     this.response = run.response;
     this.#store = keeping.store;
+    this.#conversations = keeping.conversations;
     this.#log = keeping.log;
     this.#metrics = keeping.metrics;
     this.done = this.#run(context, run).finally(() => {
@@ -78,6 +80,7 @@ export class RunningResponse {
     response.completedAt = Date.now();
     this.#metrics.responses.inc({ status: response.status, failure: response.failure?.code ?? "none" });
     await this.#storeEnd(context.limits);
+    await this.#addToConversation();
     writer.responseIs(endEventOf(response));
     await this.#storing;
   }
@@ -112,6 +115,18 @@ export class RunningResponse {
       if (await this.#store.finish(trimToLimit(this.response, limits))) await this.#store.indexItems(this.response);
     } catch (error) {
       this.#log.error({ err: error, response: this.response.id }, "the end of a response could not be stored");
+    }
+  }
+
+  /** A response that failed leaves its conversation as it was, so that the request can be sent again. Never rejects, as above. */
+  async #addToConversation(): Promise<void> {
+    const { organization, echo, input, output, containerId, placedFileIds, status } = this.response;
+    if (echo.conversationId == null || status === "failed") return;
+    try {
+      const conversation = await this.#conversations.get(organization, echo.conversationId);
+      if (conversation !== null) await this.#conversations.update({ ...conversation, containerId, placedFileIds }, [...input, ...output]);
+    } catch (error) {
+      this.#log.error({ err: error, response: this.response.id }, "a response could not be added to its conversation");
     }
   }
 

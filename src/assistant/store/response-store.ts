@@ -1,12 +1,12 @@
-import { ServiceError } from "../../domain/errors.ts";
 import type { Limits } from "../../domain/limits.ts";
 import type { RedisClient } from "../../redis/address.ts";
-import { HOUR_MS, hourOf, keptBytes } from "../../redis/kept-bytes.ts";
+import { HOUR_MS, hourOf } from "../../redis/kept-bytes.ts";
 import { asFlag, asNothing, Script } from "../../redis/script.ts";
 import type { ResponseStore } from "../ports.ts";
 import type { Item } from "../views/items.ts";
 import type { StoredResponse } from "../views/response.ts";
 import type { ResponseEvent } from "../views/views.ts";
+import { ensureRoom } from "./room.ts";
 
 /** A response is lost when its process has not renewed the lease for this long. */
 const LEASE_MS = 15_000;
@@ -74,7 +74,7 @@ export class RedisResponseStore implements ResponseStore {
   async create(response: StoredResponse): Promise<void> {
     const { organization, id, status } = response;
     const key = this.#key("response", organization, id);
-    await this.#ensureRoom(organization);
+    await ensureRoom(this.#redis, this.#keptKey(organization), this.#limits);
     const doc = JSON.stringify(response);
     const kept = this.#keptKey(organization);
     const hour = hourOf(Date.now());
@@ -87,16 +87,6 @@ export class RedisResponseStore implements ResponseStore {
       .set(this.#key("response-lease", organization, id), "1", "PX", LEASE_MS)
       .exec();
     for (const [error] of done ?? []) if (error !== null) throw error;
-  }
-
-  /** Executions and responses share one bound. */
-  async #ensureRoom(organization: string): Promise<void> {
-    const { retentionMsMax, recordsBytesPerOrganizationMax } = this.#limits;
-    const hours = await this.#redis.hgetall(this.#keptKey(organization));
-    if (keptBytes(hours, retentionMsMax, Date.now()) < recordsBytesPerOrganizationMax) return;
-    throw new ServiceError("organization_storage_full", {
-      detail: `Requests, results and responses of your organization use ${recordsBytesPerOrganizationMax} bytes, which is the maximum; delete executions or responses, or retry when some have expired.`,
-    });
   }
 
   #keptKey(organization: string): string {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { assistantIdPattern, containerIdPattern, fileIdPattern, responseIdPattern } from "../../domain/ids.ts";
+import { assistantIdPattern, containerIdPattern, conversationIdPattern, fileIdPattern, responseIdPattern } from "../../domain/ids.ts";
 import type { Limits } from "../../domain/limits.ts";
 import { memorySizePattern } from "../../domain/memory-size.ts";
 import type { Dialect } from "./items.ts";
@@ -12,8 +12,25 @@ export const modes = ["auto", "on", "off"] as const;
 export type Mode = (typeof modes)[number];
 
 const fileId = z.string().regex(fileIdPattern, "must be a file id");
+const conversationId = z.string().regex(conversationIdPattern, "must be a conversation id");
 const containerId = z.string().regex(containerIdPattern, "must be a container id");
 const OUTPUTS = "code_interpreter_call.outputs";
+const REASONING = "reasoning.encrypted_content";
+/** All that OpenAI's API knows. What this service does not have is nowhere to be included. */
+const includable = [
+  OUTPUTS,
+  REASONING,
+  "computer_call_output.output.image_url",
+  "file_search_call.results",
+  "message.input_image.image_url",
+  "message.output_text.logprobs",
+  "web_search_call.action.sources",
+  "web_search_call.results",
+] as const;
+
+export const includeSchema = z
+  .array(z.enum(includable))
+  .describe(`\`${OUTPUTS}\` adds the outputs of code in OpenAI's dialect, \`${REASONING}\` reasoning that can be sent back`);
 
 /** Without either field the dialect is OpenAI's, unless a field of ours shows otherwise. */
 export function dialectOf(body: unknown): Dialect {
@@ -60,7 +77,7 @@ const objects = {
   openai: <S extends z.core.$ZodLooseShape>(shape: S) => z.object(shape),
 };
 
-function inputItems(dialect: Dialect, limits: Limits) {
+export function inputItems(dialect: Dialect, limits: Limits) {
   const object = objects[dialect] as typeof objects.openai;
   const text = z.string().refine((value) => value.isWellFormed(), "must be well-formed Unicode");
   const image = object({
@@ -203,6 +220,7 @@ const toolChoice = z.union(
     z.enum(["none", "auto", "required"]),
     z.object({ type: z.literal("code_interpreter") }),
     z.object({ type: z.literal("function"), name: z.string().max(64) }),
+    z.object({ type: z.literal("custom"), name: z.string().max(64) }),
     z.object({
       type: z.literal("allowed_tools"),
       mode: z.enum(["auto", "required"]),
@@ -219,7 +237,7 @@ function commonFields(dialect: Dialect, limits: Limits) {
     tools: tools(dialect, limits).nullish(),
     tool_choice: toolChoice.nullish(),
     previous_response_id: z.string().regex(responseIdPattern, "must be a response id").nullish(),
-    include: z.array(z.string().max(128)).max(32).nullish().describe(`\`${OUTPUTS}\` adds the outputs of code in OpenAI's dialect`),
+    include: includeSchema.max(32).nullish(),
     max_tool_calls: z.int().min(1).nullish().describe(`more than ${limits.codeCallsPerResponseMax} become that, as the answer shows`),
     max_output_tokens: z
       .int()
@@ -249,7 +267,10 @@ export function openaiRequestSchema(limits: Limits) {
   return z.object({
     input: items.describe("or a string"),
     ...commonFields("openai", limits),
-    conversation: z.null({ error: "is not supported; use previous_response_id" }).optional(),
+    conversation: z
+      .union([conversationId, z.object({ id: conversationId })], { error: "must be a conversation id or an object with one" })
+      .nullish()
+      .describe("its items come before the input; input and output are added to it"),
     prompt: z.null({ error: "is not supported; use instructions" }).optional(),
     stream_options: z.unknown().optional(),
     text: z
@@ -283,5 +304,5 @@ export function includesOutputs(include: readonly string[] | null | undefined): 
 
 /** Reasoning that the client sends back itself: asked for, or needed because the response is not stored. */
 export function includesReasoning(include: readonly string[] | null | undefined): boolean {
-  return include?.includes("reasoning.encrypted_content") ?? false;
+  return include?.includes(REASONING) ?? false;
 }

@@ -45,6 +45,7 @@ export interface Settings {
 export interface Echo {
   assistantId: string | null;
   previousResponseId: string | null;
+  conversationId?: string | null;
   tools: RequestTool[];
   toolChoice: ToolChoice;
   metadata: Record<string, string>;

@@ -87,6 +87,7 @@ function choiceOf(request: ResponseRequest, assistant: StoredAssistant | null, t
     if (code === undefined) throw invalid("tool_choice", "names the code_interpreter, which is not among the tools");
     return { ...plain, mode: "on", echo: chosen };
   }
+  if (chosen.type === "custom") throw invalid("tool_choice", "names a custom tool, which this service does not have; use a function");
   if (chosen.type === "function") {
     if (!tools.some((tool) => nameOf(tool) === chosen.name)) throw invalid("tool_choice.name", "must name one of the tools");
     return { mode: mode === "on" ? "auto" : mode, functionChoice: { name: chosen.name }, only: null, echo: chosen };
@@ -148,6 +149,10 @@ function responseFormat(format: { type: string; [member: string]: unknown }): un
   return type === "json_schema" ? { type, json_schema: schema } : { type };
 }
 
+export function conversationIdOf({ conversation }: ResponseRequest): string | null {
+  return typeof conversation === "string" ? conversation : (conversation?.id ?? null);
+}
+
 function echoOf(request: ResponseRequest, tools: RequestTool[], toolChoice: ToolChoice, settings: Settings): Echo {
   const others = Object.fromEntries(
     (["text", "reasoning", "truncation", "service_tier", "user", "safety_identifier", "prompt_cache_key", "top_logprobs"] as const).flatMap(
@@ -157,6 +162,7 @@ function echoOf(request: ResponseRequest, tools: RequestTool[], toolChoice: Tool
   return {
     assistantId: request.assistant_id ?? null,
     previousResponseId: request.previous_response_id ?? null,
+    conversationId: conversationIdOf(request),
     tools,
     toolChoice,
     metadata: request.metadata ?? {},

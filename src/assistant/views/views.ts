@@ -50,7 +50,8 @@ export function viewOfResponse(response: StoredResponse, included: Included = re
         }
       : null,
   };
-  if (dialect === "openai") return { ...defaultsOfOpenai, ...view, ...echo.others };
+  const conversation = echo.conversationId == null ? null : { id: echo.conversationId };
+  if (dialect === "openai") return { ...defaultsOfOpenai, ...view, conversation, ...echo.others };
   return {
     ...view,
     organization_id: response.organization,

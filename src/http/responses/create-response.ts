@@ -14,7 +14,7 @@ import { streamResponse } from "./response-stream.ts";
 
 /** POST /v1/responses: the model answers and runs code as needed. Waits, streams, or runs in the background. */
 export function createResponse(deps: AppDeps): Route {
-  const parse = parser(deps);
+  const parse = requestParser(deps);
   const handler = async (request: Request, response: Response) => {
     answerLikeOpenai(response, dialectOf(request.body) === "openai");
     const wanted = parse(request.body);
@@ -40,7 +40,8 @@ export function createResponse(deps: AppDeps): Route {
   };
 }
 
-function parser({ limits }: AppDeps): (body: unknown) => ResponseRequest {
+/** Parses a body in either dialect. */
+export function requestParser({ limits }: AppDeps): (body: unknown) => ResponseRequest {
   const own = ownRequestSchema(limits);
   const openai = openaiRequestSchema(limits);
   return (body) => {

@@ -1,6 +1,6 @@
 import type { Request } from "express";
 import { z } from "zod";
-import { includesOutputs } from "../../assistant/views/request.ts";
+import { includeSchema, includesOutputs } from "../../assistant/views/request.ts";
 import { viewOfResponse } from "../../assistant/views/views.ts";
 import { callerOf } from "../core/auth.ts";
 import { callerGone } from "../core/caller-gone.ts";
@@ -16,7 +16,7 @@ const query = z.strictObject({
     .string()
     .regex(/^\d{1,9}$/, "must be a sequence number")
     .optional(),
-  include: z.array(z.string()).optional(),
+  include: includeSchema.optional(),
   include_obfuscation: z.string().optional(),
 });
 

@@ -2,7 +2,9 @@ import { z } from "zod";
 import { assistantSchema } from "../../assistant/views/assistant.ts";
 import { openaiRequestSchema, ownRequestSchema } from "../../assistant/views/request.ts";
 import { responseStatuses } from "../../assistant/views/response.ts";
+import type { ErrorCode } from "../../domain/errors.ts";
 import { assistantIdPattern, responseIdPattern } from "../../domain/ids.ts";
+import { addConversationPaths } from "../conversations/openapi.ts";
 import {
   errorResponses,
   jsonResponse,
@@ -63,6 +65,12 @@ const reasoning = z.looseObject({
   status: z.enum(["in_progress", "completed", "incomplete"]),
 });
 
+const model = z
+  .object({ id: z.string(), object: z.literal("model"), created: z.number().int(), owned_by: z.string() })
+  .strict()
+  .openapi("Model");
+const modelExample = { id: "my-model", object: "model", created: 0, owned_by: "operator" };
+
 const response = z.looseObject({
   id: z.string(),
   object: z.literal("response"),
@@ -92,6 +100,24 @@ const assistant = z.strictObject({
   metadata: z.record(z.string(), z.string()),
 });
 
+/** What can be wrong with a request before the model is called. */
+const preparationErrors: ErrorCode[] = [
+  "malformed_json",
+  "foreign_organization",
+  "model_not_found",
+  "assistant_not_found",
+  "response_not_found",
+  "conversation_not_found",
+  "container_not_found",
+  "container_expired",
+  "container_lost",
+  "response_running",
+  "body_too_large",
+  "unsupported_media_type",
+  "invalid_field",
+  "unknown_field",
+];
+
 const streamed = {
   "text/event-stream": {
     schema: z
@@ -114,11 +140,24 @@ export function addAssistantPaths(context: PathContext): void {
     responses: {
       200: jsonResponse(
         "The models. Empty when none is configured.",
-        z.object({ object: z.literal("list"), data: z.array(z.looseObject({ id: z.string() })) }).strict(),
+        z.object({ object: z.literal("list"), data: z.array(model) }).strict(),
+        { object: "list", data: [modelExample] },
       ),
       ...openaiErrorResponses([]),
     },
   });
+  registry.registerPath({
+    method: "get",
+    path: "/v1/models/{id}",
+    operationId: "getModel",
+    tags,
+    security,
+    summary: "Get a model that a request can use",
+    description: "A slash in its id is encoded as `%2F`.",
+    request: { params: z.object({ id: z.string() }) },
+    responses: { 200: jsonResponse("The model.", model, modelExample), ...openaiErrorResponses(["model_not_found"]) },
+  });
+  addConversationPaths(context, z.union([message, codeCall, functionCall, functionOutput, reasoning, otherItem]));
 }
 
 function addResponsePaths({ registry, limits, security }: PathContext): void {
@@ -149,8 +188,7 @@ function addResponsePaths({ registry, limits, security }: PathContext): void {
       },
       ...errorResponses(
         [
-          "malformed_json",
-          "foreign_organization",
+          ...preparationErrors,
           "context_length_exceeded",
           "model_refused_request",
           "model_rate_limited",
@@ -163,17 +201,6 @@ function addResponsePaths({ registry, limits, security }: PathContext): void {
           "execution_failed",
           "response_timeout",
           "container_unavailable",
-          "model_not_found",
-          "assistant_not_found",
-          "response_not_found",
-          "container_not_found",
-          "container_expired",
-          "container_lost",
-          "response_running",
-          "body_too_large",
-          "unsupported_media_type",
-          "invalid_field",
-          "unknown_field",
           "organization_responses_full",
           "organization_storage_full",
           "responses_full",
@@ -184,6 +211,41 @@ function addResponsePaths({ registry, limits, security }: PathContext): void {
         { fieldStatuses: [400, 422], serverErrorBody: failed, callerErrorBody: failed },
       ),
     },
+  });
+
+  registry.registerPath({
+    method: "post",
+    path: "/v1/responses/input_tokens",
+    operationId: "countInputTokens",
+    tags,
+    security,
+    summary: "Estimate the tokens of a request",
+    description:
+      "About as many as a model would count: a quarter of the bytes of conversation and tools. Only the model's server knows the " +
+      "number; it is in the `usage` of a response.",
+    request: {
+      body: { required: true, content: { "application/json": { schema: z.union([own, openai]), example: responseRequestExample } } },
+    },
+    responses: {
+      200: jsonResponse(
+        "The estimate.",
+        z.object({ object: z.literal("response.input_tokens"), input_tokens: z.number().int() }).strict(),
+        { object: "response.input_tokens", input_tokens: 412 },
+      ),
+      ...errorResponses([...preparationErrors, "storage_unavailable", "model_not_configured"], { fieldStatuses: [400, 422] }),
+    },
+  });
+
+  registry.registerPath({
+    method: "post",
+    path: "/v1/responses/compact",
+    operationId: "compactResponse",
+    tags,
+    security,
+    summary: "Compact a conversation: not supported",
+    description: 'Always refused, so that clients of OpenAI\'s API learn why. `truncation: "auto"` leaves out what is too long.',
+    request: { body: { required: true, content: { "application/json": { schema: z.looseObject({}), example: { model: "my-model" } } } } },
+    responses: openaiErrorResponses(["not_supported", "malformed_json", "body_too_large", "unsupported_media_type"]),
   });
 
   registry.registerPath({
