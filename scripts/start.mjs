@@ -119,7 +119,7 @@ function prove(url, key, logFile) {
       signal: AbortSignal.timeout(120_000),
     });
     const body = await response.json();
-    const text = body.outputs?.find((output) => output.type === "text")?.text;
+    const text = body.outputs?.find((output) => output.type === "text")?.text.trimEnd();
     if (response.status !== 200 || body.status !== "completed" || text !== proof.answer) {
       const seen =
         response.status === 200

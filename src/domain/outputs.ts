@@ -18,7 +18,7 @@ const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()]);
 export const textOutput = z.object({
   type: z.literal("text"),
   stream: z.enum(["stdout", "stderr"]),
-  text: z.string(),
+  text: z.string().describe("exactly what was written, newlines included"),
   invalid_utf8: z.boolean().optional().describe("true when bytes that are not UTF-8 were replaced by U+FFFD"),
 });
 
@@ -105,6 +105,11 @@ export const output = z.discriminatedUnion("type", [
   errorOutput,
 ]);
 export type Output = z.infer<typeof output>;
+
+/** Printed text as a block of its own, for views that put each output on its own lines. */
+export function withoutFinalNewline(text: string): string {
+  return text.replace(/\r?\n$/, "");
+}
 
 /**
  * The head of a display frame from the runner: an output that has no file id yet. The frame's body holds the bytes of

@@ -1,5 +1,5 @@
 import type { Limits } from "../domain/limits.ts";
-import type { Output } from "../domain/outputs.ts";
+import { type Output, withoutFinalNewline } from "../domain/outputs.ts";
 import type { Execution } from "../domain/result.ts";
 import { cutText } from "./cut-text.ts";
 import { endingText } from "./ending.ts";
@@ -23,7 +23,7 @@ export function piecesOf(execution: Execution, limits: Limits): Piece[] {
 function pieceOf(output: Output, limits: Limits): Piece | null {
   switch (output.type) {
     case "text":
-      return loose(output.stream === "stderr" ? `[stderr]\n${output.text}` : output.text);
+      return loose(`${output.stream === "stderr" ? "[stderr]\n" : ""}${withoutFinalNewline(output.text)}`);
     case "result":
       return loose(output.text);
     case "markdown":

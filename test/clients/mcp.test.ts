@@ -127,7 +127,7 @@ describe.each(ways)("$transport, protocol $protocol", ({ transport, protocol }) 
     const rest = restClient(service.url, key);
     await expect.poll(async () => (await rest.get("/v1/executions?limit=1")).json.data[0].status, { timeout: 10_000 }).toBe("cancelled");
     const [last] = (await rest.get("/v1/executions?limit=1")).json.data;
-    expect(last.outputs[0]).toMatchObject({ type: "text", text: "first" });
+    expect(last.outputs[0]).toMatchObject({ type: "text", text: "first\n" });
   });
 });
 

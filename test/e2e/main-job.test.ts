@@ -25,11 +25,13 @@ const ran = (answer: Awaited<ReturnType<typeof a.run>>) => {
   expect(answer.status).toBe(200);
   return answer.json;
 };
+/** What the code printed, without its final newline. */
 const textOf = (execution: Json, stream = "stdout") =>
   execution.outputs
     .filter((output: Json) => output.type === "text" && output.stream === stream)
     .map((output: Json) => output.text)
-    .join("");
+    .join("")
+    .replace(/\n$/, "");
 
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
 

@@ -26,7 +26,7 @@ describe("api and workers as separate processes", () => {
     const heir = await world.start("worker");
     await vi.waitFor(async () => expect((await get(path)).json.status).toBe("completed"), { timeout: 45_000, interval: 250 });
     const { json } = await get(path);
-    expect(json).toMatchObject({ attempt: 2, outputs: [{ text: "began\nended" }] });
+    expect(json).toMatchObject({ attempt: 2, outputs: [{ text: "began\nended\n" }] });
     await vi.waitFor(async () => expect(await aliveOf(doomed)).toEqual([]), { timeout: 15_000, interval: 250 });
     expect(await heir.stop()).toBe(0);
   });

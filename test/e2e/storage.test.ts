@@ -41,7 +41,7 @@ test("api and worker that share a Redis Cluster and a bucket run an execution wi
   const execution = await run();
   expect(execution).toMatchObject({
     status: "completed",
-    outputs: [{ text: "done" }, { type: "file", name: "out.bin", bytes: 4_800_000 }],
+    outputs: [{ text: "done\n" }, { type: "file", name: "out.bin", bytes: 4_800_000 }],
   });
   const content = await fetch(apiUrl + execution.outputs[1].url, { headers: { authorization: `Bearer ${key}` } });
   expect((await content.arrayBuffer()).byteLength).toBe(4_800_000);
@@ -55,5 +55,5 @@ test("while the bucket is away a request with files gets 503, and an execution r
   const refused = await api.run({ code: "1", files: [{ name: "in.csv", text: "a" }] });
   expect(refused).toMatchObject({ status: 503, json: { code: "storage_unavailable" } });
   const { status, json } = await api.run({ code: "open('out.txt', 'w').write('x' * 9)\nprint('done')" });
-  expect({ status, json }).toMatchObject({ status: 200, json: { outputs: [{ text: "done" }], skipped_files: [{ name: "out.txt" }] } });
+  expect({ status, json }).toMatchObject({ status: 200, json: { outputs: [{ text: "done\n" }], skipped_files: [{ name: "out.txt" }] } });
 });

@@ -26,7 +26,7 @@ describe("the file store's disk full", () => {
     const { ledger } = rig;
     const large = await ledger.post(caller, { code: "print('text')\nopen('large.bin', 'wb').write(b'x' * 4_000_000)" });
     expect(large).toMatchObject({ status: "completed", truncated: { files: true }, skipped_files: [{ name: "large.bin" }] });
-    expect(large.outputs[0]).toMatchObject({ type: "text", text: "text" });
+    expect(large.outputs[0]).toMatchObject({ type: "text", text: "text\n" });
     const small = await ledger.post(caller, { code: "open('small.bin', 'wb').write(b'x' * 1_000)" });
     expect(small).toMatchObject({ status: "completed", skipped_files: [] });
     await rig.settle();

@@ -38,12 +38,13 @@ def run_cell(source: str, channel: out.Channel, bounds: dict[str, Any]) -> int:
     if _session is None:
         _session = Session()
     outputs = out.current = out.Outputs(channel, bounds)
+    source = source.removeprefix("\ufeff")
     cell = ""
     code = 0
     failure: BaseException | None = None
     try:
         cell = _session.next_cell_name(source)
-        value = _session.run(source, cell)
+        value = _session.run(source)
         if value is not None:
             builtins._ = value  # type: ignore[attr-defined]
             _show_result(value, outputs)
@@ -76,11 +77,14 @@ class Session:
         self.main: ModuleType = module_type("__main__")
         self.main.__dict__["__builtins__"] = builtins
         sys.modules["__main__"] = self.main
+        # File name of the current cell's code.
+        self.cell = ""
         self._cells = 0
         self._future_flags = 0
         self._loop: asyncio.Runner | None = None
         self._spare = -1
         builtins.display = display  # type: ignore[attr-defined]
+        builtins.get_ipython = get_ipython  # type: ignore[attr-defined]
         os.environ.setdefault("MPLBACKEND", hooks.BACKEND)
         hooks.install(display)
 
@@ -89,7 +93,7 @@ class Session:
         if self._spare < 0:
             self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         self._cells += 1
-        cell = "<cell>" if self._cells == 1 else f"<cell {self._cells}>"
+        self.cell = cell = "<cell>" if self._cells == 1 else f"<cell {self._cells}>"
         linecache.cache[cell] = (len(source), None, [f"{line}\n" for line in source.split("\n")], cell)
         return cell
 
@@ -103,9 +107,9 @@ class Session:
                 pass
             self._spare = -1
 
-    def run(self, source: str, cell: str) -> Any:
-        """Returns the value of the last expression; None if there is none or a semicolon hides it."""
-        parts = self._compile(source, cell)
+    def run(self, source: str) -> Any:
+        """Runs code of the current cell. Returns the value of the last expression; None if there is none or a semicolon hides it."""
+        parts = self._compile(source, self.cell)
         if not any(part.co_flags & _COROUTINE for part in parts):
             return self._evaluate(parts)
         if self._loop is None:
@@ -113,6 +117,14 @@ class Session:
 
             self._loop = asyncio.Runner()
         return self._loop.run(self._evaluate_awaiting(parts))
+
+    def run_and_show(self, source: str) -> None:
+        """Runs code of the current cell, and shows its last value and its open figures."""
+        value = self.run(source)
+        if out.current is not None:
+            if value is not None:
+                _show_result(value, out.current)
+            _show_open_figures(out.current)
 
     def close_event_loop(self) -> None:
         if self._loop is not None:
@@ -137,19 +149,7 @@ class Session:
     def _compile(self, source: str, cell: str) -> list[CodeType]:
         """Returns the code of the statements, then that of the last expression if its value is shown."""
         flags = _TOP_LEVEL_AWAIT | self._future_flags
-        tree = None
-        try:
-            tree = compile(source, cell, "exec", flags | _ONLY_AST, True)
-        except SyntaxError:
-            if not _has_shell_lines(source):
-                raise
-        # Outside the except clause, so that an error of the second attempt is not chained to the first.
-        if tree is None:
-            from runner.code.magics import to_python
-
-            source = to_python(source, self, cell)
-            tree = compile(source, cell, "exec", flags | _ONLY_AST, True)
-        assert isinstance(tree, _ast.Module)
+        tree, source = self._parse(source, cell, flags)
         last = tree.body[-1] if tree.body else None
         if not isinstance(last, _ast.Expr) or _ends_in_semicolon(source, last):
             return [self._statements(tree, cell, flags)]
@@ -158,6 +158,27 @@ class Session:
             self._statements(tree, cell, flags),
             compile(_ast.Expression(last.value), cell, "eval", flags, True),
         ]
+
+    def _parse(self, source: str, cell: str, flags: int) -> tuple[_ast.Module, str]:
+        """Returns the syntax tree and its source. Source that Python refuses is transformed as in a notebook, and tried again."""
+        failure = None
+        try:
+            tree = compile(source, cell, "exec", flags | _ONLY_AST, True)
+        except SyntaxError as error:
+            failure = error
+        # `In [1]: x = 3` is a prompt, and in Python an annotation.
+        if failure is not None or source.lstrip().startswith("In ["):
+            from runner.code.magics import to_python
+
+            python = to_python(source, self)
+            if python is not source:
+                source = python
+                tree = compile(source, cell, "exec", flags | _ONLY_AST, True)
+            elif failure is not None:
+                # Raised here, so that an error of the second attempt is not chained to the first.
+                raise failure
+        assert isinstance(tree, _ast.Module)
+        return tree, source
 
     def _statements(self, tree: _ast.Module, cell: str, flags: int) -> CodeType:
         body: CodeType = compile(tree, cell, "exec", flags, True)
@@ -173,6 +194,14 @@ def display(*values: Any, **options: Any) -> Any:
     from runner.outputs.displays import display_all
 
     return display_all(values, options)
+
+
+def get_ipython() -> Any:
+    """Returns the shell whose methods run commands and magics, as in a notebook."""
+    from runner.code.magics import shell
+
+    assert _session is not None
+    return shell(_session)
 
 
 def _show_result(value: Any, outputs: out.Outputs) -> None:
@@ -225,7 +254,3 @@ def _ends_in_semicolon(source: str, last: _ast.Expr) -> bool:
     # The parser's lines and columns count bytes, and a form feed does not end a line.
     lines = source.encode("utf-8", "surrogatepass").replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
     return lines[(last.end_lineno or 1) - 1][last.end_col_offset or 0 :].lstrip().startswith(b";")
-
-
-def _has_shell_lines(source: str) -> bool:
-    return any(line.lstrip().startswith(("!", "%")) or "= !" in line or "= %" in line for line in source.splitlines())

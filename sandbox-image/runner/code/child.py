@@ -12,7 +12,7 @@ import gc
 import os
 import sys
 
-from runner.code import matplotlib_home
+from runner.code import matplotlib_home, stream_order
 from runner.code.cell import EXIT_INTERRUPTED, run_cell
 from runner.code.finalization import end_program, finalize, flush_standard_streams
 from runner.wire import jsontext, protocol
@@ -58,6 +58,7 @@ def run_as_child(descriptors: tuple[int, int, int, int]) -> NoReturn:
         source, bounds = _receive_run()
         apply_request(bounds)
         channel = Channel(CHANNEL_FD)
+        stream_order.keep(channel)
         code = end_program(run_cell(source, channel, bounds))
         channel.announce(protocol.CELL_END, jsontext.spell({"exit_code": code}))
     except KeyboardInterrupt:
@@ -172,11 +173,15 @@ def _open_streams() -> None:
     """
     sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # type: ignore[misc]  # noqa: SIM115
     sys.stdout = sys.__stdout__ = open(1, "w", buffering=1, encoding="utf-8", errors="surrogateescape", closefd=False)  # type: ignore[misc]  # noqa: SIM115
-    sys.stderr = sys.__stderr__ = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # type: ignore[misc]  # noqa: SIM115
+    errors = open(2, "wb", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.__stderr__ = stream_order.ErrorStream(errors, encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[misc]
+    sys.stderr.mode = "w"  # type: ignore[misc]
 
 
 def _end_on_signal(_number: int, _frame: object) -> None:
     """Handles the signal that the supervisor sends before it kills: writes an unfinished line and ends at once."""
+    if stream_order.current is not None:
+        stream_order.current.end()
     flush_standard_streams()
     os.kill(os.getpid(), _signal.SIGKILL)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from runner.code import stream_order
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     Display = Callable[..., Any]
     Connect = Callable[[Any, Display], None]
 
+OUR_FOLDER = os.path.dirname(os.path.dirname(__file__)) + os.sep
 BACKEND = "module://runner.outputs.figures"
 
 
@@ -114,6 +117,42 @@ def _connect_pyplot(module: Any, _display: Display) -> None:
     module.switch_backend = switch
 
 
+def _connect_warnings(module: Any, _display: Display) -> None:
+    """Attributes a warning about a line of ours, such as one from a finalizer, to the code as a whole."""
+    show = module._showwarnmsg
+
+    def show_with_place(message: Any) -> None:
+        if str(message.filename).startswith(OUR_FOLDER):
+            message.filename, message.lineno = "<cell>", 0
+        show(message)
+
+    module._showwarnmsg = show_with_place
+
+
+def _connect_os(module: Any, _display: Display) -> None:
+    """Keeps the output of os.system() in order with the code's own."""
+    system = module.system
+
+    def system_in_order(command: Any) -> int:
+        stream_order.before_process()
+        status: int = system(command)
+        return status
+
+    module.system = system_in_order
+
+
+def _connect_subprocess(module: Any, display: Display) -> None:
+    """Keeps the output of other programs in order with the code's own."""
+    _connect_flags(module, display)
+    execute = module.Popen._execute_child
+
+    def execute_in_order(self: Any, *arguments: Any, **options: Any) -> Any:
+        stream_order.before_process()
+        return execute(self, *arguments, **options)
+
+    module.Popen._execute_child = execute_in_order
+
+
 def _connect_flags(module: Any, _display: Display) -> None:
     """Keeps the runner's own interpreter flags, -I and -S, from processes that libraries start: they would find no packages."""
     if "_args_from_interpreter_flags" in module.__dict__:
@@ -121,11 +160,13 @@ def _connect_flags(module: Any, _display: Display) -> None:
 
 
 _CONNECT: dict[str, Connect] = {
+    "os": _connect_os,
+    "warnings": _connect_warnings,
     "matplotlib": _connect_matplotlib,
     "matplotlib.pyplot": _connect_pyplot,
     "IPython.core.display_functions": _connect_ipython,
     "plotly.io._renderers": _connect_plotly,
     "PIL.Image": _connect_pillow,
-    "subprocess": _connect_flags,
+    "subprocess": _connect_subprocess,
     "multiprocessing.util": _connect_flags,
 }

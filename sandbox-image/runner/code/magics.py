@@ -1,20 +1,21 @@
-"""Notebook lines that are not Python: `!command`, `%magic`, `%%magic`. Loaded only for cells that are not valid Python.
+"""Notebook lines that are not Python: `!command`, `%magic`, `%%magic`, `name?`, prompts. Loaded only for cells that need it.
 
-IPython turns these lines into calls of get_ipython(). Our shell behind that name implements the few that make sense here.
+IPython's own transformer turns these lines into calls of get_ipython(), which returns `Shell`. Shell runs commands and the most
+common magics itself. All others are IPython's, whose import takes half a second.
 """
 
 from __future__ import annotations
 
-import builtins
+import importlib
+import importlib.util
+import os
 import re
-import subprocess
 import sys
 import time
 
-from IPython.core.inputtransformer2 import TransformerManager
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from subprocess import CompletedProcess
     from types import ModuleType
     from typing import Any, Protocol
 
@@ -23,101 +24,176 @@ if TYPE_CHECKING:
 
         main: ModuleType
 
-        def run(self, source: str, cell: str) -> Any: ...
+        def run(self, source: str) -> Any: ...
+        def run_and_show(self, source: str) -> None: ...
 
 
-_INSTALL = re.compile(r"\s*(?:python3? -m |sudo )*(?:pip3?|conda|mamba|apt|apt-get|uv|npm)\b.*\b(?:install|add)\b")
+_INSTALL = re.compile(r"\s*(?:\S*python\S* -m |sudo )*(?:pip3?|conda|mamba|apt|apt-get|uv|npm)\b.*\b(?:install|add)\b")
 _NO_INSTALL = "packages cannot be installed: the sandbox has no network"
+_INSTALLERS = ("pip", "conda", "mamba", "uv", "micromamba")
 # Settings of an interactive shell, which have no effect on a cell that runs once.
-_WITHOUT_EFFECT = {"matplotlib", "load_ext", "reload_ext", "autoreload", "config", "pylab", "precision", "xmode", "colors"}
+_WITHOUT_EFFECT = frozenset(
+    ("matplotlib", "load_ext", "reload_ext", "autoreload", "config", "pylab", "precision", "xmode", "colors", "autosave", "autoawait")
+)
+# Magics for a terminal, a history or a network.
+_IMPOSSIBLE = {
+    *("debug", "pdb", "edit", "ed", "gui", "pastebin", "connect_info", "qtconsole", "notebook", "history", "hist", "recall", "rerun"),
+    *("macro", "save", "logstart", "logon", "logoff", "logstate", "logstop", "killbgscripts", "bookmark", "tb"),
+}
+_COMMANDS = {"ls": "ls", "ll": "ls -l", "cat": "cat", "mkdir": "mkdir", "rmdir": "rmdir", "rm": "rm", "cp": "cp", "mv": "mv"}
+_SHELLS = {"bash": "bash", "sh": "sh", "!": "sh"}
 
 
-def to_python(source: str, session: Session, cell: str) -> str:
-    """Returns `source` with its notebook lines turned into Python, line for line. Defines get_ipython()."""
-    shell = Shell(session, cell)
-    builtins.get_ipython = lambda: shell  # type: ignore[attr-defined]
-    python: str = TransformerManager().transform_cell(source)
-    return python
+def to_python(source: str, session: Session) -> str:
+    """
+    Returns `source` with its notebook lines turned into Python, and unchanged if it has none. Lines keep their numbers; the body of
+    a `%%magic` becomes a string.
+    """
+    text = source.replace("\r\n", "\n")
+    code = text.lstrip("\n")
+    lines_before = len(text) - len(code)
+    try:
+        python: str = import_light("IPython.core.inputtransformer2").TransformerManager().transform_cell(code)
+    except Exception:
+        # Such as a string without an end. The compiler explains it better.
+        return source
+    if python.rstrip("\n") == code.rstrip("\n"):
+        return source
+    shell(session).body_line = lines_before + 1
+    return "\n" * lines_before + python
+
+
+def shell(session: Session) -> Shell:
+    """Returns what get_ipython() returns: the only shell of this process."""
+    global _shell  # noqa: PLW0603
+    if _shell is None:
+        _shell = Shell(session)
+    return _shell
+
+
+_shell: Shell | None = None
+
+
+def import_light(name: str) -> ModuleType:
+    """Imports a module of IPython without running the package's own `__init__`, which imports a terminal application."""
+    if "IPython" in sys.modules:
+        return importlib.import_module(name)
+    spec = importlib.util.find_spec("IPython")
+    assert spec is not None
+    package = type(sys)("IPython")
+    package.__path__ = list(spec.submodule_search_locations or [])
+    sys.modules["IPython"] = package
+    try:
+        return importlib.import_module(name)
+    finally:
+        for loaded in [each for each in sys.modules if each == "IPython" or each.startswith("IPython.")]:
+            del sys.modules[loaded]
 
 
 class Shell:
-    """The part of IPython's shell that transformed lines call."""
+    """The part of IPython's shell that transformed lines call. Other attributes are those of IPython's own shell."""
 
-    def __init__(self, session: Session, cell: str) -> None:
+    def __init__(self, session: Session) -> None:
         self.user_ns = session.main.__dict__
+        # Line of the cell after which the body of a cell magic begins.
+        self.body_line = 1
         self._session = session
-        self._cell = cell
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        from runner.code.ipython_shell import ipython_shell
+
+        return getattr(ipython_shell(self), name)
 
     def system(self, command: str) -> None:
         """Runs `!command`. Its output is the program's output."""
+        command = self.expanded(command)
         if _INSTALL.match(command):
-            print(_NO_INSTALL, file=sys.stderr)
-            return
+            return _say(_NO_INSTALL)
         sys.stdout.flush()
         sys.stderr.flush()
-        subprocess.run(self._substituted(command), shell=True, check=False)
+        self.user_ns["_exit_code"] = _run(command, shell=True).returncode
+        return None
 
-    def getoutput(self, command: str) -> list[str]:
+    def getoutput(self, command: str, split: bool = True) -> Any:
         """Runs `lines = !command`."""
-        from IPython.utils.text import SList
+        import subprocess
 
-        made = subprocess.run(self._substituted(command), shell=True, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        lines: list[str] = SList(made.stdout.decode("utf-8", "replace").splitlines())
-        return lines
+        output = _run(self.expanded(command), shell=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
+        text = output.decode("utf-8", "replace")
+        return import_light("IPython.utils.text").SList(text.splitlines()) if split else text
 
     def run_line_magic(self, name: str, line: str, _stack_depth: int = 1) -> Any:
         if name in _WITHOUT_EFFECT:
             return None
-        if name in ("pip", "conda", "mamba", "uv"):
-            return self.system(f"{name} {line}")
-        if name in ("time", "timeit"):
-            return self._timed(name, line)
-        if name in ("ls", "pwd", "cat", "mkdir", "rm", "cp", "mv", "sx"):
-            return self.system(f"{name} {line}".removeprefix("sx "))
+        if name in _IMPOSSIBLE:
+            return _say(f"%{name} has no effect here")
+        if name in _INSTALLERS or name in _COMMANDS:
+            return self.system(f"{_COMMANDS.get(name, name)} {line}")
+        if name == "sx":
+            return self.getoutput(line)
+        if name == "time":
+            return self._timed(line)
+        if name == "pwd":
+            return os.getcwd()
         if name == "cd":
-            import os
-
-            return os.chdir(os.path.expanduser(line.strip() or "~"))
-        raise NameError(f"%{name} is not available here: write it in Python")
+            os.chdir(os.path.expanduser(self.expanded(line).strip().strip("'\"") or "~"))
+            return print(os.getcwd())
+        return self._run_ipythons("line", name, line)
 
     def run_cell_magic(self, name: str, line: str, body: str) -> Any:
-        if name in ("time", "timeit"):
-            # The magic itself is line 1.
-            return self._timed(name, "\n" + body)
-        if name in ("bash", "sh"):
+        if name in _WITHOUT_EFFECT or name in _IMPOSSIBLE:
+            return _say(f"%%{name} has no effect here")
+        if name == "time":
+            return self._timed(self._in_place(body))
+        if name == "capture":
+            from runner.code.capture import capture
+
+            return capture(line, self.user_ns, lambda: self._session.run_and_show(self._in_place(body)))
+        if name in _SHELLS and not line.strip():
             sys.stdout.flush()
-            subprocess.run(["/bin/" + name, "-c", body], check=False)
+            _run(["/bin/" + _SHELLS[name], "-c", body])
             return None
-        if name in ("writefile", "file"):
-            with open(line.split()[-1], "a" if "-a" in line.split() else "w", encoding="utf-8") as file:
-                file.write(body)
-            return None
-        raise NameError(f"%%{name} is not available here: write it in Python")
+        return self._run_ipythons("cell", name, line, body)
 
-    def _substituted(self, command: str) -> str:
-        """Replaces `{name}` and `$name` in a command with Python variables, as IPython does."""
+    def run_cell(self, source: str, *_arguments: Any, **_options: Any) -> Any:
+        """Runs code as the body of a cell magic."""
+        return self._session.run(self._in_place(source))
 
-        def value(match: re.Match[str]) -> str:
-            name = match.group(1) or match.group(2)
-            return str(self.user_ns[name]) if name in self.user_ns else match.group(0)
+    def expanded(self, text: str) -> str:
+        """Replaces `{expression}` and `$name` with values of the code, as IPython does. Text that cannot be replaced stays."""
+        if "{" not in text and "$" not in text:
+            return text
+        try:
+            expanded: str = import_light("IPython.utils.text").DollarFormatter().vformat(text, (), self.user_ns)
+        except Exception:
+            return text
+        return expanded
 
-        return re.sub(r"\{([A-Za-z_]\w*)\}|\$([A-Za-z_]\w*)", value, command)
+    def _in_place(self, body: str) -> str:
+        """Returns the body of a cell magic with the line numbers that it has in the cell."""
+        return "\n" * self.body_line + body
 
-    def _timed(self, name: str, source: str) -> Any:
-        if name == "timeit":
-            return self._repeated(source)
+    def _run_ipythons(self, kind: str, *arguments: str) -> Any:
+        from runner.code.ipython_shell import run_magic
+
+        return run_magic(self, kind, *arguments)
+
+    def _timed(self, source: str) -> Any:
         started, started_cpu = time.perf_counter(), time.process_time()
         try:
-            return self._session.run(source, self._cell)
+            return self._session.run(source)
         finally:
             cpu, wall = time.process_time() - started_cpu, time.perf_counter() - started
             print(f"CPU times: total: {cpu * 1000:.3g} ms\nWall time: {wall * 1000:.3g} ms")
 
-    def _repeated(self, source: str) -> None:
-        import timeit
 
-        statement = re.sub(r"^\s*(?:-[a-z]\s*\d*\s+)*", "", source)
-        timer = timeit.Timer(statement, globals=self.user_ns)
-        count, _ = timer.autorange()
-        best = min(timer.repeat(3, count)) / count
-        print(f"{best * 1e6:.3g} µs per loop (best of 3, {count} loops each)")
+def _run(command: str | list[str], **options: Any) -> CompletedProcess[bytes]:
+    import subprocess
+
+    return subprocess.run(command, check=False, **options)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)

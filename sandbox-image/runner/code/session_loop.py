@@ -7,6 +7,7 @@ import _socket
 import os
 import sys
 
+from runner.code import stream_order
 from runner.code.cell import EXIT_INTERRUPTED, run_cell
 from runner.code.child import CHANNEL_FD, EX_SOFTWARE, apply_request, become_python, restore_environment
 from runner.code.finalization import end_program, finalize, flush_open_files
@@ -30,6 +31,7 @@ def serve_cells(descriptors: tuple[int, int, int, int, int]) -> NoReturn:
         become_python(descriptors)
         _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
         channel = Channel(CHANNEL_FD)
+        stream_order.keep(channel)
         cells = _socket.socket(fileno=CELLS_FD)
         owner = os.getpid()
         while (cell := _receive(cells)) is not None:
@@ -50,6 +52,8 @@ def _run(cell: protocol.Frame, channel: Channel) -> int:
     code = EXIT_INTERRUPTED
     bounds = cell.head
     before = apply_request(bounds)
+    if stream_order.current is not None:
+        stream_order.current.begin()
     try:
         _signal.signal(_signal.SIGINT, _signal.default_int_handler)
         channel.send(protocol.CELL_BEGIN, jsontext.spell({"cell": bounds.get("cell")}))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import traceback
 
+from runner.code.hooks import OUR_FOLDER
 from runner.outputs import sanitize
 
 TYPE_CHECKING = False
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 _LINE_CHARS_MAX = 4096
-# Frames of the runner: those that lead into the cell, and wrappers of drawing calls.
-_OUR_FOLDER = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 
 def describe_error(error: BaseException, cell: str, lines_max: int, value_bytes_max: int) -> dict[str, Any]:
@@ -94,7 +92,7 @@ def _all_parts(report: traceback.TracebackException) -> Iterator[traceback.Trace
 
 def _shorten(part: traceback.TracebackException, value_bytes_max: int) -> None:
     """Drops the runner's frames, and cuts a long message before it is repeated."""
-    part.stack[:] = [frame for frame in part.stack if not frame.filename.startswith(_OUR_FOLDER)]
+    part.stack[:] = [frame for frame in part.stack if not frame.filename.startswith(OUR_FOLDER)]
     message = getattr(part, "_str", None)
     if isinstance(message, str) and len(message) > value_bytes_max:
         part._str = message[:value_bytes_max] + sanitize.CUT  # type: ignore[attr-defined]

@@ -9,6 +9,7 @@ from runner.wire import jsontext
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, Protocol
 
     class Channel(Protocol):
@@ -49,7 +50,7 @@ class Outputs:
         self.chart_points = bound("chart_points")
         self.text_value_bytes = bound("text_value_bytes")
         self.traceback_lines = bound("traceback_lines")
-        self._channel_send = channel.send
+        self._channel_send: Callable[[int, bytes, bytes], object] = channel.send
         self._spell, self._count_values = jsontext.spell, jsontext.count_values
         self._count_left = bound("outputs_count")
         self._bytes_left = bound("displays_bytes")
@@ -59,7 +60,10 @@ class Outputs:
 
     def show(self, head: dict[str, Any], body: bytes = b"") -> bool:
         """Sends one display. Returns False if a limit forbids it. Raises ValueError or TypeError if `head` is not valid JSON."""
-        spelled = self._spell(head)
+        return self.show_spelled(self._spell(head), body)
+
+    def show_spelled(self, spelled: bytes, body: bytes) -> bool:
+        """Like `show`, for a head that is already JSON text."""
         size = len(spelled) + len(body)
         if size > self.display_bytes:
             return self.drop(f"an output of {size} bytes was dropped: the limit is {self.display_bytes}")
@@ -81,6 +85,13 @@ class Outputs:
     def fail(self, head: dict[str, Any]) -> None:
         """Sends the error. It fits after any number of displays."""
         self._send(ERROR, self._spell(head), b"")
+
+    def redirected(self, keep: Callable[[bytes, bytes], None]) -> Outputs:
+        """Returns outputs with the same limits, whose displays go to `keep(head, body)` instead."""
+        other = object.__new__(Outputs)
+        other.__dict__.update(self.__dict__)
+        other._channel_send = lambda _kind, head, body: keep(head, body) if head else None
+        return other
 
     def write(self, text: str) -> None:
         """Writes to the program's stdout."""

@@ -281,7 +281,7 @@ class Execution:
         if frame.kind == protocol.CELL_END:
             self._begin_finalization(frame.head.get("exit_code"))
             return
-        if frame.kind == protocol.CELL_BEGIN:
+        if frame.kind in (protocol.CELL_BEGIN, protocol.SYNC):
             return
         if frame.kind == protocol.ERROR and not frame.oversize:
             self._errors += 1

@@ -7,6 +7,7 @@ frame, and nothing is printed until it answers.
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]
+import _thread
 import os
 
 from runner.wire import protocol
@@ -17,6 +18,8 @@ class Channel:
         self._fd = fd
         self._owner = os.getpid()
         self._awaited = 0
+        # Reentrant: a handler of a signal may write. Nothing else is locked while it is held.
+        self._one_at_a_time = _thread.RLock()
 
     def announce(self, kind: int, head: bytes) -> None:
         """Writes one small frame without waiting for the acknowledgement: this process is about to end."""
@@ -24,6 +27,7 @@ class Channel:
             return
         try:
             os.write(self._fd, protocol.encode_spelled(kind, head))
+            self._awaited += 1
         except OSError:
             # The code closed or filled the channel. The exit code of this process then says how it ended.
             return
@@ -41,15 +45,19 @@ class Channel:
         # A KeyboardInterrupt between two writes would leave an incomplete frame.
         blocked = _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})
         try:
-            while frame:
-                frame = frame[os.write(self._fd, frame) :]
-            self._awaited += 1
-            while self._awaited > 0:
-                answers = os.read(self._fd, 64)
-                if not answers:
-                    return
-                self._awaited -= len(answers)
+            with self._one_at_a_time:
+                self._send(frame)
         except OSError:
             return
         finally:
             _signal.pthread_sigmask(_signal.SIG_SETMASK, blocked)
+
+    def _send(self, frame: memoryview) -> None:
+        while frame:
+            frame = frame[os.write(self._fd, frame) :]
+        self._awaited += 1
+        while self._awaited > 0:
+            answers = os.read(self._fd, 64)
+            if not answers:
+                return
+            self._awaited -= len(answers)

@@ -29,9 +29,9 @@ IN_KINDS = frozenset(range(0x01, 0x0A))
 # To the worker.
 READY, PRELOADED, STDOUT, STDERR, DISPLAY, ERROR, FILE, CHUNK, FILE_END, DONE = range(0x41, 0x4B)
 # What the code process may send over its channel. CELL_END: the program or the cell has ended, {exit_code} and in a session {cell}.
-# CELL_BEGIN, in a session only: from now on an interrupt reaches the cell, {cell}.
-CELL_END, CELL_BEGIN = 0x4B, 0x4C
-CELL_KINDS = frozenset((DISPLAY, ERROR, CELL_END, CELL_BEGIN))
+# CELL_BEGIN, in a session only: from now on an interrupt reaches the cell, {cell}. SYNC: asks only for the acknowledgement.
+CELL_END, CELL_BEGIN, SYNC = 0x4B, 0x4C, 0x4D
+CELL_KINDS = frozenset((DISPLAY, ERROR, CELL_END, CELL_BEGIN, SYNC))
 
 # Limits of the worker's frames. A head holds arguments and environment; JSON needs six bytes for a control character.
 # `src/domain/limits.ts` keeps requests below these limits.

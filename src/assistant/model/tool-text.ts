@@ -1,5 +1,5 @@
 import type { Limits } from "../../domain/limits.ts";
-import type { Output } from "../../domain/outputs.ts";
+import { type Output, withoutFinalNewline } from "../../domain/outputs.ts";
 import type { Execution } from "../../domain/result.ts";
 
 const MIB = 1024 * 1024;
@@ -25,7 +25,7 @@ export function shortened(text: string, charsMax: number): string {
 function textOf(output: Output, limits: Limits): string {
   switch (output.type) {
     case "text":
-      return output.stream === "stderr" ? `[stderr]\n${output.text}` : output.text;
+      return `${output.stream === "stderr" ? "[stderr]\n" : ""}${withoutFinalNewline(output.text)}`;
     case "result":
     case "html":
     case "latex":

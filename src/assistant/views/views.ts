@@ -1,4 +1,4 @@
-import type { Output } from "../../domain/outputs.ts";
+import { type Output, withoutFinalNewline } from "../../domain/outputs.ts";
 import { openaiCodeOf, openaiTypeOf } from "./failure.ts";
 import type { Citation, CodeCall, Dialect, Item, MessagePart, Reasoning } from "./items.ts";
 import { carriedReasoning } from "./reasoning.ts";
@@ -165,11 +165,11 @@ function outputsView(call: CodeCall, dialect: Dialect, includeOutputs: boolean):
   return hasEnded && includeOutputs ? openaiOutputs(call.outputs) : null;
 }
 
-/** Our typed outputs. Text names its stream only when that is stderr. */
+/** Our typed outputs. Text has no final newline, and names its stream only when that is stderr. */
 export function ownOutput(output: Output): View {
-  if (output.type !== "text" || output.stream === "stderr") return output;
-  const { stream: _, ...text } = output;
-  return text;
+  if (output.type !== "text") return output;
+  const { stream, ...text } = { ...output, text: withoutFinalNewline(output.text) };
+  return stream === "stderr" ? { stream, ...text } : text;
 }
 
 /** All text becomes logs, in order; images keep their place between them. */
@@ -192,6 +192,7 @@ function openaiOutputs(outputs: readonly Output[]): View[] {
 function logText(output: Exclude<Output, { type: "image" }>): string | null {
   switch (output.type) {
     case "text":
+      return withoutFinalNewline(output.text);
     case "result":
     case "html":
     case "latex":

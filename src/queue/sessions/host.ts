@@ -11,7 +11,7 @@ import type { JobData, RunContext } from "../worker/run-job.ts";
 import { repeat } from "../worker/sweep.ts";
 import { keepCheckpoint } from "./checkpoint.ts";
 import { type SessionJob, SessionQueues } from "./jobs.ts";
-import { endOfLostSession, endSessionsOf } from "./loss.ts";
+import { endOfDeletedSession, endOfLostSession, endSessionsOf } from "./loss.ts";
 import { filePorts, SessionOpening } from "./opening.ts";
 import { sessionEndScript, sessionGiveWayScript, sessionIdleScript } from "./scripts.ts";
 
@@ -42,6 +42,8 @@ interface LiveSession {
   givesWay: boolean;
   openedAt: number;
   usedAt: number;
+  /** Aborts when its organization deletes the session. */
+  deleted: AbortController;
   /** Settles when all queued work is done. */
   tail: Promise<void>;
   waiting: number;
@@ -139,6 +141,7 @@ export class SessionHost {
       givesWay,
       openedAt: now,
       usedAt: now,
+      deleted: new AbortController(),
       tail: Promise.resolve(),
       waiting: 0,
     };
@@ -161,6 +164,7 @@ export class SessionHost {
     if (found === undefined) return;
     if (job.op === "close") {
       this.#removeSession(found, "deleted");
+      found.deleted.abort("cancelled");
       await found.session.close();
       return;
     }
@@ -181,10 +185,11 @@ export class SessionHost {
   #runCell(live: LiveSession, job: JobData): Promise<void> {
     const { context, runCell } = this.#deps;
     return this.#cellPermits.use(() => {
+      if (live.deleted.signal.aborted) return runCell(job, deletedSession);
       if (this.#closing || !this.#isLive(live)) return runCell(job, lostSession);
       return runCell(job, {
         run: async (input, ports, stop) => {
-          const { removedFiles, ...end } = await live.session.run(input, ports, stop);
+          const { removedFiles, ...end } = await live.session.run(input, ports, AbortSignal.any([stop, live.deleted.signal]));
           await keepCheckpoint(context, live, { input, end, removedFiles });
           if (end.evidence.session_alive === false) await this.#loseSession(live);
           return end;
@@ -266,3 +271,6 @@ export class SessionHost {
 
 /** Stands for a session that this worker no longer has. */
 const lostSession: Pick<Engine, "run"> = { run: async () => endOfLostSession(false) };
+
+/** Stands for a session that was deleted before its cell began. */
+const deletedSession: Pick<Engine, "run"> = { run: async () => endOfDeletedSession };

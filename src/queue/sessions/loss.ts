@@ -28,6 +28,15 @@ export function endOfLostSession(started: boolean): ExecutionEnd {
   });
 }
 
+/** The end of a cell that waited while its caller deleted the session. */
+export const endOfDeletedSession = endWithoutResult({
+  status: "cancelled",
+  cause: "cancelled",
+  outcome: "never_started",
+  retrySafe: true,
+  evidence: { session_alive: false },
+});
+
 /** Ends the sessions of workers that fell silent. Several processes may do this at the same time. */
 export async function endSessionsOfSilentWorkers(context: LossContext): Promise<void> {
   for (const worker of await silentWorkersScript.run(context.redis, context.keys.base, {})) {

@@ -33,8 +33,9 @@ export interface ProfileOptions {
 export function containerOptions(spec: SandboxSpec, options: ProfileOptions): ContainerCreateOptions {
   const { limits } = options;
   const ownKernel = options.seccomp === null;
+  // Docker's default is noexec. Code may run programs that it wrote, as under the OCI engine.
   const tmpfs = (megabytes: number) =>
-    `rw,nosuid,nodev,size=${megabytes}m,nr_inodes=${TMPFS_INODES},mode=0700,uid=${SANDBOX_UID},gid=${SANDBOX_UID}`;
+    `rw,exec,nosuid,nodev,size=${megabytes}m,nr_inodes=${TMPFS_INODES},mode=0700,uid=${SANDBOX_UID},gid=${SANDBOX_UID}`;
   return {
     Image: options.image,
     User: `${SANDBOX_UID}:${SANDBOX_UID}`,

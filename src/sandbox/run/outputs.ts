@@ -29,6 +29,8 @@ export type OutputBounds = Pick<
 
 /** Bytes above the stop that may be in transit when the runner stops the code. */
 const STOP_SLACK_BYTES = 1024 * 1024;
+/** Texts of both streams. The runner keeps the order of as many changes between the streams, see code/stream_order.py. */
+export const TEXTS_MAX = 4096;
 const SKIPPED_FILES_MAX = 64;
 const SKIPPED_TEXT_CHARS_MAX = 300;
 /** A cell ends with one exception; the others allow for exit handlers and forked copies of the code. */
@@ -63,11 +65,9 @@ export class RunOutputs {
     this.#bounds = bounds;
   }
 
-  /** All outputs so far. Adjacent text is joined, and each text loses one trailing newline. */
+  /** All outputs so far. Adjacent text of one stream is joined, and is otherwise exactly what the program wrote. */
   list(): Output[] {
-    return this.#outputs
-      .map((output) => (output.type === "text" ? { ...output, text: output.text.replace(/\r?\n$/, "") } : output))
-      .filter((output) => output.type !== "text" || output.text !== "");
+    return [...this.#outputs];
   }
 
   /** Adds a piece of stdout or stderr. Resolves with false when the run has written too much and must be stopped. */
@@ -200,7 +200,7 @@ export class RunOutputs {
    */
   #textToJoin(stream: TextOutput["stream"]): TextOutput | undefined {
     const last = this.#lastTexts[stream];
-    return last === this.#outputs.at(-1) || this.#texts >= this.#bounds.outputsCountMax ? last : undefined;
+    return last === this.#outputs.at(-1) || this.#texts >= TEXTS_MAX ? last : undefined;
   }
 
   async #add(output: Output): Promise<void> {

@@ -131,7 +131,7 @@ except RuntimeError:
 gate.set()
 print(answer)`,
   verdict: (end) => {
-    const text = textOf(end);
+    const text = textOf(end).trimEnd();
     if (text === "started") return breached("processes", "more threads than the limit were started");
     return text === "refused" ? held : { breaches: [], inconclusive: describe(end) };
   },

@@ -27,7 +27,10 @@ export async function measureRunner(engine: Pick<Engine, "run">, limits: Limits)
     memoryMb: limits.memoryMbMax,
   };
   const end = await engine.run(input, silentPorts, new AbortController().signal);
-  const text = end.outputs.map((output) => (output.type === "text" ? output.text : "")).join("");
+  const text = end.outputs
+    .map((output) => (output.type === "text" ? output.text : ""))
+    .join("")
+    .trim();
   return end.status === "completed" && /^[0-9a-f]{64}$/.test(text) ? text : null;
 }
 

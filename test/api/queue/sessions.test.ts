@@ -96,6 +96,21 @@ describe("a session", () => {
     expect((await sessions.list("org_b", { limit: 10, order: "desc" })).data).toEqual([]);
   });
 
+  test("that is deleted cancels its running and its waiting cells", async () => {
+    const { sessions, engine, cell, rig } = await prepare();
+    engine.immediate = false;
+    const { id } = await sessions.create(ORG);
+    const ids = [await cell(id, "1"), await cell(id, "2")];
+    await engine.until(() => engine.of(id).cells.length === 1);
+    expect(await sessions.delete(ORG, id)).toBe(true);
+    const ends = await Promise.all(ids.map((each) => rig.executionService.waitForEnd(ORG, each, 10_000)));
+    expect(ends).toMatchObject([
+      { status: "cancelled", cause: "cancelled", outcome: "ran_partly" },
+      { status: "cancelled", cause: "cancelled", outcome: "never_started", retry_safe: true },
+    ]);
+    expect(engine.of(id).closed).toBeGreaterThan(0);
+  });
+
   test("expires after its idle time, which a cell restarts, and can be restored with its files", async () => {
     const { sessions, engine, known, run, rig } = await prepare();
     known.set("file_1", { id: "file_1", name: "a.csv", bytes: 3 });

@@ -85,7 +85,7 @@ test("arguments and environment at their bounds reach the code, even when JSON e
   const { end } = await under.run(code, { args, env });
   expect([end.status, end.outputs]).toEqual([
     "completed",
-    [expect.objectContaining({ type: "text", text: `${argsCountMax * argBytesMax} ${envCountMax * envValueBytesMax}` })],
+    [expect.objectContaining({ type: "text", text: `${argsCountMax * argBytesMax} ${envCountMax * envValueBytesMax}\n` })],
   ]);
 });
 

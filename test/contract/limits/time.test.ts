@@ -50,7 +50,7 @@ while True:
     pass`;
     const ran = await under.run(code, { timeoutMs: LIMIT_MS });
     expect(ran.end.cause).toBe("timeout");
-    expect(ran.text()).toBe("a linean unfinished line");
+    expect(ran.text()).toBe("a line\nan unfinished line");
     expect(ran.text("stderr")).toBe("warning");
     expect(ran.end.outputs).toContainEqual(expect.objectContaining({ type: "html", text: "<b>shown</b>" }));
     expect(ran.files.get("before.txt")?.toString()).toBe("whole");

@@ -1,5 +1,6 @@
 import type { Limits } from "../../../src/domain/limits.ts";
 import { executionEnd } from "../../../src/domain/result.ts";
+import { TEXTS_MAX } from "../../../src/sandbox/run/outputs.ts";
 import type { Ran } from "../sandboxes/engine.ts";
 import type { Attack } from "./header.ts";
 
@@ -37,7 +38,7 @@ function boundProblems({ end }: Ran, limits: Limits): string[] {
   const problems: string[] = [];
   const checked = executionEnd.safeParse(end);
   if (!checked.success) problems.push(`the result breaks its own schema: ${checked.error.issues[0]?.message}`);
-  const outputsMax = 2 * limits.outputsCountMax + limits.filesOutCountMax + 2;
+  const outputsMax = TEXTS_MAX + limits.outputsCountMax + limits.filesOutCountMax + 2;
   if (end.outputs.length > outputsMax) problems.push(`${end.outputs.length} outputs, more than ${outputsMax}`);
   const bytes = Buffer.byteLength(JSON.stringify(end));
   if (bytes > RESULT_BYTES_MAX) problems.push(`a result of ${bytes} bytes`);

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { newId } from "../../../src/domain/ids.ts";
 import { type Limits, makeLimits } from "../../../src/domain/limits.ts";
-import type { Output } from "../../../src/domain/outputs.ts";
+import { type Output, withoutFinalNewline } from "../../../src/domain/outputs.ts";
 import type { ExecutionEnd } from "../../../src/domain/result.ts";
 import type { Engine, RunPorts, SessionEngine } from "../../../src/domain/run.ts";
 import { makeLog } from "../../../src/observe/log.ts";
@@ -220,8 +220,9 @@ async function runOnce(engine: Engine, limits: Limits, code: string, options: Ru
     files: [...inputs].map(([file_id, file]) => ({ name: file.name, file_id })),
   };
   const end = await engine.run(input, ports, options.stop ?? new AbortController().signal);
+  /** What the code printed, without its final newline. */
   const text = (stream: "stdout" | "stderr" = "stdout") =>
-    end.outputs.map((output) => (output.type === "text" && output.stream === stream ? output.text : "")).join("");
+    withoutFinalNewline(end.outputs.map((output) => (output.type === "text" && output.stream === stream ? output.text : "")).join(""));
   return { end, files, emitted, text };
 }
 

@@ -1,6 +1,6 @@
 import { newId } from "../../../src/domain/ids.ts";
 import type { Limits } from "../../../src/domain/limits.ts";
-import type { Output } from "../../../src/domain/outputs.ts";
+import { type Output, withoutFinalNewline } from "../../../src/domain/outputs.ts";
 import type { CellEnd, EngineSession, RunPorts } from "../../../src/domain/run.ts";
 import { type EngineUnderTest, startEngine } from "./engine.ts";
 
@@ -66,8 +66,9 @@ async function* one(bytes: Buffer | undefined): AsyncGenerator<Uint8Array> {
   yield bytes;
 }
 
+/** What a cell printed, without its final newline. */
 export const textOf = (end: CellEnd, stream = "stdout") =>
-  end.outputs.map((output) => (output.type === "text" && output.stream === stream ? output.text : "")).join("");
+  withoutFinalNewline(end.outputs.map((output) => (output.type === "text" && output.stream === stream ? output.text : "")).join(""));
 
 export const filesOf = (end: CellEnd) =>
   end.outputs.flatMap((output) => (output.type === "file" ? [`${output.change} ${output.name}`] : []));

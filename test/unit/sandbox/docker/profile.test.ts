@@ -49,7 +49,7 @@ describe("the lockdown", () => {
     expect(options.User).toBe("65532:65532");
     expect(Object.keys(options.HostConfig?.Tmpfs ?? {})).toEqual(["/mnt/data", "/tmp"]);
     for (const mount of Object.values(options.HostConfig?.Tmpfs ?? {}))
-      expect(mount).toMatch(/nosuid,nodev,size=\d+m,nr_inodes=\d+,mode=0700,uid=65532/);
+      expect(mount).toMatch(/^rw,exec,nosuid,nodev,size=\d+m,nr_inodes=\d+,mode=0700,uid=65532/);
   });
 
   test("ends with its worker's connection, and is found by the reaper", () => {

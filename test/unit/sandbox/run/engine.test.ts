@@ -105,15 +105,23 @@ async function run(script: Script, changes: Partial<RunInput> = {}, stop = new A
 }
 
 describe("a run", () => {
-  test("joins adjacent text, keeps the order, drops one trailing newline", async () => {
-    const { end, emitted } = await run(answers(out("a"), out("b\n"), out("warn\n\n", "stderr"), out("c"), ends()));
+  test("joins adjacent text, keeps the order, changes nothing", async () => {
+    const { end, emitted } = await run(answers(out("a"), out("b\n"), out("warn\n\n", "stderr"), out("c\r\n"), ends()));
     expect(end.outputs).toEqual([
-      { type: "text", stream: "stdout", text: "ab" },
-      { type: "text", stream: "stderr", text: "warn\n" },
-      { type: "text", stream: "stdout", text: "c" },
+      { type: "text", stream: "stdout", text: "ab\n" },
+      { type: "text", stream: "stderr", text: "warn\n\n" },
+      { type: "text", stream: "stdout", text: "c\r\n" },
     ]);
     expect(emitted).toHaveLength(4);
     expect(end).toMatchObject({ status: "completed", cause: null, outcome: "ran", retry_safe: true });
+  });
+
+  test("gives the text that was written: a newline alone is text, and the events together are the result", async () => {
+    for (const text of ["a", "a\n", "\n", "\r\n"]) {
+      const { end, emitted } = await run(answers(...[...text].map((character) => out(character)), ends()));
+      expect(end.outputs).toEqual([{ type: "text", stream: "stdout", text }]);
+      expect(emitted.map((output) => output.type === "text" && output.text).join("")).toBe(text);
+    }
   });
 
   test("sends files, stdin and code in that order", async () => {

@@ -19,21 +19,21 @@ function frame(kind: "display" | "error", head: Record<string, unknown>): OutFra
 describe("text", () => {
   test("that alternates between both streams keeps its order up to the bound, and all characters above it", async () => {
     const outputs = new RunOutputs(ports, limits);
-    for (let turn = 0; turn < 1000; turn++) {
+    for (let turn = 0; turn < 3000; turn++) {
       await outputs.text("stdout", Buffer.from("o"));
       await outputs.text("stderr", Buffer.from("e"));
     }
     const list = outputs.list();
-    expect(list).toHaveLength(10);
+    expect(list).toHaveLength(4096);
     expect(list.slice(0, 3).map((output) => output.type === "text" && output.text)).toEqual(["o", "e", "o"]);
     const all = (stream: string) => list.map((output) => (output.type === "text" && output.stream === stream ? output.text : "")).join("");
-    expect(all("stdout")).toBe("o".repeat(1000));
-    expect(all("stderr")).toBe("e".repeat(1000));
+    expect(all("stdout")).toBe("o".repeat(3000));
+    expect(all("stderr")).toBe("e".repeat(3000));
   });
 
   test("of a stream that begins above the bound gets its own output", async () => {
-    const outputs = new RunOutputs(ports, limits);
-    for (let turn = 0; turn < 10; turn++) {
+    const outputs = new RunOutputs(ports, { ...limits, outputsCountMax: 5000, displaysBytesMax: 1_000_000, displaysValuesMax: 10_000 });
+    for (let turn = 0; turn < 4096; turn++) {
       await outputs.text("stdout", Buffer.from("o"));
       await outputs.display(frame("display", { type: "result", text: "x" }));
     }
