@@ -65,11 +65,18 @@ export const catalogue = {
 export type ErrorCode = keyof typeof catalogue;
 export const errorCodes = Object.keys(catalogue) as ErrorCode[];
 
+export interface FieldFault {
+  param: string;
+  message: string;
+}
+
 export interface ServiceErrorOptions {
   /** What the caller should change. Never contains code, outputs, file contents or secrets. */
   detail?: string;
   /** The field at fault, as a path like `files.0.name`. */
   param?: string;
+  /** All fields at fault, when there may be several. */
+  faults?: readonly FieldFault[];
   retryAfterSeconds?: number;
   /** For the log. */
   cause?: unknown;
@@ -82,6 +89,7 @@ export class ServiceError extends Error {
   readonly status: number;
   readonly detail: string;
   readonly param: string | null;
+  readonly faults: readonly FieldFault[];
   readonly retryAfterSeconds: number | null;
 
   constructor(code: ErrorCode, options: ServiceErrorOptions = {}) {
@@ -92,6 +100,7 @@ export class ServiceError extends Error {
     this.status = entry.status;
     this.detail = detail;
     this.param = options.param ?? null;
+    this.faults = options.faults ?? [];
     this.retryAfterSeconds = options.retryAfterSeconds ?? null;
   }
 }

@@ -25,6 +25,7 @@ import { compress } from "./core/compress.ts";
 import type { AppDeps, Route } from "./core/deps.ts";
 import { safeHeaders } from "./core/headers.ts";
 import { measure } from "./core/measure.ts";
+import { nearestPath } from "./core/nearest-path.ts";
 import { requestId } from "./core/request-id.ts";
 import { closeWhenStopping } from "./core/stopping.ts";
 import { traceRequests } from "./core/trace-requests.ts";
@@ -71,9 +72,12 @@ export function makeApp(deps: AppDeps): Express {
   app.use("/v1", authenticate(deps.keys), limitRate(deps));
   const routes = [...routesOf(deps), compactResponse(deps)];
   for (const route of routes) app[route.method](route.path, requireScope(route.scope), answersLike(route), ...route.handlers);
+  const paths = routes.map((route) => route.path);
   refuseOtherMethods(app, routes);
-  app.use(() => {
-    throw new ServiceError("route_not_found", { detail: "All paths are described in /openapi.json." });
+  app.use((request) => {
+    const meant = nearestPath(request.path, paths);
+    const hint = meant === null ? "" : `Did you mean \`${meant}\`? `;
+    throw new ServiceError("route_not_found", { detail: `${hint}All paths are described in /openapi.json.` });
   });
   app.use(answerError(deps.log));
   return app;

@@ -58,6 +58,7 @@ export function writeProblem(response: Response, error: ServiceError, members: R
       code: error.code,
       success: false,
       error: { message: error.detail, type, param: error.param, code: openaiCode ?? error.code, status },
+      ...(error.faults.length === 0 ? {} : { errors: error.faults }),
       ...(traceId === undefined ? {} : { trace_id: traceId }),
       ...members,
     }),

@@ -21,6 +21,10 @@ const problemShape = {
   status: z.number().int(),
   detail: z.string().describe("what to change, naming the field and its bound"),
   instance: z.string().describe("the request's id, as in X-Request-Id"),
+  errors: z
+    .array(z.object({ param: z.string(), message: z.string() }).strict())
+    .optional()
+    .describe("all fields at fault, the first of them as in `error.param`"),
   trace_id: z.string().optional().describe("trace id of the request, when tracing is on"),
   code: z.enum(errorCodes),
   success: z.literal(false),
