@@ -1,6 +1,7 @@
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 // Plain JavaScript, loaded by address, without types.
@@ -35,4 +36,13 @@ export async function runPython(script: string, { url, key }: PythonClient, inpu
   const last = printed.out.trim().split("\n").at(-1) ?? "";
   if (code !== 0 || last === "") throw new Error(`${script} ended with ${code}:\n${printed.err.slice(-3_000)}`);
   return JSON.parse(last);
+}
+
+/** Generates a client from a document into a folder; resolves with what the generator printed. */
+export async function generatePythonClient(document: string, folder: string): Promise<string> {
+  const bin: string = await ensurePythonTools({ root, group: "clients", progress: () => {} });
+  const command = ["generate", "--path", document, "--meta", "none", "--output-path", folder];
+  const env = { ...process.env, PATH: `${bin}:${process.env.PATH ?? ""}` };
+  const { stdout, stderr } = await promisify(execFile)(join(bin, "openapi-python-client"), command, { env });
+  return stdout + stderr;
 }
