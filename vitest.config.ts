@@ -15,7 +15,7 @@ const onBothEngines = [
   "contract/leaks.test.ts",
   "neighbours/**/*.test.ts",
   "attacks/**/*.test.ts",
-  "clients/**/*.test.ts",
+  "clients/*.test.ts",
   "e2e/{main-job,processes,sessions}.test.ts",
 ];
 

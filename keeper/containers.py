@@ -133,10 +133,13 @@ class Runtime:
 
     def _config(self, identity: str, id_range: int, memory_mb: int, user_namespace: str | None) -> dict[str, Any]:
         config = container_config(self._template, identity, id_range, memory_mb, user_namespace)
+        return {**config, "root": {**config["root"], "path": self._make_root(identity, config["root"]["path"])}}
+
+    def _make_root(self, identity: str, image: str) -> str:
         root = f"{self._roots}/{identity}"
         os.mkdir(root)
-        mount_image(config["root"]["path"], self._empty, root)
-        return {**config, "root": {**config["root"], "path": root}}
+        mount_image(image, self._empty, root)
+        return root
 
     def _remove_root(self, identity: str) -> None:
         root = f"{self._roots}/{identity}"

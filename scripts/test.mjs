@@ -4,6 +4,7 @@ import { howToStop } from "./setup/docker.mjs";
 import { ensureOciRuntimes, ensureRuntimes } from "./setup/gvisor.mjs";
 import { ensureBuilt, ensureNodeModules } from "./setup/node-modules.mjs";
 import { ensureOwnLinux, ensureRootlessTools } from "./setup/oci.mjs";
+import { ensurePythonTools } from "./setup/python-tools.mjs";
 import { giveUp, SetupError, say, seconds, step } from "./setup/say.mjs";
 import { chooseSuites, suites } from "./setup/suites.mjs";
 import { dataFolderOf, root, setupImage, setupOci } from "./setup.mjs";
@@ -122,6 +123,7 @@ async function prepare(chosen, context) {
     await ensureRootlessTools();
   }
   if (needs("needsOwnLinux")) await ensureOwnLinux();
+  if (needs("needsPythonClients")) await ensurePythonTools({ root, group: "clients" });
   if (needs("needsBrowser")) await ensureBrowser();
   if (!needs("needsEngine")) return null;
   const made = await setupImage({ dataFolder: dataFolderOf(process.env) });

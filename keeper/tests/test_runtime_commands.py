@@ -40,9 +40,10 @@ fi
 """
 TEMPLATE: dict[str, Any] = {
     "ociVersion": "1.0.2",
+    "root": {"path": "/image", "readonly": True},
     "linux": {
         "cgroupsPath": "/ci",
-        "resources": {},
+        "resources": {"memory": {}},
         "uidMappings": [{"containerID": 0, "hostID": 1000, "size": 2}],
         "gidMappings": [{"containerID": 0, "hostID": 1000, "size": 2}],
     },
@@ -68,6 +69,11 @@ class ScriptRuntime(Runtime):
     def _program_of(self, command: str) -> str:
         """A script cannot run from a sealed copy."""
         return command
+
+    def _make_root(self, identity: str, image: str) -> str:
+        """A folder: only root may mount."""
+        os.mkdir(f"{self._roots}/{identity}")
+        return f"{self._roots}/{identity}"
 
 
 class Rig:

@@ -9,21 +9,25 @@ const OLDEST = [3, 11];
 const made = new Map();
 
 /**
- * Makes sure that the Python tools of pyproject.toml exist, in a virtual environment under node_modules/.cache, and returns the path of its
- * bin folder. The programs in it name that folder, so a checkout that moved gets another. Throws SetupError saying what to install when the machine has no suitable python3. Concurrent calls share one installation.
+ * Makes sure that the packages of a group in pyproject.toml exist, in a virtual environment under node_modules/.cache, and returns the
+ * path of its bin folder. The programs in it name that folder, so a checkout that moved gets another. Throws SetupError saying what to
+ * install when the machine has no suitable python3. Concurrent calls share one installation.
  */
-export function ensurePythonTools({ root, progress }) {
-  if (!made.has(root)) made.set(root, progress ? install(root, progress).then(({ bin }) => bin) : installAsStep(root));
-  return made.get(root);
+export function ensurePythonTools({ root, progress, group = "dev" }) {
+  const key = `${group} ${root}`;
+  const installed = () => (progress ? install(root, group, progress) : step(titles[group], (inner) => install(root, group, inner)));
+  if (!made.has(key))
+    made.set(
+      key,
+      installed().then(({ bin }) => bin),
+    );
+  return made.get(key);
 }
 
-async function installAsStep(root) {
-  const { bin } = await step("Python tools", (progress) => install(root, progress));
-  return bin;
-}
+const titles = { dev: "Python tools", clients: "Python clients" };
 
-async function install(root, progress) {
-  const pins = pinsIn(readFileSync(path.join(root, "pyproject.toml"), "utf8"));
+async function install(root, group, progress) {
+  const pins = pinsIn(readFileSync(path.join(root, "pyproject.toml"), "utf8"), group);
   await ensurePython(progress);
   const [version] = await runCommand("python3", ["-c", "import sys; print(sys.version, sys.prefix)"]);
   const folder = path.join(root, `node_modules/.cache/python-tools-${sha256([...pins, version, root]).slice(0, 16)}`);
@@ -41,12 +45,13 @@ async function install(root, progress) {
   return { bin, note: "installed" };
 }
 
-/** The exact versions in the group `dev` of pyproject.toml, as pip takes them. */
-export function pinsIn(pyproject) {
-  const group = pyproject.match(/^\[dependency-groups\]\n+dev = \[\n([^\]]*)^\]/m)?.[1] ?? "";
-  const pins = [...group.matchAll(/^\s*"([^"]+)",?$/gm)].map(([, pin]) => pin);
-  if (pins.length === 0 || !pins.every((pin) => /^[\w.-]+==[\w.]+$/.test(pin)))
-    throw new SetupError("pyproject.toml must pin every tool of the dependency group dev, as in mypy==1.2.3.");
+/** The exact versions in a dependency group of pyproject.toml, as pip takes them. */
+export function pinsIn(pyproject, group = "dev") {
+  const groups = pyproject.match(/^\[dependency-groups\]\n([\s\S]*?)(?=^\[[a-z]|(?![\s\S]))/m)?.[1] ?? "";
+  const members = groups.match(new RegExp(`^${group} = \\[\n((?:.*\n)*?)\\]`, "m"))?.[1] ?? "";
+  const pins = [...members.matchAll(/^\s*"([^"]+)",?$/gm)].map(([, pin]) => pin);
+  if (pins.length === 0 || !pins.every((pin) => /^[\w.-]+(?:\[[\w,-]+\])?==[\w.]+$/.test(pin)))
+    throw new SetupError(`pyproject.toml must pin every tool of the dependency group ${group}, as in mypy==1.2.3.`);
   return pins;
 }
 

@@ -15,6 +15,7 @@ import { checkPython, testKeeper } from "./python-suites.mjs";
  *   processor busy, share a group: tests on a loaded machine fail for no reason.
  * - `needsEngine`, `needsOci`, `needsBuild`: what the suite needs prepared: a Docker engine with the sandbox image, an OCI
  *   runtime with a root file system, the compiled service.
+ * - `needsPythonClients`: the Python clients of other vendors, see `clients` in pyproject.toml.
  * - `tools`: commands that the suite calls, to be installed as Debian packages.
  * - `onRequest`: the reason why the suite runs only when named.
  */
@@ -69,6 +70,7 @@ export const suites = [
     name: "oci",
     title: "OCI engine",
     run: vitest("oci"),
+    needsPythonClients: true,
     needsOci: true,
     needsBuild: true,
     tools: ["redis-server"],
@@ -96,6 +98,7 @@ export const suites = [
     name: "clients",
     title: "other vendors' clients",
     run: vitest("clients"),
+    needsPythonClients: true,
     needsEngine: true,
     needsBuild: true,
     tools: ["redis-server"],

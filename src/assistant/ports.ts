@@ -1,5 +1,7 @@
 import type { NewSession, Session, SessionFile } from "../domain/session.ts";
 import type { StoredAssistant } from "./views/assistant.ts";
+import type { StoredConversation } from "./views/conversation.ts";
+import type { Item } from "./views/items.ts";
 import type { StoredResponse } from "./views/response.ts";
 import type { ResponseEvent } from "./views/views.ts";
 
@@ -39,6 +41,10 @@ export interface ResponseStore {
   /** Stores the end. False when an end was stored before, or the response was deleted. */
   finish(response: StoredResponse): Promise<boolean>;
   delete(organization: string, id: string): Promise<boolean>;
+  /** Notes which response has the items of its output, so that `findItems` finds them. */
+  indexItems(response: StoredResponse): Promise<void>;
+  /** The items of ended responses that have these ids. Ids of items that are not stored are left out. */
+  findItems(organization: string, ids: readonly string[]): Promise<ReadonlyMap<string, Item>>;
   /** Renews the leases of these responses: their process is alive. */
   renew(running: readonly RunningId[]): Promise<void>;
   /** Ids of these responses whose cancellation was requested, through any process. */
@@ -48,6 +54,17 @@ export interface ResponseStore {
   appendEvents(organization: string, id: string, events: readonly ResponseEvent[]): Promise<void>;
   /** Events after a sequence number, in order, at most one page. */
   eventsAfter(organization: string, id: string, after: number): Promise<ResponseEvent[]>;
+}
+
+/** Conversations and their items, for the retention after their last use. */
+export interface ConversationStore {
+  create(conversation: StoredConversation, items: readonly Item[]): Promise<void>;
+  /** Stores the record and adds items. False when the conversation is gone. */
+  update(conversation: StoredConversation, added: readonly Item[]): Promise<boolean>;
+  get(organization: string, id: string): Promise<StoredConversation | null>;
+  items(organization: string, id: string): Promise<Item[]>;
+  deleteItem(organization: string, id: string, itemId: string): Promise<boolean>;
+  delete(organization: string, id: string): Promise<boolean>;
 }
 
 export interface AssistantStore {

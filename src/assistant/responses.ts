@@ -1,13 +1,17 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { ServiceError } from "../domain/errors.ts";
 import { responseIdPattern } from "../domain/ids.ts";
+import { namesForModels } from "../domain/packages.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { LoopContext } from "./loop/loop.ts";
 import { prepareResponse } from "./loop/prepare-response.ts";
 import { endEventOf, RunningResponse } from "./loop/running.ts";
+import { estimateTokens } from "./model/estimate-tokens.ts";
+import { messagesOf } from "./model/messages.ts";
 import type { Model } from "./model/model.ts";
-import type { AssistantStore, ResponseStore } from "./ports.ts";
+import { codeTool } from "./model/prompt.ts";
+import type { AssistantStore, ConversationStore, ResponseStore } from "./ports.ts";
 import type { ResponseRequest } from "./views/request.ts";
 import { isEnded, type StoredResponse } from "./views/response.ts";
 import type { ModelChoice } from "./views/settings.ts";
@@ -18,6 +22,7 @@ export interface ResponsesDeps extends Omit<LoopContext, "model"> {
   model: { client: Model; choice: ModelChoice } | null;
   store: ResponseStore;
   assistants: AssistantStore;
+  conversations: ConversationStore;
   log: Log;
   metrics: Metrics;
 }
@@ -46,8 +51,7 @@ export class Responses {
     const { model, store, log, metrics } = this.#deps;
     if (model === null) throw notConfigured();
     this.#ensureRoom(organization);
-    const stored = { get: (id: string) => this.get(organization, id) };
-    const run = await prepareResponse({ ...this.#deps, models: model.choice }, stored, organization, request);
+    const run = await this.#prepare(organization, request, model.choice);
     const { response } = run;
     // Meanwhile, other responses may have started, or the shutdown may have begun.
     this.#ensureRoom(organization);
@@ -55,7 +59,12 @@ export class Responses {
     // Stored as in_progress: it is queued only until its first event, and no later write would change that status.
     const isStored = response.echo.store;
     if (isStored) await store.create({ ...response, status: "in_progress" });
-    const running = new RunningResponse({ ...this.#deps, model: model.client }, run, { store: isStored ? store : null, log, metrics });
+    const running = new RunningResponse({ ...this.#deps, model: model.client }, run, {
+      store: isStored ? store : null,
+      conversations: this.#deps.conversations,
+      log,
+      metrics,
+    });
     this.#running.set(response.id, running);
     metrics.responsesRunning.inc();
     void running.done.finally(() => {
@@ -63,6 +72,25 @@ export class Responses {
       metrics.responsesRunning.dec();
     });
     return running;
+  }
+
+  /** About how many tokens the model would count for the conversation of a request. Rejects with ServiceError. */
+  async estimateTokens(organization: string, request: ResponseRequest): Promise<number> {
+    const { model, limits, packages } = this.#deps;
+    if (model === null) throw notConfigured();
+    const { response } = await this.#prepare(organization, request, model.choice);
+    const { settings, history, input } = response;
+    const tool = () => codeTool(limits, settings.memoryMb ?? limits.memoryMbMax, namesForModels(packages.latest));
+    const tools = settings.mode === "off" ? settings.functions : [tool(), ...settings.functions];
+    return estimateTokens(messagesOf([...history, ...input], settings), tools);
+  }
+
+  #prepare(organization: string, request: ResponseRequest, models: ModelChoice) {
+    const stored = {
+      get: (id: string) => this.get(organization, id),
+      findItems: (ids: readonly string[]) => this.#deps.store.findItems(organization, ids),
+    };
+    return prepareResponse({ ...this.#deps, models }, stored, organization, request);
   }
 
   /** The current state. A response whose process is gone has failed. */

@@ -17,8 +17,12 @@ export const catalogue = {
   container_not_found: { status: 404, type: "invalid_request_error", title: "There is no such container" },
   response_not_found: { status: 404, type: "invalid_request_error", title: "There is no such response" },
   assistant_not_found: { status: 404, type: "invalid_request_error", title: "There is no such assistant" },
+  conversation_not_found: { status: 404, type: "invalid_request_error", title: "There is no such conversation" },
+  item_not_found: { status: 404, type: "invalid_request_error", title: "There is no such item" },
   model_not_found: { status: 404, type: "invalid_request_error", title: "There is no such model" },
   method_not_allowed: { status: 405, type: "invalid_request_error", title: "The path does not support this method" },
+  context_length_exceeded: { status: 400, type: "invalid_request_error", title: "The conversation is longer than the model's context" },
+  model_refused_request: { status: 400, type: "invalid_request_error", title: "The model's API refused the request as invalid" },
   execution_running: { status: 409, type: "conflict_error", title: "The execution has not ended" },
   container_expired: { status: 410, type: "invalid_request_error", title: "The container has expired" },
   container_lost: { status: 410, type: "invalid_request_error", title: "The container was lost" },
@@ -35,6 +39,7 @@ export const catalogue = {
   organization_containers_full: { status: 429, type: "rate_limit_error", title: "The organization has too many containers" },
   organization_storage_full: { status: 429, type: "rate_limit_error", title: "The organization's storage is full" },
   organization_responses_full: { status: 429, type: "rate_limit_error", title: "The organization has too many responses running" },
+  model_rate_limited: { status: 429, type: "rate_limit_error", title: "The model's API is at its rate limit" },
   queue_full: { status: 503, type: "server_error", title: "The queue is full" },
   queue_unavailable: { status: 503, type: "server_error", title: "The queue cannot be reached" },
   storage_unavailable: { status: 503, type: "server_error", title: "The file store cannot be reached" },
@@ -46,17 +51,33 @@ export const catalogue = {
   sandbox_lost: { status: 503, type: "server_error", title: "The sandbox was lost" },
   worker_lost: { status: 503, type: "server_error", title: "The worker was lost" },
   shutting_down: { status: 503, type: "server_error", title: "The service is stopping" },
+  model_unavailable: { status: 502, type: "server_error", title: "The model could not be reached" },
+  model_refused: { status: 502, type: "server_error", title: "The model's API refused the request" },
+  model_broken_answer: { status: 502, type: "server_error", title: "The model's answer was incomplete or malformed" },
+  code_not_run: { status: 502, type: "server_error", title: "The model did not run code, although it had to" },
+  code_not_allowed: { status: 502, type: "server_error", title: "The model called the code interpreter, although it was off" },
+  execution_failed: { status: 502, type: "server_error", title: "The model's code could not be run" },
+  model_timeout: { status: 504, type: "server_error", title: "The model did not answer in time" },
+  response_timeout: { status: 504, type: "server_error", title: "The response took longer than allowed" },
+  not_supported: { status: 400, type: "invalid_request_error", title: "This service does not have that function" },
   internal: { status: 500, type: "server_error", title: "The service failed" },
 } as const satisfies Record<string, { status: number; type: string; title: string }>;
 
 export type ErrorCode = keyof typeof catalogue;
 export const errorCodes = Object.keys(catalogue) as ErrorCode[];
 
+export interface FieldFault {
+  param: string;
+  message: string;
+}
+
 export interface ServiceErrorOptions {
   /** What the caller should change. Never contains code, outputs, file contents or secrets. */
   detail?: string;
   /** The field at fault, as a path like `files.0.name`. */
   param?: string;
+  /** All fields at fault, when there may be several. */
+  faults?: readonly FieldFault[];
   retryAfterSeconds?: number;
   /** For the log. */
   cause?: unknown;
@@ -69,6 +90,7 @@ export class ServiceError extends Error {
   readonly status: number;
   readonly detail: string;
   readonly param: string | null;
+  readonly faults: readonly FieldFault[];
   readonly retryAfterSeconds: number | null;
 
   constructor(code: ErrorCode, options: ServiceErrorOptions = {}) {
@@ -79,6 +101,7 @@ export class ServiceError extends Error {
     this.status = entry.status;
     this.detail = detail;
     this.param = options.param ?? null;
+    this.faults = options.faults ?? [];
     this.retryAfterSeconds = options.retryAfterSeconds ?? null;
   }
 }

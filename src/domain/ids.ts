@@ -13,6 +13,9 @@ const prefixes = {
   functionCall: "fc_",
   assistant: "asst_",
   container: "cntr_",
+  reasoning: "rs_",
+  item: "item_",
+  conversation: "conv_",
 } as const;
 
 /** Returns an unguessable id: the prefix of its kind and 120 random bits. */
@@ -26,4 +29,5 @@ export const executionIdPattern = /^ci_[0-9a-z]{24}$/;
 export const responseIdPattern = /^resp_[0-9a-z]{24}$/;
 export const assistantIdPattern = /^asst_[0-9a-z]{24}$/;
 export const fileIdPattern = /^file_[0-9a-z]{24}$/;
+export const conversationIdPattern = /^conv_[0-9a-z]{24}$/;
 export const containerIdPattern = /^cntr_[0-9a-z]{24}$/;

@@ -68,6 +68,8 @@ export const limitDefaults = {
   listPageMax: 100,
   // Results in one page. The page ends after the first result that exceeds this.
   listPageBytesMax: 8 * MIB,
+  // Silence of an event stream after which a comment is sent, so that no proxy takes the connection for dead.
+  streamPingMs: 15_000,
 
   // The queue.
   queueTotalMax: 1_000,
@@ -112,6 +114,9 @@ export const limitDefaults = {
   toolTableRowsMax: 50,
   toolImagesMax: 4,
   toolImageBytesMax: 4 * MIB,
+  // Images that are in an answer of OpenAI's dialect themselves, one and together. Larger ones have a URL.
+  responseImageBytesMax: 1 * MIB,
+  responseImagesBytesMax: 8 * MIB,
   // Size of a stored file that an MCP client can read as a resource.
   mcpResourceBytesMax: 8 * MIB,
   instructionsCharsMax: 65_536,
@@ -164,6 +169,7 @@ export const operatorLimits = [
   "queuePerOrganizationMax",
   "queueWaitMsMax",
   "requestsPerMinutePerKeyMax",
+  "streamPingMs",
   "sessionsPerWorkerMax",
   "sessionsPerOrganizationMax",
   "sessionMemoryMbMax",

@@ -19,11 +19,14 @@ import { getContainerFile } from "./containers/get-container-file.ts";
 import { getContainerFileContent } from "./containers/get-container-file-content.ts";
 import { listContainerFiles } from "./containers/list-container-files.ts";
 import { listContainers } from "./containers/list-containers.ts";
-import { answerError } from "./core/answer-error.ts";
+import { conversationRoutes } from "./conversations/conversations.ts";
+import { answerError, answerLikeOpenai } from "./core/answer-error.ts";
 import { authenticate, callerOf, requireScope } from "./core/auth.ts";
+import { compress } from "./core/compress.ts";
 import type { AppDeps, Route } from "./core/deps.ts";
 import { safeHeaders } from "./core/headers.ts";
 import { measure } from "./core/measure.ts";
+import { nearestPath } from "./core/nearest-path.ts";
 import { requestId } from "./core/request-id.ts";
 import { closeWhenStopping } from "./core/stopping.ts";
 import { traceRequests } from "./core/trace-requests.ts";
@@ -44,8 +47,11 @@ import { makeOpenApi } from "./openapi.ts";
 import { addDocs } from "./pages/docs.ts";
 import { addPlayground } from "./pages/playground.ts";
 import { cancelResponse } from "./responses/cancel-response.ts";
+import { compactResponse } from "./responses/compact-response.ts";
+import { countInputTokens } from "./responses/count-input-tokens.ts";
 import { createResponse } from "./responses/create-response.ts";
 import { deleteResponse } from "./responses/delete-response.ts";
+import { getModel } from "./responses/get-model.ts";
 import { getResponse } from "./responses/get-response.ts";
 import { listInputItems } from "./responses/list-input-items.ts";
 import { listModels } from "./responses/list-models.ts";
@@ -56,7 +62,7 @@ export function makeApp(deps: AppDeps): Express {
   app.disable("x-powered-by");
   // API clients do not revalidate JSON responses, so ETags would only cost time.
   app.disable("etag");
-  app.use(requestId, traceRequests(deps.tracing), safeHeaders, measure(deps.metrics), closeWhenStopping(deps.stopping));
+  app.use(requestId, traceRequests(deps.tracing), safeHeaders, measure(deps.metrics), compress, closeWhenStopping(deps.stopping));
   addHealth(app, deps);
   addHealth(app, deps, "/v1");
   addDocs(app, makeOpenApi(deps));
@@ -65,17 +71,20 @@ export function makeApp(deps: AppDeps): Express {
   addAdminQueues(app, deps, [authenticate(deps.keys), limitRate(deps)]);
   addMcp(app, [authenticate(deps.keys), limitRate(deps)], deps);
   app.use("/v1", authenticate(deps.keys), limitRate(deps));
-  const routes = routesOf(deps);
-  for (const route of routes) app[route.method](route.path, requireScope(route.scope), ...route.handlers);
+  const routes = [...routesOf(deps), compactResponse(deps)];
+  for (const route of routes) app[route.method](route.path, requireScope(route.scope), answersLike(route), ...route.handlers);
+  const paths = routes.map((route) => route.path);
   refuseOtherMethods(app, routes);
-  app.use(() => {
-    throw new ServiceError("route_not_found", { detail: "All paths are described in /openapi.json." });
+  app.use((request) => {
+    const meant = nearestPath(request.path, paths);
+    const hint = meant === null ? "" : `Did you mean \`${meant}\`? `;
+    throw new ServiceError("route_not_found", { detail: `${hint}All paths are described in /openapi.json.` });
   });
   app.use(answerError(deps.log));
   return app;
 }
 
-/** Every route that needs a key. */
+/** Every route that needs a key and can succeed. */
 export function routesOf(deps: AppDeps): Route[] {
   return [
     createExecution(deps),
@@ -95,7 +104,10 @@ export function routesOf(deps: AppDeps): Route[] {
     getAssistant(deps),
     updateAssistant(deps),
     deleteAssistant(deps),
+    countInputTokens(deps),
     listModels(deps),
+    getModel(deps),
+    ...conversationRoutes(deps),
     createFile(deps),
     listFiles(deps),
     getFile(deps),
@@ -113,6 +125,13 @@ export function routesOf(deps: AppDeps): Route[] {
     getUsage(deps),
     getPackages(deps),
   ];
+}
+
+function answersLike({ ofOpenai }: Route): RequestHandler {
+  return (_request, response, next) => {
+    answerLikeOpenai(response, ofOpenai === true);
+    next();
+  };
 }
 
 function limitRate(deps: AppDeps): RequestHandler {

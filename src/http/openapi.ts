@@ -5,10 +5,14 @@ import type { Limits } from "../domain/limits.ts";
 import { addOpenPaths } from "./admin/openapi-open.ts";
 import { addWatchPaths } from "./admin/openapi-watch.ts";
 import { addContainerPaths } from "./containers/openapi.ts";
+import { containerExample, containerFileExample } from "./containers/openapi-examples.ts";
+import { finishOpenApi } from "./core/openapi-finish.ts";
 import type { PathContext } from "./core/openapi-parts.ts";
 import { addExecutionPaths } from "./executions/openapi.ts";
+import { executionExample, fileExample } from "./executions/openapi-examples.ts";
 import { addFilePaths } from "./files/openapi.ts";
 import { addAssistantPaths } from "./responses/openapi.ts";
+import { assistantExample, responseExample } from "./responses/openapi-examples.ts";
 
 /** The OpenAPI 3.1 document, generated once at start from the schemas that validate requests. */
 export function makeOpenApi(options: { limits: Limits; publicUrl: string | undefined }) {
@@ -33,7 +37,7 @@ export function makeOpenApi(options: { limits: Limits; publicUrl: string | undef
   addAssistantPaths(context);
   addWatchPaths(context);
   addOpenPaths(context);
-  return new OpenApiGeneratorV31(registry.definitions).generateDocument({
+  const document = new OpenApiGeneratorV31(registry.definitions).generateDocument({
     openapi: "3.1.0",
     info: {
       title: "code-interpreter",
@@ -45,12 +49,20 @@ export function makeOpenApi(options: { limits: Limits; publicUrl: string | undef
     },
     servers: [{ url: options.publicUrl ?? "/" }],
     tags: [
-      { name: "executions" },
-      { name: "files" },
-      { name: "containers" },
-      { name: "assistant" },
-      { name: "usage" },
-      { name: "operations" },
+      { name: "executions", description: "Run code and get its typed outputs. Times are Unix milliseconds." },
+      { name: "files", description: "Files for and of code, in the format of OpenAI's API. Times are Unix seconds." },
+      { name: "containers", description: "Sandboxes that are kept, in the format of OpenAI's API. Times are Unix seconds." },
+      { name: "assistant", description: "A model that runs code, in the format of OpenAI's API or our own. Times are Unix seconds." },
+      { name: "usage", description: "What an organization has used." },
+      { name: "operations", description: "Health, keys of receipts, and this document. No API key is needed." },
     ],
+  });
+  return finishOpenApi(document, {
+    Execution: executionExample,
+    File: fileExample,
+    Container: containerExample,
+    ContainerFile: containerFileExample,
+    Response: responseExample,
+    Assistant: assistantExample,
   });
 }

@@ -1,10 +1,12 @@
 import type { Executions } from "../app/ports.ts";
 import { runExecutionWith } from "../app/run-execution.ts";
 import { Assistants } from "../assistant/assistants.ts";
+import { Conversations } from "../assistant/conversations.ts";
 import { ModelClient } from "../assistant/model/client.ts";
 import type { Files as FilesPort, Sessions } from "../assistant/ports.ts";
 import { Responses } from "../assistant/responses.ts";
 import { RedisAssistantStore } from "../assistant/store/assistant-store.ts";
+import { RedisConversationStore } from "../assistant/store/conversation-store.ts";
 import { RedisResponseStore } from "../assistant/store/response-store.ts";
 import type { ModelChoice } from "../assistant/views/settings.ts";
 import type { PackageList } from "../domain/packages.ts";
@@ -43,6 +45,8 @@ export function makeAssistant(options: AssistantOptions): AssistantPart {
   const choice = modelChoiceOf(config);
   const files = filesFor(options.files);
   const assistantStore = new RedisAssistantStore({ redis, prefix });
+  const responseStore = new RedisResponseStore({ redis, prefix, limits });
+  const conversationStore = new RedisConversationStore({ redis, prefix, limits });
   const responses = new Responses({
     model: choice === null ? null : { choice, client: modelClient(config, metrics) },
     runExecution: runExecutionWith({ executions, files: options.files, limits }),
@@ -51,13 +55,16 @@ export function makeAssistant(options: AssistantOptions): AssistantPart {
     limits,
     packages,
     seesImages: config.MODEL_SEES_IMAGES,
-    store: new RedisResponseStore({ redis, prefix, limits }),
+    store: responseStore,
     assistants: assistantStore,
+    conversations: conversationStore,
     log,
     metrics,
   });
   const assistants = new Assistants({ store: assistantStore, files, limits, models: choice?.allowed ?? null });
-  return { responses, assistants, models: choice?.allowed ?? [] };
+  const seesImages = config.MODEL_SEES_IMAGES;
+  const conversations = new Conversations({ store: conversationStore, responses: responseStore, files, limits, seesImages });
+  return { responses, assistants, conversations, models: choice?.allowed ?? [] };
 }
 
 function modelChoiceOf({ MODEL_BASE_URL, MODEL_DEFAULT, MODEL_ALLOWED = [] }: AssistantOptions["config"]): ModelChoice | null {

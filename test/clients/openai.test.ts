@@ -263,7 +263,7 @@ describe("errors", () => {
       param: "model",
     });
     await expect(client.responses.create({ input: "x", temperature: 7 })).rejects.toMatchObject({
-      constructor: OpenAI.UnprocessableEntityError,
+      constructor: OpenAI.BadRequestError,
       param: "temperature",
     });
     const stranger = new OpenAI({ baseURL: `${service.url}/v1`, apiKey: "unknown" });

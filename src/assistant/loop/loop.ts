@@ -1,7 +1,8 @@
 import { namesForModels, type PackageList } from "../../domain/packages.ts";
-import { codeCallMessages, messagesOf } from "../model/messages.ts";
+import { messagesOf, turnMessages } from "../model/messages.ts";
 import { type ChatMessage, type ChatTool, type Finish, type Model, ModelFailed, type ModelRequest } from "../model/model.ts";
 import { codeTool, notes, TOOL_NAME, unknownTool } from "../model/prompt.ts";
+import { shorterConversation } from "../model/shorten.ts";
 import { citationsOf } from "../views/citations.ts";
 import type { Message } from "../views/items.ts";
 import type { IncompleteReason, StoredResponse } from "../views/response.ts";
@@ -27,7 +28,7 @@ class Loop {
   readonly #writer: OutputWriter;
   readonly #signal: AbortSignal;
   readonly #code: CodeRuns;
-  readonly #messages: ChatMessage[];
+  #messages: ChatMessage[];
   /** Consecutive turns in which the model ignored an instruction. */
   #ignoredTurns = 0;
   /** False once the server has refused a forced tool choice. Then a note instructs the model instead. */
@@ -54,6 +55,7 @@ class Loop {
 
   async #turns(): Promise<LoopEnd> {
     for (let turns = 0; turns < this.#context.limits.modelCallsPerResponseMax; turns += 1) {
+      this.#writer.turn = turns;
       const turn = await this.#turn(turns === 0);
       const end = await this.#afterTurn(turn);
       if (end !== null) return end;
@@ -84,16 +86,28 @@ class Loop {
       const turn = await readTurn(this.#context.model.stream(this.#request(isFirst), this.#signal), this.#writer, rules);
       usage.input += turn.usage?.input ?? 0;
       usage.inputCached += turn.usage?.inputCached ?? 0;
+      usage.inputCacheWritten = (usage.inputCacheWritten ?? 0) + (turn.usage?.inputCacheWritten ?? 0);
       usage.output += turn.usage?.output ?? 0;
       usage.outputReasoning += turn.usage?.outputReasoning ?? 0;
       return turn;
     } catch (error) {
+      if (this.#response.output.length === output && this.#shortens(error)) return this.#turn(isFirst);
       const isRefused = error instanceof ModelFailed && (error.status === 400 || error.status === 422);
       if (!isRefused || !this.#mustRunCode || !this.#canForce || this.#response.output.length > output) throw error;
       this.#canForce = false;
       this.#addNote(notes.runCodeFirst);
       return this.#turn(isFirst);
     }
+  }
+
+  /** Leaves out the older part of a conversation that is too long for the model, if the caller permits it. */
+  #shortens(error: unknown): boolean {
+    const isTooLong = error instanceof ModelFailed && error.code === "context_length_exceeded";
+    if (!isTooLong || this.#response.echo.others.truncation !== "auto") return false;
+    const shorter = shorterConversation(this.#messages);
+    if (shorter === null) return false;
+    this.#messages = shorter;
+    return true;
   }
 
   #request(isFirst: boolean): ModelRequest {
@@ -149,7 +163,8 @@ class Loop {
   async #runAll(turn: Turn): Promise<void> {
     for (const written of turn.code) await this.#code.run(written);
     const calls = turn.code.map(({ call }) => call);
-    this.#messages.push(...codeCallMessages(calls, turn.text === "" ? null : turn.text));
+    const { reasoning, text } = turn;
+    this.#messages.push(...turnMessages({ reasoning, text: text === "" ? null : text, calls }, new Map(), true));
     const images = await this.#code.imagesOf(calls);
     if (images !== null) this.#messages.push(images);
     if (!this.#mustRunCode) this.#ignoredTurns = 0;

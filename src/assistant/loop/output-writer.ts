@@ -1,8 +1,17 @@
 import { newId } from "../../domain/ids.ts";
 import type { Output } from "../../domain/outputs.ts";
-import type { Citation, CodeCall, FunctionCall, ItemStatus, Message, MessagePart, OutputItem } from "../views/items.ts";
+import type { Citation, CodeCall, FunctionCall, ItemStatus, Message, MessagePart, OutputItem, Reasoning } from "../views/items.ts";
 import type { StoredResponse } from "../views/response.ts";
-import { ownOutput, type ResponseEvent, type View, viewOfCitation, viewOfItem, viewOfPart, viewOfResponse } from "../views/views.ts";
+import {
+  ownOutput,
+  type ResponseEvent,
+  type View,
+  viewOfCitation,
+  viewOfItem,
+  viewOfPart,
+  viewOfReasoningPart,
+  viewOfResponse,
+} from "../views/views.ts";
 
 /**
  * Writes a response's output items and emits an event for each step, in the order and with the fields that strict clients check: an item is
@@ -12,6 +21,8 @@ export class OutputWriter {
   readonly #response: StoredResponse;
   readonly #onEvent: (event: ResponseEvent) => void;
   #sequence = 0;
+  /** Number of the model's turn that the next items belong to. */
+  turn = 0;
 
   constructor(response: StoredResponse, onEvent: (event: ResponseEvent) => void) {
     this.#response = response;
@@ -23,8 +34,35 @@ export class OutputWriter {
     this.#emit(`response.${state}`, { response: viewOfResponse(this.#response) });
   }
 
+  beginReasoning(): Reasoning {
+    const reasoning: Reasoning = {
+      type: "reasoning",
+      id: newId("reasoning"),
+      status: "in_progress",
+      text: "",
+      sentBack: null,
+      turn: this.turn,
+    };
+    this.#add(reasoning);
+    this.#emit("response.content_part.added", { ...this.#at(reasoning), content_index: 0, part: viewOfReasoningPart(reasoning) });
+    return reasoning;
+  }
+
+  reasoningDelta(reasoning: Reasoning, delta: string): void {
+    reasoning.text += delta;
+    this.#emit("response.reasoning_text.delta", { ...this.#at(reasoning), content_index: 0, delta });
+  }
+
+  endReasoning(reasoning: Reasoning, status: ItemStatus): void {
+    reasoning.status = status;
+    const at = { ...this.#at(reasoning), content_index: 0 };
+    this.#emit("response.reasoning_text.done", { ...at, text: reasoning.text });
+    this.#emit("response.content_part.done", { ...at, part: viewOfReasoningPart(reasoning) });
+    this.#emit("response.output_item.done", { output_index: this.#indexOf(reasoning), item: this.#view(reasoning) });
+  }
+
   beginMessage(): Message {
-    const message: Message = { type: "message", id: newId("message"), status: "in_progress", parts: [] };
+    const message: Message = { type: "message", id: newId("message"), status: "in_progress", parts: [], turn: this.turn };
     this.#add(message);
     return message;
   }
@@ -59,6 +97,7 @@ export class OutputWriter {
       cause: null,
       outputs: [],
       told: "",
+      turn: this.turn,
     };
     this.#add(call);
     this.#emit("response.code_interpreter_call.in_progress", this.#at(call));
@@ -94,7 +133,15 @@ export class OutputWriter {
   }
 
   beginFunction(callId: string, name: string): FunctionCall {
-    const call: FunctionCall = { type: "function_call", id: newId("functionCall"), callId, name, arguments: "", status: "in_progress" };
+    const call: FunctionCall = {
+      type: "function_call",
+      id: newId("functionCall"),
+      callId,
+      name,
+      arguments: "",
+      status: "in_progress",
+      turn: this.turn,
+    };
     this.#add(call);
     return call;
   }
@@ -113,6 +160,7 @@ export class OutputWriter {
   /** Ends open items, so that the items of an interrupted response are incomplete too. */
   endOpenItems(): void {
     for (const item of this.#response.output) {
+      if (item.type === "reasoning" && item.status === "in_progress") this.endReasoning(item, "incomplete");
       if (item.type === "message" && item.status === "in_progress") this.endMessage(item, "incomplete", () => []);
       if (item.type === "code_call" && (item.status === "in_progress" || item.status === "interpreting")) this.endCall(item, "incomplete");
       if (item.type === "function_call" && item.status === "in_progress") this.endFunction(item, "incomplete");
@@ -159,7 +207,7 @@ export class OutputWriter {
   }
 
   #view(item: OutputItem): View {
-    return viewOfItem(item, this.#response.dialect, this.#response.echo.includeOutputs);
+    return viewOfItem(item, this.#response.dialect, this.#response.echo);
   }
 
   #emit(type: string, members: View): void {

@@ -2,18 +2,19 @@ import { ServiceError } from "../../domain/errors.ts";
 import { newId } from "../../domain/ids.ts";
 import type { Limits } from "../../domain/limits.ts";
 import type { Session } from "../../domain/session.ts";
-import type { AssistantStore, Files, Sessions } from "../ports.ts";
+import type { AssistantStore, ConversationStore, Files, Sessions } from "../ports.ts";
 import type { StoredAssistant } from "../views/assistant.ts";
-import { ensureCallsPaired, fileIdsIn, inputItemsOf } from "../views/input.ts";
+import { containerIn, ensureCallsPaired, fileIdsIn, inputItemsOf } from "../views/input.ts";
 import type { Item } from "../views/items.ts";
 import type { ResponseRequest } from "../views/request.ts";
 import { isEnded, type StoredResponse } from "../views/response.ts";
-import { type ModelChoice, settingsOf } from "../views/settings.ts";
+import { conversationIdOf, type ModelChoice, settingsOf } from "../views/settings.ts";
 import { withFilesOnly } from "./running.ts";
 
 export interface PreparationContext {
   models: ModelChoice;
   assistants: AssistantStore;
+  conversations: ConversationStore;
   sessions: Sessions;
   files: Files;
   limits: Limits;
@@ -23,25 +24,26 @@ export interface PreparationContext {
 /** Combines a request with its assistant and the previous response, and validates all that can be validated before the model call. */
 export async function prepareResponse(
   context: PreparationContext,
-  responses: { get(id: string): Promise<StoredResponse | null> },
+  responses: { get(id: string): Promise<StoredResponse | null>; findItems(ids: readonly string[]): Promise<ReadonlyMap<string, Item>> },
   organization: string,
   request: ResponseRequest,
 ): Promise<{ response: StoredResponse; fileIds: string[] }> {
   const { models, limits, sessions, files } = context;
   ensureOwn(organization, request);
   const assistant = await assistantOf(context.assistants, organization, request);
-  const previous = await previousOf(responses, request);
+  const earlier = await earlierOf(context.conversations, responses, organization, request);
   const { settings, echo } = settingsOf(request, assistant, { models, limits });
   if (echo.background && !echo.store) throw invalid("background", "needs `store` to be true");
-  const containerId = settings.container ?? previous?.containerId ?? null;
-  const session = await sessionOf(sessions, organization, { id: containerId, isNamed: settings.container !== null });
   const field = request.dialect === "own" ? "inputs" : "input";
-  const history = previous === null ? [] : compacted([...previous.history, ...previous.input, ...previous.output]);
-  const input = await inputItemsOf(request.input, { ...context, organization, field });
+  const history = compacted(earlier.items);
+  const findItems = (ids: readonly string[]) => responses.findItems(ids);
+  const input = (await inputItemsOf(request.input, { ...context, organization, field, findItems })).map(withoutShownOutputs);
+  const containerId = settings.container ?? earlier.containerId ?? containerIn([...history, ...input]);
+  const session = await sessionOf(sessions, organization, { id: containerId, isNamed: settings.container !== null });
   ensureCallsPaired([...history, ...input], field);
   ensureFits([...history, ...input], limits.responseBytesMax);
   await ensureFiles(context, organization, settings.fileIds, assistant);
-  const earlier = await existingFiles(files, organization, fileIdsIn(history));
+  const earlierFiles = await existingFiles(files, organization, fileIdsIn(history));
   const createdAt = Date.now();
   const response: StoredResponse = {
     id: newId("response"),
@@ -58,12 +60,12 @@ export async function prepareResponse(
     input,
     output: [],
     containerId,
-    placedFileIds: containerId === previous?.containerId ? previous.placedFileIds : [],
+    placedFileIds: containerId === earlier.containerId ? earlier.placedFileIds : [],
     failure: null,
     incomplete: null,
-    usage: { input: 0, inputCached: 0, output: 0, outputReasoning: 0 },
+    usage: { input: 0, inputCached: 0, inputCacheWritten: 0, output: 0, outputReasoning: 0 },
   };
-  return { response, fileIds: [...new Set([...settings.fileIds, ...earlier, ...fileIdsIn(input)])] };
+  return { response, fileIds: [...new Set([...settings.fileIds, ...earlierFiles, ...fileIdsIn(input)])] };
 }
 
 async function assistantOf(
@@ -75,6 +77,32 @@ async function assistantOf(
   const found = await assistants.get(organization, id);
   if (found === null) throw new ServiceError("assistant_not_found", { param: "assistant_id" });
   return found;
+}
+
+interface Earlier {
+  items: readonly Item[];
+  containerId: string | null;
+  placedFileIds: string[];
+}
+
+/** What the request continues: a conversation, or the previous response. */
+async function earlierOf(
+  conversations: ConversationStore,
+  responses: { get(id: string): Promise<StoredResponse | null> },
+  organization: string,
+  request: ResponseRequest,
+): Promise<Earlier> {
+  const id = conversationIdOf(request);
+  if (id === null) {
+    const previous = await previousOf(responses, request);
+    if (previous === null) return { items: [], containerId: null, placedFileIds: [] };
+    const { history, input, output, containerId, placedFileIds } = previous;
+    return { items: [...history, ...input, ...output], containerId, placedFileIds };
+  }
+  if (request.previous_response_id != null) throw invalid("conversation", "cannot be combined with previous_response_id");
+  const conversation = await conversations.get(organization, id);
+  if (conversation === null) throw new ServiceError("conversation_not_found", { param: "conversation" });
+  return { ...conversation, items: await conversations.items(organization, id) };
 }
 
 async function previousOf(
@@ -129,7 +157,11 @@ async function existingFiles(files: Files, organization: string, ids: readonly s
 
 /** The model has already seen the outputs of earlier code; only its files are still needed. */
 function compacted(items: readonly Item[]): Item[] {
-  return items.map((item) => (item.type === "code_call" ? withFilesOnly(item) : item));
+  return items.map(withoutShownOutputs);
+}
+
+function withoutShownOutputs(item: Item): Item {
+  return item.type === "code_call" ? withFilesOnly(item) : item;
 }
 
 function ensureFits(items: readonly Item[], bytesMax: number): void {

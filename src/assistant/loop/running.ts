@@ -2,7 +2,8 @@ import type { Limits } from "../../domain/limits.ts";
 import type { Log } from "../../observe/log.ts";
 import type { Metrics } from "../../observe/metrics.ts";
 import { ModelFailed, modelFailures } from "../model/model.ts";
-import type { ResponseStore } from "../ports.ts";
+import type { ConversationStore, ResponseStore } from "../ports.ts";
+import type { Failure } from "../views/failure.ts";
 import type { StoredResponse } from "../views/response.ts";
 import type { ResponseEvent } from "../views/views.ts";
 import { ResponseFailed } from "./code-runs.ts";
@@ -19,6 +20,7 @@ export class RunningResponse {
   readonly #abort = new AbortController();
   readonly #waiters = new Set<() => void>();
   readonly #store: ResponseStore | null;
+  readonly #conversations: ConversationStore;
   readonly #log: Log;
   readonly #metrics: Metrics;
   #isDone = false;
@@ -28,10 +30,11 @@ export class RunningResponse {
   constructor(
     context: LoopContext,
     run: { response: StoredResponse; fileIds: readonly string[] },
-    keeping: { store: ResponseStore | null; log: Log; metrics: Metrics },
+    keeping: { store: ResponseStore | null; conversations: ConversationStore; log: Log; metrics: Metrics },
   ) {
     this.response = run.response;
     this.#store = keeping.store;
+    this.#conversations = keeping.conversations;
     this.#log = keeping.log;
     this.#metrics = keeping.metrics;
     this.done = this.#run(context, run).finally(() => {
@@ -77,6 +80,7 @@ export class RunningResponse {
     response.completedAt = Date.now();
     this.#metrics.responses.inc({ status: response.status, failure: response.failure?.code ?? "none" });
     await this.#storeEnd(context.limits);
+    await this.#addToConversation();
     writer.responseIs(endEventOf(response));
     await this.#storing;
   }
@@ -91,7 +95,7 @@ export class RunningResponse {
     response.status = "failed";
     if (signal.aborted) response.failure = abortFailures[signal.reason as "shutdown" | "timeout"];
     else if (error instanceof ResponseFailed) response.failure = { code: error.code, message: error.message };
-    else if (error instanceof ModelFailed) response.failure = { code: error.code, message: modelMessage(error) };
+    else if (error instanceof ModelFailed) response.failure = failureOfModel(error);
     else response.failure = { code: "server_error", message: "The service failed." };
     const isOurs = response.failure.code === "server_error" || response.failure.code === "execution_failed";
     this.#log[isOurs ? "error" : "warn"](
@@ -108,9 +112,21 @@ export class RunningResponse {
   async #storeEnd(limits: Limits): Promise<void> {
     if (this.#store === null) return;
     try {
-      await this.#store.finish(trimToLimit(this.response, limits));
+      if (await this.#store.finish(trimToLimit(this.response, limits))) await this.#store.indexItems(this.response);
     } catch (error) {
       this.#log.error({ err: error, response: this.response.id }, "the end of a response could not be stored");
+    }
+  }
+
+  /** A response that failed leaves its conversation as it was, so that the request can be sent again. Never rejects, as above. */
+  async #addToConversation(): Promise<void> {
+    const { organization, echo, input, output, containerId, placedFileIds, status } = this.response;
+    if (echo.conversationId == null || status === "failed") return;
+    try {
+      const conversation = await this.#conversations.get(organization, echo.conversationId);
+      if (conversation !== null) await this.#conversations.update({ ...conversation, containerId, placedFileIds }, [...input, ...output]);
+    } catch (error) {
+      this.#log.error({ err: error, response: this.response.id }, "a response could not be added to its conversation");
     }
   }
 
@@ -158,6 +174,16 @@ const abortFailures = {
   shutdown: { code: "process_lost", message: "The process that ran the response was stopped; send the request again." },
   timeout: { code: "response_timeout", message: "The response took longer than allowed." },
 } as const;
+
+function failureOfModel(error: ModelFailed): Failure {
+  const { code, status, retryAfterMs } = error;
+  return {
+    code,
+    message: modelMessage(error),
+    ...(status === null ? {} : { refusedWith: status }),
+    ...(retryAfterMs === null ? {} : { retryAfterMs }),
+  };
+}
 
 function modelMessage(failure: ModelFailed): string {
   return failure.status === null ? modelFailures[failure.code] : `${modelFailures[failure.code]} (HTTP ${failure.status})`;

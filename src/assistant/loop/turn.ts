@@ -1,7 +1,7 @@
 import { CodeArgument } from "../model/code-argument.ts";
 import type { Finish, ModelEvent, TokenUsage } from "../model/model.ts";
 import { TOOL_NAME } from "../model/prompt.ts";
-import type { CodeCall, FunctionCall, Message } from "../views/items.ts";
+import type { CodeCall, FunctionCall, ItemStatus, Message, Reasoning } from "../views/items.ts";
 import type { OutputWriter } from "./output-writer.ts";
 
 export interface TurnRules {
@@ -19,6 +19,7 @@ export interface WrittenCode {
 }
 
 export interface Turn {
+  reasoning: Reasoning | null;
   message: Message | null;
   text: string;
   code: WrittenCode[];
@@ -40,13 +41,23 @@ export async function readTurn(
   writer: OutputWriter,
   rules: TurnRules & { containerId(): Promise<string>; endMessage(message: Message, finish: Finish): void },
 ): Promise<Turn> {
-  const turn: Turn = { message: null, text: "", code: [], functions: [], refused: [], finish: "stop", usage: null };
+  const turn: Turn = { reasoning: null, message: null, text: "", code: [], functions: [], refused: [], finish: "stop", usage: null };
   const open = new Map<number, Open>();
   const closeMessage = (finish: Finish) => {
     if (turn.message?.status === "in_progress") rules.endMessage(turn.message, finish);
   };
+  const closeReasoning = (status: ItemStatus) => {
+    if (turn.reasoning?.status === "in_progress") writer.endReasoning(turn.reasoning, status);
+  };
   for await (const event of events) {
+    if (event.type !== "reasoning") closeReasoning(event.type === "end" && event.finish !== "stop" ? "incomplete" : "completed");
     switch (event.type) {
+      case "reasoning":
+        // One item a turn: thinking that goes on after text or a call is added to what is sent back, not shown again.
+        turn.reasoning ??= writer.beginReasoning();
+        if (turn.reasoning.status === "in_progress") writer.reasoningDelta(turn.reasoning, event.delta);
+        else turn.reasoning.text += event.delta;
+        break;
       case "text":
       case "refusal":
         turn.text += event.delta;
@@ -58,12 +69,20 @@ export async function readTurn(
         closeMessage("stop");
         open.set(event.index, await begin(event, writer, rules, turn));
         break;
+      case "extra":
+        keepExtra(open.get(event.index), event.fields);
+        break;
       case "arguments":
         writeArguments(open.get(event.index), event.delta, writer);
         break;
       case "end":
         turn.finish = event.finish;
         turn.usage = event.usage;
+        if (event.sentBack !== null) {
+          // A server may need fields back without having shown any thinking.
+          turn.reasoning ??= emptyReasoning(writer);
+          turn.reasoning.sentBack = event.sentBack;
+        }
     }
   }
   closeMessage(turn.finish);
@@ -84,6 +103,16 @@ async function begin(
   if (rules.functionNames.has(event.name) && !rules.codeOnly) return { kind: "function", call: writer.beginFunction(event.id, event.name) };
   turn.refused.push(event.name);
   return { kind: "dropped" };
+}
+
+function emptyReasoning(writer: OutputWriter): Reasoning {
+  const reasoning = writer.beginReasoning();
+  writer.endReasoning(reasoning, "completed");
+  return reasoning;
+}
+
+function keepExtra(one: Open | undefined, fields: Record<string, unknown>): void {
+  if (one !== undefined && one.kind !== "dropped") one.call.extra = { ...one.call.extra, ...fields };
 }
 
 function writeArguments(one: Open | undefined, delta: string, writer: OutputWriter): void {

@@ -5,6 +5,7 @@ import { deadlineAfter } from "../../util/deadline.ts";
 import { orAborted } from "../../util/race.ts";
 import { readServerEvents, ServerEventsTooLarge } from "../../util/server-events.ts";
 import { ChatChunks } from "./chat-chunks.ts";
+import { failureOfBody } from "./failure-of-body.ts";
 import { type Model, type ModelEvent, ModelFailed, type ModelRequest } from "./model.ts";
 
 export interface ModelClientOptions {
@@ -17,6 +18,7 @@ export interface ModelClientOptions {
 }
 
 const RETRY_FIRST_MS = 500;
+const ERROR_BYTES_MAX = 64 * 1024;
 
 /**
  * Client for servers of the chat-completions protocol. Bounds time (first byte, idle, whole call), bytes and retries. Retries a call
@@ -72,19 +74,21 @@ export class ModelClient implements Model {
     const timeout = new AttemptTimeout(signal);
     try {
       const response = await timeout.within(limits.modelFirstByteTimeoutMsMax, () => this.#post(request, timeout.signal));
-      if (!response.ok || response.body === null) throw await refusalOf(response);
+      if (!response.ok || response.body === null) throw await refusalOf(response, timeout, limits);
       const chunks = readChunks(response.body, timeout, limits);
-      const turn = new ChatChunks();
+      const turn = new ChatChunks(new Set(request.tools.map((tool) => tool.function.name)));
+      let isDone = false;
       if (/^application\/json\b/i.test(response.headers.get("content-type") ?? "")) {
         yield* turn.push(await wholeText(chunks, limits.modelAnswerBytesMax));
       } else {
         const bounds = { eventCharsMax: limits.modelLineBytesMax, bytesMax: limits.modelAnswerBytesMax };
         for await (const { data } of readServerEvents(chunks, { ...bounds, takeUnfinished: true })) {
-          if (data.trim() === "[DONE]") break;
+          isDone = data.trim() === "[DONE]";
+          if (isDone) break;
           yield* turn.push(data);
         }
       }
-      yield turn.end();
+      yield* turn.end(isDone);
     } finally {
       timeout.end();
     }
@@ -189,13 +193,26 @@ async function wholeText(chunks: AsyncIterable<Uint8Array>, bytesMax: number): P
   return Buffer.concat(parts).toString("utf8");
 }
 
-async function refusalOf(response: Response): Promise<ModelFailed> {
-  await response.body?.cancel().catch(() => {});
+async function refusalOf(response: Response, timeout: AttemptTimeout, limits: Limits): Promise<ModelFailed> {
   const { status } = response;
+  const isOfRequest = status === 400 || status === 413 || status === 422;
+  const known = isOfRequest ? failureOfBody(await errorBody(response, timeout, limits), status) : null;
+  if (known !== null) return known;
+  await response.body?.cancel().catch(() => {});
   const retryAfterMs = retryAfterOf(response.headers);
   if (status === 429) return new ModelFailed("model_rate_limited", { status, retryAfterMs });
   if (status === 408 || status >= 500) return new ModelFailed("model_unavailable", { status, retryAfterMs });
   return new ModelFailed("model_refused", { status });
+}
+
+/** The body of an error, for its code; null when it cannot be read. */
+async function errorBody({ body }: Response, timeout: AttemptTimeout, limits: Limits): Promise<unknown> {
+  if (body === null) return null;
+  try {
+    return JSON.parse(await wholeText(readChunks(body, timeout, limits), ERROR_BYTES_MAX));
+  } catch {
+    return null;
+  }
 }
 
 function retryAfterOf(headers: Headers): number | null {
@@ -215,5 +232,5 @@ function failureOf(error: unknown): ModelFailed {
 }
 
 function isTransient(failure: ModelFailed): boolean {
-  return failure.code !== "model_refused" && failure.code !== "model_timeout";
+  return failure.code !== "model_refused" && failure.code !== "model_timeout" && failure.code !== "context_length_exceeded";
 }

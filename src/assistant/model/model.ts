@@ -4,13 +4,28 @@ export type ChatPart = { type: "text"; text: string } | { type: "image_url"; ima
 export type ChatMessage =
   | { role: "system"; content: string }
   | { role: "user"; content: string | ChatPart[] }
-  | { role: "assistant"; content: string | null; tool_calls?: ChatToolCall[] }
+  | AssistantMessage
   | { role: "tool"; tool_call_id: string; content: string };
+
+/** Other members are fields that the model's server needs back, see SentBack. */
+export interface AssistantMessage {
+  role: "assistant";
+  content: string | null;
+  tool_calls?: ChatToolCall[];
+  [field: string]: unknown;
+}
 
 export interface ChatToolCall {
   id: string;
   type: "function";
   function: { name: string; arguments: string };
+  extra_content?: unknown;
+}
+
+/** What a server needs back with the calls of a turn, or it refuses the next one: the field of its reasoning text, and others. */
+export interface SentBack {
+  textField: "reasoning_content" | "reasoning" | null;
+  fields: Record<string, unknown> | null;
 }
 
 export interface ChatTool {
@@ -33,6 +48,8 @@ export interface ModelRequest {
 export interface TokenUsage {
   input: number;
   inputCached: number;
+  /** Absent in responses that an older version stored. */
+  inputCacheWritten?: number;
   output: number;
   outputReasoning: number;
 }
@@ -43,9 +60,11 @@ export type Finish = "stop" | "length" | "content_filter";
 export type ModelEvent =
   | { type: "text"; delta: string }
   | { type: "refusal"; delta: string }
+  | { type: "reasoning"; delta: string }
   | { type: "call"; index: number; id: string; name: string }
   | { type: "arguments"; index: number; delta: string }
-  | { type: "end"; finish: Finish; usage: TokenUsage | null };
+  | { type: "extra"; index: number; fields: Record<string, unknown> }
+  | { type: "end"; finish: Finish; usage: TokenUsage | null; sentBack: SentBack | null };
 
 export interface Model {
   /** Throws ModelFailed, or the signal's reason. */
@@ -58,6 +77,7 @@ export const modelFailures = {
   model_timeout: "The model did not answer in time.",
   model_refused: "The model's API refused the request.",
   model_broken_answer: "The model's answer was incomplete or malformed.",
+  context_length_exceeded: "The conversation is longer than the model's context.",
 } as const;
 export type ModelFailure = keyof typeof modelFailures;
 

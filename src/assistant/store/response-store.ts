@@ -1,14 +1,16 @@
-import { ServiceError } from "../../domain/errors.ts";
 import type { Limits } from "../../domain/limits.ts";
 import type { RedisClient } from "../../redis/address.ts";
-import { HOUR_MS, hourOf, keptBytes } from "../../redis/kept-bytes.ts";
+import { HOUR_MS, hourOf } from "../../redis/kept-bytes.ts";
 import { asFlag, asNothing, Script } from "../../redis/script.ts";
 import type { ResponseStore } from "../ports.ts";
+import type { Item } from "../views/items.ts";
 import type { StoredResponse } from "../views/response.ts";
 import type { ResponseEvent } from "../views/views.ts";
+import { ensureRoom } from "./room.ts";
 
 /** A response is lost when its process has not renewed the lease for this long. */
 const LEASE_MS = 15_000;
+const itemIdPattern = /^(?:ci|msg|fc|rs)_[0-9a-z]{24}$/;
 const EVENTS_MAX = 20_000;
 const EVENTS_PAGE = 500;
 
@@ -72,7 +74,7 @@ export class RedisResponseStore implements ResponseStore {
   async create(response: StoredResponse): Promise<void> {
     const { organization, id, status } = response;
     const key = this.#key("response", organization, id);
-    await this.#ensureRoom(organization);
+    await ensureRoom(this.#redis, this.#keptKey(organization), this.#limits);
     const doc = JSON.stringify(response);
     const kept = this.#keptKey(organization);
     const hour = hourOf(Date.now());
@@ -85,16 +87,6 @@ export class RedisResponseStore implements ResponseStore {
       .set(this.#key("response-lease", organization, id), "1", "PX", LEASE_MS)
       .exec();
     for (const [error] of done ?? []) if (error !== null) throw error;
-  }
-
-  /** Executions and responses share one bound. */
-  async #ensureRoom(organization: string): Promise<void> {
-    const { retentionMsMax, recordsBytesPerOrganizationMax } = this.#limits;
-    const hours = await this.#redis.hgetall(this.#keptKey(organization));
-    if (keptBytes(hours, retentionMsMax, Date.now()) < recordsBytesPerOrganizationMax) return;
-    throw new ServiceError("organization_storage_full", {
-      detail: `Requests, results and responses of your organization use ${recordsBytesPerOrganizationMax} bytes, which is the maximum; delete executions or responses, or retry when some have expired.`,
-    });
   }
 
   #keptKey(organization: string): string {
@@ -110,6 +102,29 @@ export class RedisResponseStore implements ResponseStore {
     const { organization, id, status } = response;
     const doc = JSON.stringify(response);
     return finishScript.run(this.#redis, this.#base, { organization, id, finalStatus: status, doc });
+  }
+
+  async indexItems({ organization, id, output }: StoredResponse): Promise<void> {
+    if (output.length === 0) return;
+    const pipeline = this.#redis.pipeline();
+    for (const item of output) pipeline.set(this.#key("response-item", organization, item.id), id, "PX", this.#limits.retentionMsMax);
+    for (const [error] of (await pipeline.exec()) ?? []) if (error !== null) throw error;
+  }
+
+  async findItems(organization: string, ids: readonly string[]): Promise<ReadonlyMap<string, Item>> {
+    const wanted = [...new Set(ids)].filter((id) => itemIdPattern.test(id));
+    if (wanted.length === 0) return new Map();
+    const pipeline = this.#redis.pipeline();
+    for (const id of wanted) pipeline.get(this.#key("response-item", organization, id));
+    const owners = ((await pipeline.exec()) ?? []).flatMap(([error, owner]) => {
+      if (error !== null) throw error;
+      return typeof owner === "string" ? [owner] : [];
+    });
+    const found = new Map<string, Item>();
+    for (const owner of new Set(owners)) {
+      for (const item of (await this.get(organization, owner))?.output ?? []) if (wanted.includes(item.id)) found.set(item.id, item);
+    }
+    return found;
   }
 
   async delete(organization: string, id: string): Promise<boolean> {

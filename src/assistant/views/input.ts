@@ -1,9 +1,10 @@
 import { ServiceError } from "../../domain/errors.ts";
-import { newId } from "../../domain/ids.ts";
+import { containerIdPattern, newId } from "../../domain/ids.ts";
 import type { Limits } from "../../domain/limits.ts";
 import { fileNameProblem } from "../../domain/request.ts";
 import type { Files, StoredFile } from "../ports.ts";
-import type { InputMessage, InputPart, Item, MessagePart } from "./items.ts";
+import type { CodeCall, InputMessage, InputPart, Item, Message, MessagePart } from "./items.ts";
+import { readCarried } from "./reasoning.ts";
 import type { RequestItem } from "./request.ts";
 
 export interface InputContext {
@@ -12,16 +13,18 @@ export interface InputContext {
   limits: Limits;
   seesImages: boolean;
   /** Name of the field in the body, for error messages. */
-  field: "inputs" | "input";
+  field: "inputs" | "input" | "items";
+  /** Items of stored responses by id, for items that a client sends back or names. */
+  findItems(ids: readonly string[]): Promise<ReadonlyMap<string, Item>>;
 }
 
 /** The items of a request as they are stored. Looks up files, and stores inline ones. */
 export async function inputItemsOf(items: readonly RequestItem[], context: InputContext): Promise<Item[]> {
   const known = await knownFiles(items, context);
+  const earlier = await context.findItems(items.flatMap((item) => ("id" in item && item.id != null ? [item.id] : [])));
   const stored: Item[] = [];
   for (const [index, item] of items.entries()) {
-    const made = await itemOf(item, { ...context, known, param: `${context.field}.${index}` });
-    if (made !== null) stored.push(made);
+    stored.push(await itemOf(item, { ...context, known, earlier, param: `${context.field}.${index}` }));
   }
   return stored;
 }
@@ -37,17 +40,26 @@ export function ensureCallsPaired(items: readonly Item[], field: string): void {
 
 /** Ids of all files in the messages. */
 export function fileIdsIn(items: readonly Item[]): string[] {
-  return items.flatMap((item) =>
-    item.type === "input_message" ? item.parts.flatMap((part) => (part.type === "file" ? [part.fileId] : [])) : [],
-  );
+  return items.flatMap((item) => {
+    const parts = item.type === "input_message" || item.type === "function_output" ? (item.parts ?? []) : [];
+    return parts.flatMap((part) => (part.type === "file" ? [part.fileId] : []));
+  });
 }
 
-type Place = InputContext & { known: Map<string, StoredFile>; param: string };
+/** The container that the conversation's latest code ran in; null when there is none. */
+export function containerIn(items: readonly Item[]): string | null {
+  const call = items.findLast((item) => item.type === "code_call" && item.containerId !== "");
+  return call?.type === "code_call" ? call.containerId : null;
+}
 
-async function itemOf(item: RequestItem, place: Place): Promise<Item | null> {
+type Place = InputContext & { known: Map<string, StoredFile>; earlier: ReadonlyMap<string, Item>; param: string };
+
+async function itemOf(item: RequestItem, place: Place): Promise<Item> {
+  const earlier = "id" in item && item.id != null ? place.earlier.get(item.id) : undefined;
   switch (item.type) {
     case "message":
-      return item.role === "assistant" ? assistantMessage(item.content, place) : userMessage(item.role, item.content, place);
+      if (item.role !== "assistant") return userMessage(item.role, item.content, place);
+      return { ...assistantMessage(item.content, place), ...turnOf(earlier, "message") };
     case "function_call":
       return {
         type: "function_call",
@@ -56,35 +68,69 @@ async function itemOf(item: RequestItem, place: Place): Promise<Item | null> {
         name: item.name,
         arguments: item.arguments,
         status: "completed",
+        ...turnOf(earlier, "function_call"),
+        ...(earlier?.type === "function_call" && earlier.extra !== undefined ? { extra: earlier.extra } : {}),
       };
     case "function_call_output":
-      return {
-        type: "function_output",
-        id: newId("functionCall"),
-        callId: item.call_id,
-        text: item.output.map((part) => part.text).join("\n"),
-      };
+      return functionOutput(item, place);
     case "code_interpreter_call":
-      return {
-        type: "code_call",
-        id: newId("execution"),
-        callId: item.id,
-        status: "completed",
-        code: item.code ?? "",
-        containerId: "",
-        executionId: null,
-        cause: null,
-        outputs: [],
-        told: logsOf(item.outputs ?? []),
-      };
+      return earlier?.type === "code_call" ? earlier : codeCall(item);
     case "reasoning":
-      return null;
+      return earlier?.type === "reasoning" ? earlier : reasoning(item);
+    case "item_reference":
+      if (earlier !== undefined) return earlier;
+      throw invalid(`${place.param}.id`, "there is no such item; it was not stored, or has expired. Send the item itself");
+    case "other":
+      return { type: "other", id: newId("item"), item: item.item };
   }
+}
+
+/** An item that the client sends back is of the same turn as the stored one. */
+function turnOf(earlier: Item | undefined, type: "message" | "function_call"): { turn?: number } {
+  return earlier?.type === type && earlier.turn !== undefined ? { turn: earlier.turn } : {};
+}
+
+/** A call that is not stored, as the client has it. */
+function codeCall(item: Extract<RequestItem, { type: "code_interpreter_call" }>): CodeCall {
+  const { container_id: container } = item;
+  return {
+    type: "code_call",
+    id: newId("execution"),
+    callId: item.id,
+    status: "completed",
+    code: item.code ?? "",
+    containerId: container != null && containerIdPattern.test(container) ? container : "",
+    executionId: null,
+    cause: null,
+    outputs: [],
+    told: logsOf(item.outputs ?? []),
+  };
+}
+
+function reasoning(item: Extract<RequestItem, { type: "reasoning" }>): Item {
+  const carried = item.encrypted_content == null ? null : readCarried(item.encrypted_content);
+  const text = (item.content ?? []).map((part) => part.text ?? "").join("\n");
+  return { type: "reasoning", id: newId("reasoning"), status: "completed", ...(carried ?? { text, sentBack: null }) };
+}
+
+/** Text, images and files that a function returned. Images that the model cannot see are named to it. */
+async function functionOutput(item: Extract<RequestItem, { type: "function_call_output" }>, place: Place): Promise<Item> {
+  const texts: string[] = [];
+  const parts: InputPart[] = [];
+  for (const [index, part] of item.output.entries()) {
+    const param = `${place.param}.output.${index}`;
+    if ("text" in part) texts.push(part.text);
+    else if (part.type === "input_image" && part.file_id == null && !place.seesImages)
+      texts.push("[The function returned an image, which this model cannot see.]");
+    else parts.push(...(await inputParts(part, { ...place, param })));
+  }
+  const text = texts.join("\n");
+  return { type: "function_output", id: newId("functionCall"), callId: item.call_id, text, ...(parts.length === 0 ? {} : { parts }) };
 }
 
 type Content = Extract<RequestItem, { type: "message" }>["content"];
 
-function assistantMessage(content: Content, { param }: Place): Item {
+function assistantMessage(content: Content, { param }: Place): Message {
   const parts = content.map((part, index): MessagePart => {
     if (part.type === "refusal") return { type: "refusal", refusal: part.refusal };
     if ("text" in part) return { type: "text", text: part.text, citations: [] };
@@ -113,6 +159,11 @@ async function inputParts(part: Content[number], place: Place): Promise<InputPar
       return [filePart(part.file_id, place)];
     case "input_file":
       if (part.file_id != null) return [filePart(part.file_id, place)];
+      if (part.file_url != null)
+        throw invalid(
+          `${place.param}.file_url`,
+          "cannot be fetched, as this service fetches nothing; upload the file to /v1/files and send its file_id",
+        );
       if (part.file_data != null) return [await inlineFile(part.file_data, part.filename ?? "file", place)];
       throw invalid(place.param, "must have file_id or file_data");
     case "input_image":
@@ -165,8 +216,8 @@ export async function dataUrlOf(
 async function knownFiles(items: readonly RequestItem[], { organization, files }: InputContext): Promise<Map<string, StoredFile>> {
   const ids = new Set<string>();
   for (const item of items) {
-    if (item.type !== "message") continue;
-    for (const part of item.content) if ("file_id" in part && part.file_id != null) ids.add(part.file_id);
+    const parts = item.type === "message" ? item.content : item.type === "function_call_output" ? item.output : [];
+    for (const part of parts) if ("file_id" in part && part.file_id != null) ids.add(part.file_id);
   }
   const found = await files.getMany(organization, [...ids]);
   return new Map(found.flatMap((file) => (file === null ? [] : [[file.id, file]])));

@@ -1,6 +1,7 @@
 import { z } from "zod";
-import { assistantIdPattern, containerIdPattern, fileIdPattern, responseIdPattern } from "../../domain/ids.ts";
+import { assistantIdPattern, containerIdPattern, conversationIdPattern, fileIdPattern, responseIdPattern } from "../../domain/ids.ts";
 import type { Limits } from "../../domain/limits.ts";
+import { memorySizePattern } from "../../domain/memory-size.ts";
 import type { Dialect } from "./items.ts";
 
 /**
@@ -10,30 +11,57 @@ import type { Dialect } from "./items.ts";
 export const modes = ["auto", "on", "off"] as const;
 export type Mode = (typeof modes)[number];
 
-const memoryLimits = { "1g": 1024, "4g": 4096, "16g": 16_384, "64g": 65_536 } as const;
 const fileId = z.string().regex(fileIdPattern, "must be a file id");
+const conversationId = z.string().regex(conversationIdPattern, "must be a conversation id");
 const containerId = z.string().regex(containerIdPattern, "must be a container id");
 const OUTPUTS = "code_interpreter_call.outputs";
+const REASONING = "reasoning.encrypted_content";
+/** All that OpenAI's API knows. What this service does not have is nowhere to be included. */
+const includable = [
+  OUTPUTS,
+  REASONING,
+  "computer_call_output.output.image_url",
+  "file_search_call.results",
+  "message.input_image.image_url",
+  "message.output_text.logprobs",
+  "web_search_call.action.sources",
+  "web_search_call.results",
+] as const;
 
+export const includeSchema = z
+  .array(z.enum(includable))
+  .describe(`\`${OUTPUTS}\` adds the outputs of code in OpenAI's dialect, \`${REASONING}\` reasoning that can be sent back`);
+
+/** Without either field the dialect is OpenAI's, unless a field of ours shows otherwise. */
 export function dialectOf(body: unknown): Dialect {
-  return typeof body === "object" && body !== null && "input" in body && !("inputs" in body) ? "openai" : "own";
+  if (!isObject(body) || "inputs" in body) return "own";
+  return !("input" in body) && ("assistant_id" in body || "organization_id" in body) ? "own" : "openai";
 }
 
 /**
  * Expands the short forms of a body, so that the schema can name errors in them: a string is a user's message, an item without a
- * type is a message, a string as content is one part.
+ * type is a message, a string as content is one part. In OpenAI's dialect, items of unknown types are kept as they are.
  */
 export function writtenOut(body: unknown): unknown {
   if (!isObject(body)) return body;
-  const field = dialectOf(body) === "own" ? "inputs" : "input";
+  const dialect = dialectOf(body);
+  const field = dialect === "own" ? "inputs" : "input";
   const input = body[field];
-  if (typeof input === "string") return { ...body, [field]: [{ type: "message", role: "user", content: [{ type: "text", text: input }] }] };
-  return Array.isArray(input) ? { ...body, [field]: input.map(writtenOutItem) } : body;
+  return input === undefined ? body : { ...body, [field]: writtenOutItems(input, dialect) };
 }
 
-function writtenOutItem(item: unknown): unknown {
+export function writtenOutItems(input: unknown, dialect: Dialect): unknown {
+  if (typeof input === "string") return [{ type: "message", role: "user", content: [{ type: "text", text: input }] }];
+  return Array.isArray(input) ? input.map((item) => writtenOutItem(item, dialect)) : input;
+}
+
+const itemTypes = ["message", "function_call", "function_call_output", "code_interpreter_call", "reasoning", "item_reference"];
+
+function writtenOutItem(item: unknown, dialect: Dialect): unknown {
   if (!isObject(item)) return item;
-  const typed: Record<string, unknown> = "type" in item ? item : { ...item, type: "message" };
+  const typed: Record<string, unknown> =
+    "type" in item && item.type != null ? item : { ...item, type: "content" in item ? "message" : "item_reference" };
+  if (dialect === "openai" && typeof typed.type === "string" && !itemTypes.includes(typed.type)) return { type: "other", item: typed };
   const field = typed.type === "message" ? "content" : typed.type === "function_call_output" ? "output" : null;
   if (field === null || typeof typed[field] !== "string") return typed;
   return { ...typed, [field]: [{ type: "text", text: typed[field] }] };
@@ -49,27 +77,31 @@ const objects = {
   openai: <S extends z.core.$ZodLooseShape>(shape: S) => z.object(shape),
 };
 
-function inputItems(dialect: Dialect, limits: Limits) {
+export function inputItems(dialect: Dialect, limits: Limits) {
   const object = objects[dialect] as typeof objects.openai;
   const text = z.string().refine((value) => value.isWellFormed(), "must be well-formed Unicode");
+  const image = object({
+    type: z.literal("input_image"),
+    image_url: z.string().nullish().describe("https, or a data URL"),
+    file_id: fileId.nullish(),
+    detail: z.enum(["auto", "low", "high", "original"]).nullish(),
+  });
+  const file = object({
+    type: z.literal("input_file"),
+    file_id: fileId.nullish(),
+    file_data: z.string().nullish().describe("base64, or a data URL"),
+    file_url: z.string().nullish().describe("refused: the service fetches nothing"),
+    filename: z.string().max(255).nullish(),
+    detail: z.string().nullish(),
+  });
   const part = z.discriminatedUnion("type", [
     object({ type: z.literal("text"), text }),
     object({ type: z.literal("input_text"), text }),
     object({ type: z.literal("output_text"), text, annotations: z.array(z.unknown()).optional(), logprobs: z.unknown().optional() }),
     object({ type: z.literal("refusal"), refusal: text }),
     object({ type: z.literal("file"), file_id: fileId }),
-    object({
-      type: z.literal("input_file"),
-      file_id: fileId.nullish(),
-      file_data: z.string().nullish().describe("base64, or a data URL"),
-      filename: z.string().max(255).nullish(),
-    }),
-    object({
-      type: z.literal("input_image"),
-      image_url: z.string().nullish().describe("https, or a data URL"),
-      file_id: fileId.nullish(),
-      detail: z.enum(["auto", "low", "high"]).nullish(),
-    }),
+    file,
+    image,
   ]);
   const message = object({
     type: z.literal("message").describe("optional"),
@@ -94,7 +126,9 @@ function inputItems(dialect: Dialect, limits: Limits) {
         object({
           type: z.literal("function_call_output"),
           call_id: z.string().min(1).max(128),
-          output: z.array(object({ type: z.enum(["text", "input_text", "output_text"]), text })).describe("or a string"),
+          output: z
+            .array(z.discriminatedUnion("type", [object({ type: z.enum(["text", "input_text", "output_text"]), text }), file, image]))
+            .describe("or a string"),
           id: z.string().nullish(),
           status: z.string().nullish(),
         }),
@@ -102,9 +136,19 @@ function inputItems(dialect: Dialect, limits: Limits) {
           type: z.literal("code_interpreter_call"),
           id: z.string().max(64),
           code: text.nullish(),
+          container_id: z.string().nullish(),
           outputs: z.array(z.unknown()).nullish(),
         }),
-        z.looseObject({ type: z.literal("reasoning") }).describe("accepted and ignored"),
+        z
+          .looseObject({
+            type: z.literal("reasoning"),
+            id: z.string().nullish(),
+            encrypted_content: z.string().nullish(),
+            content: z.array(z.looseObject({ text: z.string().nullish() })).nullish(),
+          })
+          .describe("as a response had it; the model gets it back if its server needs it"),
+        object({ type: z.literal("item_reference"), id: z.string().min(1).max(128) }).describe("an item of a stored response"),
+        ...(dialect === "openai" ? [object({ type: z.literal("other"), item: z.looseObject({ type: z.string().max(64) }) })] : []),
       ]),
     )
     .min(1)
@@ -119,7 +163,7 @@ function tools(dialect: Dialect, limits: Limits) {
       object({
         type: z.literal("auto"),
         file_ids: z.array(fileId).max(limits.filesInCountMax).nullish(),
-        memory_limit: z.enum(["1g", "4g", "16g", "64g"]).nullish(),
+        memory_limit: z.string().regex(memorySizePattern, "must be a number with the unit `m` or `g`").nullish(),
         network_policy: z.looseObject({ type: z.literal("disabled", { error: "must be disabled: sandboxes have no network" }) }).nullish(),
       }),
     ],
@@ -176,6 +220,7 @@ const toolChoice = z.union(
     z.enum(["none", "auto", "required"]),
     z.object({ type: z.literal("code_interpreter") }),
     z.object({ type: z.literal("function"), name: z.string().max(64) }),
+    z.object({ type: z.literal("custom"), name: z.string().max(64) }),
     z.object({
       type: z.literal("allowed_tools"),
       mode: z.enum(["auto", "required"]),
@@ -192,9 +237,13 @@ function commonFields(dialect: Dialect, limits: Limits) {
     tools: tools(dialect, limits).nullish(),
     tool_choice: toolChoice.nullish(),
     previous_response_id: z.string().regex(responseIdPattern, "must be a response id").nullish(),
-    include: z.array(z.string().max(128)).max(32).nullish().describe(`\`${OUTPUTS}\` adds the outputs of code in OpenAI's dialect`),
-    max_tool_calls: z.int().min(1).max(limits.codeCallsPerResponseMax).nullish(),
-    max_output_tokens: z.int().min(1).max(limits.modelOutputTokensMax).nullish().describe("per turn of the model"),
+    include: includeSchema.max(32).nullish(),
+    max_tool_calls: z.int().min(1).nullish().describe(`more than ${limits.codeCallsPerResponseMax} become that, as the answer shows`),
+    max_output_tokens: z
+      .int()
+      .min(1)
+      .nullish()
+      .describe(`per turn of the model; more than ${limits.modelOutputTokensMax} become that, as the answer shows`),
     metadata: metadataSchema(limits).nullish(),
     store: z.boolean().nullish(),
     background: z.boolean().nullish(),
@@ -218,7 +267,10 @@ export function openaiRequestSchema(limits: Limits) {
   return z.object({
     input: items.describe("or a string"),
     ...commonFields("openai", limits),
-    conversation: z.null({ error: "is not supported; use previous_response_id" }).optional(),
+    conversation: z
+      .union([conversationId, z.object({ id: conversationId })], { error: "must be a conversation id or an object with one" })
+      .nullish()
+      .describe("its items come before the input; input and output are added to it"),
     prompt: z.null({ error: "is not supported; use instructions" }).optional(),
     stream_options: z.unknown().optional(),
     text: z
@@ -250,6 +302,7 @@ export function includesOutputs(include: readonly string[] | null | undefined): 
   return include?.includes(OUTPUTS) ?? false;
 }
 
-export function memoryMbOf(limit: keyof typeof memoryLimits | null | undefined): number | null {
-  return limit == null ? null : memoryLimits[limit];
+/** Reasoning that the client sends back itself: asked for, or needed because the response is not stored. */
+export function includesReasoning(include: readonly string[] | null | undefined): boolean {
+  return include?.includes(REASONING) ?? false;
 }

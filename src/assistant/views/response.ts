@@ -1,4 +1,5 @@
 import type { ChatTool, ModelFailure, TokenUsage } from "../model/model.ts";
+import type { Failure } from "./failure.ts";
 import type { Dialect, Item, OutputItem } from "./items.ts";
 import type { Mode, RequestTool, ToolChoice } from "./request.ts";
 
@@ -44,12 +45,14 @@ export interface Settings {
 export interface Echo {
   assistantId: string | null;
   previousResponseId: string | null;
+  conversationId?: string | null;
   tools: RequestTool[];
   toolChoice: ToolChoice;
   metadata: Record<string, string>;
   background: boolean;
   store: boolean;
   includeOutputs: boolean;
+  includeReasoning?: boolean;
   maxToolCalls: number | null;
   maxOutputTokens: number | null;
   parallelToolCalls: boolean;
@@ -77,7 +80,7 @@ export interface StoredResponse {
   containerId: string | null;
   /** Files placed in the container by this response or earlier ones. */
   placedFileIds: string[];
-  failure: { code: FailureCode; message: string } | null;
+  failure: Failure | null;
   incomplete: IncompleteReason | null;
   usage: TokenUsage;
 }

@@ -1,8 +1,9 @@
 import { ServiceError } from "../../domain/errors.ts";
 import type { Limits } from "../../domain/limits.ts";
+import { memoryMbOf, memoryText } from "../../domain/memory-size.ts";
 import type { ChatTool } from "../model/model.ts";
 import type { StoredAssistant } from "./assistant.ts";
-import { includesOutputs, type Mode, memoryMbOf, type RequestTool, type ResponseRequest, type ToolChoice } from "./request.ts";
+import { includesOutputs, includesReasoning, type Mode, type RequestTool, type ResponseRequest, type ToolChoice } from "./request.ts";
 import type { Echo, Settings } from "./response.ts";
 
 export interface ModelChoice {
@@ -24,10 +25,7 @@ export function settingsOf(
   const offered = choice.only === null ? tools : tools.filter((tool) => choice.only?.has(nameOf(tool)));
   const code = offered.find((tool) => tool.type === "code_interpreter");
   const container = typeof code?.container === "object" ? code.container : null;
-  const memoryMb = memoryMbOf(container?.memory_limit);
-  if (memoryMb !== null && memoryMb > limits.sessionMemoryMbMax) {
-    throw invalid("tools", `the container's memory_limit must be at most ${limits.sessionMemoryMbMax} MiB`);
-  }
+  const memoryMb = container?.memory_limit == null ? null : memoryGiven(container.memory_limit, limits);
   const functions = choice.mode === "none" ? [] : offered.filter((tool) => tool.type === "function").map(chatTool);
   const settings: Settings = {
     model: modelOf(request.model ?? assistant?.model ?? null, context.models),
@@ -42,7 +40,25 @@ export function settingsOf(
     tokensMax: Math.min(request.max_output_tokens ?? limits.modelOutputTokensMax, limits.modelOutputTokensMax),
     passed: passedOn(request, tools.length > 0),
   };
-  return { settings, echo: echoOf(request, tools, choice.echo) };
+  return {
+    settings,
+    echo: echoOf(
+      request,
+      tools.map((tool) => withMemoryGiven(tool, limits)),
+      choice.echo,
+      settings,
+    ),
+  };
+}
+
+/** Clients ask for what OpenAI's sandboxes have, so a size above the operator's bound is lowered to it, and the answer says so. */
+function memoryGiven(wanted: string, limits: Limits): number {
+  return Math.min(Math.max(memoryMbOf(wanted), limits.memoryMbMin), limits.sessionMemoryMbMax);
+}
+
+function withMemoryGiven(tool: RequestTool, limits: Limits): RequestTool {
+  if (tool.type !== "code_interpreter" || typeof tool.container !== "object" || tool.container.memory_limit == null) return tool;
+  return { ...tool, container: { ...tool.container, memory_limit: memoryText(memoryGiven(tool.container.memory_limit, limits)) } };
 }
 
 interface Choice {
@@ -71,6 +87,7 @@ function choiceOf(request: ResponseRequest, assistant: StoredAssistant | null, t
     if (code === undefined) throw invalid("tool_choice", "names the code_interpreter, which is not among the tools");
     return { ...plain, mode: "on", echo: chosen };
   }
+  if (chosen.type === "custom") throw invalid("tool_choice", "names a custom tool, which this service does not have; use a function");
   if (chosen.type === "function") {
     if (!tools.some((tool) => nameOf(tool) === chosen.name)) throw invalid("tool_choice.name", "must name one of the tools");
     return { mode: mode === "on" ? "auto" : mode, functionChoice: { name: chosen.name }, only: null, echo: chosen };
@@ -112,13 +129,17 @@ function modelOf(wanted: string | null, models: ModelChoice): string {
 
 /** Fields of the chat-completions protocol, some under another name there. */
 function passedOn(request: ResponseRequest, hasTools: boolean): Record<string, unknown> {
-  const { temperature, top_p, parallel_tool_calls, reasoning, text } = request;
+  const { temperature, top_p, parallel_tool_calls, reasoning, text, prompt_cache_key, service_tier, user } = request;
   const format = text?.format;
   return {
     ...(temperature == null ? {} : { temperature }),
     ...(top_p == null ? {} : { top_p }),
     ...(parallel_tool_calls == null || !hasTools ? {} : { parallel_tool_calls }),
     ...(reasoning?.effort == null ? {} : { reasoning_effort: reasoning.effort }),
+    ...(text?.verbosity == null ? {} : { verbosity: text.verbosity }),
+    ...(prompt_cache_key == null ? {} : { prompt_cache_key }),
+    ...(service_tier == null ? {} : { service_tier }),
+    ...(user == null ? {} : { user }),
     ...(format == null || format.type === "text" ? {} : { response_format: responseFormat(format) }),
   };
 }
@@ -128,7 +149,11 @@ function responseFormat(format: { type: string; [member: string]: unknown }): un
   return type === "json_schema" ? { type, json_schema: schema } : { type };
 }
 
-function echoOf(request: ResponseRequest, tools: RequestTool[], toolChoice: ToolChoice): Echo {
+export function conversationIdOf({ conversation }: ResponseRequest): string | null {
+  return typeof conversation === "string" ? conversation : (conversation?.id ?? null);
+}
+
+function echoOf(request: ResponseRequest, tools: RequestTool[], toolChoice: ToolChoice, settings: Settings): Echo {
   const others = Object.fromEntries(
     (["text", "reasoning", "truncation", "service_tier", "user", "safety_identifier", "prompt_cache_key", "top_logprobs"] as const).flatMap(
       (name) => (request[name] == null ? [] : [[name, request[name]]]),
@@ -137,14 +162,16 @@ function echoOf(request: ResponseRequest, tools: RequestTool[], toolChoice: Tool
   return {
     assistantId: request.assistant_id ?? null,
     previousResponseId: request.previous_response_id ?? null,
+    conversationId: conversationIdOf(request),
     tools,
     toolChoice,
     metadata: request.metadata ?? {},
     background: request.background ?? false,
     store: request.store ?? true,
     includeOutputs: includesOutputs(request.include),
-    maxToolCalls: request.max_tool_calls ?? null,
-    maxOutputTokens: request.max_output_tokens ?? null,
+    includeReasoning: includesReasoning(request.include),
+    maxToolCalls: request.max_tool_calls == null ? null : settings.codeCallsMax,
+    maxOutputTokens: request.max_output_tokens == null ? null : settings.tokensMax,
     parallelToolCalls: request.parallel_tool_calls ?? true,
     temperature: request.temperature ?? null,
     topP: request.top_p ?? null,

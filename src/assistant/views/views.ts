@@ -1,6 +1,8 @@
 import { type Output, withoutFinalNewline } from "../../domain/outputs.ts";
 import { readableText } from "../../readable/readable-text.ts";
-import type { Citation, CodeCall, Dialect, Item, MessagePart } from "./items.ts";
+import { openaiCodeOf, openaiTypeOf } from "./failure.ts";
+import type { Citation, CodeCall, Dialect, Item, MessagePart, Reasoning } from "./items.ts";
+import { carriedReasoning } from "./reasoning.ts";
 import type { StoredResponse } from "./response.ts";
 
 /** What callers see, in the dialect of their request. Pure functions of stored responses. */
@@ -8,7 +10,14 @@ export type View = Record<string, unknown>;
 /** One server-sent event, numbered from 0 within its response. */
 export type ResponseEvent = { type: string; sequence_number: number } & View;
 
-export function viewOfResponse(response: StoredResponse, includeOutputs = response.echo.includeOutputs): View {
+/** What a view has beside what every view has. */
+export interface Included {
+  includeOutputs: boolean;
+  /** Reasoning in a form that the client can send back when responses are not stored. */
+  includeReasoning?: boolean;
+}
+
+export function viewOfResponse(response: StoredResponse, included: Included = response.echo): View {
   const { dialect, echo, settings, usage } = response;
   const view: View = {
     id: response.id,
@@ -24,7 +33,7 @@ export function viewOfResponse(response: StoredResponse, includeOutputs = respon
     max_tool_calls: echo.maxToolCalls,
     metadata: echo.metadata,
     model: settings.model,
-    output: response.output.map((item) => viewOfItem(item, dialect, includeOutputs)),
+    output: response.output.map((item) => viewOfItem(item, dialect, included)),
     parallel_tool_calls: echo.parallelToolCalls,
     previous_response_id: echo.previousResponseId,
     store: echo.store,
@@ -35,14 +44,15 @@ export function viewOfResponse(response: StoredResponse, includeOutputs = respon
     usage: isCounted(response)
       ? {
           input_tokens: usage.input,
-          input_tokens_details: { cached_tokens: usage.inputCached },
+          input_tokens_details: { cached_tokens: usage.inputCached, cache_write_tokens: usage.inputCacheWritten ?? 0 },
           output_tokens: usage.output,
           output_tokens_details: { reasoning_tokens: usage.outputReasoning },
           total_tokens: usage.input + usage.output,
         }
       : null,
   };
-  if (dialect === "openai") return { ...defaultsOfOpenai, ...view, ...echo.others };
+  const conversation = echo.conversationId == null ? null : { id: echo.conversationId };
+  if (dialect === "openai") return { ...defaultsOfOpenai, ...view, conversation, ...echo.others };
   return {
     ...view,
     organization_id: response.organization,
@@ -61,8 +71,17 @@ const defaultsOfOpenai: View = {
   user: null,
 };
 
-export function viewOfItem(item: Item, dialect: Dialect, includeOutputs: boolean): View {
+export function viewOfItem(item: Item, dialect: Dialect, included: Included): View {
   switch (item.type) {
+    case "reasoning":
+      return {
+        type: "reasoning",
+        id: item.id,
+        summary: [],
+        content: [viewOfReasoningPart(item)],
+        encrypted_content: included.includeReasoning === true ? carriedReasoning(item) : null,
+        status: item.status,
+      };
     case "message":
       return {
         type: "message",
@@ -78,13 +97,24 @@ export function viewOfItem(item: Item, dialect: Dialect, includeOutputs: boolean
         status: item.status,
         code: item.code,
         container_id: item.containerId,
-        outputs: outputsView(item, dialect, includeOutputs),
+        outputs: outputsView(item, dialect, included.includeOutputs),
         ...(dialect === "own" ? { cause: item.cause, execution_id: item.executionId } : {}),
       };
     case "function_call":
       return { type: "function_call", id: item.id, call_id: item.callId, name: item.name, arguments: item.arguments, status: item.status };
     case "function_output":
-      return { type: "function_call_output", id: item.id, call_id: item.callId, output: item.text, status: "completed" };
+      return {
+        type: "function_call_output",
+        id: item.id,
+        call_id: item.callId,
+        output:
+          item.parts === undefined
+            ? item.text
+            : [{ type: "text", text: item.text } as const, ...item.parts].map((part) => inputPartView(part, dialect)),
+        status: "completed",
+      };
+    case "other":
+      return { ...item.item, id: item.id };
     case "input_message":
       return {
         type: "message",
@@ -94,6 +124,10 @@ export function viewOfItem(item: Item, dialect: Dialect, includeOutputs: boolean
         content: item.parts.map((part) => inputPartView(part, dialect)),
       };
   }
+}
+
+export function viewOfReasoningPart(reasoning: Reasoning): View {
+  return { type: "reasoning_text", text: reasoning.text };
 }
 
 export function viewOfPart(part: MessagePart): View {
@@ -181,11 +215,12 @@ function logText(output: Exclude<Output, { type: "image" }>): string | null {
   }
 }
 
-/** OpenAI's clients know only a closed set of codes, which is coarser than ours. */
 function failureView({ dialect, failure }: StoredResponse): View | null {
   if (failure === null) return null;
-  if (dialect === "own") return { code: failure.code, message: failure.message };
-  return { code: failure.code === "model_rate_limited" ? "rate_limit_exceeded" : "server_error", message: failure.message };
+  const { message } = failure;
+  if (dialect === "own") return { code: failure.code, message };
+  const code = openaiCodeOf(failure);
+  return { code, message, type: openaiTypeOf(code) };
 }
 
 function isCounted(response: StoredResponse): boolean {

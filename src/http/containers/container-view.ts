@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { Containers } from "../../app/ports.ts";
 import { ServiceError } from "../../domain/errors.ts";
 import { containerIdPattern, fileIdPattern } from "../../domain/ids.ts";
+import { memoryText } from "../../domain/memory-size.ts";
 import { type Session, type SessionFile, sessionStatuses } from "../../domain/session.ts";
 import { callerOf } from "../core/auth.ts";
 
@@ -77,8 +78,4 @@ export async function containerFileOf(containers: Containers, request: Request, 
   const found = fileIdPattern.test(String(file_id)) ? files.find((file) => file.id === file_id) : undefined;
   if (found === undefined) throw new ServiceError("file_not_found");
   return found;
-}
-
-function memoryText(megabytes: number): string {
-  return megabytes % 1024 === 0 ? `${megabytes / 1024}g` : `${megabytes}m`;
 }

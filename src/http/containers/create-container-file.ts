@@ -35,6 +35,7 @@ export function createContainerFile(deps: AppDeps): Route {
     method: "post",
     path: "/v1/containers/:id/files",
     scope: "execute",
+    ofOpenai: true,
     handlers: [
       refuseWhenStopping(deps.stopping),
       async (request, response, next) => {

@@ -1,13 +1,14 @@
 import { z } from "zod";
 import { containerIdPattern, fileIdPattern } from "../../domain/ids.ts";
 import type { Limits } from "../../domain/limits.ts";
+import { memoryMbOf, memorySizePattern } from "../../domain/memory-size.ts";
 import { callerOf } from "../core/auth.ts";
 import type { AppDeps, Route } from "../core/deps.ts";
 import { refuseWhenStopping } from "../core/stopping.ts";
 import { checked, jsonBody } from "../core/validate.ts";
 import { viewOfContainer } from "./container-view.ts";
 
-/** The body of POST /containers. `Sessions.create` checks the operator's limits. */
+/** The body of POST /containers. Sizes above the operator's limits are lowered to them: clients ask for what OpenAI's sandboxes have. */
 export function containerRequestSchema(limits: Limits) {
   return z.strictObject({
     name: z.string().max(limits.sessionNameCharsMax).optional(),
@@ -17,14 +18,16 @@ export function containerRequestSchema(limits: Limits) {
       .optional()
       .describe("stored files to place in the working folder under their own names"),
     expires_after: z
-      .strictObject({ anchor: z.literal("last_active_at"), minutes: z.int().min(1).max(limits.sessionIdleMinutesMax) })
+      .strictObject({ anchor: z.literal("last_active_at"), minutes: z.int().min(1) })
       .optional()
-      .describe(`idle time after which it expires; default: ${limits.sessionIdleMinutesDefault} minutes`),
+      .describe(
+        `idle time after which it expires; default: ${limits.sessionIdleMinutesDefault} minutes; more than ${limits.sessionIdleMinutesMax} become ${limits.sessionIdleMinutesMax}`,
+      ),
     memory_limit: z
       .string()
-      .regex(/^[1-9][0-9]{0,5}[mg]$/, "must be a number with the unit `m` or `g`")
+      .regex(memorySizePattern, "must be a number with the unit `m` or `g`")
       .optional()
-      .describe(`at most ${limits.sessionMemoryMbMax}m; default: ${limits.memoryMbMax}m`),
+      .describe(`default: ${limits.memoryMbMax}m; more than ${limits.sessionMemoryMbMax}m becomes that, as the answer shows`),
     network_policy: z
       .strictObject({ type: z.literal("disabled") })
       .optional()
@@ -39,11 +42,13 @@ export function containerRequestSchema(limits: Limits) {
 
 /** POST /v1/containers: creates a session and responds once it accepts cells. */
 export function createContainer(deps: AppDeps): Route {
-  const schema = containerRequestSchema(deps.limits);
+  const { limits } = deps;
+  const schema = containerRequestSchema(limits);
   return {
     method: "post",
     path: "/v1/containers",
     scope: "execute",
+    ofOpenai: true,
     handlers: [
       refuseWhenStopping(deps.stopping),
       ...jsonBody(deps.limits),
@@ -52,8 +57,9 @@ export function createContainer(deps: AppDeps): Route {
         const made = await deps.containers.create(callerOf(response).organization, {
           name: wanted.name,
           fileIds: wanted.file_ids,
-          memoryMb: wanted.memory_limit === undefined ? undefined : megabytes(wanted.memory_limit),
-          expiresAfterMinutes: wanted.expires_after?.minutes,
+          memoryMb: wanted.memory_limit === undefined ? undefined : Math.min(memoryMbOf(wanted.memory_limit), limits.sessionMemoryMbMax),
+          expiresAfterMinutes:
+            wanted.expires_after === undefined ? undefined : Math.min(wanted.expires_after.minutes, limits.sessionIdleMinutesMax),
           restoreFrom: wanted.restore_from,
         });
         response.setHeader("Location", `/v1/containers/${made.id}`);
@@ -61,8 +67,4 @@ export function createContainer(deps: AppDeps): Route {
       },
     ],
   };
-}
-
-function megabytes(text: string): number {
-  return Number(text.slice(0, -1)) * (text.endsWith("g") ? 1024 : 1);
 }

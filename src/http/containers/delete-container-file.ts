@@ -12,6 +12,7 @@ export function deleteContainerFile(deps: AppDeps): Route {
     method: "delete",
     path: "/v1/containers/:id/files/:file_id",
     scope: "execute",
+    ofOpenai: true,
     handlers: [
       async (request, response) => {
         const { organization } = callerOf(response);

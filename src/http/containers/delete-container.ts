@@ -9,6 +9,7 @@ export function deleteContainer(deps: AppDeps): Route {
     method: "delete",
     path: "/v1/containers/:id",
     scope: "execute",
+    ofOpenai: true,
     handlers: [
       async (request, response) => {
         const id = containerIdOf(request);

@@ -12,6 +12,7 @@ export function getContainerFileContent(deps: AppDeps): Route {
     method: "get",
     path: "/v1/containers/:id/files/:file_id/content",
     scope: "read",
+    ofOpenai: true,
     handlers: [
       async (request, response) => {
         const { id } = await containerFileOf(deps.containers, request, response);

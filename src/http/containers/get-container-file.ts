@@ -7,6 +7,7 @@ export function getContainerFile(deps: AppDeps): Route {
     method: "get",
     path: "/v1/containers/:id/files/:file_id",
     scope: "read",
+    ofOpenai: true,
     handlers: [
       async (request, response) => {
         response.json(viewOfContainerFile(await containerFileOf(deps.containers, request, response)));

@@ -9,6 +9,7 @@ export function getContainer(deps: AppDeps): Route {
     method: "get",
     path: "/v1/containers/:id",
     scope: "read",
+    ofOpenai: true,
     handlers: [
       async (request, response) => {
         const found = await deps.containers.get(callerOf(response).organization, containerIdOf(request));

@@ -9,11 +9,12 @@ import { containerIdOf, viewOfContainerFile } from "./container-view.ts";
 
 /** GET /v1/containers/:id/files: a page of its files after the last cell. */
 export function listContainerFiles(deps: AppDeps): Route {
-  const query = z.strictObject(pageQuery(deps.limits, fileIdPattern));
+  const query = z.strictObject(pageQuery(deps.limits, fileIdPattern, { lowers: true }));
   return {
     method: "get",
     path: "/v1/containers/:id/files",
     scope: "read",
+    ofOpenai: true,
     handlers: [
       async (request, response) => {
         const { after, limit, order } = checkedQuery(query, request);

@@ -8,11 +8,12 @@ import { viewOfContainer } from "./container-view.ts";
 
 /** GET /v1/containers: a page of the organization's containers, optionally of one name. */
 export function listContainers(deps: AppDeps): Route {
-  const query = z.strictObject({ ...pageQuery(deps.limits, containerIdPattern), name: z.string().optional() });
+  const query = z.strictObject({ ...pageQuery(deps.limits, containerIdPattern, { lowers: true }), name: z.string().optional() });
   return {
     method: "get",
     path: "/v1/containers",
     scope: "read",
+    ofOpenai: true,
     handlers: [
       async (request, response) => {
         const page = await deps.containers.list(callerOf(response).organization, checkedQuery(query, request));

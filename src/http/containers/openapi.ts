@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { containerIdPattern, fileIdPattern } from "../../domain/ids.ts";
-import { errorResponses, jsonResponse, listOf, type PathContext } from "../core/openapi-parts.ts";
+import { jsonResponse, listOf, openaiErrorResponses, type PathContext } from "../core/openapi-parts.ts";
 import { pageQuery } from "../core/paging.ts";
 import { containerFileObject, containerObject } from "./container-view.ts";
 import { containerRequestSchema } from "./create-container.ts";
@@ -28,7 +28,7 @@ export function addContainerPaths(context: PathContext): void {
     request: { body: { required: true, content: { "application/json": { schema: request, example: { name: "analysis" } } } } },
     responses: {
       200: jsonResponse("The active container.", shown),
-      ...errorResponses([
+      ...openaiErrorResponses([
         "malformed_json",
         "container_not_found",
         "body_too_large",
@@ -54,7 +54,7 @@ export function addContainerPaths(context: PathContext): void {
     request: { query: z.object({ ...pageQuery(limits, containerIdPattern), name: z.string().optional() }) },
     responses: {
       200: jsonResponse("A page.", listOf(shown)),
-      ...errorResponses(["container_not_found", "invalid_field", "unknown_field"]),
+      ...openaiErrorResponses(["container_not_found", "invalid_field", "unknown_field"]),
     },
   });
 
@@ -66,7 +66,7 @@ export function addContainerPaths(context: PathContext): void {
     summary: "Get a container",
     description: "An expired or lost container is returned until its record expires.",
     request: containerId,
-    responses: { 200: jsonResponse("The current state of the container.", shown), ...errorResponses(["container_not_found"]) },
+    responses: { 200: jsonResponse("The current state of the container.", shown), ...openaiErrorResponses(["container_not_found"]) },
   });
 
   registry.registerPath({
@@ -76,7 +76,7 @@ export function addContainerPaths(context: PathContext): void {
     security,
     summary: "Delete a container and its files",
     request: containerId,
-    responses: { 200: deleted("container.deleted"), ...errorResponses(["container_not_found", "storage_unavailable"]) },
+    responses: { 200: deleted("container.deleted"), ...openaiErrorResponses(["container_not_found", "storage_unavailable"]) },
   });
   addFilePathsOfContainers(context);
 }
@@ -114,7 +114,7 @@ function addFilePathsOfContainers({ registry, limits, security, containerId }: P
     },
     responses: {
       200: jsonResponse("The file.", shown),
-      ...errorResponses([
+      ...openaiErrorResponses([
         ...inactiveErrors,
         "malformed_json",
         "body_too_large",
@@ -139,7 +139,7 @@ function addFilePathsOfContainers({ registry, limits, security, containerId }: P
     request: { ...containerId, query: z.object(pageQuery(limits, fileIdPattern)) },
     responses: {
       200: jsonResponse("A page.", listOf(shown)),
-      ...errorResponses(["container_not_found", "file_not_found", "invalid_field", "unknown_field"]),
+      ...openaiErrorResponses(["container_not_found", "file_not_found", "invalid_field", "unknown_field"]),
     },
   });
 
@@ -150,7 +150,7 @@ function addFilePathsOfContainers({ registry, limits, security, containerId }: P
     security,
     summary: "Get a file of a container",
     request: one,
-    responses: { 200: jsonResponse("The file.", shown), ...errorResponses(["container_not_found", "file_not_found"]) },
+    responses: { 200: jsonResponse("The file.", shown), ...openaiErrorResponses(["container_not_found", "file_not_found"]) },
   });
 
   const content = { "*/*": { schema: binary } };
@@ -167,7 +167,7 @@ function addFilePathsOfContainers({ registry, limits, security, containerId }: P
       206: { description: "The bytes of the range.", content },
       302: { description: "A short-lived link to the store, when `S3_LINK_SECONDS` is set. Follow it without the API key." },
       304: { description: "The copy in `If-None-Match` is current." },
-      ...errorResponses(["container_not_found", "file_not_found", "range_not_satisfiable", "storage_unavailable"]),
+      ...openaiErrorResponses(["container_not_found", "file_not_found", "range_not_satisfiable", "storage_unavailable"]),
     },
   });
 
@@ -179,7 +179,10 @@ function addFilePathsOfContainers({ registry, limits, security, containerId }: P
     summary: "Remove a file from a container",
     description: "The file is removed before the next execution. A file that was added by its id stays stored.",
     request: one,
-    responses: { 200: deleted("container.file.deleted"), ...errorResponses([...inactiveErrors, "file_not_found", "storage_unavailable"]) },
+    responses: {
+      200: deleted("container.file.deleted"),
+      ...openaiErrorResponses([...inactiveErrors, "file_not_found", "storage_unavailable"]),
+    },
   });
 }
 

@@ -24,9 +24,22 @@ export function answerError(log: Log): ErrorRequestHandler {
   };
 }
 
+/** Whether errors of this request have the status that clients of OpenAI's API expect. */
+export function answerLikeOpenai(response: Response, isLike: boolean): void {
+  response.locals.likeOpenai = isLike;
+}
+
+const fieldErrors = new Set<ErrorCode>(["invalid_field", "unknown_field"]);
+
+/** The status of an error. OpenAI's clients raise their BadRequestError for 400 only. */
+function statusOf(code: ErrorCode, response: Response): number {
+  return response.locals.likeOpenai === true && fieldErrors.has(code) ? 400 : catalogue[code].status;
+}
+
 /** Writes the error body: the members of RFC 9457, and `error` for clients of the OpenAI API. */
-export function writeProblem(response: Response, error: ServiceError, members: Record<string, unknown> = {}): void {
-  const { status, title, type } = catalogue[error.code];
+export function writeProblem(response: Response, error: ServiceError, members: Record<string, unknown> = {}, openaiCode?: string): void {
+  const { title, type } = catalogue[error.code];
+  const status = statusOf(error.code, response);
   if (status === 401 && !response.hasHeader("WWW-Authenticate")) response.setHeader("WWW-Authenticate", 'Bearer realm="code-interpreter"');
   const retryAfterSeconds = error.retryAfterSeconds ?? retryAfterDefaults[error.code];
   if (retryAfterSeconds !== undefined) response.setHeader("Retry-After", String(Math.max(1, Math.ceil(retryAfterSeconds))));
@@ -44,7 +57,8 @@ export function writeProblem(response: Response, error: ServiceError, members: R
       instance: requestIdOf(response),
       code: error.code,
       success: false,
-      error: { message: error.detail, type, param: error.param, code: error.code, status },
+      error: { message: error.detail, type, param: error.param, code: openaiCode ?? error.code, status },
+      ...(error.faults.length === 0 ? {} : { errors: error.faults }),
       ...(traceId === undefined ? {} : { trace_id: traceId }),
       ...members,
     }),
@@ -60,6 +74,7 @@ const retryAfterDefaults: Partial<Record<ErrorCode, number>> = {
   organization_storage_full: 600,
   organization_responses_full: 5,
   responses_full: 5,
+  model_rate_limited: 5,
   // An operator has to act, so early retries are useless.
   model_not_configured: 60,
   organization_containers_full: 30,

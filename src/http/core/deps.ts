@@ -45,5 +45,7 @@ export interface Route {
   method: "get" | "post" | "delete";
   path: string;
   scope: Scope;
+  /** OpenAI's API has the route too. Its clients expect 400 where our own routes answer 422. */
+  ofOpenai?: true;
   handlers: RequestHandler[];
 }

@@ -21,6 +21,10 @@ const problemShape = {
   status: z.number().int(),
   detail: z.string().describe("what to change, naming the field and its bound"),
   instance: z.string().describe("the request's id, as in X-Request-Id"),
+  errors: z
+    .array(z.object({ param: z.string(), message: z.string() }).strict())
+    .optional()
+    .describe("all fields at fault, the first of them as in `error.param`"),
   trace_id: z.string().optional().describe("trace id of the request, when tracing is on"),
   code: z.enum(errorCodes),
   success: z.literal(false),
@@ -28,7 +32,7 @@ const problemShape = {
     message: z.string(),
     type: z.string(),
     param: z.string().nullable().describe("the field at fault, as a path like `files.0.name`"),
-    code: z.enum(errorCodes),
+    code: z.string().describe("the code above, or OpenAI's code for a model that failed: rate_limit_exceeded, context_length_exceeded, …"),
     status: z.number().int(),
   }),
 };
@@ -45,6 +49,15 @@ export function problemWithExecution(execution: z.ZodType) {
     .openapi("ProblemWithExecution");
 }
 
+/** The body of the error for a caller that waited for a response that failed. */
+export function problemWithResponse(response: z.ZodType) {
+  const member = response.optional().describe("the failed response with its output so far, when the error concerns one");
+  return z
+    .object({ ...problemShape, response: member })
+    .strict()
+    .openapi("ProblemWithResponse");
+}
+
 /** Errors of every call that needs a key. */
 const commonErrors: ErrorCode[] = [
   "malformed_request",
@@ -56,22 +69,43 @@ const commonErrors: ErrorCode[] = [
   "internal",
 ];
 
+interface ErrorOptions {
+  /** Body of the errors from 500. */
+  serverErrorBody?: z.ZodType;
+  /** Body of the others. */
+  callerErrorBody?: z.ZodType;
+  /** Statuses of invalid and unknown fields: 400 on routes that OpenAI's API has too. */
+  fieldStatuses?: readonly number[];
+}
+
+const fieldErrors: readonly ErrorCode[] = ["invalid_field", "unknown_field"];
+
 /** Responses for error codes, one per status, that describe its codes. */
-export function errorResponses(codes: readonly ErrorCode[], serverErrorBody: z.ZodType = problem): Record<number, ResponseConfig> {
+export function errorResponses(codes: readonly ErrorCode[], options: ErrorOptions = {}): Record<number, ResponseConfig> {
+  const { serverErrorBody = problem, callerErrorBody = problem, fieldStatuses = [422] } = options;
   const all = [...new Set([...commonErrors, ...codes])];
+  const statusesOf = (code: ErrorCode) => (fieldErrors.includes(code) ? fieldStatuses : [catalogue[code].status]);
   const responses: Record<number, ResponseConfig> = {};
-  for (const status of new Set(all.map((code) => catalogue[code].status))) {
-    const ofStatus = all.filter((code) => catalogue[code].status === status);
+  for (const status of new Set(all.flatMap(statusesOf))) {
+    const ofStatus = all.filter((code) => statusesOf(code).includes(status));
     const description = ofStatus.map((code) => `\`${code}\`: ${catalogue[code].title}.`).join(" ");
     responses[status] = {
       description,
       ...(status === 429 || status === 503 ? { headers: z.object({ "Retry-After": z.string().describe("seconds") }) } : {}),
       content: {
-        "application/problem+json": { schema: status >= 500 ? serverErrorBody : problem, example: exampleOf(ofStatus[0] as ErrorCode) },
+        "application/problem+json": {
+          schema: status >= 500 ? serverErrorBody : callerErrorBody,
+          example: exampleOf(ofStatus[0] as ErrorCode, status),
+        },
       },
     };
   }
   return responses;
+}
+
+/** The same for routes that OpenAI's API has too. */
+export function openaiErrorResponses(codes: readonly ErrorCode[]): Record<number, ResponseConfig> {
+  return errorResponses(codes, { fieldStatuses: [400] });
 }
 
 export function jsonResponse(description: string, schema: z.ZodType, example?: unknown): ResponseConfig {
@@ -90,8 +124,8 @@ export function listOf(item: z.ZodType) {
     .strict();
 }
 
-function exampleOf(code: ErrorCode) {
-  const { status, title, type } = catalogue[code];
+function exampleOf(code: ErrorCode, status: number) {
+  const { title, type } = catalogue[code];
   const detail = `${title}.`;
   return {
     type: `urn:code-interpreter:error:${code}`,

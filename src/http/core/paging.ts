@@ -3,13 +3,17 @@ import type { Limits } from "../../domain/limits.ts";
 
 const LIMIT_DEFAULT = 20;
 
-/** Query parameters of every list. */
-export function pageQuery(limits: Limits, idPattern: RegExp) {
+/**
+ * Query parameters of every list. With `lowers`, a larger page than there can be is the largest one: clients of OpenAI's API ask for more,
+ * and go on to the next page in any case.
+ */
+export function pageQuery(limits: Limits, idPattern: RegExp, { lowers = false } = {}) {
+  const { listPageMax } = limits;
   const limit = z
     .string()
     .regex(/^\d{1,6}$/, "must be a whole number")
-    .transform(Number)
-    .refine((count) => count >= 1 && count <= limits.listPageMax, `must be 1 to ${limits.listPageMax}`)
+    .transform((text) => (lowers ? Math.min(Number(text), listPageMax) : Number(text)))
+    .refine((count) => count >= 1 && count <= listPageMax, `must be ${lowers ? "at least 1" : `1 to ${listPageMax}`}`)
     .default(Math.min(LIMIT_DEFAULT, limits.listPageMax));
   return {
     after: z.string().regex(idPattern, "must be the last id of the previous page").optional(),

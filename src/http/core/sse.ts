@@ -1,7 +1,6 @@
 import { once } from "node:events";
 import type { Response } from "express";
 
-const PING_MS = 15_000;
 /**
  * A comment without a blank line after it. A blank line ends an event: some clients, such as openai-python, would then
  * dispatch an empty event with the last `id` and fail to parse it.
@@ -11,7 +10,8 @@ const PING = ": ping\n";
 export interface StreamOptions {
   /** Ends the stream early: the caller is gone or the process stops. The caller may resume at another process. */
   signal: AbortSignal;
-  pingMs?: number;
+  /** Silence after which a comment is sent. */
+  pingMs: number;
 }
 
 /**
@@ -23,7 +23,7 @@ export async function streamEvents<E extends { type: string }>(
   events: AsyncIterable<{ id: string; event: E }>,
   options: StreamOptions,
 ): Promise<void> {
-  const { signal, pingMs = PING_MS } = options;
+  const { signal, pingMs } = options;
   response.status(200);
   response.setHeader("Content-Type", "text/event-stream; charset=utf-8");
   response.setHeader("X-Accel-Buffering", "no");

@@ -4,6 +4,7 @@ import type { z } from "zod";
 import { ServiceError } from "../../domain/errors.ts";
 import type { Limits } from "../../domain/limits.ts";
 import { countJsonValues } from "../../util/json-shape.ts";
+import { type Fault, faultsOf, shownName } from "./field-faults.ts";
 
 /** Reads a JSON body with limits on bytes, values and depth. Refuses other content types. */
 export function jsonBody(limits: Limits): RequestHandler[] {
@@ -52,43 +53,32 @@ function isJson(request: { headers: Record<string, unknown> }): boolean {
   return mediaType.trim() === "application/json" && charsets.every((charset) => /^charset\s*=\s*"?utf-8"?$/.test(charset));
 }
 
-/** Returns the validated value. Throws `unknown_field` or `invalid_field` that names the first invalid field. */
+/** Returns the validated value. Throws `unknown_field` or `invalid_field` that names the first fault and lists all. */
 export function checked<T>(schema: z.ZodType<T>, value: unknown): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const unknown = result.error.issues.find((issue) => issue.code === "unrecognized_keys");
-  if (unknown !== undefined) throw unknownField([...unknown.path, unknown.keys[0] ?? ""]);
-  const issue = result.error.issues[0];
-  const param = issue === undefined || issue.path.length === 0 ? undefined : pathText(issue.path);
-  throw new ServiceError("invalid_field", {
-    detail: param === undefined ? "The body must be a JSON object." : `\`${param}\`: ${issue?.message ?? "is invalid"}.`,
-    ...(param === undefined ? {} : { param }),
+  const faults = faultsOf(result.error, schema, value);
+  const [first] = faults;
+  if (first === undefined || first.param === "") throw new ServiceError("invalid_field", { detail: "The body must be a JSON object." });
+  throw new ServiceError(first.isUnknown ? "unknown_field" : "invalid_field", {
+    detail: faults.map(sentence).join(" "),
+    param: first.param,
+    faults: faults.map((fault) => ({ param: fault.param, message: sentence(fault) })),
   });
+}
+
+/** `\`timeout_ms\` is 99000; at most 30000.` Rules begin with a verb. */
+function sentence({ param, isUnknown, message }: Fault): string {
+  if (isUnknown) return `There is no field \`${param}\`.${message === "" ? "" : ` ${message}`}`;
+  const end = /[.?!]$/.test(message) ? "" : ".";
+  return /^(?:is|must|has|cannot|needs|names|may) /.test(message) ? `\`${param}\` ${message}${end}` : `\`${param}\`: ${message}${end}`;
 }
 
 /** Validates query parameters. Each may be given once. */
 export function checkedQuery<T>(schema: z.ZodType<T>, request: Request): T {
   for (const [name, value] of Object.entries(request.query)) {
     if (typeof value !== "string")
-      throw new ServiceError("invalid_field", { detail: `\`${shown(name)}\`: must be given once.`, param: shown(name) });
+      throw new ServiceError("invalid_field", { detail: `\`${shownName(name)}\`: must be given once.`, param: shownName(name) });
   }
   return checked(schema, request.query);
-}
-
-export function pathText(path: readonly PropertyKey[]): string {
-  return path.map((part) => shown(String(part))).join(".");
-}
-
-function unknownField(path: readonly PropertyKey[]): ServiceError {
-  const param = pathText(path);
-  return new ServiceError("unknown_field", { detail: `There is no field \`${param}\`.`, param });
-}
-
-const NAME_CHARS_SHOWN = 64;
-
-/** Shortens a name from the caller and replaces control characters, so that it is safe to return. */
-function shown(name: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it replaces
-  const clean = name.toWellFormed().replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, "\u{fffd}");
-  return clean.length > NAME_CHARS_SHOWN ? `${clean.slice(0, NAME_CHARS_SHOWN)}…` : clean;
 }

@@ -62,7 +62,8 @@ function wantsStream(request: Request): boolean {
 /** A stream can be resumed, so the execution continues when its caller disconnects. */
 async function stream(deps: AppDeps, organization: string, execution: Execution, response: Response): Promise<void> {
   const signal = AbortSignal.any([callerGone(response), deps.stopping]);
-  await streamEvents(response, deps.executions.events(organization, execution.id, null, signal), { signal });
+  const events = deps.executions.events(organization, execution.id, null, signal);
+  await streamEvents(response, events, { signal, pingMs: deps.limits.streamPingMs });
 }
 
 /** Answers with the result, or with the current state after `waitMs`. */

@@ -22,7 +22,8 @@ export function getExecutionEvents(deps: AppDeps): Route {
         const after = afterOf(request);
         const { id } = await executionOf(deps.executions, request, response);
         const signal = AbortSignal.any([callerGone(response), deps.stopping]);
-        await streamEvents(response, deps.executions.events(callerOf(response).organization, id, after, signal), { signal });
+        const events = deps.executions.events(callerOf(response).organization, id, after, signal);
+        await streamEvents(response, events, { signal, pingMs: deps.limits.streamPingMs });
       },
     ],
   };

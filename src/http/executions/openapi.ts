@@ -68,7 +68,7 @@ export function addExecutionPaths({ registry, limits, security, executionId }: P
           "worker_lost",
           "shutting_down",
         ],
-        problemWithExecution(shown),
+        { serverErrorBody: problemWithExecution(shown) },
       ),
     },
   });

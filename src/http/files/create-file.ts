@@ -10,6 +10,7 @@ export function createFile(deps: AppDeps): Route {
     method: "post",
     path: "/v1/files",
     scope: "execute",
+    ofOpenai: true,
     handlers: [
       refuseWhenStopping(deps.stopping),
       async (request, response) => {

@@ -9,6 +9,7 @@ export function deleteFile(deps: AppDeps): Route {
     method: "delete",
     path: "/v1/files/:id",
     scope: "execute",
+    ofOpenai: true,
     handlers: [
       async (request, response) => {
         const id = fileIdOf(request);

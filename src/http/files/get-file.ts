@@ -7,6 +7,7 @@ export function getFile(deps: AppDeps): Route {
     method: "get",
     path: "/v1/files/:id",
     scope: "read",
+    ofOpenai: true,
     handlers: [
       async (request, response) => {
         response.json(viewOfFile(await fileOf(deps.files, request, response)));

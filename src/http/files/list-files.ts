@@ -9,11 +9,12 @@ import { purposes, viewOfFile } from "./file-view.ts";
 
 /** GET /v1/files: a page of the organization's files, optionally of one purpose. */
 export function listFiles(deps: AppDeps): Route {
-  const query = z.strictObject({ ...pageQuery(deps.limits, fileIdPattern), purpose: z.enum(purposes).optional() });
+  const query = z.strictObject({ ...pageQuery(deps.limits, fileIdPattern, { lowers: true }), purpose: z.enum(purposes).optional() });
   return {
     method: "get",
     path: "/v1/files",
     scope: "read",
+    ofOpenai: true,
     handlers: [
       async (request, response) => {
         const page = await deps.files.list(callerOf(response).organization, checkedQuery(query, request));

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { fileIdPattern } from "../../domain/ids.ts";
-import { errorResponses, jsonResponse, listOf, type PathContext } from "../core/openapi-parts.ts";
+import { jsonResponse, listOf, openaiErrorResponses, type PathContext } from "../core/openapi-parts.ts";
 import { pageQuery } from "../core/paging.ts";
 import { fileExample } from "../executions/openapi-examples.ts";
 import { fileObject, purposes, uploadPurposes } from "./file-view.ts";
@@ -49,7 +49,7 @@ export function addFilePaths({ registry, limits, security, fileId }: PathContext
     },
     responses: {
       200: jsonResponse("The file.", shown, fileExample),
-      ...errorResponses([
+      ...openaiErrorResponses([
         "file_too_large",
         "organization_storage_full",
         "unsupported_media_type",
@@ -68,7 +68,10 @@ export function addFilePaths({ registry, limits, security, fileId }: PathContext
     security,
     summary: "List files",
     request: { query: z.object({ ...pageQuery(limits, fileIdPattern), purpose: z.enum(purposes).optional() }) },
-    responses: { 200: jsonResponse("A page.", listOf(shown)), ...errorResponses(["file_not_found", "invalid_field", "unknown_field"]) },
+    responses: {
+      200: jsonResponse("A page.", listOf(shown)),
+      ...openaiErrorResponses(["file_not_found", "invalid_field", "unknown_field"]),
+    },
   });
 
   registry.registerPath({
@@ -78,7 +81,7 @@ export function addFilePaths({ registry, limits, security, fileId }: PathContext
     security,
     summary: "Get a file's record",
     request: fileId,
-    responses: { 200: jsonResponse("The file.", shown, fileExample), ...errorResponses(["file_not_found"]) },
+    responses: { 200: jsonResponse("The file.", shown, fileExample), ...openaiErrorResponses(["file_not_found"]) },
   });
 
   const content = { "*/*": { schema: binary } };
@@ -98,7 +101,7 @@ export function addFilePaths({ registry, limits, security, fileId }: PathContext
       206: { description: "The bytes of the range.", content },
       302: { description: "A short-lived link to the store, when `S3_LINK_SECONDS` is set. Follow it without the API key." },
       304: { description: "The copy in `If-None-Match` is current." },
-      ...errorResponses(["file_not_found", "range_not_satisfiable", "storage_unavailable"]),
+      ...openaiErrorResponses(["file_not_found", "range_not_satisfiable", "storage_unavailable"]),
     },
   });
 
@@ -111,7 +114,7 @@ export function addFilePaths({ registry, limits, security, fileId }: PathContext
     request: fileId,
     responses: {
       200: jsonResponse("Deleted.", z.object({ id: z.string(), object: z.literal("file"), deleted: z.literal(true) }).strict()),
-      ...errorResponses(["file_not_found", "storage_unavailable"]),
+      ...openaiErrorResponses(["file_not_found", "storage_unavailable"]),
     },
   });
 }

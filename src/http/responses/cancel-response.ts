@@ -2,6 +2,7 @@ import { viewOfResponse } from "../../assistant/views/views.ts";
 import { ServiceError } from "../../domain/errors.ts";
 import { callerOf } from "../core/auth.ts";
 import type { AppDeps, Route } from "../core/deps.ts";
+import { ImageUrls } from "./image-urls.ts";
 import { idOf } from "./response-param.ts";
 
 /** POST /v1/responses/:id/cancel: replies once the response has ended. An ended response is unchanged. */
@@ -10,11 +11,13 @@ export function cancelResponse(deps: AppDeps): Route {
     method: "post",
     path: "/v1/responses/:id/cancel",
     scope: "execute",
+    ofOpenai: true,
     handlers: [
       async (request, response) => {
         const found = await deps.assistant.responses.cancel(callerOf(response).organization, idOf(request));
         if (found === null) throw new ServiceError("response_not_found");
-        response.json(viewOfResponse(found));
+        const images = new ImageUrls(deps, callerOf(response).organization, request);
+        response.json(await images.inView(viewOfResponse(found), found.dialect));
       },
     ],
   };

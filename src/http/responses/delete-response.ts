@@ -9,6 +9,7 @@ export function deleteResponse(deps: AppDeps): Route {
     method: "delete",
     path: "/v1/responses/:id",
     scope: "execute",
+    ofOpenai: true,
     handlers: [
       async (request, response) => {
         const id = idOf(request);

@@ -1,10 +1,12 @@
 import type { Request } from "express";
 import { z } from "zod";
-import { includesOutputs } from "../../assistant/views/request.ts";
+import { includeSchema, includesOutputs } from "../../assistant/views/request.ts";
 import { viewOfResponse } from "../../assistant/views/views.ts";
+import { callerOf } from "../core/auth.ts";
 import { callerGone } from "../core/caller-gone.ts";
 import type { AppDeps, Route } from "../core/deps.ts";
 import { checked } from "../core/validate.ts";
+import { ImageUrls } from "./image-urls.ts";
 import { responseOf } from "./response-param.ts";
 import { streamResponse } from "./response-stream.ts";
 
@@ -14,7 +16,7 @@ const query = z.strictObject({
     .string()
     .regex(/^\d{1,9}$/, "must be a sequence number")
     .optional(),
-  include: z.array(z.string()).optional(),
+  include: includeSchema.optional(),
   include_obfuscation: z.string().optional(),
 });
 
@@ -24,17 +26,23 @@ export function getResponse(deps: AppDeps): Route {
     method: "get",
     path: "/v1/responses/:id",
     scope: "read",
+    ofOpenai: true,
     handlers: [
       async (request, response) => {
         const { stream, starting_after: after, include } = checked(query, queryOf(request));
         const found = await responseOf(deps.assistant, request, response);
+        const images = new ImageUrls(deps, callerOf(response).organization, request);
         if (stream !== "true") {
-          response.json(viewOfResponse(found, includesOutputs(include) || found.echo.includeOutputs));
+          const view = viewOfResponse(found, { ...found.echo, includeOutputs: includesOutputs(include) || found.echo.includeOutputs });
+          response.json(await images.inView(view, found.dialect));
           return;
         }
         const signal = AbortSignal.any([callerGone(response), deps.stopping]);
-        const events = deps.assistant.responses.events(found, after === undefined ? -1 : Number(after), signal);
-        await streamResponse(response, events, signal);
+        const events = images.inEvents(
+          deps.assistant.responses.events(found, after === undefined ? -1 : Number(after), signal),
+          found.dialect,
+        );
+        await streamResponse(response, events, { signal, pingMs: deps.limits.streamPingMs });
       },
     ],
   };

@@ -6,11 +6,16 @@ export function listModels(deps: AppDeps): Route {
     method: "get",
     path: "/v1/models",
     scope: "read",
+    ofOpenai: true,
     handlers: [
       (_request, response) => {
-        const data = deps.assistant.models.map((id) => ({ id, object: "model", created: 0, owned_by: "operator" }));
-        response.json({ object: "list", data });
+        response.json({ object: "list", data: deps.assistant.models.map(viewOfModel) });
       },
     ],
   };
+}
+
+/** The model object of OpenAI's API. This service does not know when a model was made. */
+export function viewOfModel(id: string) {
+  return { id, object: "model" as const, created: 0, owned_by: "operator" };
 }

@@ -20,7 +20,7 @@ describe("a request in our dialect", () => {
     [{ inputs: [{ role: "king", content: "x" }] }, "invalid_field", "inputs.0.role"],
     [{ inputs: [{ role: "user", content: [{ type: "video" }] }] }, "invalid_field", "inputs.0.content.0.type"],
     [{ inputs: [] }, "invalid_field", "inputs"],
-    [{}, "invalid_field", "inputs"],
+    [{ assistant_id: `asst_${"0".repeat(24)}` }, "invalid_field", "inputs"],
     [{ ...INPUTS, tools: [{ ...TOOL, mode: "sometimes" }] }, "invalid_field", "tools.0.mode"],
     [{ ...INPUTS, tools: [{ ...TOOL, speed: 1 }] }, "unknown_field", "tools.0.speed"],
     [{ ...INPUTS, tools: [TOOL, TOOL] }, "invalid_field", "tools"],
@@ -34,7 +34,6 @@ describe("a request in our dialect", () => {
     [{ ...INPUTS, tool_choice: "required" }, "invalid_field", "tool_choice"],
     [{ ...INPUTS, model: "gpt-unknown" }, "model_not_found", "model"],
     [{ ...INPUTS, organization_id: "org_b" }, "foreign_organization", "organization_id"],
-    [{ ...INPUTS, max_tool_calls: 1_000 }, "invalid_field", "max_tool_calls"],
     [{ ...INPUTS, metadata: { a: 1 } }, "invalid_field", "metadata.a"],
     [{ ...INPUTS, assistant_id: "asst_x" }, "invalid_field", "assistant_id"],
     [
@@ -67,6 +66,12 @@ describe("a request in OpenAI's dialect", () => {
     expect(answer.body).not.toHaveProperty("brand_new_field");
   });
 
+  test("has sizes above the operator's bounds lowered, and the answer says so", async () => {
+    const { body } = await respond(rig, { input: script({ text: "ok" }), max_output_tokens: 10_000_000, max_tool_calls: 1_000 });
+    expect([body.max_output_tokens, body.max_tool_calls]).toEqual([16_384, 16]);
+    expect((await rig.model.asked()).at(-1)?.body.max_tokens).toBe(16_384);
+  });
+
   test("passes the model's own fields to the model", async () => {
     await rig.model.asked();
     const format = { type: "json_schema", name: "answer", schema: { type: "object" }, strict: true };
@@ -76,13 +81,20 @@ describe("a request in OpenAI's dialect", () => {
       top_p: 0.9,
       max_output_tokens: 50,
       reasoning: { effort: "low" },
-      text: { format },
+      text: { format, verbosity: "low" },
+      prompt_cache_key: "p1",
+      service_tier: "flex",
+      user: "u1",
     });
     expect((await rig.model.asked())[0]?.body).toMatchObject({
       temperature: 0.2,
       top_p: 0.9,
       max_tokens: 50,
       reasoning_effort: "low",
+      verbosity: "low",
+      prompt_cache_key: "p1",
+      service_tier: "flex",
+      user: "u1",
       response_format: { type: "json_schema", json_schema: { name: "answer", schema: { type: "object" }, strict: true } },
     });
   });
@@ -113,12 +125,16 @@ describe("a request in OpenAI's dialect", () => {
   });
 
   test.each([
+    [{}, "input"],
+    [{ model: "scripted", tools: [TOOL] }, "input"],
+    [{ input: [{ role: "user", content: [{ type: "input_file", file_url: "https://example.com/a.csv" }] }] }, "input.0.content.0.file_url"],
+    [{ input: [{ type: "item_reference", id: `msg_${"0".repeat(24)}` }] }, "input.0.id"],
     [{ input: "x", conversation: "conv_1" }, "conversation"],
     [{ input: "x", tools: [{ type: "web_search" }] }, "tools.0.type"],
     [{ input: [{ role: "user", content: 7 }] }, "input.0.content"],
   ])("with %j is refused, naming %s", async (body, param) => {
     const answer = await respond(rig, body);
-    expect([answer.status, answer.body.error.code, answer.body.error.param]).toEqual([422, "invalid_field", param]);
+    expect([answer.status, answer.body.error.code, answer.body.error.param]).toEqual([400, "invalid_field", param]);
   });
 });
 
@@ -127,13 +143,16 @@ test.each([
   ["text", { text: { format: { type: "json_schema", schema: { d: "d".repeat(300_000) } } } }],
 ])("too large %s are refused, with the bound", async (param, fields) => {
   const answer = await respond(rig, { input: "x", ...fields });
-  expect([answer.status, answer.body.error.param]).toEqual([422, param]);
+  expect([answer.status, answer.body.error.param]).toEqual([400, param]);
   expect(answer.body.detail).toContain("262144 bytes");
 });
 
 test("a body that is nested too deeply to be serialized is refused, with the bound", async () => {
   const nested = (levels: number) => JSON.parse("[".repeat(levels) + "]".repeat(levels));
-  const deep = (levels: number) => ({ input: "x", tools: [{ type: "function", name: "f", parameters: { a: nested(levels) } }] });
+  const deep = (levels: number) => ({
+    input: script({ text: "ok" }),
+    tools: [{ type: "function", name: "f", parameters: { a: nested(levels) } }],
+  });
   expect((await respond(rig, deep(120))).status).toBe(200);
   const answer = await call(rig.api.url, "POST /v1/responses", { key: rig.key, body: deep(2_000) });
   expect([answer.status, answer.body.code, answer.body.detail]).toEqual([400, "malformed_request", expect.stringContaining("128 levels")]);

@@ -45,13 +45,45 @@ describe("a model that fails", () => {
     const events = await streamOf(rig, { input: script({ ...SPOKEN, cutAfter: 4 }) });
     expect(names(events).slice(-4)).toEqual(["output_text.done", "content_part.done", "output_item.done", "failed"]);
     const { error, output } = events.at(-1).response;
-    expect(error).toEqual({ code: "server_error", message: "The model's answer was incomplete or malformed." });
+    expect(error).toEqual({ code: "server_error", type: "server_error", message: "The model's answer was incomplete or malformed." });
     expect(output).toMatchObject([{ type: "message", status: "incomplete", content: [{ text: "A text that is " }] }]);
   });
 
-  test("with a rate limit gets OpenAI's own code in OpenAI's dialect", async () => {
-    const answer = await respond(rig, { input: script({ status: 429, retryAfter: "60" }) });
-    expect(answer.body.error.code).toBe("rate_limit_exceeded");
+  test.each([
+    [{ status: 429, retryAfter: "60" }, 429, "model_rate_limited", "rate_limit_exceeded", "rate_limit_error", "true"],
+    [
+      { status: 400, error: { code: "context_length_exceeded", message: "x" } },
+      400,
+      "context_length_exceeded",
+      "context_length_exceeded",
+      "invalid_request_error",
+      "false",
+    ],
+    [
+      { status: 400, error: { message: "maximum context length is 8192 tokens" } },
+      400,
+      "context_length_exceeded",
+      "context_length_exceeded",
+      "invalid_request_error",
+      "false",
+    ],
+    [{ status: 400, error: { message: "bad schema" } }, 400, "model_refused_request", "invalid_prompt", "invalid_request_error", "false"],
+    [{ status: 401 }, 502, "model_refused", "server_error", "server_error", "false"],
+    [{ status: 500 }, 502, "model_unavailable", "server_error", "server_error", "false"],
+    [{ pauseMs: 1_500, ...SPOKEN }, 504, "model_timeout", "server_error", "server_error", "false"],
+    [{ ...SPOKEN, cutAfter: 4 }, 502, "model_broken_answer", "server_error", "server_error", "false"],
+  ])("with %j is an error for a waiting caller of OpenAI's dialect: %i %s", async (turn, status, code, openaiCode, type, retry) => {
+    const answer = await respond(rig, { input: script(turn) });
+    const { error, response } = answer.body;
+    expect([answer.status, answer.body.code, error.code, error.type]).toEqual([status, code, openaiCode, type]);
+    expect(answer.headers.get("x-should-retry")).toBe(retry);
+    expect([response.status, response.error.code]).toEqual(["failed", openaiCode]);
+    if (status === 429) expect(answer.headers.get("retry-after")).toBe("60");
+    // The caller of a response in the background gets the response, and a reader of the stream its event.
+    const begun = await respond(rig, { input: script(turn), background: true });
+    expect([begun.status, begun.body.status]).toEqual([200, "in_progress"]);
+    const last = (await streamOf(rig, { input: script(turn) })).at(-1);
+    expect([last.type, last.response.error.type]).toEqual(["response.failed", type]);
   });
 });
 

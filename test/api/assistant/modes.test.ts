@@ -169,7 +169,7 @@ describe("functions of the caller", () => {
   test("without an output are refused before the model is called", async () => {
     const first = await respond(rig, { tools: [LOOKUP], input: script({ calls }) });
     const second = await respond(rig, { tools: [LOOKUP], previous_response_id: first.body.id, input: "And?" });
-    expect([second.status, second.body.error.code, second.body.error.param]).toEqual([422, "invalid_field", "input"]);
+    expect([second.status, second.body.error.code, second.body.error.param]).toEqual([400, "invalid_field", "input"]);
   });
 
   test("can be forced by name and by required, on the first turn", async () => {

@@ -117,12 +117,17 @@ describe("container auto", () => {
     expect(answer.body).toMatchObject({ status: "failed", error: { code: "container_unavailable", message: "No worker had room." } });
   });
 
-  test("accepts memory_limit up to the operator's bound", async () => {
-    const answer = await respond(rig, { tools: [{ ...TOOL, container: { type: "auto", memory_limit: "4g" } }], input: runs() });
-    expect([answer.status, answer.body.error.code]).toEqual([422, "invalid_field"]);
-    expect(answer.body.detail).toContain("1024 MiB");
-    const taken = await respond(rig, { tools: [{ ...TOOL, container: { type: "auto", memory_limit: "1g" } }], input: runs() });
-    expect([taken.status, rig.sessions.created.at(-1)?.memoryMb]).toEqual([200, 1024]);
+  test.each([
+    ["4g", "1g", 1024],
+    ["64g", "1g", 1024],
+    ["1g", "1g", 1024],
+    ["300m", "300m", 300],
+  ])("with memory_limit %s gets %s, and the answer says so", async (wanted, given, megabytes) => {
+    const tools = [{ ...TOOL, container: { type: "auto", memory_limit: wanted } }];
+    for (const field of ["input", "inputs"]) {
+      const { status, body } = await respond(rig, { tools, [field]: runs() });
+      expect([status, rig.sessions.created.at(-1)?.memoryMb, body.tools[0].container.memory_limit]).toEqual([200, megabytes, given]);
+    }
   });
 });
 

@@ -87,7 +87,7 @@ describe("POST /v1/files", () => {
   ])("%j is refused for %s, and nothing of a large file is left", async (fields, param) => {
     const before = await onDisk();
     const { status, body } = await upload(Buffer.alloc(1_000_000), "a", fields);
-    expect([status, body.code, body.error.param]).toEqual([422, "invalid_field", param]);
+    expect([status, body.code, body.error.param]).toEqual([400, "invalid_field", param]);
     expect(await onDisk()).toEqual(before);
   });
 
@@ -140,26 +140,26 @@ describe("POST /v1/files", () => {
   });
 
   test.each([
-    ["no file", multipart('Content-Disposition: form-data; name="purpose"\r\n\r\nvision'), 422, "invalid_field"],
-    ["an unknown field", multipart('Content-Disposition: form-data; name="mode"\r\n\r\nx'), 422, "unknown_field"],
-    ["an unknown purpose", multipart('Content-Disposition: form-data; name="purpose"\r\n\r\nx'), 422, "invalid_field"],
+    ["no file", multipart('Content-Disposition: form-data; name="purpose"\r\n\r\nvision'), 400, "invalid_field"],
+    ["an unknown field", multipart('Content-Disposition: form-data; name="mode"\r\n\r\nx'), 400, "unknown_field"],
+    ["an unknown purpose", multipart('Content-Disposition: form-data; name="purpose"\r\n\r\nx'), 400, "invalid_field"],
     [
       "the purpose of output files",
       multipart('Content-Disposition: form-data; name="purpose"\r\n\r\nassistants_output'),
-      422,
+      400,
       "invalid_field",
     ],
-    ["a file without a name", multipart('Content-Disposition: form-data; name="file"\r\n\r\nx'), 422, "invalid_field"],
-    ["a file under another field", multipart('Content-Disposition: form-data; name="upload"; filename="a"\r\n\r\nx'), 422, "unknown_field"],
+    ["a file without a name", multipart('Content-Disposition: form-data; name="file"\r\n\r\nx'), 400, "invalid_field"],
+    ["a file under another field", multipart('Content-Disposition: form-data; name="upload"; filename="a"\r\n\r\nx'), 400, "unknown_field"],
     [
       "two files",
       multipart(
         'Content-Disposition: form-data; name="file"; filename="a"\r\n\r\nx\r\n--b\r\nContent-Disposition: form-data; name="file"; filename="b"\r\n\r\ny',
       ),
-      422,
+      400,
       "invalid_field",
     ],
-    ["a name of dots", multipart('Content-Disposition: form-data; name="file"; filename=".."\r\n\r\nx'), 422, "invalid_field"],
+    ["a name of dots", multipart('Content-Disposition: form-data; name="file"; filename=".."\r\n\r\nx'), 400, "invalid_field"],
     [
       "a name with a control character",
       multipart('Content-Disposition: form-data; name="file"; filename="a\u0001b"\r\n\r\nx'),
@@ -169,7 +169,7 @@ describe("POST /v1/files", () => {
     [
       "a name with an encoded line break",
       multipart("Content-Disposition: form-data; name=\"file\"; filename*=UTF-8''a%0d%0ab\r\n\r\nx"),
-      422,
+      400,
       "invalid_field",
     ],
     ["no end", '--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nx', 400, "malformed_request"],

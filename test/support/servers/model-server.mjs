@@ -6,7 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
  * `#script [turn, …]` gets these turns, one a request, the last one for ever. A turn:
  *
  *     { text } { code } { arguments } { calls: [{ name, arguments }] } { refusal }   what is said; pieces of `piece` characters (default 5)
- *     { status, retryAfter }       refuses with HTTP
+ *     { status, retryAfter, error } refuses with HTTP, and with this error
  *     { finish }                   another reason to finish
  *     { cutAfter }                 breaks the connection after as many events
  *     { pauseMs } { slowMs }       waits before its first event; before each
@@ -59,7 +59,7 @@ async function answer(turn, body, response) {
       "content-type": "application/json",
       ...(turn.retryAfter === undefined ? {} : { "retry-after": turn.retryAfter }),
     });
-    response.end(JSON.stringify({ error: { message: `secret of the model's server: ${JSON.stringify(body.messages)}` } }));
+    response.end(JSON.stringify({ error: turn.error ?? { message: `secret of the model's server: ${JSON.stringify(body.messages)}` } }));
     return;
   }
   const calls = callsOf(turn);

@@ -10,6 +10,11 @@ describe("the pins of the Python tools", () => {
     expect(pins.map((pin: string) => pin.split("==")[0])).toEqual(expect.arrayContaining(["mypy", "pytest", "ruff"]));
   });
 
+  test("are those of the named group", () => {
+    const pyproject = '[dependency-groups]\ndev = [\n  "ruff==1",\n]\n# More.\nclients = [\n  "openai[x]==2.0",\n]\n\n[tool.ruff]\n';
+    expect([pinsIn(pyproject), pinsIn(pyproject, "clients")]).toEqual([["ruff==1"], ["openai[x]==2.0"]]);
+  });
+
   test.each([
     "",
     "[dependency-groups]\ndev = [\n]\n",

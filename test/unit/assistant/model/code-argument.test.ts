@@ -51,9 +51,29 @@ describe("the code of a call", () => {
   });
 
   test.each([
+    ["bare code", "for x in range(3):\n    print(x)\n", "for x in range(3):\n    print(x)\n"],
+    ["bare code in a fence", "```python\nprint(1)\n```", "print(1)"],
+    ["JSON within JSON", JSON.stringify(JSON.stringify({ code: "print(1)\nprint(2)" })), "print(1)\nprint(2)"],
+    ["code as a JSON string", '"print(1)"', "print(1)"],
+    ["real newlines in its string", '{"code": "a = 1\n\tprint(\\"x\\")\n"}', 'a = 1\n\tprint("x")\n'],
+    ["the key python", '{"python":"print(1)"}', "print(1)"],
+    ["the key source", '{ "source" : "print(1)" }', "print(1)"],
+    ["a fence", JSON.stringify({ code: "```python\nprint('```')\n```\n" }), "print('```')"],
+    ["a fence without a language", JSON.stringify({ code: "\n```\nprint(1)\n```" }), "print(1)"],
+    ["a set", "{1, 2}", "{1, 2}"],
+  ])("is read from %s, however it is split", (_, text, code) => {
+    fc.assert(
+      fc.property(fc.array(fc.nat()), (cuts) => {
+        const argument = new CodeArgument();
+        const decoded = pieces(text, cuts).map((piece) => argument.push(piece));
+        expect(argument.end()).toBe(code);
+        expect(code.startsWith(decoded.join(""))).toBe(true);
+      }),
+    );
+  });
+
+  test.each([
     ["half an object", '{"code":"print('],
-    ["a string instead of an object", '"print(1)"'],
-    ["bare code", "print(1)"],
     ["null", "null"],
     ["code that is not a string", '{"code":["print(1)"]}'],
     ["two `code` members", '{"code":"first","code":"second"}'],

@@ -12,10 +12,11 @@ afterEach(() => {
 
 /** Serves one stream. Returns the unread client side and the promise of the server side. */
 async function serve(events: AsyncIterable<{ id: string; event: { type: string } }>, options: { signal: AbortSignal; pingMs?: number }) {
+  const { signal, pingMs = 60_000 } = options;
   let served: Promise<void> = Promise.resolve();
   const server = createServer((_request, response) => {
     const express = Object.assign(response, { status: () => response }) as unknown as Response;
-    served = streamEvents(express, events, options);
+    served = streamEvents(express, events, { signal, pingMs });
     served.catch(() => {});
   });
   server.listen(0, "127.0.0.1");
