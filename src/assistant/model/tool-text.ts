@@ -70,8 +70,9 @@ function endNote(execution: Execution, limits: Limits): string {
   const memoryMb = evidence.limit === "memory_bytes" ? Math.round((evidence.limit_value ?? 0) / MIB) : limits.memoryMbMax;
   switch (cause) {
     case null:
-    case "exception":
       return "";
+    case "exception":
+      return evidence.suggestion === undefined ? "" : `[${evidence.suggestion}]`;
     case "exit":
       return `[The code ended itself with exit code ${evidence.exit_code ?? "unknown"}.${gone}]`;
     case "signal":
