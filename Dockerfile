@@ -42,7 +42,7 @@ RUN if [ -f /build/network.sh ]; then . /build/network.sh; fi \
  && rm -rf /var/lib/apt/lists /var/cache/apt /var/log/* /build /tmp/network \
  && echo 'service:x:10001:10001:service:/app:/usr/sbin/nologin' >> /etc/passwd \
  && echo 'service:x:10001:' >> /etc/group \
- && install -d -o 10001 -g 10001 -m 0750 /data
+ && install -d -o 10001 -g 10001 -m 0750 /data /keys
 
 # One layer without the way to the registries.
 FROM scratch

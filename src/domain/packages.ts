@@ -67,6 +67,8 @@ export const importableNames = [
   "dateutil",
   "pytz",
   "IPython",
+  "bidi",
+  "arabic_reshaper",
   "tqdm",
   "xlrd",
   "odf",
@@ -89,5 +91,5 @@ const fullNames = [
   "cv2 skimage imageio nltk spacy gensim textblob geopandas shapely folium altair bokeh plotnine kaleido numba xgboost lightgbm",
   "shap polars duckdb sqlalchemy rapidfuzz faker fpdf qrcode wordcloud z3 ortools pulp cvxpy tiktoken aiohttp httpx librosa",
   "soundfile Crypto tables svgwrite cairosvg graphviz docx2txt pytesseract toolz matplotlib_venn pyxlsb pymupdf holidays",
-  "nest_asyncio ipywidgets chess ftfy unidecode lifelines umap imblearn arabic_reshaper bidi moviepy pydub",
+  "nest_asyncio ipywidgets chess ftfy unidecode lifelines umap imblearn moviepy pydub",
 ].flatMap((line) => line.split(" "));

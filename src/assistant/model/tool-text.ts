@@ -1,6 +1,7 @@
 import type { Limits } from "../../domain/limits.ts";
-import { type Output, withoutFinalNewline } from "../../domain/outputs.ts";
+import type { Output } from "../../domain/outputs.ts";
 import type { Execution } from "../../domain/result.ts";
+import { readableText } from "../../readable/readable-text.ts";
 
 const MIB = 1024 * 1024;
 
@@ -24,15 +25,16 @@ export function shortened(text: string, charsMax: number): string {
 
 function textOf(output: Output, limits: Limits): string {
   switch (output.type) {
-    case "text":
-      return `${output.stream === "stderr" ? "[stderr]\n" : ""}${withoutFinalNewline(output.text)}`;
+    case "text": {
+      const text = readableText(output, limits.toolTableRowsMax);
+      return output.stream === "stderr" && text !== "" ? `[stderr]\n${text}` : text;
+    }
     case "result":
     case "html":
     case "latex":
     case "markdown":
-      return output.text;
     case "json":
-      return JSON.stringify(output.data) ?? "null";
+      return readableText(output, limits.toolTableRowsMax);
     case "table":
       return tableText(output, limits.toolTableRowsMax);
     case "chart":

@@ -1,4 +1,5 @@
 import { type Output, withoutFinalNewline } from "../../domain/outputs.ts";
+import { readableText } from "../../readable/readable-text.ts";
 import type { Citation, CodeCall, Dialect, Item, MessagePart } from "./items.ts";
 import type { StoredResponse } from "./response.ts";
 
@@ -155,6 +156,9 @@ function openaiOutputs(outputs: readonly Output[]): View[] {
   return views;
 }
 
+/** Rows of one HTML table in logs. */
+const LOG_ROWS_MAX = 1_000;
+
 function logText(output: Exclude<Output, { type: "image" }>): string | null {
   switch (output.type) {
     case "text":
@@ -163,9 +167,8 @@ function logText(output: Exclude<Output, { type: "image" }>): string | null {
     case "html":
     case "latex":
     case "markdown":
-      return output.text;
     case "json":
-      return JSON.stringify(output.data) ?? "null";
+      return readableText(output, LOG_ROWS_MAX);
     case "table":
       return [output.columns.map((column) => column.name), ...output.rows]
         .map((row) => row.map((cell) => String(cell ?? "")).join("\t"))

@@ -17,7 +17,7 @@ import { ociBackend } from "./oci-backend.ts";
 
 /** The engine, image and runtimes under test, as set by `npm test`. */
 export const engineName = process.env.ENGINE ?? "docker";
-const underOci = engineName === "oci";
+export const underOci = engineName === "oci";
 export const sandboxImage = process.env.SANDBOX_IMAGE ?? "code-interpreter-sandbox:latest";
 export const runtimesWanted = ((underOci ? process.env.OCI_RUNTIMES : process.env.SANDBOX_RUNTIMES) || (underOci ? "crun" : "runc"))
   .split(",")
