@@ -193,9 +193,11 @@ export class SessionHost {
       return runCell(job, {
         run: async (input, ports, stop) => {
           live.running = true;
-          const { removedFiles, ...end } = await live.session.run(input, ports, AbortSignal.any([stop, live.deleted.signal])).finally(() => {
-            live.running = false;
-          });
+          const { removedFiles, ...end } = await live.session
+            .run(input, ports, AbortSignal.any([stop, live.deleted.signal]))
+            .finally(() => {
+              live.running = false;
+            });
           await keepCheckpoint(context, live, { input, end, removedFiles });
           if (end.evidence.session_alive === false) await this.#loseSession(live);
           return end;
