@@ -24,7 +24,15 @@ export default defineConfig({
     projects: [
       { test: { name: "unit", include: ["test/unit/**/*.test.ts"], ...shared } },
       { test: { name: "api", include: ["test/api/**/*.test.ts"], ...shared } },
-      { test: { name: "contract", include: ["test/contract/**/*.test.ts", "test/neighbours/**/*.test.ts"], ...two, testTimeout: 30_000, hookTimeout: 60_000 } },
+      {
+        test: {
+          name: "contract",
+          include: ["test/contract/**/*.test.ts", "test/neighbours/**/*.test.ts"],
+          ...two,
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
       {
         test: {
           name: "oci",
