@@ -69,7 +69,9 @@ console.log(JSON.stringify([execution.status, ...seen]));
   await writeFile(join(folder, "program.mts"), program);
   const options = ["--strict", "--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler", "--skipLibCheck", "false"];
   const types = ["--typeRoots", join(root, "node_modules/@types"), "--types", "node"];
-  await run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), ...options, ...types, join(folder, "program.mts")], { cwd: folder });
+  await run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), ...options, ...types, join(folder, "program.mts")], {
+    cwd: folder,
+  });
   const { stdout } = await run(process.execPath, [join(folder, "program.mjs"), rig.api.url, rig.key]);
   expect(JSON.parse(stdout)).toEqual(["completed", "printed\n", "out.csv"]);
 });
