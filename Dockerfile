@@ -2,25 +2,27 @@
 #   docker build -t code-interpreter .
 #   docker run code-interpreter api | worker | all | keeper, or any command of the command line (keys create …)
 # A base that has Node keeps it: --build-arg BASE=node:24-trixie-slim
-# Behind a proxy with its own certificate, put that beside this file as ca.crt. It stays in the first stage.
+# Behind a company's network: node scripts/setup.mjs network > network.sh. It stays in stages that are not shipped.
 ARG BASE=debian:trixie-slim
 
 FROM ${BASE} AS build
 # Debian's Node is 20, which gets no more fixes. It only runs npm here, which installs the Node that the service runs on.
 ARG NODE=24.22.3
-RUN if ! command -v npm > /dev/null; then \
+COPY network.s[h] .npmrc /build/
+RUN if [ -f /build/network.sh ]; then . /build/network.sh; fi \
+ && if ! command -v npm > /dev/null; then \
       apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends nodejs npm ca-certificates; \
     fi
 WORKDIR /app
-COPY .npmrc package.json package-lock.json ca.cr[t] ./
-RUN mkdir -p /opt/node/bin /tmp/node \
- && if [ -f ca.crt ]; then export NODE_EXTRA_CA_CERTS=/app/ca.crt; fi \
+COPY .npmrc package.json package-lock.json ./
+RUN if [ -f /build/network.sh ]; then . /build/network.sh; fi \
+ && mkdir -p /opt/node/bin /tmp/node \
  && if [ "$(command -v node)" = /usr/bin/node ]; then \
       echo '{}' > /tmp/node/package.json \
       && npm install --prefix /tmp/node --no-audit --no-fund "node-linux-$(node -p process.arch)@$NODE" \
       && cp /tmp/node/node_modules/node-linux-*/bin/node /opt/node/bin/; \
     fi
-RUN if [ -f ca.crt ]; then export NODE_EXTRA_CA_CERTS=/app/ca.crt; fi; npm ci --no-audit --no-fund
+RUN if [ -f /build/network.sh ]; then . /build/network.sh; fi && npm ci --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
 RUN npm run build && npm prune --omit=dev --no-audit --no-fund \
@@ -30,15 +32,22 @@ COPY keeper ./keeper
 COPY playground ./playground
 COPY sandbox-image/seccomp.json ./sandbox-image/
 
-FROM ${BASE}
+FROM ${BASE} AS system
+COPY network.s[h] .npmrc /build/
 # crun makes containers for the keeper; tini, as process 1, reaps orphans.
-RUN printf 'path-exclude=/usr/share/%s/*\n' doc man info locale lintian > /etc/dpkg/dpkg.cfg.d/only-what-runs \
+RUN if [ -f /build/network.sh ]; then . /build/network.sh; fi \
+ && printf 'path-exclude=/usr/share/%s/*\n' doc man info locale lintian > /etc/dpkg/dpkg.cfg.d/only-what-runs \
  && apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ca-certificates crun tini \
- && rm -rf /var/lib/apt/lists /var/cache/apt /var/log/* \
+ && rm -rf /var/lib/apt/lists /var/cache/apt /var/log/* /build /tmp/network \
  && echo 'service:x:10001:10001:service:/app:/usr/sbin/nologin' >> /etc/passwd \
  && echo 'service:x:10001:' >> /etc/group \
- && install -d -o 10001 -g 10001 -m 0750 /data
+ && install -d -o 10001 -g 10001 -m 0750 /data /keys
+
+# One layer without the way to the registries.
+FROM scratch
+COPY --from=system / /
+ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 COPY --from=build /opt/node/bin/ /usr/local/bin/
 WORKDIR /app
 COPY --from=build /app/package.json ./

@@ -13,6 +13,7 @@ const onBothEngines = [
   "contract/limits/**/*.test.ts",
   "contract/engine/**/*.test.ts",
   "contract/leaks.test.ts",
+  "neighbours/**/*.test.ts",
   "attacks/**/*.test.ts",
   "clients/*.test.ts",
   "e2e/{main-job,processes,sessions}.test.ts",
@@ -23,7 +24,7 @@ export default defineConfig({
     projects: [
       { test: { name: "unit", include: ["test/unit/**/*.test.ts"], ...shared } },
       { test: { name: "api", include: ["test/api/**/*.test.ts"], ...shared } },
-      { test: { name: "contract", include: ["test/contract/**/*.test.ts"], ...two, testTimeout: 30_000, hookTimeout: 60_000 } },
+      { test: { name: "contract", include: ["test/contract/**/*.test.ts", "test/neighbours/**/*.test.ts"], ...two, testTimeout: 30_000, hookTimeout: 60_000 } },
       {
         test: {
           name: "oci",

@@ -9,11 +9,20 @@ _SERVICE = "service"
 _NEEDED = ("cpu", "memory", "pids")
 
 
+# A container that looks nothing up leaves less than this.
+_CACHE_BYTES_KEPT = 8 * 1024 * 1024
+
+
 class Cgroups:
     """The mounted cgroup hierarchies. Each is used at its first mount point."""
 
     def __init__(self) -> None:
         self._points = mount_points(_read("/proc/self/mountinfo"))
+
+    @property
+    def counts_sockets_apart(self) -> bool:
+        """Whether socket buffers have a limit of their own: cgroup v1 leaves them out of the memory limit."""
+        return "memory" in self._points
 
     def folders_of(self, pid: int) -> dict[str, str]:
         """Folders of a process's cgroups, by controllers. The cgroup v2 folder has the name ""."""
@@ -105,6 +114,31 @@ def oom_kills(folders: dict[str, str]) -> int:
         return 0
     counts = dict(line.split(" ", 1) for line in text.splitlines())
     return int(counts.get("oom_kill", 0))
+
+
+def reclaim(folders: dict[str, str]) -> None:
+    """
+    Frees the kernel's cache of file names that a container has filled, before its cgroup goes. Looking up names that do not exist
+    fills it with up to the container's memory, and nothing else would free that until the host runs short.
+    """
+    try:
+        if "memory" in folders:
+            folder = folders["memory"]
+            if int(_read(f"{folder}/memory.kmem.usage_in_bytes")) > _CACHE_BYTES_KEPT:
+                _write(f"{folder}/memory.force_empty", "0")
+        elif "" in folders:
+            counts = dict(line.split(" ", 1) for line in _read(f"{folders['']}/memory.stat").splitlines())
+            cached = int(counts.get("slab_reclaimable", 0))
+            if cached > _CACHE_BYTES_KEPT:
+                _write(f"{folders['']}/memory.reclaim", str(cached))
+    except OSError:
+        # An older kernel has no such file, or could not free all of it.
+        pass
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w") as file:
+        file.write(text)
 
 
 def _read(path: str) -> str:

@@ -15,9 +15,11 @@ import sys
 import time
 from typing import Any
 
-from cgroups import Cgroups, oom_kills, open_procs, unlimited
-from config import container_config
+from cgroups import Cgroups, oom_kills, open_procs, reclaim, unlimited
+from config import container_config, first_id
 from ids import IdRanges
+from mounts import mount_image, unmount_image
+from user_namespaces import UserNamespaces
 
 COMMAND_TIMEOUT_S = 20
 REMOVE_ATTEMPTS = 3
@@ -82,11 +84,13 @@ class Runtime:
         id_ranges: int,
         *,
         proves_limits: bool,
+        user_namespaces: UserNamespaces | None,
         held: int | None,
     ) -> None:
         """
-        `proves_limits` checks the limits of each container: without root, runtimes continue when they cannot set one.
-        `held` is a file descriptor that runtimes keep open while they run, and containers do not inherit.
+        Without `user_namespaces`, the runtime makes those that the template asks for. `proves_limits` checks the limits of each
+        container: without root, runtimes continue when they cannot set one. `held` is a file descriptor that runtimes keep open
+        while they run, and containers do not inherit.
         """
         self.proves_limits = proves_limits
         self._held = () if held is None else ((os.POSIX_SPAWN_DUP2, held, HELD_FD),)
@@ -96,22 +100,51 @@ class Runtime:
         self._bundles = f"{state}/bundles"
         self._template = template
         self._cgroups = cgroups
+        self._empty = f"{state}/empty"
+        self._roots = f"{state}/roots"
         self._id_ranges = IdRanges(id_ranges)
+        self._user_namespaces = user_namespaces
         os.makedirs(self._bundles, mode=0o700, exist_ok=True)
+        os.makedirs(self._empty, mode=0o700, exist_ok=True)
+        # Containers reach their root file system through it, as other accounts.
+        os.makedirs(self._roots, mode=0o711, exist_ok=True)
 
     def create(self, memory_mb: int) -> Container:
         """Makes a container. Raises OSError after removing what was made so far."""
         identity = os.urandom(16).hex()
         id_range = self._id_ranges.take()
         bundle = f"{self._bundles}/{identity}"
+        namespace = -1
         try:
             os.mkdir(bundle, 0o700)
+            path = None
+            if self._user_namespaces is not None:
+                namespace = self._user_namespaces.make(first_id(self._template, id_range))
+                path = f"/proc/{os.getpid()}/fd/{namespace}"
             with open(f"{bundle}/config.json", "w") as file:
-                file.write(json.dumps(container_config(self._template, identity, id_range, memory_mb)))
+                file.write(json.dumps(self._config(identity, id_range, memory_mb, path)))
             return self._launch(identity, id_range)
         except BaseException:
             self._forget(identity, id_range)
             raise
+        finally:
+            if namespace >= 0:
+                os.close(namespace)
+
+    def _config(self, identity: str, id_range: int, memory_mb: int, user_namespace: str | None) -> dict[str, Any]:
+        config = container_config(self._template, identity, id_range, memory_mb, user_namespace)
+        root = f"{self._roots}/{identity}"
+        os.mkdir(root)
+        mount_image(config["root"]["path"], self._empty, root)
+        return {**config, "root": {**config["root"], "path": root}}
+
+    def _remove_root(self, identity: str) -> None:
+        root = f"{self._roots}/{identity}"
+        if os.path.isdir(root):
+            # Mounts of an earlier keeper ended with it.
+            if os.path.ismount(root):
+                unmount_image(root)
+            os.rmdir(root)
 
     def try_out(self, memory_mb: int) -> None:
         """Raises OSError unless a container can be made."""
@@ -125,8 +158,10 @@ class Runtime:
         making a container. Falls back to the runtime.
         """
         try:
+            reclaim(container.folders)
             for folder in set(container.folders.values()):
                 _remove_group(folder)
+            self._remove_root(container.id)
             for folder in (f"{self._state}/{container.id}", f"{self._bundles}/{container.id}"):
                 for name in os.listdir(folder):
                     os.unlink(f"{folder}/{name}")
@@ -157,6 +192,7 @@ class Runtime:
             try:
                 if os.path.exists(bundle):
                     self._run(identity, "delete", "--force", identity)
+                    self._remove_root(identity)
                     shutil.rmtree(bundle)
                 break
             except OSError as error:

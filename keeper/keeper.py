@@ -41,10 +41,12 @@ from mounts import (
     hide_idle_hierarchies,
     hide_mixed_hierarchy,
     leave_host_mounts,
+    replace_devices,
     see_through_container,
     show_group_alone,
 )
 from seccomp import compile_profile, embed_program
+from user_namespaces import UserNamespaces
 from zygotes import Zygotes
 
 if TYPE_CHECKING:
@@ -72,6 +74,7 @@ def main() -> None:
     make_room()
     if not setup["own_kernel"]:
         hide_idle_hierarchies(options.state)
+        replace_devices(options.state)
     rootfs = f"{options.state}/rootfs"
     bind_read_only(options.rootfs, rootfs)
     keeper = make_keeper(options, setup, rootfs, making)
@@ -89,14 +92,28 @@ def make_keeper(options: argparse.Namespace, setup: dict[str, Any], rootfs: str,
     template["root"]["path"] = rootfs
     bounds: dict[str, int] = setup["bounds"]
     cgroups = Cgroups()
+    if not cgroups.counts_sockets_apart:
+        del template["linux"]["resources"]["memory"]["kernelTCP"]
     if setup["own_kernel"]:
         own_kernels, platform = find_runtime(options.runtime, options.state, template, cgroups, bounds)
         return Keeper(own_kernels, dict.fromkeys((ATTACH, ATTACH_PLAIN), FirstRunners()), bounds, options.owner, platform)
     program = compile_profile(template["linux"]["seccomp"])
-    if os.path.basename(options.runtime) == "crun":
+    crun = os.path.basename(options.runtime) == "crun"
+    if crun:
         embed_program(template, program)
     rootless = options.group is not None
-    runtime = Runtime(options.runtime, options.state, template, cgroups, bounds["id_ranges"], proves_limits=rootless, held=making)
+    # runc makes its user namespaces itself: it joins none without mappings of its own.
+    user_namespaces = UserNamespaces(template) if crun and "uidMappings" in template["linux"] else None
+    runtime = Runtime(
+        options.runtime,
+        options.state,
+        template,
+        cgroups,
+        bounds["id_ranges"],
+        proves_limits=rootless,
+        user_namespaces=user_namespaces,
+        held=making,
+    )
     runtime.remove_leftovers()
     if rootless:
         runtime.try_out(bounds["memory_mb_max"])

@@ -11,6 +11,7 @@ _DETACH = 2
 _CGROUPS = "/sys/fs/cgroup"
 # The cgroup v1 controllers that limit or count a sandbox.
 _LIMITING = frozenset(("cpu", "cpuacct", "devices", "memory", "pids"))
+_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -134,6 +135,39 @@ def favour_joining(point: str) -> bool:
 def bind_read_only(source: str, target: str) -> None:
     _mount(source, target, None, _BIND)
     _mount("none", target, None, _REMOUNT | _BIND | _READ_ONLY | _NO_SUID | _NO_DEVICES)
+
+
+def replace_devices(state: str) -> None:
+    """
+    Covers the devices that runtimes mount into containers with read-only ones of our own: a sandbox could set the times of the
+    host's. Writing to a device does not change its file. Without root the host's stay.
+    """
+    folder = f"{state}/devices"
+    os.makedirs(folder, exist_ok=True)
+    _mount("tmpfs", folder, "tmpfs", _NO_SUID | _NO_EXEC, "size=64k,mode=755")
+    try:
+        for name in _DEVICES:
+            host = os.stat(f"/dev/{name}")
+            os.mknod(f"{folder}/{name}", host.st_mode, host.st_rdev)
+            os.chmod(f"{folder}/{name}", host.st_mode & 0o777)
+    except PermissionError:
+        _unmount(folder)
+        return
+    _mount("none", folder, None, _REMOUNT | _READ_ONLY | _NO_SUID | _NO_EXEC)
+    for name in _DEVICES:
+        _mount(f"{folder}/{name}", f"/dev/{name}", None, _BIND)
+
+
+def mount_image(image: str, empty: str, target: str) -> None:
+    """
+    Mounts the image's root file system once more, read-only, with inodes of its own: locks and times of one sandbox are not
+    those of another. Memory for file contents stays shared. `empty` is an empty folder, because overlayfs needs two.
+    """
+    _mount("overlay", target, "overlay", _READ_ONLY | _NO_SUID | _NO_DEVICES, f"lowerdir={image}:{empty}")
+
+
+def unmount_image(target: str) -> None:
+    _unmount(target)
 
 
 def furnish_zygote(root: str) -> None:

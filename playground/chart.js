@@ -44,8 +44,16 @@ function rowsOf(series, xName, yName) {
     return [["from", "to", "count"], (series.values ?? []).map((count, index) => [series.edges[index], series.edges[index + 1], count])];
   }
   if (series.values) return [["label", "value"], series.values.map((value, index) => [series.labels?.[index] ?? index + 1, value])];
-  const [x, y] = [series.x ?? [], series.y ?? []];
-  return [[xName, yName], Array.from({ length: Math.max(x.length, y.length) }, (_, index) => [x[index], y[index]])];
+  if (series.rows) return [(series.rows[0] ?? []).map((_, index) => `column ${index + 1}`), series.rows];
+  const all = [
+    [xName, series.x],
+    [yName, series.y],
+    ["z", series.z],
+    ["base", series.base],
+  ];
+  const columns = all.filter(([, points]) => points);
+  const length = Math.max(0, ...columns.map(([, points]) => points.length));
+  return [columns.map(([name]) => name), Array.from({ length }, (_, index) => columns.map(([, points]) => points[index]))];
 }
 
 function text(value) {

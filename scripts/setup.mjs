@@ -1,6 +1,8 @@
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { networkScript } from "./network/script.mjs";
+import { readSettings } from "./network/settings.mjs";
 import { ensureEngine, howToStop } from "./setup/docker.mjs";
 import { ensureImage, pruneImages, variants } from "./setup/image.mjs";
 import { ensureBuilt, ensureNodeModules } from "./setup/node-modules.mjs";
@@ -17,7 +19,8 @@ const help = `Prepares this machine to run the service. Needs only Node 20 or ne
   node scripts/setup.mjs image              only the engine and the image (npm run image)
   node scripts/setup.mjs rootfs             for ENGINE=oci: npm packages, build, OCI runtime, root file system
   node scripts/setup.mjs service-image      the images of the service, for compose and k8s/ (npm run service-image)
-      --variant default|full                full adds the packages of packages-full.txt (default: default)
+  node scripts/setup.mjs network            prints network.sh: how this machine reaches package registries, for docker build
+      --variant default|full                full adds packages-full.txt and wheels-full.txt (default: default)
       --prune                               also removes images of earlier inputs that no container uses
 
 Each step does only what is missing. To add a package to the sandbox, add its line to
@@ -71,8 +74,9 @@ async function main() {
   if (values.help) return console.log(help);
   if (!variants.includes(values.variant)) throw new SetupError(`--variant: must be one of ${variants.join(", ")}`);
   const [what, ...rest] = positionals;
-  if (rest.length > 0 || (what !== undefined && !["image", "rootfs", "service-image"].includes(what)))
+  if (rest.length > 0 || (what !== undefined && !["image", "rootfs", "service-image", "network"].includes(what)))
     throw new SetupError(`Unknown: ${positionals.join(" ")}\n\n${help}`);
+  if (what === "network") return process.stdout.write(networkScript(readSettings()));
   const dataFolder = dataFolderOf(process.env);
   if (what === "rootfs") return console.log((await setupOci({ dataFolder, variant: values.variant })).rootfs);
   if (what === "service-image")

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { containerOptions } from "../../src/sandbox/docker/profile.ts";
+import { FIRST_UID } from "../../src/sandbox/docker/uids.ts";
 import type { BenchContext } from "./context.ts";
 
 const CYCLE_MS_MAX = 60_000;
@@ -14,7 +15,7 @@ export async function bareCycle(context: BenchContext, command: string[]): Promi
   const { control, stream } = context.engine;
   const deadline = Date.now() + LIFETIME_MS;
   const options = containerOptions(
-    { memoryMb: context.limits.memoryMbMax },
+    { uid: FIRST_UID, mark: "bare", memoryMb: context.limits.memoryMbMax },
     {
       image: context.image,
       runtime: "runc",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cgroups import group_folders, make_room, mount_points, oom_kills, open_procs, unlimited
+from cgroups import group_folders, make_room, mount_points, oom_kills, open_procs, reclaim, unlimited
 
 V1 = """\
 30 24 0:26 / /sys/fs/cgroup/memory rw,nosuid - cgroup cgroup rw,memory
@@ -122,3 +122,25 @@ def test_each_cgroup_is_opened_once(tmp_path: Path) -> None:
     assert not any(os.get_inheritable(fd) for fd in fds)
     for fd in fds:
         os.close(fd)
+
+
+@pytest.mark.parametrize(
+    ("name", "counter", "text", "order", "written"),
+    [
+        ("memory", "memory.kmem.usage_in_bytes", "99000000\n", "memory.force_empty", "0"),
+        ("memory", "memory.kmem.usage_in_bytes", "1000\n", "memory.force_empty", ""),
+        ("", "memory.stat", "anon 5\nslab_reclaimable 99000000\n", "memory.reclaim", "99000000"),
+        ("", "memory.stat", "anon 5\nslab_reclaimable 1000\n", "memory.reclaim", ""),
+    ],
+)
+def test_a_filled_cache_is_freed(tmp_path: Path, name: str, counter: str, text: str, order: str, written: str) -> None:
+    (tmp_path / counter).write_text(text)
+    (tmp_path / order).touch()
+    reclaim({name: str(tmp_path)})
+    assert (tmp_path / order).read_text() == written
+
+
+def test_nothing_is_freed_where_the_kernel_has_no_such_file(tmp_path: Path) -> None:
+    reclaim({"memory": str(tmp_path)})
+    reclaim({"": str(tmp_path)})
+    reclaim({})

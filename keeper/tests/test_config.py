@@ -48,3 +48,15 @@ def test_the_template_is_not_changed() -> None:
     before = copy.deepcopy(shared)
     container_config(shared, ID, 3, 64)
     assert shared == before
+
+
+def test_a_joined_user_namespace_brings_its_own_mappings() -> None:
+    namespaces = [{"type": "pid"}, {"type": "user"}]
+    made = container_config(template(**MAPPED, namespaces=namespaces), ID, 3, 64, "/proc/7/fd/9")["linux"]
+    assert made["namespaces"] == [{"type": "pid"}, {"type": "user", "path": "/proc/7/fd/9"}]
+    assert "uidMappings" not in made and "gidMappings" not in made
+
+
+def test_the_limit_of_socket_memory_stays() -> None:
+    made = container_config(template(resources={"memory": {"limit": -1, "kernelTCP": 5}}), ID, 0, 64)
+    assert made["linux"]["resources"]["memory"] == {"limit": 64 << 20, "swap": 64 << 20, "kernelTCP": 5}

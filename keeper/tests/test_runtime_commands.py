@@ -82,7 +82,14 @@ class Rig:
     def make(self, *, proves_limits: bool) -> ScriptRuntime:
         cgroups = cast(Cgroups, self.cgroups)
         return ScriptRuntime(
-            str(self.here / "runtime"), str(self.here / "state"), TEMPLATE, cgroups, 2, proves_limits=proves_limits, held=None
+            str(self.here / "runtime"),
+            str(self.here / "state"),
+            TEMPLATE,
+            cgroups,
+            2,
+            proves_limits=proves_limits,
+            user_namespaces=None,
+            held=None,
         )
 
     def fail(self, command: str) -> None:

@@ -20,10 +20,11 @@ from runner.code import cell
 
 IMAGE_FOLDER = pathlib.Path(cell.__file__).parent.parent
 
+OPTIONAL = {"chart": {"projection"}, "json": {"mime_type"}, "result": {"json"}}
 REQUIRED = {
     "image": {"mime_type", "width", "height", "role"},
     "table": {"columns", "rows", "row_count", "truncated", "role"},
-    "chart": {"kind", "title", "axes", "series", "truncated"},
+    "chart": {"kind", "title", "figure_title", "axes", "series", "truncated"},
     "json": {"data", "role"},
     "html": {"text", "role"},
     "latex": {"text", "role"},
@@ -167,6 +168,6 @@ def _assert_shape(kind: int, head: dict[str, Any]) -> None:
         assert head["line"] is None or head["line"] > 0
         return
     assert kind == 0x45
-    assert set(head) - {"type", "data"} == REQUIRED[head["type"]] - {"data"}, head
+    assert set(head) - {"type", "data"} - OPTIONAL.get(head["type"], set()) == REQUIRED[head["type"]] - {"data"}, head
     if head["type"] != "json":
         assert all(isinstance(form, str) for form in head.get("data", {}).values())

@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { debianMirror, findCommand, installPackages } from "./debian.mjs";
+import { readSettings } from "../network/settings.mjs";
+import { DEBIAN_ARCHIVE, debianMirror, findCommand, installPackages } from "./debian.mjs";
 import { ask, askJson, describeMessage, follow } from "./engine-api.mjs";
 import { runCommand } from "./run-command.mjs";
 import { SetupError, step } from "./say.mjs";
@@ -82,7 +83,9 @@ export async function debootstrapInto(folder, reason, progress) {
   const args = ["--variant=minbase", SUITE, folder, debianMirror()];
   // Releases of debootstrap older than the suite have no script for it. All recent suites share that of sid.
   if (!hasSuiteScript()) args.push("/usr/share/debootstrap/scripts/sid");
-  await runCommand(findCommand("debootstrap"), args, { progress });
+  await runCommand(findCommand("debootstrap"), args, { progress, env: { ...readSettings().aptProxies, ...process.env } });
+  // The mirror is this machine's affair; a build that needs it gets it anew.
+  writeFileSync(path.join(folder, "etc/apt/sources.list"), `deb ${DEBIAN_ARCHIVE} ${SUITE} main\n`);
 }
 
 function hasSuiteScript() {

@@ -4,7 +4,17 @@ import { ask, askJson } from "./engine-api.mjs";
  * Runs one container to its end and removes it. `onText` receives its output; resolves with its exit code. For test
  * tools, not for sandboxes.
  */
-export async function runContainer({ engine, image, command, entrypoint, hostConfig = {}, onText = () => {}, idleMs = 20 * 60_000 }) {
+export async function runContainer({
+  engine,
+  image,
+  command,
+  entrypoint,
+  user,
+  workingFolder,
+  hostConfig = {},
+  onText = () => {},
+  idleMs = 20 * 60_000,
+}) {
   const created = await askJson(engine, {
     method: "POST",
     path: "/containers/create",
@@ -13,6 +23,8 @@ export async function runContainer({ engine, image, command, entrypoint, hostCon
       Image: image,
       Cmd: command,
       Entrypoint: entrypoint,
+      User: user,
+      WorkingDir: workingFolder,
       Tty: true,
       HostConfig: { NetworkMode: "none", ...hostConfig },
     }),

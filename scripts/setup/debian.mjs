@@ -4,6 +4,8 @@ import { runCommand } from "./run-command.mjs";
 import { SetupError } from "./say.mjs";
 
 const APT_ENVIRONMENT = { ...process.env, DEBIAN_FRONTEND: "noninteractive", LC_ALL: "C.UTF-8" };
+/** What an image of Debian names as its archive. */
+export const DEBIAN_ARCHIVE = "http://deb.debian.org/debian";
 let listsUpdated = false;
 
 /** Whether packages can be installed: as root on a system with apt. */
@@ -34,25 +36,28 @@ export async function installPackages(packages, { progress, why }) {
 
 /** The Debian mirror of this machine; deb.debian.org if it has none or is not Debian. */
 export function debianMirror() {
-  const fallback = "http://deb.debian.org/debian";
-  if (!isDebian()) return fallback;
+  return mirrorsIn(readSources()).archive ?? DEBIAN_ARCHIVE;
+}
+
+/** Text of apt's source lists; empty when this machine is not Debian. */
+export function readSources() {
+  if (!isDebian()) return "";
   const folder = "/etc/apt/sources.list.d";
   const files = ["/etc/apt/sources.list", ...(existsSync(folder) ? readdirSync(folder).map((file) => path.join(folder, file)) : [])];
-  const text = files
+  return files
     .filter((file) => existsSync(file))
     .map((file) => readFileSync(file, "utf8"))
     .join("\n");
-  return mirrorIn(text) ?? fallback;
 }
 
-/** The first Debian archive (not the security archive) in apt's source lists, in either format. */
-export function mirrorIn(sources) {
-  for (const line of sources.split("\n")) {
-    if (!/^\s*(deb\s|URIs:)/.test(line)) continue;
-    const address = line.match(/https?:\/\/\S+?\/debian\/?(?=\s|$)/)?.[0];
-    if (address) return address.replace(/\/$/, "");
-  }
-  return null;
+/** The first Debian archive and the first security archive in apt's source lists, in either format; null where there is none. */
+export function mirrorsIn(sources) {
+  const lines = sources.split("\n").filter((line) => /^\s*(deb\s|URIs:)/.test(line));
+  const first = (pattern) => lines.map((line) => line.match(pattern)?.[0].replace(/\/$/, "")).find((address) => address) ?? null;
+  return {
+    archive: first(/https?:\/\/\S+?\/debian\/?(?=\s|$)/),
+    security: first(/https?:\/\/\S+?\/debian-security\/?(?=\s|$)/),
+  };
 }
 
 function isDebian() {

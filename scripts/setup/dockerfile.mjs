@@ -1,5 +1,7 @@
-import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { networkScript, SCRIPT } from "../network/script.mjs";
+import { readSettings } from "../network/settings.mjs";
 import { runCommand } from "./run-command.mjs";
 import { SetupError } from "./say.mjs";
 
@@ -14,7 +16,11 @@ const IN_ROOT = 'mount -t proc proc "$1/proc" && mount --bind /dev "$1/dev" && e
  * that file and fails on others. All stages share the one folder.
  */
 export async function runDockerfile({ folder, target, args, progress }) {
-  const values = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", HOME: "/root", ...proxies() };
+  const values = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", HOME: "/root" };
+  // A RUN downloads as this machine does. The script is no part of the folder that is copied from, and is removed at the end.
+  const script = path.join(target, "build", SCRIPT);
+  mkdirSync(path.dirname(script), { recursive: true });
+  writeFileSync(script, networkScript(readSettings()), { mode: 0o600 });
   const resolver = path.join(target, "etc/resolv.conf");
   if (existsSync("/etc/resolv.conf")) copyFileSync("/etc/resolv.conf", resolver);
   for (const { instruction, text } of parseDockerfile(readFileSync(path.join(folder, "Dockerfile"), "utf8"))) {
@@ -29,6 +35,7 @@ export async function runDockerfile({ folder, target, args, progress }) {
       throw new SetupError(`The Dockerfile has an instruction that only Docker supports: ${instruction}`);
     }
   }
+  rmSync(path.dirname(script), { recursive: true, force: true });
   rmSync(resolver, { force: true });
 }
 
@@ -54,13 +61,10 @@ function copy({ folder, target, words }) {
   const to = words.at(-1);
   for (const name of words.slice(0, -1)) {
     const source = path.join(folder, name);
+    // A name with a pattern is an optional file: the script, which is there already.
+    if (name.includes("[")) continue;
     const place = path.join(target, to, to.endsWith("/") ? name : "");
     mkdirSync(path.dirname(place), { recursive: true });
     cpSync(source, place, { recursive: true, filter: (file) => !file.includes("__pycache__") });
   }
-}
-
-function proxies() {
-  const names = ["http_proxy", "https_proxy", "no_proxy"].flatMap((name) => [name, name.toUpperCase()]);
-  return Object.fromEntries(names.filter((name) => process.env[name]).map((name) => [name, process.env[name]]));
 }

@@ -1,6 +1,9 @@
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
+import { networkScript, SCRIPT, usesLoopback } from "../network/script.mjs";
+import { readSettings } from "../network/settings.mjs";
 import { BASE_IMAGE, ensureBaseImage, hasImage, imagesOf } from "./base-image.mjs";
 import { ask, askJson, describeMessage, follow } from "./engine-api.mjs";
 import { filesUnder, sha256 } from "./node-modules.mjs";
@@ -43,6 +46,7 @@ export function imageInputs(folder) {
   return filesUnder(folder)
     .map((file) => path.relative(folder, file).split(path.sep).join("/"))
     .filter((file) => !/(^|\/)(tests?|__pycache__|\.[^/]*)\//.test(file))
+    .filter((file) => file !== SCRIPT && !file.endsWith(".in"))
     .filter((file) => !/(^|\/)(seccomp[^/]*\.json|pyproject\.toml|[^/]*\.md|[^/]*\.pyc|\.[^/]*)$/.test(file))
     .sort();
 }
@@ -69,32 +73,37 @@ export async function pruneImages({ engine, root }) {
   return removed;
 }
 
-/** Builds through the API, on the engine's bridge network; on the host's network if there is no bridge or it has no route. */
+/**
+ * Builds through the API, on the engine's bridge network; on the host's network if there is no bridge or it has no route.
+ * The build gets this machine's way to package registries as one more file.
+ */
 export async function buildImage({ engine, folder, files, name, args, progress }) {
+  const settings = readSettings();
   const networks = await askJson(engine, { path: "/networks" });
-  const modes = networks.some((network) => network.Driver === "bridge") ? ["default", "host"] : ["host"];
-  for (const [index, networkMode] of modes.entries()) {
-    const log = [];
-    try {
-      await buildOnce({ engine, folder, files, name, args, networkMode, log, progress });
-      return;
-    } catch (error) {
-      const words = [...log.slice(-LOG_LINES), error.message].join("\n");
-      if (index === modes.length - 1 || !isNetworkTrouble(words)) throw new SetupError(`The image ${name} cannot be built:\n${words}`);
-      progress("no network on the engine's bridge; trying the host's");
+  const bridged = networks.some((network) => network.Driver === "bridge") && !usesLoopback(settings);
+  const modes = bridged ? ["default", "host"] : ["host"];
+  const extra = mkdtempSync(path.join(tmpdir(), "code-interpreter-network-"));
+  try {
+    writeFileSync(path.join(extra, SCRIPT), networkScript(settings), { mode: 0o600 });
+    for (const [index, networkMode] of modes.entries()) {
+      const log = [];
+      try {
+        await buildOnce({ engine, folder, files, extra, name, args, networkMode, log, progress });
+        return;
+      } catch (error) {
+        const words = [...log.slice(-LOG_LINES), error.message].join("\n");
+        if (index === modes.length - 1 || !isNetworkTrouble(words)) throw new SetupError(`The image ${name} cannot be built:\n${words}`);
+        progress("no network on the engine's bridge; trying the host's");
+      }
     }
+  } finally {
+    rmSync(extra, { recursive: true, force: true });
   }
 }
 
-async function buildOnce({ engine, folder, files, name, args, networkMode, log, progress }) {
-  const query = new URLSearchParams({
-    t: name,
-    rm: "1",
-    forcerm: "1",
-    networkmode: networkMode,
-    buildargs: JSON.stringify({ ...args, ...proxyArguments() }),
-  });
-  const tar = spawn("tar", ["-C", folder, "-c", "-f", "-", "--", ...files], { stdio: ["ignore", "pipe", "inherit"] });
+async function buildOnce({ engine, folder, files, extra, name, args, networkMode, log, progress }) {
+  const query = new URLSearchParams({ t: name, rm: "1", forcerm: "1", networkmode: networkMode, buildargs: JSON.stringify(args) });
+  const tar = spawn("tar", ["-c", "-f", "-", "-C", folder, ...files, "-C", extra, SCRIPT], { stdio: ["ignore", "pipe", "inherit"] });
   const response = await ask(engine, {
     method: "POST",
     path: `/build?${query}`,
@@ -108,12 +117,6 @@ async function buildOnce({ engine, folder, files, name, args, networkMode, log, 
     log.push(text);
     progress(text);
   });
-}
-
-/** This machine's proxy settings. Docker predefines these arguments and keeps them out of the image. */
-function proxyArguments() {
-  const names = ["http_proxy", "https_proxy", "no_proxy"].flatMap((name) => [name, name.toUpperCase()]);
-  return Object.fromEntries(names.filter((name) => process.env[name]).map((name) => [name, process.env[name]]));
 }
 
 export function isNetworkTrouble(text) {

@@ -1,6 +1,7 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { SCRIPT } from "../network/script.mjs";
 import { BASE_IMAGE, ensureBaseImage, hasImage } from "./base-image.mjs";
 import { askJson } from "./engine-api.mjs";
 import { buildImage } from "./image.mjs";
@@ -14,7 +15,7 @@ export const KEEPER_REPOSITORY = "code-interpreter-keeper";
  * Ensures that the images of the service exist; returns their names: `service`, and `keeper`, which adds the sandbox's
  * root file system. Each is tagged with the hash of its inputs and with `latest`.
  */
-export async function ensureServiceImages({ engine, root, sandboxImage, env = process.env }) {
+export async function ensureServiceImages({ engine, root, sandboxImage }) {
   const inputs = serviceInputs(root);
   const service = `${SERVICE_REPOSITORY}:${tagOf([BASE_IMAGE, ...contentsOf(root, inputs)])}`;
   await ensure(engine, service, async (progress) => {
@@ -22,8 +23,6 @@ export async function ensureServiceImages({ engine, root, sandboxImage, env = pr
     const folder = mkdtempSync(path.join(tmpdir(), "code-interpreter-service-"));
     try {
       for (const file of inputs) cpSync(path.join(root, file), path.join(folder, file));
-      // If npm trusts an extra certificate on this machine, the build needs it too.
-      if (env.NODE_EXTRA_CA_CERTS) cpSync(env.NODE_EXTRA_CA_CERTS, path.join(folder, "ca.crt"), { dereference: true });
       await buildImage({ engine, folder, files: ["."], name: service, args: { BASE: BASE_IMAGE }, progress });
     } finally {
       rmSync(folder, { recursive: true, force: true });
@@ -47,7 +46,7 @@ export async function ensureServiceImages({ engine, root, sandboxImage, env = pr
 /** What the Dockerfile copies, relative to the root: the very list of .dockerignore. */
 export function serviceInputs(root) {
   const lines = readFileSync(path.join(root, ".dockerignore"), "utf8").split("\n");
-  const named = lines.filter((line) => line.startsWith("!") && line !== "!ca.crt").map((line) => line.slice(1));
+  const named = lines.filter((line) => line.startsWith("!") && line !== `!${SCRIPT}`).map((line) => line.slice(1));
   const leftOut = lines.filter((line) => /^[\w./-]+$/.test(line));
   return ["Dockerfile", ...named]
     .flatMap((name) => (statSync(path.join(root, name)).isDirectory() ? filesUnder(path.join(root, name)) : [path.join(root, name)]))

@@ -2,10 +2,9 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { runContainer } from "./container.mjs";
-import { buildImage } from "./image.mjs";
+import { ensureImage } from "./image.mjs";
 import { ensureNode } from "./node-modules.mjs";
 import { checkPython, testKeeper } from "./python-suites.mjs";
-import { step } from "./say.mjs";
 
 /**
  * The suites of `npm test` in the order they run: quick ones first. `run(context)` prints progress and resolves with
@@ -58,6 +57,13 @@ export const suites = [
   { name: "node-22", title: "unit and api on Node 22", run: onNode("22.23.3"), tools: ["redis-server"] },
   { name: "node-24", title: "unit and api on Node 24", run: onNode("24.22.3"), tools: ["redis-server"] },
   { name: "image", title: "sandbox image", beside: "checks", long: true, run: imageTests, needsEngine: true },
+  {
+    name: "full",
+    title: "packages of the variant full",
+    run: fullTests,
+    needsEngine: true,
+    onRequest: "its image takes minutes to build and gigabytes to keep",
+  },
   { name: "contract", title: "sandbox contract", run: vitest("contract"), needsEngine: true, tools: ["redis-server"] },
   { name: "attacks", title: "hostile programs", run: vitest("attacks"), needsEngine: true },
   {
@@ -190,27 +196,33 @@ function firstLine(text = "") {
   return text.split("\n", 1)[0].slice(0, 300);
 }
 
-/** Runs pytest in a container of the sandbox image with pytest added. The tests make process namespaces, which takes SYS_ADMIN. */
-async function imageTests({ root, engine, image, args, print }) {
-  const folder = path.join(root, "sandbox-image/tests");
-  const name = `${image}-tests`;
-  await step(`image ${name}`, async (progress) => {
-    const files = ["Dockerfile"];
-    await buildImage({ engine, folder, files, name, args: { IMAGE: image }, progress });
-    return { note: "built" };
-  });
+/** Runs the image's own pytest in a container of it. The tests make process namespaces, which takes SYS_ADMIN. */
+function imageTests(context) {
+  return pytestIn({ ...context, args: ["--ignore=/tests/full", ...context.args, "/tests"] });
+}
+
+/** Builds the variant `full` and runs its own tests in it. Not part of a run of all suites: the image takes minutes and gigabytes. */
+async function fullTests(context) {
+  const { name: image } = await ensureImage({ engine: context.engine, root: context.root, variant: "full", env: {} });
+  return pytestIn({ ...context, image, args: [...context.args, "/tests/full"] });
+}
+
+async function pytestIn({ root, engine, image, args, print }) {
   let printed = "";
   const code = await runContainer({
     engine,
-    image: name,
-    command: ["python3", "-B", "-m", "pytest", "-q", "-rfEs", "--color=no", "-p", "no:cacheprovider", ...args, "/tests"],
+    image,
+    user: "0:0",
+    entrypoint: ["python3"],
+    command: ["-B", "-m", "pytest", "-q", "-rfEs", "--color=no", "-p", "no:cacheprovider", ...args],
+    workingFolder: "/tests",
     hostConfig: {
       Init: true,
       PidsLimit: 256,
       Memory: 1024 ** 3,
       CapAdd: ["SYS_ADMIN"],
       SecurityOpt: ["seccomp=unconfined", "apparmor=unconfined"],
-      Binds: [`${folder}:/tests:ro`, `${path.join(root, "test/fixtures")}:/fixtures:ro`],
+      Binds: [`${path.join(root, "sandbox-image/tests")}:/tests:ro`, `${path.join(root, "test/fixtures")}:/fixtures:ro`],
     },
     onText: (text) => {
       print(text);

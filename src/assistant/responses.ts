@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { ServiceError } from "../domain/errors.ts";
 import { responseIdPattern } from "../domain/ids.ts";
+import { namesForModels } from "../domain/packages.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { LoopContext } from "./loop/loop.ts";
@@ -80,7 +81,9 @@ export class Responses {
     const { response } = await this.#prepare(organization, request, model.choice);
     const { settings, history, input } = response;
     const tools =
-      settings.mode === "off" ? settings.functions : [codeTool(limits, settings.memoryMb ?? limits.memoryMbMax), ...settings.functions];
+      settings.mode === "off"
+        ? settings.functions
+        : [codeTool(limits, settings.memoryMb ?? limits.memoryMbMax, namesForModels(this.#deps.packages.latest)), ...settings.functions];
     return estimateTokens(messagesOf([...history, ...input], settings), tools);
   }
 

@@ -1,6 +1,7 @@
 import { createReadStream } from "node:fs";
 import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { SandboxPackages } from "../domain/packages.ts";
 import type { Execution, ExecutionEvent } from "../domain/result.ts";
 import { readServerEvents } from "../util/server-events.ts";
 import { CliError, EXIT_SERVICE, type Service } from "./settings.ts";
@@ -88,6 +89,11 @@ export class Client {
   async content(fileId: string): Promise<AsyncIterable<Uint8Array>> {
     const response = await this.#request(`/v1/files/${encodeURIComponent(fileId)}/content`, {});
     return response.body as unknown as AsyncIterable<Uint8Array>;
+  }
+
+  /** The packages in the sandboxes. */
+  async packages(): Promise<SandboxPackages> {
+    return (await (await this.#request("/v1/packages", {})).json()) as SandboxPackages;
   }
 
   async #request(path: string, init: RequestInit & { duplex?: "half"; body?: unknown }): Promise<Response> {

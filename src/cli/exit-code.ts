@@ -47,7 +47,8 @@ function signalNumber(name: string | undefined): number {
 
 /** A sentence about the end of an execution; null when its outputs already show it. */
 export function endingSentence({ status, cause, evidence }: Pick<Execution, "status" | "cause" | "evidence">): string | null {
-  if (status === "completed" || cause === "exception" || cause === "exit") return null;
+  if (cause === "exception") return evidence.suggestion ?? null;
+  if (status === "completed" || cause === "exit") return null;
   const limit =
     evidence.limit === undefined ? "" : ` (${evidence.limit}${evidence.limit_value === undefined ? "" : ` is ${evidence.limit_value}`})`;
   switch (cause) {

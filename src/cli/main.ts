@@ -41,6 +41,13 @@ withConnection(program.command("run"))
     process.exitCode = await run(script, options, { service, printer, stdin: process.stdin, stop: stop.signal });
   });
 
+withConnection(program.command("packages"))
+  .description("list the packages that code can import")
+  .action(async (options: ConnectionOptions) => {
+    const { packages } = await import("./packages.ts");
+    await packages(serviceFrom(options, process.env), printer);
+  });
+
 const keys = program.command("keys").description("API keys of the service on this machine");
 keys
   .command("create")

@@ -1,6 +1,10 @@
 import type { Output } from "../domain/outputs.ts";
+import { readableText } from "../readable/readable-text.ts";
 import { alignTable } from "./table.ts";
 import { sanitizeLine } from "./terminal.ts";
+
+/** Rows of one HTML table. */
+const HTML_ROWS_MAX = 1_000;
 
 export interface Rendered {
   stream: "stdout" | "stderr";
@@ -20,7 +24,7 @@ export function renderOutput(output: Output): Rendered | null {
     case "json":
       return { stream: "stdout", text: JSON.stringify(output.data, null, 2) };
     case "html":
-      return { stream: "stdout", text: output.data?.["text/plain"] ?? output.text };
+      return { stream: "stdout", text: readableText(output, HTML_ROWS_MAX) };
     case "latex":
     case "markdown":
     case "result":
@@ -45,6 +49,12 @@ function tracebackOf(output: Extract<Output, { type: "error" }>): string {
 
 /** File name for an image, which has none; `number` counts from 1. */
 export function imageName(mimeType: string, number: number): string {
-  const ending: Record<string, string> = { "image/png": "png", "image/jpeg": "jpg", "image/svg+xml": "svg" };
+  const ending: Record<string, string> = {
+    "image/png": "png",
+    "image/jpeg": "jpg",
+    "image/gif": "gif",
+    "image/webp": "webp",
+    "image/svg+xml": "svg",
+  };
   return `image-${number}.${ending[mimeType] ?? "bin"}`;
 }

@@ -24,7 +24,7 @@ export const textOutput = z.object({
 
 export const imageOutput = z.object({
   type: z.literal("image"),
-  mime_type: z.enum(["image/png", "image/jpeg", "image/svg+xml"]),
+  mime_type: z.enum(["image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml"]),
   file_id: z.string(),
   url: z.string(),
   bytes: z.number().int().nonnegative(),
@@ -44,33 +44,59 @@ export const tableOutput = z.object({
   data: otherForms,
 });
 
-const axis = z.object({ label: z.string(), scale: z.string() });
 const point = z.union([z.string(), z.number(), z.null()]);
+const axis = z.object({
+  label: z.string(),
+  scale: z.string().describe("`linear`, `log` and so on; `date` for ISO dates, `category` for names"),
+  ticks: z.array(point).describe("positions of the ticks in view; ISO dates on a date axis"),
+  tick_labels: z.array(z.string()).describe("as drawn, one per tick"),
+  dtype: z
+    .enum(["int", "float"])
+    .optional()
+    .describe("what the numbers of the series are in Python: JSON has one kind of number and writes 1.0 as 1"),
+});
 
 export const chartSeries = z.object({
   name: z.string().nullable(),
   x: z.array(point).optional(),
   y: z.array(point).optional(),
+  z: z.array(point).optional().describe("in three dimensions"),
+  base: z.array(point).optional().describe("areas: the other edge, `y` being the first"),
   labels: z.array(z.string()).optional().describe("pie slices and box groups"),
   values: z.array(point).optional().describe("pie slices; histogram counts"),
   edges: z.array(z.number()).optional().describe("histogram bin edges, one more than values"),
   boxes: z.array(z.object({ min: point, q1: point, median: point, q3: point, max: point, outliers: z.array(point) })).optional(),
+  rows: z.array(z.array(point)).optional().describe("heatmap cells, row by row"),
+  x_edges: z.array(point).optional().describe("heatmap: borders of the columns"),
+  y_edges: z.array(point).optional().describe("heatmap: borders of the rows"),
+  shape: z.string().optional().describe("kind `other`: matplotlib's class of the shape; `x` and `y` are its corners"),
 });
 
 export const chartOutput = z.object({
   type: z.literal("chart"),
-  kind: z.enum(["line", "scatter", "bar", "pie", "box", "histogram"]),
-  title: z.string(),
-  axes: z.object({ x: axis, y: axis }),
+  kind: z.enum(["line", "scatter", "bar", "pie", "box", "histogram", "area", "heatmap", "other"]),
+  title: z.string().describe("title of the axes; of the figure if these are its only axes and have none"),
+  figure_title: z.string().describe("title of the whole figure (`suptitle`)"),
+  projection: z.string().optional().describe("`polar`, `3d` and so on; absent for plain axes"),
+  axes: z.object({ x: axis, y: axis, z: axis.optional() }),
   series: z.array(chartSeries),
   truncated: z.boolean(),
 });
 
-export const jsonOutput = z.object({ type: z.literal("json"), data: z.unknown(), role });
+export const jsonOutput = z.object({
+  type: z.literal("json"),
+  data: z.unknown(),
+  mime_type: z.string().optional().describe("the kind of JSON, as for a Plotly or Vega-Lite figure; absent for plain JSON"),
+  role,
+});
 export const htmlOutput = z.object({ type: z.literal("html"), text: z.string(), role, data: otherForms });
 export const latexOutput = z.object({ type: z.literal("latex"), text: z.string(), role, data: otherForms });
 export const markdownOutput = z.object({ type: z.literal("markdown"), text: z.string(), role, data: otherForms });
-export const resultOutput = z.object({ type: z.literal("result"), text: z.string().describe("the value's repr") });
+export const resultOutput = z.object({
+  type: z.literal("result"),
+  text: z.string().describe("the value's repr"),
+  json: z.unknown().optional().describe("a dict or list that JSON can hold unchanged; absent for all other values, and for large ones"),
+});
 
 export const fileOutput = z.object({
   type: z.literal("file"),

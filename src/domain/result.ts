@@ -30,6 +30,7 @@ export const evidence = z.object({
   processes_refused: z.number().int().optional(),
   limit: z.string().optional().describe("name of the limit that was reached"),
   limit_value: z.number().optional(),
+  suggestion: z.string().optional().describe("after an import of a missing module: the nearest installed one, or where the list is"),
   session_alive: z.boolean().optional().describe("in a container: whether its variables still exist"),
 });
 export type Evidence = z.infer<typeof evidence>;

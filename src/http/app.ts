@@ -1,6 +1,7 @@
 import express, { type Express, type RequestHandler } from "express";
 import { ServiceError } from "../domain/errors.ts";
 import { addAdminQueues } from "./admin/admin-queues.ts";
+import { getPackages } from "./admin/get-packages.ts";
 import { getUsage } from "./admin/get-usage.ts";
 import { addHealth } from "./admin/health.ts";
 import { addReceiptKeys } from "./admin/receipt-keys.ts";
@@ -122,6 +123,7 @@ export function routesOf(deps: AppDeps): Route[] {
     getContainerFileContent(deps),
     deleteContainerFile(deps),
     getUsage(deps),
+    getPackages(deps),
   ];
 }
 

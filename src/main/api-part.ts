@@ -4,6 +4,7 @@ import { makeApp } from "../http/app.ts";
 import { makeRateLimit } from "../http/core/rate-limit.ts";
 import { KeyFile } from "../keys/keys.ts";
 import { ExecutionService } from "../queue/executions/execution-service.ts";
+import { AnnouncedPackages } from "../queue/worker/packages.ts";
 import { repeat } from "../queue/worker/sweep.ts";
 import { openSigningKeys } from "../receipts/signing-keys.ts";
 import { connectFailFast, untilReady } from "../redis/connection.ts";
@@ -11,6 +12,8 @@ import { makeAssistant } from "./assistant-part.ts";
 import { serve } from "./http-server.ts";
 import type { Part, ProcessContext } from "./process.ts";
 
+/** The descriptions of tools follow a change of the workers' image within this time. */
+const READ_PACKAGES_MS = 20_000;
 const SWEEP_FILES_MS = 10 * 60_000;
 /** Reserved at the end of the shutdown time to close resources after all requests have ended. */
 const CUT_MARGIN_MS = 5_000;
@@ -35,8 +38,9 @@ export async function startApi(context: ProcessContext, files: Files, otherCheck
     ),
     ...(await otherChecks()),
   });
+  const packages = new AnnouncedPackages({ redis, prefix: config.REDIS_PREFIX });
   const containers = executionService.sessionsWith(files);
-  const assistant = makeAssistant({ config, redis, executions: executionService, sessions: containers, files, log, metrics });
+  const assistant = makeAssistant({ config, redis, executions: executionService, sessions: containers, files, packages, log, metrics });
   const app = makeApp({
     limits,
     log,
@@ -47,6 +51,7 @@ export async function startApi(context: ProcessContext, files: Files, otherCheck
     assistant,
     files,
     rateLimit: makeRateLimit({ redis, prefix: config.REDIS_PREFIX, limits, metrics }),
+    packages,
     usage: executionService.usage.bind(executionService),
     receipts: { keys: await openSigningKeys(config.RECEIPT_KEY_FILE), source: executionService.receiptSource.bind(executionService) },
     tracing,
@@ -55,15 +60,18 @@ export async function startApi(context: ProcessContext, files: Files, otherCheck
     publicUrl: config.PUBLIC_URL,
     stopping,
   });
+  const stopReading = repeat(READ_PACKAGES_MS, log, async () => void (await packages.read()));
   const stopSweep = repeat(SWEEP_FILES_MS, log, async () => void (await files.sweep()));
   // Prevents `queue_unavailable` for the first caller. If Redis stays away, callers get that error.
   await untilReady(redis, REDIS_START_WAIT_MS).catch((error: unknown) => log.warn({ err: error }, "listening without Redis"));
+  await packages.read().catch((error: unknown) => log.debug({ err: error }, "the packages are not known yet"));
   const server = await serve(app, config.PORT, config.HOST);
   log.info({ url: `http://${config.HOST}:${server.port}` }, "api listens");
   return {
     readiness,
     stop: async () => {
       stopSweep();
+      stopReading();
       // Background responses have no connection that the server could wait for.
       await Promise.all([
         assistant.responses.stop(limits.shutdownMsMax - CUT_MARGIN_MS),

@@ -9,6 +9,7 @@ import { RedisAssistantStore } from "../assistant/store/assistant-store.ts";
 import { RedisConversationStore } from "../assistant/store/conversation-store.ts";
 import { RedisResponseStore } from "../assistant/store/response-store.ts";
 import type { ModelChoice } from "../assistant/views/settings.ts";
+import type { PackageList } from "../domain/packages.ts";
 import type { Files } from "../files/files.ts";
 import type { AssistantPart } from "../http/responses/assistant-port.ts";
 import type { Log } from "../observe/log.ts";
@@ -32,13 +33,14 @@ export interface AssistantOptions {
   executions: Executions;
   sessions: Sessions;
   files: Files;
+  packages: Pick<PackageList, "latest">;
   log: Log;
   metrics: Metrics;
 }
 
 /** The assistant of an api process. Without a model it serves assistants and earlier responses, and refuses new responses. */
 export function makeAssistant(options: AssistantOptions): AssistantPart {
-  const { config, redis, executions, sessions, log, metrics } = options;
+  const { config, redis, executions, sessions, packages, log, metrics } = options;
   const { limits, REDIS_PREFIX: prefix } = config;
   const choice = modelChoiceOf(config);
   const files = filesFor(options.files);
@@ -51,6 +53,7 @@ export function makeAssistant(options: AssistantOptions): AssistantPart {
     sessions,
     files,
     limits,
+    packages,
     seesImages: config.MODEL_SEES_IMAGES,
     store: responseStore,
     assistants: assistantStore,

@@ -1,15 +1,20 @@
 import { randomUUID } from "node:crypto";
 import { availableParallelism, hostname, totalmem } from "node:os";
+import type { SandboxPackages } from "../domain/packages.ts";
 import type { SandboxFacts } from "../domain/provenance.ts";
 import type { Files } from "../files/files.ts";
+import type { Log } from "../observe/log.ts";
 import { Heartbeat } from "../queue/worker/heartbeat.ts";
+import { AnnouncedPackages } from "../queue/worker/packages.ts";
 import { repeat } from "../queue/worker/sweep.ts";
 import { WorkerLoop } from "../queue/worker/worker-loop.ts";
+import type { RedisClient } from "../redis/address.ts";
 import { connectWithRetry } from "../redis/connection.ts";
 import { planCapacity } from "../sandbox/pool/capacity.ts";
 import { Pool } from "../sandbox/pool/pool.ts";
 import { makeEngine } from "../sandbox/run/engine.ts";
 import { measureRunner } from "../sandbox/selfcheck/measure-runner.ts";
+import { readPackages } from "../sandbox/selfcheck/read-packages.ts";
 import { startSelfChecks } from "../sandbox/selfcheck/self-check.ts";
 import { proveLockdown } from "../sandbox/selfcheck/self-proof.ts";
 import { orTimeout } from "../util/race.ts";
@@ -20,6 +25,7 @@ const MIB = 1024 * 1024;
 /** Share of the machine's memory; the rest is for the engine, Redis and the service. */
 const SANDBOX_MEMORY_SHARE = 0.75;
 const IDLE_MS_MAX = 30 * 60_000;
+const ANNOUNCE_PACKAGES_MS = 60_000;
 const REAP_INTERVAL_MS = 60_000;
 /** A slower engine counts as unavailable. The caller of the readiness check has its own timeout. */
 const PING_MS_MAX = 2_000;
@@ -56,7 +62,8 @@ export async function startWorker(context: ProcessContext, files: Files): Promis
     metrics,
     log,
   });
-  const engine = makeEngine({ pool, limits, log });
+  let packages: SandboxPackages | null = null;
+  const engine = makeEngine({ pool, limits, log, packages: () => packages });
   let facts: SandboxFacts | null = null;
   const workerLoop = new WorkerLoop({
     redisUrl: config.REDIS_URL,
@@ -93,6 +100,8 @@ export async function startWorker(context: ProcessContext, files: Files): Promis
     throw new Error(`the lockdown does not hold, so this worker does not serve: ${problems.join("; ")}`);
   }
   facts = { ...sandboxes.facts, runner_sha256: await measureRunner(engine, limits) };
+  packages = await readPackages(engine, limits);
+  const stopAnnouncing = await announcePackages(packages, { redis, prefix: config.REDIS_PREFIX, log });
   metrics.selfCheckSuccess.setToCurrentTime();
   let isolated = true;
   const stopSelfChecks = startSelfChecks({
@@ -119,6 +128,7 @@ export async function startWorker(context: ProcessContext, files: Files): Promis
   return {
     stop: async () => {
       stopReaping();
+      stopAnnouncing();
       await stopSelfChecks();
       await stop();
     },
@@ -129,6 +139,20 @@ export async function startWorker(context: ProcessContext, files: Files): Promis
       isolation: isolated,
     }),
   };
+}
+
+/** Announces the packages now and again later, as Redis may lose them. Returns a function that stops it. */
+async function announcePackages(
+  packages: SandboxPackages | null,
+  { redis, prefix, log }: { redis: RedisClient; prefix: string; log: Log },
+): Promise<() => void> {
+  if (packages === null) {
+    log.warn("the packages of the sandboxes could not be read");
+    return () => undefined;
+  }
+  const list = new AnnouncedPackages({ redis, prefix });
+  await list.announce(packages);
+  return repeat(ANNOUNCE_PACKAGES_MS, log, () => list.announce(packages));
 }
 
 async function succeeds(work: () => Promise<unknown>): Promise<boolean> {

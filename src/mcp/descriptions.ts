@@ -1,10 +1,9 @@
 import type { Limits } from "../domain/limits.ts";
-import { importableNames } from "../domain/packages.ts";
 
 const MIB = 1024 * 1024;
 
-/** Descriptions of the tools for models, with the operator's limits. */
-export function describeTools(limits: Limits) {
+/** Descriptions of the tools for models, with the operator's limits and the packages that code can import. */
+export function describeTools(limits: Limits, packages: readonly string[]) {
   const sessions =
     "Without `session`, each call runs in a new container, without the variables and files of earlier calls. " +
     "With `session` set to `new`, a session is opened and its id returned; calls with this id share variables, imports and files. " +
@@ -13,7 +12,7 @@ export function describeTools(limits: Limits) {
   return {
     executePython: [
       "Runs Python code in a locked-down container and returns what it prints, the value of its last expression, images, tables and files.",
-      `Importable: the standard library and ${importableNames.join(", ")}. There is no network, so nothing can be downloaded or installed.`,
+      `Importable: the standard library and ${packages.join(", ")}. There is no network, so nothing can be downloaded or installed.`,
       `Limits: ${limits.runTimeoutMsMax / 1000} s, ${limits.memoryMbMax} MiB of memory, ${limits.processesMax} processes and threads.`,
       `The working folder is /mnt/data (${limits.workingFolderMbMax} MiB); files written there are stored and linked in the result ` +
         `(at most ${limits.filesOutCountMax}, ${limits.fileOutBytesMax / MIB} MiB each). Matplotlib figures are returned as images.`,

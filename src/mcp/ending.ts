@@ -13,7 +13,7 @@ function sentenceOf({ status, cause, evidence }: Ended): string | null {
   const value = evidence.limit_value;
   switch (cause) {
     case "exception":
-      return "The code raised an exception.";
+      return evidence.suggestion === undefined ? "The code raised an exception." : `${evidence.suggestion}.`.replace(/\.+$/, ".");
     case "exit":
       return `The code ended the process with exit code ${evidence.exit_code ?? "unknown"}.`;
     case "signal":

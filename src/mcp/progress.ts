@@ -1,5 +1,6 @@
 import type { Notification, ProgressToken } from "@modelcontextprotocol/server";
 import type { ExecutionEvent } from "../domain/result.ts";
+import { shownOnTerminal } from "../readable/terminal-text.ts";
 
 const INTERVAL_MS = 100;
 const MESSAGE_CHARS_MAX = 2_000;
@@ -45,7 +46,7 @@ export class Progress {
 
   #send(): void {
     this.#count += 1;
-    const params = { progressToken: this.#token, progress: this.#count, message: this.#waiting };
+    const params = { progressToken: this.#token, progress: this.#count, message: shownOnTerminal(this.#waiting) };
     this.#waiting = "";
     // A closed connection is handled through the request's signal.
     this.#notify({ method: "notifications/progress", params }).catch(() => {});

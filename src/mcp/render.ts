@@ -1,9 +1,11 @@
 import type { Limits } from "../domain/limits.ts";
-import { type Output, withoutFinalNewline } from "../domain/outputs.ts";
+import type { Output } from "../domain/outputs.ts";
 import type { Execution } from "../domain/result.ts";
+import { isFigure } from "../readable/json-text.ts";
+import { markdownTable } from "../readable/markdown-table.ts";
+import { readableText } from "../readable/readable-text.ts";
 import { cutText } from "./cut-text.ts";
 import { endingText } from "./ending.ts";
-import { markdownTable } from "./markdown-table.ts";
 
 type Image = Extract<Output, { type: "image" }>;
 type File = Extract<Output, { type: "file" }>;
@@ -22,18 +24,19 @@ export function piecesOf(execution: Execution, limits: Limits): Piece[] {
 
 function pieceOf(output: Output, limits: Limits): Piece | null {
   switch (output.type) {
-    case "text":
-      return loose(`${output.stream === "stderr" ? "[stderr]\n" : ""}${withoutFinalNewline(output.text)}`);
+    case "text": {
+      const text = readableText(output, limits.toolTableRowsMax);
+      return loose(output.stream === "stderr" && text !== "" ? `[stderr]\n${text}` : text);
+    }
+    case "json": {
+      const text = readableText(output, limits.toolTableRowsMax);
+      return loose(isFigure(output.mime_type) ? text : fenced("json", text));
+    }
     case "result":
-      return loose(output.text);
     case "markdown":
-      return loose(output.text);
     case "latex":
-      return loose(output.text);
     case "html":
-      return loose(output.data?.["text/plain"] ?? fenced("html", output.text));
-    case "json":
-      return loose(fenced("json", JSON.stringify(output.data, null, 1)));
+      return loose(readableText(output, limits.toolTableRowsMax));
     case "table":
       return loose(markdownTable(output, limits.toolTableRowsMax));
     case "chart":
@@ -77,8 +80,9 @@ function firm(text: string): Piece {
   return { kind: "text", text, firm: true };
 }
 
-function loose(text: string): Piece {
-  return { kind: "text", text, firm: false };
+/** An empty text, such as that of `print("")`, is no piece. */
+function loose(text: string): Piece | null {
+  return text === "" ? null : { kind: "text", text, firm: false };
 }
 
 /** Uses a fence longer than any in the text, so that the text cannot end it. */

@@ -1,4 +1,5 @@
 import { McpServer } from "@modelcontextprotocol/server";
+import { namesForModels } from "../domain/packages.ts";
 import { describeTools } from "./descriptions.ts";
 import { addFileResource } from "./file-resource.ts";
 import type { ToolDeps } from "./tool-deps.ts";
@@ -18,7 +19,7 @@ export interface Rights {
 /** A server with only the tools that the caller's key may use. */
 export function makeServer(deps: ToolDeps, rights: Rights): McpServer {
   const server = new McpServer({ name: "code-interpreter", title: "Code interpreter", version: VERSION });
-  const descriptions = describeTools(deps.limits);
+  const descriptions = describeTools(deps.limits, namesForModels(deps.packages.latest));
   if (rights.execute) {
     addExecutePython(server, deps, descriptions.executePython);
     addUploadFile(server, deps, descriptions.uploadFile);

@@ -1,4 +1,5 @@
 import type { Limits } from "../domain/limits.ts";
+import type { PackageList } from "../domain/packages.ts";
 import type { Log } from "../observe/log.ts";
 import type { Interpreter } from "./interpreter.ts";
 import type { RunningCalls } from "./running-calls.ts";
@@ -8,6 +9,7 @@ export interface ToolDeps {
   organization: string;
   interpreter: Interpreter;
   limits: Limits;
+  packages: Pick<PackageList, "latest">;
   log: Log;
   running: RunningCalls;
 }

@@ -17,3 +17,5 @@ export const MASKED_PATHS = [
 ];
 /** Paths that a sandbox may read and never write. */
 export const READONLY_PATHS = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+/** Folders that Docker mounts into every container. The host counts terminals and message queues for all of them together. */
+export const MASKED_DEVICES = ["/dev/pts", "/dev/mqueue"];

@@ -50,6 +50,21 @@ async function cli(args: string[], stdin?: string): Promise<Ended> {
   return { code: await ended, stdout, stderr };
 }
 
+describe("packages", () => {
+  test("lists what code can import, with versions", async () => {
+    const ended = await cli(["packages"]);
+    expect([ended.code, ended.stderr]).toEqual([0, ""]);
+    expect(ended.stdout).toMatch(/^Python 3\.13\.\d+\n/);
+    expect(ended.stdout).toMatch(/^scikit-learn 1\.\S+ {2}sklearn$/m);
+  });
+
+  test("a missing module is told with the nearest that is installed", async () => {
+    const ended = await cli(["run", "-c", "import panda"]);
+    expect(ended.code).toBe(1);
+    expect(ended.stderr).toContain("No module named 'panda'; installed: pandas");
+  });
+});
+
 describe("run", () => {
   test("keeps stdout and stderr apart and exits with 0", async () => {
     const ended = await cli(["run", "-c", "import sys; print('out'); print('err', file=sys.stderr)"]);

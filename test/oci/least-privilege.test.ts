@@ -45,7 +45,7 @@ afterAll(async () => {
 
 test("a service without root privileges runs code in sandboxes of a privileged keeper", async () => {
   const { json } = await call.run({ code: "import os; print(os.getuid(), 6 * 7)" });
-  expect(json).toMatchObject({ status: "completed", outputs: [{ text: "65532 42" }], usage: { engine: "oci" } });
+  expect(json).toMatchObject({ status: "completed", outputs: [{ text: "65532 42\n" }], usage: { engine: "oci" } });
 });
 
 test("its process is not root and has no capability", async () => {

@@ -75,7 +75,7 @@ describe.skipIf(lack !== null)("a service and keeper without root", () => {
 
   test("verifies its sandboxes and runs code in them", async () => {
     const { json } = await call.run({ code: "import os; print(os.getuid(), 6 * 7)" });
-    expect(json).toMatchObject({ status: "completed", outputs: [{ text: "65532 42" }], usage: { engine: "oci" } });
+    expect(json).toMatchObject({ status: "completed", outputs: [{ text: "65532 42\n" }], usage: { engine: "oci" } });
   });
 
   test("has no root process, and sandboxes with the account's own subordinate ids", async () => {

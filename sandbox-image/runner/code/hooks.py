@@ -159,11 +159,30 @@ def _connect_flags(module: Any, _display: Display) -> None:
         module._args_from_interpreter_flags = list
 
 
+def _connect_fonts(module: Any, _display: Display) -> None:
+    """Makes matplotlib draw every character that the image has a font for."""
+    from runner.outputs import fonts
+
+    fonts.EXTENSIONS[module.__name__](module)
+
+
+def _connect_bidi(module: Any, _display: Display) -> None:
+    """Notes which texts the program itself has put in drawing order."""
+    from runner.outputs import right_to_left
+
+    right_to_left.extend_bidi(module)
+
+
 _CONNECT: dict[str, Connect] = {
     "os": _connect_os,
     "warnings": _connect_warnings,
     "matplotlib": _connect_matplotlib,
     "matplotlib.pyplot": _connect_pyplot,
+    "matplotlib.font_manager": _connect_fonts,
+    "matplotlib.text": _connect_fonts,
+    "matplotlib._mathtext": _connect_fonts,
+    "bidi": _connect_bidi,
+    "bidi.algorithm": _connect_bidi,
     "IPython.core.display_functions": _connect_ipython,
     "plotly.io._renderers": _connect_plotly,
     "PIL.Image": _connect_pillow,

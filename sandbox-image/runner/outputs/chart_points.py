@@ -67,7 +67,11 @@ def line_points(original: Any, converted: Any, axis: Any) -> list[Point]:
     if "Period" in type(axis.get_converter()).__name__:
         # Pandas draws periods by ordinal number, which means nothing to a reader.
         return [_point(value) for value in _items(original[: len(converted)])]
-    return named_points(_items(converted), axis)
+    points = named_points(_items(converted), axis)
+    if getattr(getattr(original, "dtype", None), "kind", "") in ("i", "u"):
+        # Matplotlib converts all numbers to floats.
+        return [int(point) if type(point) is float and point.is_integer() else point for point in points]
+    return points
 
 
 def _items(values: Any) -> list[Any]:

@@ -7,18 +7,21 @@ expression show a figure, and so does the end of the cell if it is still open. E
 from __future__ import annotations
 
 import io
+import re
 import sys
+import warnings
 
 import PIL.Image
 from matplotlib import _pylab_helpers
 from matplotlib.backend_bases import FigureManagerBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from runner.outputs import charts, drawing_calls, sanitize
+from runner.outputs import charts, drawing_calls, fonts, sanitize
 from runner.outputs import sender as out
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from matplotlib.figure import Figure
@@ -28,6 +31,9 @@ if TYPE_CHECKING:
 _SHOWN = "_shown_by_runner"
 # Drawing a figure with more pixels would take gigabytes of memory.
 _PIXELS_MAX = 60_000_000
+_MISSING = re.compile(r"Glyph (\d{1,7}) .* missing from font")
+_MISSING_NAMED_MAX = 40
+_WARNINGS_MAX = 10
 
 
 class FigureManager(FigureManagerBase):
@@ -64,7 +70,8 @@ def show_figure(figure: Figure, outputs: Outputs, role: str) -> bool:
         return True
     image, width, height = _draw(figure)
     setattr(figure, _SHOWN, True)
-    head = {"type": "image", "mime_type": "image/png", "width": width, "height": height, "role": role}
+    text = sanitize.bounded_repr(figure, outputs.text_value_bytes)
+    head = {"type": "image", "mime_type": "image/png", "width": width, "height": height, "role": role, "data": {"text/plain": text}}
     if outputs.show(head, image):
         for chart in _charts(figure, outputs):
             outputs.show(chart)
@@ -83,9 +90,38 @@ def _draw(figure: Figure) -> tuple[bytes, int, int]:
     if width * height > _PIXELS_MAX:
         raise ValueError(f"a figure of {width:.0f} x {height:.0f} pixels is too large to draw")
     file = io.BytesIO()
-    figure.savefig(file, format="png", bbox_inches="tight", dpi="figure")
+    _saying_once(lambda: figure.savefig(file, format="png", bbox_inches="tight", dpi="figure"))
     image = file.getvalue()
     return image, int.from_bytes(image[16:20], "big"), int.from_bytes(image[20:24], "big")
+
+
+def _saying_once(draw: Callable[[], None]) -> None:
+    """Draws, and prints each warning once and without its place, which would be in this file. Missing characters are one line."""
+    if warnings.showwarning is not warnings._showwarning_orig:  # type: ignore[attr-defined]
+        # The program takes warnings itself.
+        draw()
+        return
+    lines: dict[str, None] = {}
+    missing: dict[str, None] = {}
+
+    def take(message: Warning | str, category: type[Warning], *place: Any) -> None:
+        text = sanitize.guarded_text(lambda: str(message), message, "str", 1000)
+        glyph = _MISSING.match(text)
+        if glyph is not None:
+            missing[chr(int(glyph[1]))] = None
+        else:
+            lines[f"{sanitize.type_name(message)}: {text}"] = None
+
+    shown = warnings.showwarning
+    warnings.showwarning = take  # type: ignore[assignment]
+    try:
+        draw()
+    finally:
+        warnings.showwarning = shown
+        if missing:
+            lines[f"No font here has these characters, so boxes are drawn: {' '.join(list(missing)[:_MISSING_NAMED_MAX])}"] = None
+        for line in list(lines)[:_WARNINGS_MAX]:
+            print(line, file=sys.stderr)
 
 
 def _charts(figure: Figure, outputs: Outputs) -> list[dict[str, Any]]:
@@ -97,5 +133,6 @@ def _charts(figure: Figure, outputs: Outputs) -> list[dict[str, Any]]:
 
 
 drawing_calls.record_drawing_calls()
+fonts.install()
 # Pillow loads its image formats with the first image. A preloaded sandbox does so before its code arrives.
 PIL.Image.preinit()

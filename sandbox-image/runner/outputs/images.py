@@ -11,9 +11,18 @@ if TYPE_CHECKING:
 
     from runner.outputs.sender import Outputs
 
-_PNG = b"\x89PNG\r\n\x1a\n"
+# The first bytes of a file of each type.
+_STARTS = {
+    "image/png": (b"\x89PNG\r\n\x1a\n",),
+    "image/jpeg": (b"\xff\xd8\xff",),
+    "image/gif": (b"GIF87a", b"GIF89a"),
+    "image/webp": (b"RIFF",),
+}
 _PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16")
 _JPEG_MODES = ("L", "RGB", "CMYK")
+# Modes with transparency that PNG lacks, and the nearest that it has.
+_TRANSPARENT = {"La": "LA", "RGBa": "RGBA", "PA": "RGBA"}
+_ANIMATED = {"GIF": "image/gif", "WEBP": "image/webp"}
 
 
 def show_image(mime: str, form: Any, outputs: Outputs, role: str, other_forms: Callable[[], dict[str, str]]) -> bool:
@@ -39,10 +48,9 @@ def _image_bytes(mime: str, form: Any, bytes_max: int) -> bytes | None:
     if not isinstance(form, (bytes, bytearray)):
         return None
     data = bytes(form)
-    starts = {"image/png": _PNG, "image/jpeg": b"\xff\xd8\xff"}
-    if mime in starts and not data.startswith(starts[mime]):
+    if not data.startswith(_STARTS.get(mime, b"")):
         return None
-    return data
+    return None if mime == "image/webp" and data[8:12] != b"WEBP" else data
 
 
 def size_in_pixels(mime: str, data: bytes) -> tuple[int | None, int | None]:
@@ -51,6 +59,23 @@ def size_in_pixels(mime: str, data: bytes) -> tuple[int | None, int | None]:
         return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
     if mime == "image/jpeg":
         return _jpeg_size(data)
+    if mime == "image/gif" and len(data) >= 10:
+        return int.from_bytes(data[6:8], "little"), int.from_bytes(data[8:10], "little")
+    if mime == "image/webp" and len(data) >= 30:
+        return _webp_size(data)
+    return None, None
+
+
+def _webp_size(data: bytes) -> tuple[int | None, int | None]:
+    kind = data[12:16]
+    if kind == b"VP8X":
+        return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
+    if kind == b"VP8L":
+        both = int.from_bytes(data[21:25], "little")
+        return (both & 0x3FFF) + 1, (both >> 14 & 0x3FFF) + 1
+    if kind == b"VP8 ":
+        # The upper two bits are a scale for display.
+        return int.from_bytes(data[26:28], "little") & 0x3FFF, int.from_bytes(data[28:30], "little") & 0x3FFF
     return None, None
 
 
@@ -66,22 +91,50 @@ def _jpeg_size(data: bytes) -> tuple[int | None, int | None]:
 
 
 def show_pil(image: Any, outputs: Outputs, role: str) -> bool:
-    """Shows a Pillow image: as JPEG if it was read from one, otherwise as PNG."""
+    """Shows a Pillow image: an animation in its own format, a photo as JPEG if it was read from one, all else as PNG."""
     import io
 
     file = io.BytesIO()
-    jpeg = image.format == "JPEG" and image.mode in _JPEG_MODES
-    if jpeg:
+    if image.format in _ANIMATED and getattr(image, "is_animated", False):
+        mime = _ANIMATED[image.format]
+        frame = image.tell()
+        image.save(file, image.format, save_all=True)
+        image.seek(frame)
+    elif image.format == "JPEG" and image.mode in _JPEG_MODES:
+        mime = "image/jpeg"
         _save_jpeg(image, file)
     else:
-        (image if image.mode in _PNG_MODES else image.convert("RGB")).save(file, "PNG")
-    mime = "image/jpeg" if jpeg else "image/png"
+        mime = "image/png"
+        _in_png_mode(image).save(file, "PNG")
     width, height = (int(side) for side in image.size)
     text = f"<PIL image, mode {image.mode}, {width} x {height}>"
     head = {"type": "image", "mime_type": mime, "width": width, "height": height, "role": role, "data": {"text/plain": text}}
     if not outputs.show(head, file.getvalue()):
         print(f"{text} was not shown", file=sys.stderr)
     return True
+
+
+def _in_png_mode(image: Any) -> Any:
+    if image.mode in _PNG_MODES:
+        return image
+    if image.mode in _TRANSPARENT:
+        return image.convert(_TRANSPARENT[image.mode])
+    if image.mode.startswith("I;"):
+        return image.convert("I")
+    if image.mode == "F":
+        return _grey(image)
+    if image.mode == "LAB":
+        from PIL import ImageCms
+
+        return ImageCms.profileToProfile(image, ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), outputMode="RGB")
+    return image.convert("RGB")
+
+
+def _grey(image: Any) -> Any:
+    """Returns an image of floats as grey levels, from its lowest value to its highest. A plain conversion would cut them to 0 … 255."""
+    low, high = image.getextrema()
+    scale = 255 / (high - low) if high - low > 0 else 0.0
+    return image.point(lambda value: value * scale - low * scale).convert("L")
 
 
 def _save_jpeg(image: Any, file: Any) -> None:

@@ -67,7 +67,7 @@ def scalar(value: Any, bytes_max: int) -> Scalar:
     if kind is str:
         return text(value, bytes_max)
     if kind is int:
-        return value if -SAFE_INTEGER_MAX <= value <= SAFE_INTEGER_MAX else _described(value, bytes_max)
+        return value if -SAFE_INTEGER_MAX <= value <= SAFE_INTEGER_MAX else described(value, bytes_max)
     if kind is float:
         # NaN and infinities give NaN here.
         return value if value - value == 0 else None
@@ -88,10 +88,11 @@ def _other_scalar(value: Any, bytes_max: int) -> Scalar:
     datetime = sys.modules.get("datetime")
     if datetime is not None and isinstance(value, (datetime.date, datetime.time)):
         return guarded_text(value.isoformat, value, "isoformat", bytes_max)
-    return _described(value, bytes_max)
+    return described(value, bytes_max)
 
 
-def _described(value: object, bytes_max: int) -> str:
+def described(value: object, bytes_max: int) -> str:
+    """Returns the text of a value that is no JSON scalar: the repr of a built-in container, otherwise str()."""
     if type(value) in (list, tuple, dict, set, frozenset, bytes, bytearray):
         return bounded_repr(value, bytes_max)
     return guarded_text(lambda: str(value), value, "str", bytes_max)
@@ -153,40 +154,3 @@ def _leaf_repr(value: Any, room: int) -> str:
             # Python refuses to convert integers with thousands of digits.
             return hex(value) if value.bit_length() < room * 4 else f"<int of {value.bit_length()} bits>"
     return guarded_text(lambda: repr(value), value, "repr", max(room, 0) + 1)
-
-
-def strict_json(value: Any, bytes_max: int, values_max: int) -> Any:
-    """
-    Returns `value` as strict JSON: string keys, no NaN, exact types.
-
-    Raises ValueError if it needs more than about `bytes_max` bytes, has more than `values_max` values, or nests deeper than 100.
-    """
-    return _strict(value, [bytes_max, values_max], 100)
-
-
-def _strict(value: Any, room: list[int], depth: int) -> Any:
-    room[1] -= 1
-    if room[0] < 0 or room[1] < 0 or depth < 0:
-        raise ValueError("the JSON value is too large")
-    if isinstance(value, dict):
-        made: dict[str, Any] = {}
-        for key, item in dict.items(value):
-            name = text(key, room[0]) if isinstance(key, str) else _described(key, room[0])
-            room[0] -= len(name) + 6
-            room[1] -= 1
-            made[name] = _strict(item, room, depth - 1)
-        return made
-    if isinstance(value, (list, tuple)):
-        items: list[Any] = []
-        for item in value:
-            room[0] -= 2
-            items.append(_strict(item, room, depth - 1))
-        return items
-    if isinstance(value, str):
-        if len(value) > room[0]:
-            raise ValueError("the JSON value is too large")
-        made_text = text(value, room[0])
-        room[0] -= len(made_text)
-        return made_text
-    room[0] -= 8
-    return scalar(value, 4096)

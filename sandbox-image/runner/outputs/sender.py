@@ -82,6 +82,10 @@ class Outputs:
         self._send(DISPLAY, spelled, body)
         return True
 
+    def values_room(self) -> int:
+        """Returns how many values one more display may have."""
+        return min(self.display_values, self._values_left)
+
     def fail(self, head: dict[str, Any]) -> None:
         """Sends the error. It fits after any number of displays."""
         self._send(ERROR, self._spell(head), b"")

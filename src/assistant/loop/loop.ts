@@ -1,3 +1,4 @@
+import { namesForModels, type PackageList } from "../../domain/packages.ts";
 import { messagesOf, turnMessages } from "../model/messages.ts";
 import { type ChatMessage, type ChatTool, type Finish, type Model, ModelFailed, type ModelRequest } from "../model/model.ts";
 import { codeTool, notes, TOOL_NAME, unknownTool } from "../model/prompt.ts";
@@ -11,6 +12,7 @@ import { readTurn, type Turn } from "./turn.ts";
 
 export interface LoopContext extends CodeRunContext {
   model: Model;
+  packages: Pick<PackageList, "latest">;
 }
 
 export type LoopEnd = "completed" | { incomplete: IncompleteReason };
@@ -109,9 +111,10 @@ class Loop {
   }
 
   #request(isFirst: boolean): ModelRequest {
-    const { limits } = this.#context;
+    const { limits, packages } = this.#context;
     const { model, memoryMb, functions, functionChoice, tokensMax, passed } = this.#response.settings;
-    const tools: ChatTool[] = this.#takesCode ? [codeTool(limits, memoryMb ?? limits.memoryMbMax), ...functions] : functions;
+    const tool = () => codeTool(limits, memoryMb ?? limits.memoryMbMax, namesForModels(packages.latest));
+    const tools: ChatTool[] = this.#takesCode ? [tool(), ...functions] : functions;
     let toolChoice: ModelRequest["toolChoice"] = "auto";
     if (this.#mustRunCode && this.#canForce) toolChoice = { type: "function", function: { name: TOOL_NAME } };
     else if (isFirst && functionChoice !== null)

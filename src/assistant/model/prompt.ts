@@ -1,12 +1,11 @@
 import type { Limits } from "../../domain/limits.ts";
-import { importableNames } from "../../domain/packages.ts";
 import type { ChatTool } from "./model.ts";
 
 /** Name of the tool for the model. */
 export const TOOL_NAME = "code_interpreter";
 
-/** The tool's description for the model, with the operator's limits and the memory of this session. */
-export function codeTool(limits: Limits, memoryMb: number): ChatTool {
+/** The tool's description for the model, with the operator's limits, the memory of this session and the packages that code can import. */
+export function codeTool(limits: Limits, memoryMb: number, packages: readonly string[]): ChatTool {
   return {
     type: "function",
     function: {
@@ -16,7 +15,7 @@ export function codeTool(limits: Limits, memoryMb: number): ChatTool {
         "leaves in the working folder /mnt/data, and errors with their traceback. Variables, imports and files stay for the next call of this",
         `conversation as long as its sandbox lives. Each call may take ${limits.runTimeoutMsMax / 1000} seconds and ${memoryMb} MiB of memory.`,
         `At most ${limits.filesOutCountMax} files are returned per call. There is no network and nothing can be installed. Besides the standard`,
-        `library there are: ${importableNames.join(", ")}.`,
+        `library there are: ${packages.join(", ")}.`,
       ].join(" "),
       parameters: {
         type: "object",

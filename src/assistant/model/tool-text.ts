@@ -1,6 +1,7 @@
 import type { Limits } from "../../domain/limits.ts";
-import { type Output, withoutFinalNewline } from "../../domain/outputs.ts";
+import type { Output } from "../../domain/outputs.ts";
 import type { Execution } from "../../domain/result.ts";
+import { readableText } from "../../readable/readable-text.ts";
 
 const MIB = 1024 * 1024;
 
@@ -24,15 +25,16 @@ export function shortened(text: string, charsMax: number): string {
 
 function textOf(output: Output, limits: Limits): string {
   switch (output.type) {
-    case "text":
-      return `${output.stream === "stderr" ? "[stderr]\n" : ""}${withoutFinalNewline(output.text)}`;
+    case "text": {
+      const text = readableText(output, limits.toolTableRowsMax);
+      return output.stream === "stderr" && text !== "" ? `[stderr]\n${text}` : text;
+    }
     case "result":
     case "html":
     case "latex":
     case "markdown":
-      return output.text;
     case "json":
-      return JSON.stringify(output.data) ?? "null";
+      return readableText(output, limits.toolTableRowsMax);
     case "table":
       return tableText(output, limits.toolTableRowsMax);
     case "chart":
@@ -68,8 +70,9 @@ function endNote(execution: Execution, limits: Limits): string {
   const memoryMb = evidence.limit === "memory_bytes" ? Math.round((evidence.limit_value ?? 0) / MIB) : limits.memoryMbMax;
   switch (cause) {
     case null:
-    case "exception":
       return "";
+    case "exception":
+      return evidence.suggestion === undefined ? "" : `[${evidence.suggestion}]`;
     case "exit":
       return `[The code ended itself with exit code ${evidence.exit_code ?? "unknown"}.${gone}]`;
     case "signal":

@@ -1,4 +1,5 @@
 import { type Output, withoutFinalNewline } from "../../domain/outputs.ts";
+import { readableText } from "../../readable/readable-text.ts";
 import { openaiCodeOf, openaiTypeOf } from "./failure.ts";
 import type { Citation, CodeCall, Dialect, Item, MessagePart, Reasoning } from "./items.ts";
 import { carriedReasoning } from "./reasoning.ts";
@@ -189,6 +190,9 @@ function openaiOutputs(outputs: readonly Output[]): View[] {
   return views;
 }
 
+/** Rows of one HTML table in logs. */
+const LOG_ROWS_MAX = 1_000;
+
 function logText(output: Exclude<Output, { type: "image" }>): string | null {
   switch (output.type) {
     case "text":
@@ -197,9 +201,8 @@ function logText(output: Exclude<Output, { type: "image" }>): string | null {
     case "html":
     case "latex":
     case "markdown":
-      return output.text;
     case "json":
-      return JSON.stringify(output.data) ?? "null";
+      return readableText(output, LOG_ROWS_MAX);
     case "table":
       return [output.columns.map((column) => column.name), ...output.rows]
         .map((row) => row.map((cell) => String(cell ?? "")).join("\t"))

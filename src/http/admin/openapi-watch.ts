@@ -1,10 +1,11 @@
 import { z } from "zod";
+import { sandboxPackages } from "../../domain/packages.ts";
 import { dayUsage, totalUsage } from "../../domain/usage.ts";
 import { publicKey } from "../../receipts/signing-keys.ts";
 import { errorResponses, jsonResponse, type PathContext } from "../core/openapi-parts.ts";
 import { usageQuery } from "./get-usage.ts";
 
-/** Paths of usage and receipts. */
+/** Paths of usage, packages and receipts. */
 export function addWatchPaths({ registry, limits, security, executionId }: PathContext): void {
   registry.registerPath({
     method: "get",
@@ -31,6 +32,21 @@ export function addWatchPaths({ registry, limits, security, executionId }: PathC
           .strict(),
       ),
       ...errorResponses(["invalid_field", "unknown_field"]),
+    },
+  });
+
+  registry.registerPath({
+    method: "get",
+    path: "/v1/packages",
+    tags: ["operations"],
+    security,
+    summary: "List the packages that code can import",
+    description:
+      "Python's version and every installed distribution with its version and the names to import, as a worker read them in one of " +
+      "its sandboxes at its start. Nothing else can be installed: there is no network.",
+    responses: {
+      200: jsonResponse("The packages, by name.", sandboxPackages.extend({ object: z.literal("packages") }).strict()),
+      ...errorResponses(["packages_unknown"]),
     },
   });
 

@@ -67,6 +67,7 @@ export function writeProblem(response: Response, error: ServiceError, members: R
 
 /** Every 429 and 503 has a Retry-After. These are the values when the error has none. */
 const retryAfterDefaults: Partial<Record<ErrorCode, number>> = {
+  packages_unknown: 5,
   rate_limited: 1,
   organization_queue_full: 5,
   // Stored bytes expire hourly, or the caller deletes something.

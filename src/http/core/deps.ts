@@ -2,6 +2,7 @@ import type { createBullBoard } from "@bull-board/api";
 import type { RequestHandler } from "express";
 import type { Containers, Executions } from "../../app/ports.ts";
 import type { Limits } from "../../domain/limits.ts";
+import type { PackageList } from "../../domain/packages.ts";
 import type { ReceiptSource } from "../../domain/receipt-source.ts";
 import type { DayRange, DayUsage } from "../../domain/usage.ts";
 import type { Files } from "../../files/files.ts";
@@ -26,6 +27,7 @@ export interface AppDeps {
   files: Files;
   rateLimit: { take(keyId: string): Promise<void> };
   usage(organization: string, range: DayRange): Promise<DayUsage[]>;
+  packages: PackageList;
   receipts: { keys: SigningKeys; source(organization: string, id: string): Promise<ReceiptSource | null> };
   tracing: Tracing;
   /** The current queues of the queue page. */

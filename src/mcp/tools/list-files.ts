@@ -1,8 +1,8 @@
 import type { McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { containerIdPattern, fileIdPattern } from "../../domain/ids.ts";
+import { markdownRows } from "../../readable/markdown-table.ts";
 import type { FilesPage, StoredFile } from "../interpreter.ts";
-import { markdownRows } from "../markdown-table.ts";
 import type { ToolDeps } from "../tool-deps.ts";
 import { runTool, toolResult } from "../tool-result.ts";
 

@@ -47,6 +47,8 @@ interface LiveSession {
   /** Settles when all queued work is done. */
   tail: Promise<void>;
   waiting: number;
+  /** A cell runs now. */
+  running: boolean;
 }
 
 /** Jobs taken from the queue. Most of them wait for their session; admission bounds their number. */
@@ -72,7 +74,7 @@ export class SessionHost {
     this.#opening = new SessionOpening({
       ...{ context, workerId, engine: deps.engine, queues: this.#queues },
       room: () => deps.sessionsMax - this.#slotsInUse(),
-      makeRoom: () => this.#makeRoom(),
+      makeRoom: (organization) => this.#makeRoom(organization),
       opened: (record, session) => this.#addSession(record, session),
     });
     this.#worker = new Worker<SessionJob>(
@@ -144,6 +146,7 @@ export class SessionHost {
       deleted: new AbortController(),
       tail: Promise.resolve(),
       waiting: 0,
+      running: false,
     };
     this.#live.set(id, live);
     const onEnded = () =>
@@ -189,7 +192,12 @@ export class SessionHost {
       if (this.#closing || !this.#isLive(live)) return runCell(job, lostSession);
       return runCell(job, {
         run: async (input, ports, stop) => {
-          const { removedFiles, ...end } = await live.session.run(input, ports, AbortSignal.any([stop, live.deleted.signal]));
+          live.running = true;
+          const { removedFiles, ...end } = await live.session
+            .run(input, ports, AbortSignal.any([stop, live.deleted.signal]))
+            .finally(() => {
+              live.running = false;
+            });
           await keepCheckpoint(context, live, { input, end, removedFiles });
           if (end.evidence.session_alive === false) await this.#loseSession(live);
           return end;
@@ -223,8 +231,11 @@ export class SessionHost {
     }
   }
 
-  /** Closes expired sessions, or else evicts the least recently used session that gives way. */
-  async #makeRoom(): Promise<void> {
+  /**
+   * Closes expired sessions; or else evicts the least recently used session that gives way; or else one of the organization that
+   * holds the most, if `asking` holds less.
+   */
+  async #makeRoom(asking: string): Promise<void> {
     const before = this.#live.size;
     await this.#closeIdle();
     if (this.#live.size < before) return;
@@ -233,10 +244,35 @@ export class SessionHost {
     for (const live of idle) {
       const args = { organization: live.organization, id: live.id, idleMs: limits.sessionGivesWayAfterMs };
       if (!(await sessionGiveWayScript.run(redis, keys.base, args)) || !this.#isLive(live)) continue;
-      this.#removeSession(live, "expired");
-      await live.session.close();
+      await this.#evict(live);
       return;
     }
+    const excess = this.#sessionInExcess(asking);
+    if (excess === undefined) return;
+    const { organization, id } = excess;
+    await sessionEndScript.run(redis, keys.base, { organization, id, finalStatus: "expired" });
+    if (this.#isLive(excess)) await this.#evict(excess);
+  }
+
+  async #evict(live: LiveSession): Promise<void> {
+    this.#removeSession(live, "expired");
+    await live.session.close();
+  }
+
+  /**
+   * One organization may hold all room that no other wants. When another asks, it gives up the session that it used least
+   * recently, until both hold the same. A session that runs a cell is spared; one whose cells wait is not, or an organization
+   * could keep all its sessions by queueing cells.
+   */
+  #sessionInExcess(asking: string): LiveSession | undefined {
+    const held = new Map<string, number>();
+    for (const { organization, slots } of this.#live.values()) held.set(organization, (held.get(organization) ?? 0) + slots);
+    const [largest, most] = [...held].reduce((a, b) => (b[1] > a[1] ? b : a), ["", 0]);
+    if (largest === asking || most <= (held.get(asking) ?? 0) + 1) return undefined;
+    const order = (live: LiveSession) => 2 * Number(live.waiting > 0) + Number(!live.givesWay);
+    return [...this.#live.values()]
+      .filter((live) => live.organization === largest && !live.running)
+      .sort((a, b) => order(a) - order(b) || a.usedAt - b.usedAt)[0];
   }
 
   async #loseSession(live: LiveSession): Promise<void> {

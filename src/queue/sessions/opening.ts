@@ -15,8 +15,8 @@ export interface SessionOpeningDeps {
   queues: SessionQueues;
   /** Free slots for sessions, without those of sessions that are being opened. */
   room(): number;
-  /** Evicts a session that gives way, if there is one. */
-  makeRoom(): Promise<void>;
+  /** Evicts a session that gives way to one of this organization, if there is one. */
+  makeRoom(organization: string): Promise<void>;
   /** Takes over an active session. */
   opened(record: Session, session: EngineSession): void;
 }
@@ -51,7 +51,7 @@ export class SessionOpening {
       const other = await this.#workerWithMostRoom();
       if (other !== null && other !== workerId) return queues.add(other, { v: VERSION, op: "open", organization, session: id });
       if (this.#stopped) return;
-      await this.#deps.makeRoom();
+      await this.#deps.makeRoom(organization);
       await sleep(ROOM_POLL_MS);
     }
   }

@@ -11,7 +11,8 @@ import { FrameStream, frameBounds, type Unwrap } from "../wire/frame-stream.ts";
 import type { InFrame, OutFrame } from "../wire/frames.ts";
 import { Demux } from "./demux.ts";
 import { type EngineClient, hasStatus } from "./engine-client.ts";
-import { containerOptions, type ProfileOptions } from "./profile.ts";
+import { containerOptions, type ProfileOptions, SANDBOX_LABEL } from "./profile.ts";
+import { UidPool } from "./uids.ts";
 
 const END_FACTS_TIMEOUT_MS = 5_000;
 const REMOVE_ATTEMPTS = 3;
@@ -33,6 +34,7 @@ export interface DockerFactoryOptions {
 /** Makes sandboxes from containers of one Docker engine. */
 export class DockerSandboxFactory implements SandboxFactory {
   readonly #options: DockerFactoryOptions;
+  readonly #uids = new UidPool();
   readonly #starts: Semaphore;
   readonly #removals: Semaphore;
   readonly #removing = new Set<Promise<void>>();
@@ -46,20 +48,31 @@ export class DockerSandboxFactory implements SandboxFactory {
   async create(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
     const release = await this.#starts.acquire(signal);
     const bounded = deadlineAfter(this.#options.limits.sandboxStartTimeoutMsMax, signal);
-    // The service chooses the name, so it can remove the container even when the reply to "create" never arrives.
-    const name = `code-interpreter-${randomUUID()}`;
-    this.#options.metrics.sandboxesAlive.inc();
     try {
-      return await this.#start(name, spec, bounded.signal);
-    } catch (error) {
-      // Not awaited: with an engine that hangs, the caller would wait long after the start failed.
-      const removal = this.#remove(name);
-      this.#removing.add(removal);
-      void removal.finally(() => this.#removing.delete(removal));
-      throw error;
+      for (;;) {
+        const made = await this.#tryUid(spec, bounded.signal);
+        if (made !== "uid_taken") return made;
+      }
     } finally {
       bounded.clear();
       release();
+    }
+  }
+
+  async #tryUid(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox | "uid_taken"> {
+    const claim: Claim = { uid: this.#uids.take(), mark: randomUUID(), containerId: null };
+    this.#options.metrics.sandboxesAlive.inc();
+    try {
+      return await this.#start(claim, spec, signal);
+    } catch (error) {
+      // Another service or worker on this engine holds the name.
+      const taken = claim.containerId === null && hasStatus(error, 409) && !signal.aborted;
+      // Not awaited: with an engine that hangs, the caller would wait long after the start failed.
+      const removal = taken ? this.#forget(claim) : this.#remove(claim);
+      this.#removing.add(removal);
+      void removal.finally(() => this.#removing.delete(removal));
+      if (taken) return "uid_taken";
+      throw error;
     }
   }
 
@@ -67,18 +80,19 @@ export class DockerSandboxFactory implements SandboxFactory {
     await Promise.all(this.#removing);
   }
 
-  async #start(name: string, spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
+  async #start(claim: Claim, spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
     const { engine, profile, limits, metrics, lifetimeMsMax } = this.#options;
     const deadline = Date.now() + lifetimeMsMax;
-    const container = await engine.call("create", () =>
-      engine.control.createContainer({ name, ...containerOptions(spec, { ...profile, deadline }), abortSignal: signal }),
-    );
+    const { uid, mark } = claim;
+    const wanted = { name: nameOf(uid), ...containerOptions({ ...spec, uid, mark }, { ...profile, deadline }) };
+    const container = await engine.call("create", () => engine.control.createContainer({ ...wanted, abortSignal: signal }));
+    claim.containerId = container.id;
     const socket = await engine.call("attach", () => attach(engine.stream.getContainer(container.id), signal));
     const onBytes = (direction: "in" | "out", count: number) => metrics.sandboxBytes.inc({ direction }, count);
     const stream = new FrameStream(socket, frameBounds(limits), onBytes, runnerOutput());
     try {
       await engine.call("start", () => container.start({ abortSignal: signal }));
-      const sandbox = new DockerSandbox(container, spec, stream, engine, () => this.#remove(name));
+      const sandbox = new DockerSandbox(container, spec, stream, engine, () => this.#remove(claim));
       await untilReady(sandbox, signal);
       return sandbox;
     } catch (error) {
@@ -88,28 +102,55 @@ export class DockerSandboxFactory implements SandboxFactory {
   }
 
   /** Removes the container, or logs a warning and leaves it to the reaper. Never throws. */
-  async #remove(name: string): Promise<void> {
-    const { engine, log, metrics } = this.#options;
+  async #remove(claim: Claim): Promise<void> {
+    const { engine, log } = this.#options;
     const release = await this.#removals.acquire();
     try {
       for (let attempt = 1; ; attempt++) {
         try {
-          await engine.call("remove", () => engine.control.getContainer(name).remove({ force: true, v: true }));
+          const id = claim.containerId ?? (await this.#find(claim));
+          if (id !== null) await engine.call("remove", () => engine.control.getContainer(id).remove({ force: true, v: true }));
           return;
         } catch (error) {
           // Already removed, or being removed.
           if (hasStatus(error, 404) || hasStatus(error, 409)) return;
           if (attempt === REMOVE_ATTEMPTS) {
-            log.warn({ sandbox: name, err: error }, "sandbox not removed; left to the reaper");
+            log.warn({ sandbox: claim.containerId ?? nameOf(claim.uid), err: error }, "sandbox not removed; left to the reaper");
             return;
           }
         }
       }
     } finally {
-      metrics.sandboxesAlive.dec();
       release();
+      await this.#forget(claim);
     }
   }
+
+  /** The container whose creation was never answered, if it exists. Its name may belong to another service by now. */
+  async #find({ uid, mark }: Claim): Promise<string | null> {
+    const { engine } = this.#options;
+    const found = await engine.call("inspect", () => engine.control.getContainer(nameOf(uid)).inspect());
+    return found.Config.Labels[SANDBOX_LABEL] === mark ? found.Id : null;
+  }
+
+  async #forget({ uid }: Claim): Promise<void> {
+    this.#uids.giveBack(uid);
+    this.#options.metrics.sandboxesAlive.dec();
+  }
+}
+
+/** A user id, and the container that is to run under it. */
+interface Claim {
+  uid: number;
+  /** Distinguishes this container from another of the same name. */
+  mark: string;
+  /** Null until the engine has answered. */
+  containerId: string | null;
+}
+
+/** The engine allows each name once, so no two of its containers share a user id, regardless of which service made them. */
+function nameOf(uid: number): string {
+  return `code-interpreter-uid-${uid}`;
 }
 
 /**

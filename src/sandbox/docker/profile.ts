@@ -1,6 +1,7 @@
 import type { ContainerCreateOptions, HostConfig } from "dockerode";
 import type { Limits } from "../../domain/limits.ts";
-import { MASKED_PATHS, READONLY_PATHS } from "../masked-paths.ts";
+import { KERNEL_LIMITS } from "../kernel-limits.ts";
+import { MASKED_DEVICES, MASKED_PATHS, READONLY_PATHS } from "../masked-paths.ts";
 import { hostTasksMax } from "../own-kernel.ts";
 import type { SandboxSpec } from "../sandbox.ts";
 
@@ -8,9 +9,11 @@ import type { SandboxSpec } from "../sandbox.ts";
 export const SERVICE_LABEL = "code-interpreter.service";
 export const WORKER_LABEL = "code-interpreter.worker";
 export const DEADLINE_LABEL = "code-interpreter.deadline";
+/** Distinguishes a container from others that had its name. */
+export const SANDBOX_LABEL = "code-interpreter.sandbox";
 
-/** Account of the sandbox image that owns no files and runs nothing else. */
-const SANDBOX_UID = 65_532;
+/** Group of the sandbox image that owns no files. The kernel counts nothing by group. */
+const SANDBOX_GID = 65_532;
 /** Files per tmpfs folder; bounds the kernel memory that empty files cost. */
 const TMPFS_INODES = 16_384;
 /** Higher than the worker's own score, so that the kernel kills sandboxes first when the machine is out of memory. */
@@ -29,21 +32,30 @@ export interface ProfileOptions {
   deadline: number;
 }
 
+/** What differs between sandboxes. Only the memory comes from a caller. */
+export interface ContainerSpec extends SandboxSpec {
+  /** User id that no other container of this engine has. */
+  uid: number;
+  mark: string;
+}
+
 /** The whole lockdown: turns limits into Docker's container options. Pure. */
-export function containerOptions(spec: SandboxSpec, options: ProfileOptions): ContainerCreateOptions {
+export function containerOptions(spec: ContainerSpec, options: ProfileOptions): ContainerCreateOptions {
   const { limits } = options;
+  const { uid } = spec;
   const ownKernel = options.seccomp === null;
   // Docker's default is noexec. Code may run programs that it wrote, as under the OCI engine.
   const tmpfs = (megabytes: number) =>
-    `rw,exec,nosuid,nodev,size=${megabytes}m,nr_inodes=${TMPFS_INODES},mode=0700,uid=${SANDBOX_UID},gid=${SANDBOX_UID}`;
+    `rw,exec,nosuid,nodev,size=${megabytes}m,nr_inodes=${TMPFS_INODES},mode=0700,uid=${uid},gid=${SANDBOX_GID}`;
   return {
     Image: options.image,
-    User: `${SANDBOX_UID}:${SANDBOX_UID}`,
+    User: `${uid}:${SANDBOX_GID}`,
     Hostname: "sandbox",
     Labels: {
       [SERVICE_LABEL]: options.serviceId,
       [WORKER_LABEL]: options.workerId,
       [DEADLINE_LABEL]: String(options.deadline),
+      [SANDBOX_LABEL]: spec.mark,
     },
     AttachStdin: true,
     AttachStdout: true,
@@ -70,11 +82,10 @@ export function containerOptions(spec: SandboxSpec, options: ProfileOptions): Co
       Ulimits: [
         { Name: "nofile", Soft: limits.openFilesMax, Hard: limits.openFilesMax },
         { Name: "fsize", Soft: limits.workingFolderMbMax * MIB, Hard: limits.workingFolderMbMax * MIB },
-        { Name: "core", Soft: 0, Hard: 0 },
-        // The host's kernel would count all sandboxes together, because they share one account.
+        ...Object.entries(KERNEL_LIMITS).map(([name, value]) => ({ Name: name, Soft: value, Hard: value })),
         ...(ownKernel ? [{ Name: "nproc", Soft: limits.processesMax, Hard: limits.processesMax }] : []),
       ],
-      MaskedPaths: [...MASKED_PATHS],
+      MaskedPaths: [...MASKED_PATHS, ...MASKED_DEVICES],
       ReadonlyPaths: [...READONLY_PATHS],
       LogConfig: { Type: "none", Config: {} },
       // The runner must be process 1, regardless of the engine's default.

@@ -1,4 +1,5 @@
 import type { Limits } from "../../domain/limits.ts";
+import { KERNEL_LIMITS, KERNEL_TCP_MB } from "../kernel-limits.ts";
 import { MASKED_PATHS, READONLY_PATHS } from "../masked-paths.ts";
 import { hostTasksMax } from "../own-kernel.ts";
 
@@ -73,7 +74,7 @@ export function containerConfig(spec: ContainerSpec, { rootfs, seccomp, limits, 
       rlimits: [
         { type: "RLIMIT_NOFILE", soft: limits.openFilesMax, hard: limits.openFilesMax },
         { type: "RLIMIT_FSIZE", soft: limits.workingFolderMbMax * MIB, hard: limits.workingFolderMbMax * MIB },
-        { type: "RLIMIT_CORE", soft: 0, hard: 0 },
+        ...Object.entries(KERNEL_LIMITS).map(([name, value]) => ({ type: `RLIMIT_${name.toUpperCase()}`, soft: value, hard: value })),
         ...(ownKernel ? [{ type: "RLIMIT_NPROC", soft: limits.processesMax, hard: limits.processesMax }] : []),
       ],
     },
@@ -81,7 +82,6 @@ export function containerConfig(spec: ContainerSpec, { rootfs, seccomp, limits, 
       { destination: "/proc", type: "proc", source: "proc", options: ["nosuid", "noexec", "nodev"] },
       { destination: "/dev", type: "tmpfs", source: "tmpfs", options: ["nosuid", "strictatime", "mode=755", "size=64k"] },
       tmpfs("/dev/shm", limits.sharedMemoryMbMax, ["noexec", "mode=1777"]),
-      { destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: ["nosuid", "noexec", "nodev"] },
       { destination: "/sys", type: "sysfs", source: "sysfs", options: ["nosuid", "noexec", "nodev", "ro"] },
       { destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: ["nosuid", "noexec", "nodev", "relatime", "ro"] },
       tmpfs("/mnt/data", limits.workingFolderMbMax, owned),
@@ -93,7 +93,8 @@ export function containerConfig(spec: ContainerSpec, { rootfs, seccomp, limits, 
       cgroupsPath: spec.cgroupsPath,
       resources: {
         devices: [{ allow: false, access: "rwm" }],
-        memory: { limit: spec.memoryMb * MIB, swap: spec.memoryMb * MIB },
+        // The keeper omits kernelTCP with cgroup v2, where socket memory is part of the memory.
+        memory: { limit: spec.memoryMb * MIB, swap: spec.memoryMb * MIB, kernelTCP: KERNEL_TCP_MB * MIB },
         cpu: { quota: Math.round(limits.cpuCores * CPU_PERIOD_US), period: CPU_PERIOD_US },
         // One more for process 1, so that the code may start as many as under the Docker engine.
         pids: { limit: ownKernel ? hostTasksMax(limits) : limits.processesMax + 1 },

@@ -1,5 +1,6 @@
 import { wantsPreloaded } from "../../domain/heavy-imports.ts";
 import type { Limits } from "../../domain/limits.ts";
+import type { SandboxPackages } from "../../domain/packages.ts";
 import type { ExecutionEnd } from "../../domain/result.ts";
 import type { Engine, RunInput, RunPorts, SessionEngine } from "../../domain/run.ts";
 import type { Log } from "../../observe/log.ts";
@@ -13,6 +14,8 @@ export interface EngineOptions {
   pool: Pool;
   limits: Limits;
   log: Log;
+  /** What is installed in the sandboxes, once that is known. */
+  packages?: (() => SandboxPackages | null) | undefined;
 }
 
 type RunOptions = Omit<EngineOptions, "pool"> & { pool: Pick<Pool, "take" | "discard"> };
@@ -50,7 +53,7 @@ export async function runInSandbox(
   prepared?: Taken,
 ): Promise<ExecutionEnd> {
   const { pool, limits, log } = options;
-  const run = new SandboxRun(input, ports, limits);
+  const run = new SandboxRun(input, ports, limits, options.packages);
   const acquiring = performance.now();
   ports.phase?.("acquire");
   let taken: Taken;

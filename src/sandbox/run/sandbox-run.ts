@@ -1,7 +1,9 @@
 import type { Limits } from "../../domain/limits.ts";
+import type { SandboxPackages } from "../../domain/packages.ts";
 import type { FileHash, RunLimits } from "../../domain/provenance.ts";
 import type { ExecutionEnd, Usage } from "../../domain/result.ts";
 import type { RunInput, RunPorts, StopReason } from "../../domain/run.ts";
+import { suggestionFor } from "../../domain/suggestion.ts";
 import type { Sandbox } from "../sandbox.ts";
 import { type DoneHead, doneFacts, parseDone } from "../wire/done-frame.ts";
 import { type OutFrame, WireError } from "../wire/frames.ts";
@@ -28,6 +30,7 @@ export class SandboxRun {
   readonly #input: RunInput;
   readonly #ports: RunPorts;
   readonly #limits: Limits;
+  readonly #packages: () => SandboxPackages | null;
   readonly #bounds: Bounds;
   readonly #outputs: RunOutputs;
   /** Written once, by the first cause. */
@@ -38,7 +41,8 @@ export class SandboxRun {
   #codeSentAt: number | null = null;
   #done: DoneHead | null = null;
 
-  constructor(input: RunInput, ports: RunPorts, limits: Limits) {
+  constructor(input: RunInput, ports: RunPorts, limits: Limits, packages: () => SandboxPackages | null = () => null) {
+    this.#packages = packages;
     this.#input = input;
     this.#ports = ports;
     this.#limits = limits;
@@ -97,11 +101,14 @@ export class SandboxRun {
     this.usage.stderr_bytes = Math.max(this.usage.stderr_bytes, this.#outputs.bytes.stderr);
     this.usage.file_bytes = this.#outputs.bytes.files;
     if (first.kind !== "done" && this.#codeSentAt !== null) this.usage.run_ms = elapsedMs(this.#codeSentAt);
+    const outputs = this.#outputs.list();
+    const suggestion = verdict.cause === "exception" ? suggestionFor(outputs, this.#packages()) : null;
     return {
       ...verdict,
+      evidence: { ...verdict.evidence, ...(suggestion === null ? {} : { suggestion }) },
       // A sandbox leaves nothing behind, so a retry repeats no effect. In a session it may.
       retry_safe: this.#input.session === undefined || this.#codeSentAt === null,
-      outputs: this.#outputs.list(),
+      outputs,
       usage: this.usage,
       truncated: this.#outputs.truncated,
       skipped_files: this.#outputs.skippedFiles,

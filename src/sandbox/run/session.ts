@@ -1,4 +1,5 @@
 import type { Limits } from "../../domain/limits.ts";
+import type { SandboxPackages } from "../../domain/packages.ts";
 import type { CellEnd, EngineSession, RunInput, RunPorts } from "../../domain/run.ts";
 import type { Log } from "../../observe/log.ts";
 import type { Pool } from "../pool/pool.ts";
@@ -10,6 +11,7 @@ export interface SessionOptions {
   pool: Pool;
   limits: Limits;
   log: Log;
+  packages?: (() => SandboxPackages | null) | undefined;
 }
 
 /** Takes a sandbox that is kept from cell to cell, until it is closed or dies. */
@@ -43,7 +45,7 @@ class SandboxSession implements EngineSession {
 
   async run(input: RunInput, ports: RunPorts, stop: AbortSignal): Promise<CellEnd> {
     const { limits, log } = this.#options;
-    const run = new SandboxRun({ ...input, memoryMb: this.#spec.memoryMb, session: this.#spec.id }, ports, limits);
+    const run = new SandboxRun({ ...input, memoryMb: this.#spec.memoryMb, session: this.#spec.id }, ports, limits, this.#options.packages);
     run.usage.warm = true;
     this.#markInUse();
     try {

@@ -65,6 +65,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
           executions: deps.executions,
           sessions,
           files: deps.files,
+          packages: deps.packages,
           log: deps.log,
           metrics: deps.metrics,
         }),

@@ -263,6 +263,30 @@ describe("room for sessions", () => {
     expect(await codeOf(sessions.create(ORG))).toBe("organization_containers_full");
   });
 
+  test("is shared between organizations: the one that holds the most gives up what it used least recently", async () => {
+    const { sessions, engine, run, cell } = await prepare({ sessionsMax: 4 });
+    const mine = [await sessions.create(ORG), await sessions.create(ORG), await sessions.create(ORG), await sessions.create(ORG)];
+    await run(mine[0]?.id as string, "1");
+    const statuses = () => Promise.all(mine.map(async ({ id }) => (await sessions.get(ORG, id))?.status));
+    expect((await sessions.create("org_b")).status).toBe("active");
+    expect(await statuses()).toEqual(["active", "expired", "active", "active"]);
+    // Queued cells keep no session: only the one that runs is spared.
+    engine.immediate = false;
+    await cell(mine[2]?.id as string, "1");
+    await engine.until(() => engine.of(mine[2]?.id as string).cells.length === 1);
+    expect((await sessions.create("org_b")).status).toBe("active");
+    expect(await statuses()).toEqual(["active", "expired", "active", "expired"]);
+    engine.of(mine[2]?.id as string).cells[0]?.finish();
+  });
+
+  test("of an organization is safe from one that holds as much", async () => {
+    const { sessions } = await prepare({ sessionsMax: 2, limits: { sessionStartTimeoutMsMax: 700 } });
+    const [first, second] = [await sessions.create(ORG), await sessions.create("org_b")];
+    expect(await codeOf(sessions.create(ORG))).toBe("container_unavailable");
+    expect((await sessions.get(ORG, first.id))?.status).toBe("active");
+    expect((await sessions.get("org_b", second.id))?.status).toBe("active");
+  });
+
   test("that no worker has in time refuses the session and leaves nothing behind", async () => {
     const { sessions, rig } = await prepare({ sessionsMax: 1, limits: { sessionStartTimeoutMsMax: 700 } });
     await sessions.create(ORG);

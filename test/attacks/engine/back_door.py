@@ -1,7 +1,7 @@
 # attack: forks and runs programs through every way back to its origin: the interpreter's file, roots, working folders, mappings
 # verdict: completed
 # prints: blocked
-# prints: sub False [] 65532 1
+# prints: sub False [] True 1
 import glob
 import os
 
@@ -21,7 +21,7 @@ for name in glob.glob("/proc/[0-9]*"):
 child = os.fork()
 if child == 0:
     # A program started from the interpreter's own file, wherever it is, has the same restrictions.
-    code = "import os; print('sub', os.path.exists('/run/docker.sock'), os.listdir('/home'), os.getuid(), open('/proc/self/status').read().count('CapEff:\\t0000000000000000'))"
+    code = "import os; print('sub', os.path.exists('/run/docker.sock'), os.listdir('/home'), os.getuid() == os.stat('/mnt/data').st_uid, open('/proc/self/status').read().count('CapEff:\\t0000000000000000'))"
     os.execv("/proc/self/exe", ["python3", "-I", "-S", "-c", code])
 os.waitpid(child, 0)
 print(f"breached: {found}" if found else "blocked")

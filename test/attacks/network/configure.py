@@ -19,7 +19,7 @@ try:
             done.append("new link")
 except OSError:
     pass
-with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as control:
     for name, request, data in (
         ("address", 0x8916, struct.pack("16sHH4s8x", b"lo", socket.AF_INET, 0, socket.inet_aton("192.0.2.9"))),
         ("flags", 0x8914, struct.pack("16sH14x", b"lo", 0x1 | 0x100)),

@@ -17,11 +17,13 @@ try:
 except OSError:
     pass
 for server in servers:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-        client.settimeout(0.5)
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
         try:
-            client.sendto(query, (server, 53))
-            answers.append(client.recvfrom(512))
+            with socket.socket(socket.AF_INET, kind) as client:
+                client.settimeout(0.5)
+                client.connect((server, 53))
+                client.sendall(query)
+                answers.append(client.recv(512))
         except OSError:
             pass
 print(f"breached: {answers}" if answers else "blocked")

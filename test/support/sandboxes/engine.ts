@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { newId } from "../../../src/domain/ids.ts";
 import { type Limits, makeLimits } from "../../../src/domain/limits.ts";
 import { type Output, withoutFinalNewline } from "../../../src/domain/outputs.ts";
+import type { SandboxPackages } from "../../../src/domain/packages.ts";
 import type { ExecutionEnd } from "../../../src/domain/result.ts";
 import type { Engine, RunPorts, SessionEngine } from "../../../src/domain/run.ts";
 import { makeLog } from "../../../src/observe/log.ts";
@@ -16,7 +17,7 @@ import { ociBackend } from "./oci-backend.ts";
 
 /** The engine, image and runtimes under test, as set by `npm test`. */
 export const engineName = process.env.ENGINE ?? "docker";
-const underOci = engineName === "oci";
+export const underOci = engineName === "oci";
 export const sandboxImage = process.env.SANDBOX_IMAGE ?? "code-interpreter-sandbox:latest";
 export const runtimesWanted = ((underOci ? process.env.OCI_RUNTIMES : process.env.SANDBOX_RUNTIMES) || (underOci ? "crun" : "runc"))
   .split(",")
@@ -30,6 +31,8 @@ export interface EngineUnderTestOptions {
   poolSize?: number;
   /** Uses an address where no engine answers. */
   away?: boolean;
+  /** What is known of the packages in the sandboxes. */
+  packages?: () => SandboxPackages | null;
   /** Replaces the image's seccomp profile. */
   seccomp?: object;
 }
@@ -135,7 +138,7 @@ export async function startEngine(options: EngineUnderTestOptions = {}): Promise
     log,
   });
   pool.open();
-  const engine = makeEngine({ pool, limits, log });
+  const engine = makeEngine({ pool, limits, log, packages: options.packages });
   return {
     engine,
     pool,

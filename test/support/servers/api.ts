@@ -18,6 +18,7 @@ import { makeAssistant } from "../../../src/main/assistant-part.ts";
 import { makeLog } from "../../../src/observe/log.ts";
 import { makeMetrics } from "../../../src/observe/metrics.ts";
 import { noTracing } from "../../../src/observe/trace.ts";
+import { AnnouncedPackages } from "../../../src/queue/worker/packages.ts";
 import { openSigningKeys } from "../../../src/receipts/signing-keys.ts";
 import { FakeExecutions } from "../fakes/fake-executions.ts";
 
@@ -54,6 +55,7 @@ export async function startApi(options: ApiOptions) {
     MODEL_SEES_IMAGES: false,
     MODEL_TOKENS_FIELD: "max_tokens",
   } as const;
+  const packages = new AnnouncedPackages({ redis, prefix });
   const base: AppDeps = {
     limits,
     log,
@@ -61,9 +63,10 @@ export async function startApi(options: ApiOptions) {
     keys: new KeyFile(keysFile, (error) => problems.push(error)),
     executions,
     containers: noContainers,
-    assistant: makeAssistant({ config: { ...models, limits }, redis, executions, sessions: noContainers, files, log, metrics }),
+    assistant: makeAssistant({ config: { ...models, limits }, redis, executions, sessions: noContainers, files, packages, log, metrics }),
     files,
     rateLimit: { take: async () => {} },
+    packages,
     usage: async () => [],
     receipts: { keys: await openSigningKeys(join(folder, "receipt-keys.json")), source: async () => null },
     tracing: noTracing,

@@ -36,9 +36,9 @@ describe("outputs as text", () => {
     expect(renderOutput({ ...error, traceback: [] })).toEqual({ stream: "stderr", text: "ValueError: no" });
   });
 
-  test("html is shown in its plain form if it has one", () => {
+  test("html is shown in its plain form, or as text without markup", () => {
     expect(renderOutput({ type: "html", text: "<b>x</b>", role: "result", data: { "text/plain": "x" } })?.text).toBe("x");
-    expect(renderOutput({ type: "html", text: "<b>x</b>", role: "result" })?.text).toBe("<b>x</b>");
+    expect(renderOutput({ type: "html", text: "<b>x</b>", role: "result" })?.text).toBe("x");
   });
 
   test("images are named by their number and format", () => {

@@ -13,6 +13,7 @@ interface Service {
   command?: string[];
   privileged?: boolean;
   user?: string;
+  environment?: Record<string, string | null>;
   depends_on?: Record<string, { condition: string }>;
 }
 const { services, networks } = parse(read("docker-compose.yml"), { merge: true }) as {
@@ -38,6 +39,12 @@ describe("docker-compose.yml", () => {
   it("has one privileged service, the engine", () => {
     expect(Object.keys(services).filter((name) => services[name]?.privileged)).toEqual(["engine"]);
     for (const service of [api, worker]) expect(service.user).toBeUndefined();
+  });
+
+  it("gives keys and the receipt key to the api alone", () => {
+    const holders = Object.keys(services).filter((name) => services[name]?.volumes?.some((volume) => volume.startsWith("keys:")));
+    expect(holders).toEqual(["api"]);
+    expect(api.environment).toMatchObject({ KEYS_FILE: "/keys/keys.json", RECEIPT_KEY_FILE: "/keys/receipt-keys.json" });
   });
 
   it("keeps what Redis has, and starts nothing without it", () => {

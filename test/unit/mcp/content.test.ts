@@ -93,10 +93,10 @@ test("printed output is cut before the exception, the ending and the files", asy
   expect(blocks.map((block) => block.type)).toContain("resource_link");
 });
 
-test("HTML cannot end the fence around it", async () => {
-  const [block] = await render([{ type: "html", text: "```\nescaped", role: "display" }]);
-  expect(block).toMatchObject({ text: "````html\n```\nescaped\n````" });
-  expect(await render([{ type: "html", text: "` ".repeat(200_000), role: "display" }])).toHaveLength(1);
+test("JSON cannot end the fence around it", async () => {
+  const [block] = await render([{ type: "json", data: "```", role: "display" }]);
+  expect(block).toMatchObject({ text: '````json\n"```"\n````' });
+  expect(await render([{ type: "json", data: "` ".repeat(200_000), role: "display" }])).toHaveLength(1);
 });
 
 test("reports missing or truncated output, and skipped files", async () => {

@@ -9,7 +9,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 
 // Plain JavaScript, as it runs before there is a node_modules: loaded by address, without types.
 const setup = async (name: string) => import(new URL(`../../../scripts/setup/${name}.mjs`, import.meta.url).href);
-const { mirrorIn } = await setup("debian");
+const { mirrorsIn } = await setup("debian");
 const { likelyCause } = await setup("docker");
 const { describeMessage, engineAt } = await setup("engine-api");
 const { imageInputs, imageTag, isNetworkTrouble } = await setup("image");
@@ -110,11 +110,11 @@ describe("the Docker engine", () => {
 });
 
 test("the Debian mirror is found in both formats, and is never the security archive", () => {
-  expect(mirrorIn("deb http://security.debian.org/debian-security x main\ndeb [a=b] http://m.example/debian bookworm main")).toBe(
+  expect(mirrorsIn("deb http://security.debian.org/debian-security x main\ndeb [a=b] http://m.example/debian bookworm main").archive).toBe(
     "http://m.example/debian",
   );
-  expect(mirrorIn("Types: deb\nURIs: https://m.example/debian/\nSuites: trixie")).toBe("https://m.example/debian");
-  expect(mirrorIn("# deb http://m.example/debian x")).toBeNull();
+  expect(mirrorsIn("Types: deb\nURIs: https://m.example/debian/\nSuites: trixie").archive).toBe("https://m.example/debian");
+  expect(mirrorsIn("# deb http://m.example/debian x").archive).toBeNull();
 });
 
 describe("Redis", () => {

@@ -1,10 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { makeLimits } from "../../../../src/domain/limits.ts";
-import { containerOptions, DEADLINE_LABEL, SERVICE_LABEL, WORKER_LABEL } from "../../../../src/sandbox/docker/profile.ts";
+import { containerOptions, DEADLINE_LABEL, SANDBOX_LABEL, SERVICE_LABEL, WORKER_LABEL } from "../../../../src/sandbox/docker/profile.ts";
 import { hostTasksMax } from "../../../../src/sandbox/own-kernel.ts";
 
 const given = { image: "sandbox:1", runtime: "runc", seccomp: "{}", limits: makeLimits(), serviceId: "s1", workerId: "w1", deadline: 5 };
-const options = containerOptions({ memoryMb: 256 }, given);
+const spec = { memoryMb: 256, uid: 40_007, mark: "m1" };
+const options = containerOptions(spec, given);
 
 describe("the lockdown", () => {
   test("has the values that SECURITY.md states", () => {
@@ -28,11 +29,11 @@ describe("the lockdown", () => {
   });
 
   test("with its own kernel limits processes inside, and the kernel's threads above what the code can reach", () => {
-    const own = containerOptions({ memoryMb: 256 }, { ...given, runtime: "runsc", seccomp: null }).HostConfig;
+    const own = containerOptions(spec, { ...given, runtime: "runsc", seccomp: null }).HostConfig;
     expect(own?.SecurityOpt).toEqual(["no-new-privileges"]);
     expect(own?.Ulimits).toContainEqual({ Name: "nproc", Soft: 64, Hard: 64 });
     expect(own?.PidsLimit).toBe(hostTasksMax(given.limits));
-    // The host counts per account, and all sandboxes share one account.
+    // The cgroup counts processes.
     expect(options.HostConfig?.Ulimits?.map(({ Name }) => Name)).not.toContain("nproc");
   });
 
@@ -46,14 +47,19 @@ describe("the lockdown", () => {
   });
 
   test("has only small writable folders, owned by the account that runs", () => {
-    expect(options.User).toBe("65532:65532");
+    expect(options.User).toBe("40007:65532");
     expect(Object.keys(options.HostConfig?.Tmpfs ?? {})).toEqual(["/mnt/data", "/tmp"]);
     for (const mount of Object.values(options.HostConfig?.Tmpfs ?? {}))
-      expect(mount).toMatch(/^rw,exec,nosuid,nodev,size=\d+m,nr_inodes=\d+,mode=0700,uid=65532/);
+      expect(mount).toMatch(/^rw,exec,nosuid,nodev,size=\d+m,nr_inodes=\d+,mode=0700,uid=40007,gid=65532$/);
+  });
+
+  test("bounds what the kernel counts beside the cgroup", () => {
+    const ulimits = Object.fromEntries((options.HostConfig?.Ulimits ?? []).map(({ Name, Soft, Hard }) => [Name, [Soft, Hard]]));
+    expect(ulimits).toMatchObject({ core: [1, 1], sigpending: [1024, 1024], msgqueue: [0, 0] });
   });
 
   test("ends with its worker's connection, and is found by the reaper", () => {
     expect([options.OpenStdin, options.StdinOnce]).toEqual([true, true]);
-    expect(options.Labels).toEqual({ [SERVICE_LABEL]: "s1", [WORKER_LABEL]: "w1", [DEADLINE_LABEL]: "5" });
+    expect(options.Labels).toEqual({ [SERVICE_LABEL]: "s1", [WORKER_LABEL]: "w1", [DEADLINE_LABEL]: "5", [SANDBOX_LABEL]: "m1" });
   });
 });

@@ -56,12 +56,12 @@ test("without user namespaces, all other namespaces are used", () => {
 
 test("limits come from the operator and the execution, and there is no swap", () => {
   const { resources } = config.linux;
-  expect(resources.memory).toEqual({ limit: 256 * 2 ** 20, swap: 256 * 2 ** 20 });
+  expect(resources.memory).toEqual({ limit: 256 * 2 ** 20, swap: 256 * 2 ** 20, kernelTCP: 32 * 2 ** 20 });
   expect(resources.cpu.quota / resources.cpu.period).toBe(limits.cpuCores);
   expect(resources.pids.limit).toBe(limits.processesMax + 1);
   expect(resources.devices[0]).toEqual({ allow: false, access: "rwm" });
   expect(config.process.rlimits).toContainEqual({ type: "RLIMIT_NOFILE", soft: limits.openFilesMax, hard: limits.openFilesMax });
-  expect(config.process.rlimits).toContainEqual({ type: "RLIMIT_CORE", soft: 0, hard: 0 });
+  expect(config.process.rlimits).toContainEqual({ type: "RLIMIT_CORE", soft: 1, hard: 1 });
 });
 
 test("with its own kernel, process 1 is the image's entry point under its account, without a seccomp profile", () => {

@@ -2,7 +2,8 @@ import type { Output } from "../domain/outputs.ts";
 
 type Table = Extract<Output, { type: "table" }>;
 
-const COLUMNS_MAX = 40;
+/** More columns than this are no help to a reader. */
+export const COLUMNS_MAX = 40;
 const CELL_CHARS_MAX = 200;
 
 /** A table as Markdown: the first rows, and a note when rows or columns are omitted. */

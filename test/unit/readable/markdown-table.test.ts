@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { markdownTable } from "../../../src/mcp/markdown-table.ts";
+import { markdownTable } from "../../../src/readable/markdown-table.ts";
 
 const table = (rows: Array<Array<string | number | boolean | null>>, columns = 2) => ({
   type: "table" as const,
