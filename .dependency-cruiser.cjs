@@ -27,7 +27,7 @@ const apart = [
   ["sandbox/(wire|pool|run|selfcheck)", "sandbox/(docker|oci)"],
   ["sandbox/(wire|pool)", "sandbox/selfcheck"],
   ["sandbox/wire", "sandbox/pool"],
-  ["http/core", "http/(executions|files|containers|assistants|mcp|admin|pages)"],
+  ["http/core", "http/(executions|files|containers|assistants|conversations|mcp|admin|pages)"],
   ["queue/core", "queue/(executions|worker|sessions|webhooks)"],
   ["assistant/(model|views)", "assistant/(loop|store)"],
 ];

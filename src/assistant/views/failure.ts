@@ -1,5 +1,19 @@
 import type { ErrorCode } from "../../domain/errors.ts";
-import type { FailureCode } from "./response.ts";
+import type { ModelFailure } from "../model/model.ts";
+
+/** Why a response failed. A closed union, because metric labels and clients use these codes. */
+export type FailureCode =
+  | ModelFailure
+  | "code_not_run"
+  | "code_not_allowed"
+  | "container_not_found"
+  | "container_expired"
+  | "container_lost"
+  | "container_unavailable"
+  | "execution_failed"
+  | "response_timeout"
+  | "process_lost"
+  | "server_error";
 
 /** How a response failed. */
 export interface Failure {

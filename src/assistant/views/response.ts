@@ -1,4 +1,4 @@
-import type { ChatTool, ModelFailure, TokenUsage } from "../model/model.ts";
+import type { ChatTool, TokenUsage } from "../model/model.ts";
 import type { Failure } from "./failure.ts";
 import type { Dialect, Item, OutputItem } from "./items.ts";
 import type { Mode, RequestTool, ToolChoice } from "./request.ts";
@@ -6,19 +6,6 @@ import type { Mode, RequestTool, ToolChoice } from "./request.ts";
 export const responseStatuses = ["queued", "in_progress", "completed", "failed", "incomplete", "cancelled"] as const;
 export type ResponseStatus = (typeof responseStatuses)[number];
 
-/** Why a response failed. A closed union, because metric labels and clients use these codes. */
-export type FailureCode =
-  | ModelFailure
-  | "code_not_run"
-  | "code_not_allowed"
-  | "container_not_found"
-  | "container_expired"
-  | "container_lost"
-  | "container_unavailable"
-  | "execution_failed"
-  | "response_timeout"
-  | "process_lost"
-  | "server_error";
 export type IncompleteReason = "max_output_tokens" | "content_filter" | "max_tool_calls";
 
 /** The effective settings of a request and its assistant. */

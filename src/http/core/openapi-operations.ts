@@ -90,5 +90,13 @@ export const describedOperations: Readonly<Record<string, DescribedOperation>> =
   "get /v1/health/live": { id: "isAliveV1", description: "The same as /health/live.", example: alive },
   "get /v1/health/ready": { id: "isReadyV1", description: "The same as /health/ready.", example: ready },
   "get /v1/openapi.json": { id: "getOpenApiV1", description: "The same as /openapi.json.", example: document },
-  "get /v1/packages": { id: "listPackages", description: "What code can import beside the standard library." },
+  "get /v1/packages": {
+    id: "listPackages",
+    example: {
+      object: "packages",
+      variant: "default",
+      python: "3.13.5",
+      packages: [{ name: "scikit-learn", version: "1.6.1", modules: ["sklearn"] }],
+    },
+  },
 };
