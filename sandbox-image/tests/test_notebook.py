@@ -93,10 +93,10 @@ def test_installing_packages_is_refused_with_the_reason() -> None:
         "!python3 -m pip install -q polars",
         "import sys\n!{sys.executable} -m pip install polars",
         "%conda install polars",
-        "!sudo apt-get install -y ffmpeg",
+        "!apt-get install -y ffmpeg",
     ):
         ran = run(source + "\n1")
-        assert ran.stderr == "packages cannot be installed: the sandbox has no network\n"
+        assert ran.stderr.count("\n") == 1 and "there is no network" in ran.stderr
         assert ran.only["text"] == "1"
 
 
