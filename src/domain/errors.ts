@@ -44,7 +44,7 @@ export const catalogue = {
   queue_unavailable: { status: 503, type: "server_error", title: "The queue cannot be reached" },
   storage_unavailable: { status: 503, type: "server_error", title: "The file store cannot be reached" },
   responses_full: { status: 503, type: "server_error", title: "Too many responses are running" },
-  packages_unknown: { status: 503, type: "server_error", title: "No worker has told its packages" },
+  packages_unknown: { status: 503, type: "server_error", title: "No worker has announced its packages" },
   model_not_configured: { status: 503, type: "server_error", title: "No model is configured" },
   queue_deadline_passed: { status: 503, type: "server_error", title: "No worker took the execution in time; it did not run" },
   container_unavailable: { status: 503, type: "server_error", title: "No worker had room for the container in time" },

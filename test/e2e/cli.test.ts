@@ -58,7 +58,7 @@ describe("packages", () => {
     expect(ended.stdout).toMatch(/^scikit-learn 1\.\S+ {2}sklearn$/m);
   });
 
-  test("a missing module is told with the nearest that is installed", async () => {
+  test("a missing module is reported with the nearest that is installed", async () => {
     const ended = await cli(["run", "-c", "import panda"]);
     expect(ended.code).toBe(1);
     expect(ended.stderr).toContain("No module named 'panda'; installed: pandas");

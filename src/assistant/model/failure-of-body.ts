@@ -9,10 +9,10 @@ const contextTexts =
 export function failureOfBody(body: unknown, status?: number): ModelFailed | null {
   const error = isObject(body) && isObject(body.error) ? body.error : body;
   const { code, type, message } = isObject(error) ? error : { code: undefined, type: undefined, message: error };
-  const told = status === undefined ? {} : { status };
+  const details = status === undefined ? {} : { status };
   if (contextCodes.has(String(code)) || contextCodes.has(String(type)) || (typeof message === "string" && contextTexts.test(message)))
-    return new ModelFailed("context_length_exceeded", told);
-  if (code === "rate_limit_exceeded" || type === "rate_limit_error" || code === 429) return new ModelFailed("model_rate_limited", told);
+    return new ModelFailed("context_length_exceeded", details);
+  if (code === "rate_limit_exceeded" || type === "rate_limit_error" || code === 429) return new ModelFailed("model_rate_limited", details);
   return null;
 }
 

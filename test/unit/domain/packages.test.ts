@@ -37,7 +37,7 @@ test("the names of the variant full match its packages", () => {
   expect([...named].sort()).toEqual(full.filter((name) => !notNamed.includes(name) || named.includes(name)));
 });
 
-test("models are told of chosen packages that are installed, in one order", () => {
+test("models read the chosen packages that are installed, in one order", () => {
   expect(namesForModels(installed(["polars", "contourpy", "numpy"]))).toEqual(["numpy", "polars"]);
   expect(namesForModels(null)).toEqual(importableNames);
 });

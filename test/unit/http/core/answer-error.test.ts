@@ -45,7 +45,7 @@ const promised: Array<[ErrorCode, number, string]> = [
   ["queue_unavailable", 503, "The queue cannot be reached"],
   ["storage_unavailable", 503, "The file store cannot be reached"],
   ["responses_full", 503, "Too many responses are running"],
-  ["packages_unknown", 503, "No worker has told its packages"],
+  ["packages_unknown", 503, "No worker has announced its packages"],
   ["model_not_configured", 503, "No model is configured"],
   ["queue_deadline_passed", 503, "No worker took the execution in time; it did not run"],
   ["container_unavailable", 503, "No worker had room for the container in time"],
