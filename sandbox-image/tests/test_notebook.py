@@ -93,7 +93,6 @@ def test_installing_packages_is_refused_with_the_reason() -> None:
         "!python3 -m pip install -q polars",
         "import sys\n!{sys.executable} -m pip install polars",
         "%conda install polars",
-        "!apt-get install -y ffmpeg",
     ):
         ran = run(source + "\n1")
         assert ran.stderr.count("\n") == 1 and "there is no network" in ran.stderr

@@ -119,3 +119,24 @@ def test_a_closed_stream_or_channel_does_not_stop_the_other(closing: str) -> Non
     result = run(textwrap.dedent(code))
     assert result.done["end"] != "timeout"
     assert result.stdout == "0\n1\n2\n" or result.stderr == "0\n1\n2\n"
+
+
+def test_an_interrupt_repeats_no_output() -> None:
+    code = """
+    import _thread, signal, sys, threading, time
+    signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+    def interrupt(*_): raise KeyboardInterrupt
+    signal.signal(signal.SIGALRM, interrupt)
+    n = 0
+    while n < 2000:
+        try:
+            n += 1
+            sys.stdout.buffer.write(b"%d\\n" % n); sys.stdout.buffer.flush()
+            sys.stderr.buffer.write(b"%d\\n" % n); sys.stderr.buffer.flush()
+        except KeyboardInterrupt: pass
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    """
+    result = run(textwrap.dedent(code))
+    for text in (result.stdout, result.stderr):
+        numbers = [int(line) for line in text.split()]
+        assert numbers == sorted(set(numbers))

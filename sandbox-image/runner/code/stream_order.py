@@ -88,7 +88,9 @@ class StreamOrder:
                     self._flush(self._stderr)
                 self._wait_until_read(other)
                 self._watch(other, raw)
-            return raw.write(data)
+            # A buffer passes a view, and calls again after 0 bytes, now the method itself. An interrupt after a write from here
+            # would make it write the same bytes once more.
+            return 0 if type(data) is memoryview else raw.write(data)
 
         raw.write = write
 
