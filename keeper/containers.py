@@ -102,6 +102,7 @@ class Runtime:
         self._cgroups = cgroups
         self._empty = f"{state}/empty"
         self._roots = f"{state}/roots"
+        self._shares_image = False
         self._id_ranges = IdRanges(id_ranges)
         self._user_namespaces = user_namespaces
         os.makedirs(self._bundles, mode=0o700, exist_ok=True)
@@ -135,7 +136,21 @@ class Runtime:
         config = container_config(self._template, identity, id_range, memory_mb, user_namespace)
         return {**config, "root": {**config["root"], "path": self._make_root(identity, config["root"]["path"])}}
 
+    def try_mount(self) -> None:
+        """
+        Mounts the image once. Where the kernel refuses, as for file systems that are stacked too deep, containers share its inodes,
+        which the log says: locks and times of the image's files are then seen by all.
+        """
+        try:
+            self._make_root("trial", self._template["root"]["path"])
+        except OSError as error:
+            self._shares_image = True
+            print(f"sandboxes share the inodes of the image: {error}", file=sys.stderr, flush=True)
+        self._remove_root("trial")
+
     def _make_root(self, identity: str, image: str) -> str:
+        if self._shares_image:
+            return image
         root = f"{self._roots}/{identity}"
         os.mkdir(root)
         mount_image(image, self._empty, root)

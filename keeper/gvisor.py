@@ -35,6 +35,8 @@ class OwnKernelRuntime(Runtime):
     def __init__(self, command: str, state: str, template: dict[str, Any], cgroups: Cgroups, id_ranges: int, platform: str) -> None:
         # Nothing is held: the containers' kernels would inherit the descriptor.
         super().__init__(command, state, template, cgroups, id_ranges, proves_limits=False, user_namespaces=None, held=None)
+        # Locks and times are the business of each container's own kernel.
+        self._shares_image = True
         self._flags = ("--network=none", f"--platform={platform}")
         # Processes that a container waits for, with its id.
         self._awaited: dict[int, str] = {}

@@ -115,6 +115,7 @@ def make_keeper(options: argparse.Namespace, setup: dict[str, Any], rootfs: str,
         held=making,
     )
     runtime.remove_leftovers()
+    runtime.try_mount()
     if rootless:
         runtime.try_out(bounds["memory_mb_max"])
     runners = {

@@ -70,9 +70,15 @@ class ScriptRuntime(Runtime):
         """A script cannot run from a sealed copy."""
         return command
 
+    refuses_mounts = False
+
     def _make_root(self, identity: str, image: str) -> str:
         """A folder: only root may mount."""
+        if self._shares_image:
+            return super()._make_root(identity, image)
         os.mkdir(f"{self._roots}/{identity}")
+        if self.refuses_mounts:
+            raise OSError("stacked too deep")
         return f"{self._roots}/{identity}"
 
 
@@ -124,6 +130,19 @@ def rig(tmp_path: Path) -> Any:
     made = Rig(tmp_path)
     yield made
     made.close()
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+def test_where_the_image_cannot_be_mounted_again_containers_share_it(rig: Rig, refuses: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    rig.runtime.refuses_mounts = refuses
+    rig.runtime.try_mount()
+    assert ("stacked too deep" in capsys.readouterr().err) is refuses
+    assert os.listdir(rig.here / "state/roots") == []
+    container = rig.runtime.create(64)
+    root = json.loads((rig.here / "config.json").read_text())["root"]
+    assert root == {"path": "/image" if refuses else f"{rig.here}/state/roots/{container.id}", "readonly": True}
+    container.kill()
+    container.remove()
 
 
 def test_a_container_gets_its_own_configuration_and_folder(rig: Rig) -> None:
