@@ -49,7 +49,7 @@ describe("an execution", () => {
   test("computes the compound-interest example", async () => {
     const code = 'principal, rate, years = 10_000, 0.07, 20\nprint(f"${principal * (1 + rate) ** years:,.2f}")';
     const execution = ran(await a.run({ code }));
-    expect(execution.outputs).toEqual([{ type: "text", stream: "stdout", text: "$38,696.84" }]);
+    expect(execution.outputs).toEqual([{ type: "text", stream: "stdout", text: "$38,696.84\n" }]);
     expect(execution).toMatchObject({ status: "completed", cause: null, outcome: "ran", retry_safe: true, attempt: 1, code });
     expect(execution.usage.engine).toBe(engineName);
   });

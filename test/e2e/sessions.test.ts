@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { withoutFinalNewline } from "../../src/domain/outputs.ts";
 import { expectMatchesOpenApi } from "../support/checks/openapi.ts";
 import { removeLeftBy } from "../support/sandboxes/made-by.ts";
 import { client, type Json, prepareService, type ServiceProcess, type TestService } from "../support/servers/service.ts";
@@ -68,7 +69,8 @@ async function as(organization: string) {
   return { call, make, cell, upload, begin, until };
 }
 
-const text = (answer: { json: Json }) => answer.json.outputs.map((output: Json) => output.text ?? "").join("");
+/** What a cell printed, without its final newline. */
+const text = (answer: { json: Json }) => withoutFinalNewline(answer.json.outputs.map((output: Json) => output.text ?? "").join(""));
 
 describe("a container", () => {
   test("keeps variables and files from one execution to the next, through any api process", async () => {
@@ -111,7 +113,7 @@ describe("a container", () => {
     ).json.outputs;
     const record = (await call("GET", `/v1/containers/${id}/files/${put.json.id}`)).json;
     expect(record.id).toBe(put.json.id);
-    expect(output.text).toBe(createHash("sha256").update(bytes).digest("hex"));
+    expect(output.text).toBe(`${createHash("sha256").update(bytes).digest("hex")}\n`);
     expect((await call("DELETE", `/v1/containers/${id}/files/${put.json.id}`)).json.deleted).toBe(true);
     expect(text(await cell(id, "import os; print(os.listdir())"))).toBe("['made.txt']");
     const other = await make({ file_ids: [(await call("GET", `/v1/containers/${id}/files`)).json.data[0].id] });

@@ -77,7 +77,7 @@ describe("an old and a new worker on one queue", () => {
       }
       const own = await submit(4);
       await rig.start("worker", { WORKER_CONCURRENCY: "2" });
-      for (const id of [...unversioned, ...own]) expect(await outputOf(id)).toBe("by the old one");
+      for (const id of [...unversioned, ...own]) expect(await outputOf(id)).toBe("by the old one\n");
       for (const id of newer) expect((await caller.get(`/v1/executions/${id}`)).json).toMatchObject({ status: "queued", attempt: 0 });
       await rig.start("cheap-worker", { READS_UP_TO: String(VERSION + 1) });
       for (const id of newer) expect(await outputOf(id)).toMatch(/^cheap-\d+$/);
