@@ -190,7 +190,7 @@ describe("run", () => {
     await run("print('later')");
     await page.getByRole("button", { name: "History" }).click();
     await page.getByRole("button", { name: /remember me/ }).click();
-    await expect.poll(() => outputs().innerText()).toBe("remember me");
+    await expect.poll(() => outputs().innerText()).toBe("remember me\n");
     expect(await page.getByLabel("Python code").inputValue()).toBe("print('remember me')");
     await page.getByRole("button", { name: "Key", exact: true }).click();
     await page.getByLabel("Key", { exact: true }).fill(await prepared.key("org_other"));

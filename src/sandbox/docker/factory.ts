@@ -84,8 +84,10 @@ export class DockerSandboxFactory implements SandboxFactory {
     const { engine, profile, limits, metrics, lifetimeMsMax } = this.#options;
     const deadline = Date.now() + lifetimeMsMax;
     const { uid, mark } = claim;
-    const wanted = { name: nameOf(uid), ...containerOptions({ ...spec, uid, mark }, { ...profile, deadline }) };
-    const container = await engine.call("create", () => engine.control.createContainer({ ...wanted, abortSignal: signal }));
+    const _body = containerOptions({ ...spec, uid, mark }, { ...profile, deadline });
+    // dockerode would repeat the whole body, the seccomp profile included, in the address, which proxies limit to 8 or 16 KiB.
+    const request = { _query: { name: nameOf(uid) }, _body, abortSignal: signal };
+    const container = await engine.call("create", () => engine.control.createContainer(request));
     claim.containerId = container.id;
     const socket = await engine.call("attach", () => attach(engine.stream.getContainer(container.id), signal));
     const onBytes = (direction: "in" | "out", count: number) => metrics.sandboxBytes.inc({ direction }, count);
