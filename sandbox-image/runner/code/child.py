@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 WORKING_FOLDER = "/mnt/data"
 CHANNEL_FD = 3
-CRASH_FD = 4
 # The supervisor has about twelve descriptors. Those of the code are moved out of their range first.
 _DESCRIPTORS_MAX = 128
 # sysexits.h: an internal software error, here one of ours.
@@ -49,10 +48,10 @@ ENVIRONMENT = {
 _PR_SET_DUMPABLE = 4
 
 
-def run_as_child(descriptors: tuple[int, int, int, int, int]) -> NoReturn:
+def run_as_child(descriptors: tuple[int, int, int, int]) -> NoReturn:
     """
     Runs one program in this freshly forked process, and ends it with Python's exit code. `descriptors` become standard input,
-    output, error, the result channel and the file for a report of a crash. All others are closed.
+    output, error and the result channel. All others are closed.
     """
     try:
         become_python(descriptors)
@@ -195,8 +194,8 @@ def _set_interpreter() -> None:
     builtins.exit = _sitebuiltins.Quitter("exit", "Ctrl-D (i.e. EOF)")
     builtins.quit = _sitebuiltins.Quitter("quit", "Ctrl-D (i.e. EOF)")
     builtins.help = _sitebuiltins._Helper()
-    # Names the line of the code when the interpreter crashes.
-    faulthandler.enable(CRASH_FD)
+    # Prints the line of the code when the interpreter crashes.
+    faulthandler.enable(2)
     gc.enable()
     _reseed_numpy()
 

@@ -18,14 +18,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-CELLS_FD = 5
+CELLS_FD = 4
 READ_BYTES = 64 * 1024
 
 
-def serve_cells(descriptors: tuple[int, int, int, int, int, int]) -> NoReturn:
+def serve_cells(descriptors: tuple[int, int, int, int, int]) -> NoReturn:
     """
     Runs cells in this freshly forked process until the supervisor closes. `descriptors` become standard input, output, error,
-    the result channel, the file for a report of a crash and the socket of the cells. All others are closed.
+    the result channel and the socket of the cells. All others are closed.
     """
     try:
         become_python(descriptors)

@@ -170,19 +170,11 @@ class Execution:
         for _ in range(2 * PIPE_BYTES_MAX // READ_BYTES):
             if self._channel < 0 or not self._read_channel_once():
                 break
-        self._report_crash()
-        self._process.crash.close()
         for fd in (self.stdout.fd, self.stderr.fd, self._channel, self._stdin_fd, self._pidfd):
             if fd >= 0:
                 os.close(fd)
         exit_code, signal = explain(self._status) if self._final_code is None else (self._final_code, None)
         return self._facts(exit_code, signal, run_s)
-
-    def _report_crash(self) -> None:
-        """Adds what Python wrote when it crashed, in this process or a fork of it, to standard error."""
-        kept = self.stderr.count(self._process.crash.take())
-        if kept:
-            self._outbox.put(protocol.encode(protocol.STDERR, None, kept))
 
     def _facts(self, exit_code: int | None, signal: str | None, run_s: float) -> dict[str, object]:
         return {

@@ -8,7 +8,6 @@ import os
 import time
 
 from runner.code.child import EX_SOFTWARE, run_as_child
-from runner.supervisor.crash_report import CrashReport
 from runner.wire import protocol
 
 TYPE_CHECKING = False
@@ -35,11 +34,10 @@ class CodeProcess:
         self.stdout, stdout = os.pipe()
         self.stderr, stderr = os.pipe()
         self.channel, channel = socket_pair()
-        self.crash = CrashReport()
         self.pid = os.fork()
         if self.pid == 0:
             try:
-                run_as_child((stdin, stdout, stderr, channel, self.crash.fd))
+                run_as_child((stdin, stdout, stderr, channel))
             finally:
                 # The child must never return into the supervisor's loop.
                 os._exit(EX_SOFTWARE)
@@ -60,7 +58,6 @@ class CodeProcess:
         """Kills the process. Only before `run`."""
         os.kill(self.pid, _signal.SIGKILL)
         os.waitpid(self.pid, 0)
-        self.crash.close()
         for fd in (self.stdin, self.stdout, self.stderr, self.channel, self.pidfd):
             if fd >= 0:
                 os.close(fd)

@@ -10,7 +10,6 @@ import time
 
 from runner.code.child import EX_SOFTWARE
 from runner.code.session_loop import serve_cells
-from runner.supervisor.crash_report import CrashReport
 from runner.supervisor.execution import READ_BYTES, Execution, Stream
 from runner.supervisor.process import open_pidfd, socket_pair
 from runner.wire import protocol
@@ -39,11 +38,10 @@ class SessionProcess:
         self.stderr, stderr = os.pipe()
         self.channel, channel = socket_pair()
         ours, cells = socket_pair()
-        self.crash = CrashReport()
         self.pid = os.fork()
         if self.pid == 0:
             try:
-                serve_cells((nothing, stdout, stderr, channel, self.crash.fd, cells))
+                serve_cells((nothing, stdout, stderr, channel, cells))
             finally:
                 # The child must never return into the supervisor's loop.
                 os._exit(EX_SOFTWARE)
@@ -117,7 +115,6 @@ class CellExecution(Execution):
             return self._finish_dead()
         for stream in (self.stdout, self.stderr):
             self._empty_stream(stream)
-        self._report_crash()
         if self._stdin_fd >= 0:
             os.close(self._stdin_fd)
         # The code may have closed one of the streams for good.
