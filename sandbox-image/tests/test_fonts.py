@@ -1,4 +1,4 @@
-"""Figures have glyphs for the scripts of the world, whatever the font settings, and right-to-left text in its order."""
+"""Figures draw every script with any font settings, and right-to-left text in its own order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON forms of values: `strict` makes one of whatever it gets, `exact` refuses what JSON cannot hold unchanged."""
+"""JSON forms of values: `strict` converts every value; `exact` refuses values that JSON would change."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ import { type SessionJob, SessionQueues } from "./jobs.ts";
 import { endOfDeletedSession, endOfLostSession, endSessionsOf } from "./loss.ts";
 import { filePorts, SessionOpening } from "./opening.ts";
 import { sessionEndScript, sessionGiveWayScript, sessionIdleScript } from "./scripts.ts";
+import { sessionToGiveUp } from "./shares.ts";
 
 export interface SessionHostDeps {
   context: RunContext;
@@ -247,7 +248,7 @@ export class SessionHost {
       await this.#evict(live);
       return;
     }
-    const excess = this.#sessionInExcess(asking);
+    const excess = sessionToGiveUp([...this.#live.values()], asking);
     if (excess === undefined) return;
     const { organization, id } = excess;
     await sessionEndScript.run(redis, keys.base, { organization, id, finalStatus: "expired" });
@@ -257,22 +258,6 @@ export class SessionHost {
   async #evict(live: LiveSession): Promise<void> {
     this.#removeSession(live, "expired");
     await live.session.close();
-  }
-
-  /**
-   * One organization may hold all room that no other wants. When another asks, it gives up the session that it used least
-   * recently, until both hold the same. A session that runs a cell is spared; one whose cells wait is not, or an organization
-   * could keep all its sessions by queueing cells.
-   */
-  #sessionInExcess(asking: string): LiveSession | undefined {
-    const held = new Map<string, number>();
-    for (const { organization, slots } of this.#live.values()) held.set(organization, (held.get(organization) ?? 0) + slots);
-    const [largest, most] = [...held].reduce((a, b) => (b[1] > a[1] ? b : a), ["", 0]);
-    if (largest === asking || most <= (held.get(asking) ?? 0) + 1) return undefined;
-    const order = (live: LiveSession) => 2 * Number(live.waiting > 0) + Number(!live.givesWay);
-    return [...this.#live.values()]
-      .filter((live) => live.organization === largest && !live.running)
-      .sort((a, b) => order(a) - order(b) || a.usedAt - b.usedAt)[0];
   }
 
   async #loseSession(live: LiveSession): Promise<void> {

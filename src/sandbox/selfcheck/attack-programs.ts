@@ -1,6 +1,7 @@
 import type { Limits } from "../../domain/limits.ts";
 import type { ExecutionEnd } from "../../domain/result.ts";
 import { type IsolationCheck, isolationChecks } from "../../domain/status.ts";
+import { printedBy } from "./run-program.ts";
 
 /** What a program showed. `inconclusive` is the reason why it showed nothing. */
 export interface Verdict {
@@ -99,7 +100,7 @@ for name, create in (("shmget", lambda flags: libc.shmget(0x1EF7BE41, 4096, flag
 print("checked")
 `,
   verdict: (end) => {
-    const lines = textOf(end).split("\n");
+    const lines = printedBy(end).split("\n");
     const breaches = lines.flatMap((line) => {
       const check = isolationChecks.find((name) => line.startsWith(`${name}: `));
       return check === undefined ? [] : [{ check, words: line.slice(check.length + 2) }];
@@ -112,7 +113,7 @@ const memory: AttackProgram = {
   claim: "the memory limit applies",
   code: (limits) => `block = b"x" * ((${limits.memoryMbMax} + 64) << 20)\nprint("allocated")`,
   verdict: (end) =>
-    textOf(end).includes("allocated")
+    printedBy(end).includes("allocated")
       ? breached("memory", "more than the limit was allocated")
       : endedBy(end, ["memory", "sandbox_lost", "signal"]),
 };
@@ -131,7 +132,7 @@ except RuntimeError:
 gate.set()
 print(answer)`,
   verdict: (end) => {
-    const text = textOf(end).trimEnd();
+    const text = printedBy(end);
     if (text === "started") return breached("processes", "more threads than the limit were started");
     return text === "refused" ? held : { breaches: [], inconclusive: describe(end) };
   },
@@ -145,7 +146,7 @@ with open("filler", "wb") as filler:
     for _ in range(${limits.workingFolderMbMax} + 8):
         filler.write(block)
 print("written")`,
-  verdict: (end) => (textOf(end).includes("written") ? breached("disk", "more than the limit was written") : endedBy(end, ["disk"])),
+  verdict: (end) => (printedBy(end).includes("written") ? breached("disk", "more than the limit was written") : endedBy(end, ["disk"])),
 };
 
 export const attackPrograms: readonly AttackProgram[] = [inside, memory, processes, disk];
@@ -160,8 +161,4 @@ function endedBy(end: ExecutionEnd, causes: ReadonlyArray<ExecutionEnd["cause"]>
 
 function describe(end: ExecutionEnd): string {
   return `the program ended ${end.status} (${end.cause ?? "no cause"})`;
-}
-
-function textOf(end: ExecutionEnd): string {
-  return end.outputs.map((output) => (output.type === "text" ? output.text : "")).join("");
 }

@@ -1,5 +1,6 @@
 import type { Limits } from "../../domain/limits.ts";
 import type { Engine } from "../../domain/run.ts";
+import { printedBy, runProgram } from "./run-program.ts";
 
 /** Prints one hash over the path and hash of every file of the runner. */
 const PROGRAM = `
@@ -14,28 +15,7 @@ print(sha256("".join(f"{sha256((folder / file).read_bytes())}  {file}\\n" for fi
  * `find . -name '*.py' | LC_ALL=C sort | xargs sha256sum | sha256sum`. Call it before any other code has run in a sandbox.
  */
 export async function measureRunner(engine: Pick<Engine, "run">, limits: Limits): Promise<string | null> {
-  const input = {
-    id: "runner-measure",
-    organization: "runner-measure",
-    attempt: 1,
-    code: PROGRAM,
-    args: [],
-    stdin: "",
-    env: {},
-    files: [],
-    timeoutMs: limits.runTimeoutMsMax,
-    memoryMb: limits.memoryMbMax,
-  };
-  const end = await engine.run(input, silentPorts, new AbortController().signal);
-  const text = end.outputs
-    .map((output) => (output.type === "text" ? output.text : ""))
-    .join("")
-    .trim();
+  const end = await runProgram(engine, limits, { name: "runner-measure", code: PROGRAM });
+  const text = printedBy(end);
   return end.status === "completed" && /^[0-9a-f]{64}$/.test(text) ? text : null;
 }
-
-const silentPorts = {
-  openFile: () => Promise.reject(new Error("a measurement has no input files")),
-  saveFile: () => Promise.reject(new Error("a measurement keeps no files")),
-  emit: () => Promise.resolve(),
-};

@@ -1,6 +1,7 @@
 import type { Limits } from "../../domain/limits.ts";
 import { type SandboxPackages, sandboxPackages } from "../../domain/packages.ts";
 import type { Engine } from "../../domain/run.ts";
+import { printedBy, runProgram } from "./run-program.ts";
 
 const PROGRAM = `
 import importlib.metadata, json, pathlib, platform, re
@@ -22,30 +23,11 @@ print(json.dumps({
 
 /** The packages in the sandboxes, or null when they cannot be read. Call it before any other code has run in a sandbox. */
 export async function readPackages(engine: Pick<Engine, "run">, limits: Limits): Promise<SandboxPackages | null> {
-  const input = {
-    id: "packages",
-    organization: "packages",
-    attempt: 1,
-    code: PROGRAM,
-    args: [],
-    stdin: "",
-    env: {},
-    files: [],
-    timeoutMs: limits.runTimeoutMsMax,
-    memoryMb: limits.memoryMbMax,
-  };
-  const end = await engine.run(input, silentPorts, new AbortController().signal);
-  const text = end.outputs.map((output) => (output.type === "text" ? output.text : "")).join("");
+  const end = await runProgram(engine, limits, { name: "packages", code: PROGRAM });
   if (end.status !== "completed") return null;
   try {
-    return sandboxPackages.safeParse(JSON.parse(text)).data ?? null;
+    return sandboxPackages.safeParse(JSON.parse(printedBy(end))).data ?? null;
   } catch {
     return null;
   }
 }
-
-const silentPorts = {
-  openFile: () => Promise.reject(new Error("a list of packages has no input files")),
-  saveFile: () => Promise.reject(new Error("a list of packages keeps no files")),
-  emit: () => Promise.resolve(),
-};

@@ -1,6 +1,7 @@
 import type { Limits } from "../../domain/limits.ts";
 import type { Engine } from "../../domain/run.ts";
 import { type AttackProgram, attackPrograms, type Verdict } from "./attack-programs.ts";
+import { runProgram } from "./run-program.ts";
 
 export interface SelfProofOptions {
   engine: Pick<Engine, "run">;
@@ -25,23 +26,6 @@ export async function proveLockdown(options: SelfProofOptions): Promise<string[]
 
 /** Runs one program as an execution without an organization. `stop` is aborted with a StopReason. */
 export async function attack({ engine, limits, ownKernel }: SelfProofOptions, program: AttackProgram, stop: AbortSignal): Promise<Verdict> {
-  const input = {
-    id: "self-proof",
-    organization: "self-proof",
-    attempt: 1,
-    code: program.code(limits, ownKernel),
-    args: [],
-    stdin: "",
-    env: {},
-    files: [],
-    timeoutMs: limits.runTimeoutMsMax,
-    memoryMb: limits.memoryMbMax,
-  };
-  return program.verdict(await engine.run(input, silentPorts, stop));
+  const code = program.code(limits, ownKernel);
+  return program.verdict(await runProgram(engine, limits, { name: "self-proof", code }, stop));
 }
-
-const silentPorts = {
-  openFile: () => Promise.reject(new Error("a proof has no input files")),
-  saveFile: () => Promise.reject(new Error("a proof keeps no files")),
-  emit: () => Promise.resolve(),
-};

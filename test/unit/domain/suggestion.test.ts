@@ -47,7 +47,7 @@ test("what resembles nothing is said to be missing, with the place of the list",
   expect(suggested("x")).toMatch(/^it is not installed/);
 });
 
-test("other ends have no suggestion, whatever the text of the error", () => {
+test("other ends have no suggestion, even if the text of the error would give one", () => {
   expect(after("No module named 'panda'", "ValueError")).toBeNull();
   expect(after("cannot import name 'x' from 'pandas'", "ImportError")).toBeNull();
   expect(after(`No module named '${"x".repeat(5_000)}'`)).toBeNull();

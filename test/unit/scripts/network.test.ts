@@ -71,7 +71,7 @@ test("each certificate is kept once, however its lines end", () => {
   );
 });
 
-test("the script sets every variable and file in a shell, whatever they contain", () => {
+test("the script sets every variable and file in a shell, with any content", () => {
   const script: string = networkScript({
     ...nothing,
     certificates: certificate("A"),
