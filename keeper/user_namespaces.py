@@ -14,8 +14,9 @@ import threading
 from typing import Any
 
 ANSWER_TIMEOUT_S = 10
+# The first host id. An answer repeats it: a descriptor follows, or the text of an error.
 _REQUEST = struct.Struct(">I")
-_MADE = b"made"
+_ANSWER_BYTES_MAX = 256
 
 
 class UserNamespaces:
@@ -39,9 +40,17 @@ class UserNamespaces:
         """Returns a descriptor of a new user namespace whose ids begin at `first_id` of the host. Raises OSError."""
         with self._lock:
             self._helper.send(_REQUEST.pack(first_id))
-            message, fds, _, _ = socket.recv_fds(self._helper, 256, 1)
-        if message != _MADE or len(fds) != 1:
-            raise OSError(f"no user namespace: {message.decode('utf-8', 'replace')}")
+            while True:
+                answer, fds, _, _ = socket.recv_fds(self._helper, _ANSWER_BYTES_MAX, 1)
+                if answer == b"":
+                    raise OSError("the helper for user namespaces has ended")
+                if _REQUEST.unpack_from(answer)[0] == first_id:
+                    break
+                # The late answer to a request that timed out: its ids belong to another container.
+                for fd in fds:
+                    os.close(fd)
+        if len(fds) != 1:
+            raise OSError(f"no user namespace: {answer[_REQUEST.size :].decode('utf-8', 'replace')}")
         return fds[0]
 
 
@@ -52,9 +61,9 @@ def _serve(keeper: socket.socket, uids: list[dict[str, int]], gids: list[dict[st
         try:
             namespace = _make(first_id, mapping(uids, first_id), mapping(gids, first_id))
         except OSError as error:
-            keeper.send(str(error).encode()[:200])
+            keeper.send(request + str(error).encode()[:200])
             continue
-        socket.send_fds(keeper, [_MADE], [namespace])
+        socket.send_fds(keeper, [request], [namespace])
         os.close(namespace)
     os._exit(0)
 
@@ -66,31 +75,29 @@ def mapping(template: list[dict[str, int]], first_id: int) -> bytes:
 
 
 def _make(owner: int, uid_map: bytes, gid_map: bytes) -> int:
-    made, tell_made = os.pipe()
+    ready, report_ready = os.pipe()
     stay, leave = os.pipe()
     child = os.fork()
     if child == 0:
         try:
+            os.close(leave)
             os.setresgid(owner, owner, owner)
             os.setresuid(owner, owner, owner)
             os.unshare(os.CLONE_NEWUSER)
-            os.write(tell_made, b"1")
-            os.close(leave)
+            os.write(report_ready, b"1")
             os.read(stay, 1)
         finally:
             os._exit(1)
     try:
-        os.close(tell_made)
-        tell_made = -1
-        if os.read(made, 1) != b"1":
+        os.close(report_ready)
+        if os.read(ready, 1) != b"1":
             raise OSError(f"user id {owner} may not make one")
         for name, text in (("uid_map", uid_map), ("gid_map", gid_map)):
             _write(f"/proc/{child}/{name}", text)
         return os.open(f"/proc/{child}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
     finally:
-        for fd in (made, tell_made, stay, leave):
-            if fd >= 0:
-                os.close(fd)
+        for fd in (ready, stay, leave):
+            os.close(fd)
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
 

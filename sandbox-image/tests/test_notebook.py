@@ -82,6 +82,8 @@ def test_capture_keeps_text_and_displays() -> None:
     ran = run(source, "(out.stdout, out.stderr, len(out.outputs))", "out.show()")
     assert ran.stderr == "e\n" and ran.stdout == "o\n"
     assert [shown["text"] for shown in ran.displays] == ["('o\\n', 'e\\n', 2)", "<b>1</b>", "2"]
+    failed = run("%%capture out\nprint('before')\n1/0", "out.stdout")
+    assert [shown["text"] for shown in failed.displays] == ["'before\\n'"] and failed.codes == [1, 0]
     assert run("%%capture --no-stdout\nprint('kept')").stdout == "kept\n"
     assert run("%%capture\nimport matplotlib.pyplot as plt\nplt.plot([1, 2])").displays == []
 

@@ -1,3 +1,4 @@
+import { editDistance } from "./edit-distance.ts";
 import type { Output } from "./outputs.ts";
 import type { SandboxPackages } from "./packages.ts";
 
@@ -47,25 +48,9 @@ function plain(name: string): string {
   return name.toLowerCase().replace(/[^\p{L}\p{N}]/gu, "");
 }
 
-/** Insertions, deletions, replacements and swaps of neighbours that turn one text into the other; null if more than `most`. */
+/** The distance of two texts; null if it is more than `most`. */
 function editsBetween(one: string, other: string, most: number): number | null {
   if (most < 0 || Math.abs(one.length - other.length) > most) return null;
-  let before: number[] = [];
-  let last = Array.from({ length: other.length + 1 }, (_, index) => index);
-  for (let row = 1; row <= one.length; row++) {
-    const next = [row];
-    for (let column = 1; column <= other.length; column++) {
-      const same = one[row - 1] === other[column - 1];
-      const swapped = row > 1 && column > 1 && one[row - 1] === other[column - 2] && one[row - 2] === other[column - 1];
-      next[column] = Math.min(
-        (last[column] ?? 0) + 1,
-        (next[column - 1] ?? 0) + 1,
-        (last[column - 1] ?? 0) + (same ? 0 : 1),
-        swapped ? (before[column - 2] ?? 0) + 1 : Number.POSITIVE_INFINITY,
-      );
-    }
-    [before, last] = [last, next];
-  }
-  const edits = last[other.length] ?? 0;
+  const edits = editDistance(one, other);
   return edits <= most ? edits : null;
 }

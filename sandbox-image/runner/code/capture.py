@@ -66,10 +66,9 @@ def capture(options: str, names: dict[str, Any], run: Callable[[], None]) -> Non
             stack.enter_context(contextlib.redirect_stderr(captured._stderr))
         if "--no-display" not in words:
             stack.enter_context(_displays_into(captured.outputs))
+        # Assigned first: what was printed before an exception is in it.
+        names.update((word, captured) for word in words if not word.startswith("-"))
         run()
-    for word in words:
-        if not word.startswith("-"):
-            names[word] = captured
 
 
 @contextlib.contextmanager

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { editDistance } from "../../domain/edit-distance.ts";
 
 /** One fault of a request: the field as a path, and the rule that it breaks, in our words. */
 export interface Fault {
@@ -41,7 +42,7 @@ function ruleOf(issue: Issue, given: unknown): string {
   switch (issue.code) {
     case "invalid_type":
       if (given === undefined) return "is required";
-      return `must be ${nounOf(issue.expected)}, not ${shownValue(given)}`;
+      return `must be ${nounOf(issue.expected)}, not ${typeof given === "string" ? "text" : shownValue(given)}`;
     case "too_big":
       if (issue.origin === "number" || issue.origin === "int") return `is ${shownValue(given)}; at most ${issue.maximum}`;
       return `has ${sizeOf(given)} ${unitOf(issue.origin)}; at most ${issue.maximum}`;
@@ -134,21 +135,9 @@ export function nearest(name: string, known: readonly string[]): string | null {
   const plain = (text: string) => text.toLowerCase().replace(/[^a-z0-9]/g, "");
   const longer = known.filter((one) => plain(name).length >= 4 && plain(one).startsWith(plain(name)));
   if (longer.length === 1) return longer[0] ?? null;
-  const ranked = known.map((one) => ({ one, far: distance(plain(name), plain(one)) })).sort((a, b) => a.far - b.far);
+  const ranked = known.map((one) => ({ one, far: editDistance(plain(name), plain(one)) })).sort((a, b) => a.far - b.far);
   const best = ranked[0];
   return best !== undefined && best.far <= Math.min(2, Math.floor(best.one.length / 3)) ? best.one : null;
-}
-
-/** Levenshtein's distance. */
-export function distance(one: string, other: string): number {
-  let row = Array.from({ length: other.length + 1 }, (_, index) => index);
-  for (const [i, char] of [...one].entries()) {
-    const next = [i + 1];
-    for (let j = 0; j < other.length; j += 1)
-      next.push(Math.min((next[j] ?? 0) + 1, (row[j + 1] ?? 0) + 1, (row[j] ?? 0) + (char === other[j] ? 0 : 1)));
-    row = next;
-  }
-  return row.at(-1) ?? 0;
 }
 
 export function pathText(path: readonly PropertyKey[]): string {

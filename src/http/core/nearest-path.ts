@@ -1,4 +1,4 @@
-import { distance } from "./field-faults.ts";
+import { editDistance } from "../../domain/edit-distance.ts";
 
 const PATH_CHARS_MAX = 256;
 const FAR = 3;
@@ -20,5 +20,5 @@ export function nearestPath(path: string, patterns: Iterable<string>): string | 
 function farness(asked: readonly string[], pattern: readonly string[]): number {
   if (asked.length === pattern.length - 1 && asked[1] !== "v1") return 1 + farness(["", "v1", ...asked.slice(1)], pattern);
   if (asked.length !== pattern.length) return FAR + 1;
-  return pattern.reduce((sum, segment, at) => sum + (segment.startsWith(":") ? 0 : distance(asked[at] ?? "", segment)), 0);
+  return pattern.reduce((sum, segment, at) => sum + (segment.startsWith(":") ? 0 : editDistance(asked[at] ?? "", segment)), 0);
 }
