@@ -10,6 +10,8 @@ export interface Fault {
 }
 
 const FAULTS_MAX = 20;
+/** Text that was probably meant as a number. Other text in a wrong place may be a secret. */
+const NUMBER = /^[+-]?\d{1,20}(\.\d{1,20})?$/;
 
 /** All faults that a schema found, the first of each field, unknown fields before others. */
 export function faultsOf(error: z.ZodError, schema: z.ZodType, value: unknown): Fault[] {
@@ -42,7 +44,7 @@ function ruleOf(issue: Issue, given: unknown): string {
   switch (issue.code) {
     case "invalid_type":
       if (given === undefined) return "is required";
-      return `must be ${nounOf(issue.expected)}, not ${typeof given === "string" ? "text" : shownValue(given)}`;
+      return `must be ${nounOf(issue.expected)}, not ${typeof given === "string" && !NUMBER.test(given) ? "text" : shownValue(given)}`;
     case "too_big":
       if (issue.origin === "number" || issue.origin === "int") return `is ${shownValue(given)}; at most ${issue.maximum}`;
       return `has ${sizeOf(given)} ${unitOf(issue.origin)}; at most ${issue.maximum}`;

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type EngineUnderTest, startEngine, underOci } from "../support/sandboxes/engine.ts";
+import { type EngineUnderTest, startEngine } from "../support/sandboxes/engine.ts";
 
 let under: EngineUnderTest;
 beforeAll(async () => {
@@ -15,10 +15,8 @@ function namesWithoutFile(): number {
   return Number(readFileSync("/proc/sys/fs/dentry-state", "utf8").trim().split(/\s+/)[4]);
 }
 
-/** SECURITY.md names it: the Docker engine offers no way to free what a container's cgroup has cached. */
-const expected = underOci ? test : test.fails;
-
-expected("names that a sandbox looked up in vain do not stay in the host's memory", async () => {
+// Only on this engine: Docker offers no way to free what a container's cgroup has cached, as SECURITY.md says.
+test("names that a sandbox looked up in vain do not stay in the host's memory", async () => {
   const before = namesWithoutFile();
   const { end } = await under.run(`
 import os
