@@ -100,6 +100,7 @@ export function runExecutionWith(deps: RunDeps): RunExecution {
 
 /** The longest time from acceptance to the stored result. */
 export function longestExecutionMs(limits: Limits): number {
-  const run = limits.sandboxStartTimeoutMsMax + limits.runTimeoutMsMax + limits.runKillGraceMs + limits.collectTimeoutMsMax;
-  return limits.queueWaitMsMax + run;
+  const start = limits.sandboxStartTimeoutMsMax + limits.runnerSilenceMsMax;
+  const run = limits.runTimeoutMsMax + limits.runKillGraceMs + limits.collectTimeoutMsMax;
+  return limits.queueWaitMsMax + start + run;
 }

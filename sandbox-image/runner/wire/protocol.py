@@ -31,6 +31,8 @@ READY, PRELOADED, STDOUT, STDERR, DISPLAY, ERROR, FILE, CHUNK, FILE_END, DONE = 
 # What the code process may send over its channel. CELL_END: the program or the cell has ended, {exit_code} and in a session {cell}.
 # CELL_BEGIN, in a session only: from now on an interrupt reaches the cell, {cell}. SYNC: asks only for the acknowledgement.
 CELL_END, CELL_BEGIN, SYNC = 0x4B, 0x4C, 0x4D
+# To the worker again: the runner has the code.
+STARTED = 0x4E
 CELL_KINDS = frozenset((DISPLAY, ERROR, CELL_END, CELL_BEGIN, SYNC))
 
 # Limits of the worker's frames. A head holds arguments and environment; JSON needs six bytes for a control character.
@@ -46,7 +48,7 @@ KIND_NAMES = {
 }  # fmt: skip
 OUT_KIND_NAMES = {
     "ready": READY, "preloaded": PRELOADED, "stdout": STDOUT, "stderr": STDERR, "display": DISPLAY,
-    "error": ERROR, "file": FILE, "chunk": CHUNK, "file_end": FILE_END, "done": DONE,
+    "error": ERROR, "file": FILE, "chunk": CHUNK, "file_end": FILE_END, "done": DONE, "started": STARTED,
 }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import { FrameStream, frameBounds, type Unwrap } from "../wire/frame-stream.ts";
 import type { InFrame, OutFrame } from "../wire/frames.ts";
 import { Demux } from "./demux.ts";
 import { type EngineClient, hasStatus } from "./engine-client.ts";
+import { reachesShim } from "./ping.ts";
 import { containerOptions, type ProfileOptions, SANDBOX_LABEL } from "./profile.ts";
 import { UidPool } from "./uids.ts";
 
@@ -230,6 +231,10 @@ class DockerSandbox implements Sandbox {
   send(frame: InFrame): Promise<void> {
     if (frame.kind === "run") this.#running = true;
     return this.#stream.send(frame);
+  }
+
+  reachable(): Promise<boolean> {
+    return reachesShim(this.#engine, this.id);
   }
 
   /** Ends the stream, so that a pending `receive` returns. Does not remove the container. */

@@ -25,7 +25,7 @@ export interface OciFactoryOptions {
  */
 export class OciSandboxFactory implements SandboxFactory {
   readonly #options: OciFactoryOptions;
-  readonly #removing = new Set<Promise<void>>();
+  readonly #removing = new Set<Promise<unknown>>();
 
   constructor(options: OciFactoryOptions) {
     this.#options = options;
@@ -60,7 +60,7 @@ export class OciSandboxFactory implements SandboxFactory {
     await Promise.all(this.#removing);
   }
 
-  #trackRemoval(removal: Promise<void>): void {
+  #trackRemoval(removal: Promise<unknown>): void {
     this.#removing.add(removal);
     void removal.finally(() => this.#removing.delete(removal));
   }
@@ -128,6 +128,11 @@ class OciSandbox implements Sandbox {
     return this.#runnerReady;
   }
 
+  /** The worker and the runner share a connection, which no other program carries. */
+  async reachable(): Promise<boolean> {
+    return true;
+  }
+
   async end(): Promise<SandboxEnd> {
     const facts = await within(this.#lease.ended(), END_FACTS_TIMEOUT_MS);
     return { exitCode: facts?.exitCode ?? null, oomKilled: facts?.oomKilled ?? false };
@@ -142,12 +147,9 @@ class OciSandbox implements Sandbox {
     const { metrics } = this.#options;
     const stopTimer = metrics.engineCalls.startTimer({ operation: "remove" });
     this.#abandon();
-    try {
-      await this.#lease.release();
-    } finally {
-      stopTimer();
-      metrics.sandboxesAlive.dec();
-    }
+    if (!(await this.#lease.release())) metrics.engineErrors.inc({ operation: "remove" });
+    stopTimer();
+    metrics.sandboxesAlive.dec();
   }
 
   #openStream(preloaded: boolean): FrameStream {

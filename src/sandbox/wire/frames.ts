@@ -41,6 +41,7 @@ export const outKinds = {
   chunk: 0x48, // body
   file_end: 0x49, // {complete}: false when the file could not be read to its announced end
   done: 0x4a, // DoneHead; nothing of this run follows. In a session also {session_alive, removed_files}
+  started: 0x4e, // the runner has the code; shows that it lives
 } as const;
 
 export type InKind = keyof typeof inKinds;
