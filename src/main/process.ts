@@ -2,6 +2,7 @@ import { setFlagsFromString } from "node:v8";
 import { type Log, makeLog } from "../observe/log.ts";
 import { type Metrics, makeMetrics } from "../observe/metrics.ts";
 import { noTracing, type Tracing } from "../observe/trace.ts";
+import { redisTroubleOf, troubleIn } from "../redis/trouble.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
 
 /** A started part of the service. `stop` shuts it down gracefully within the configured time. */
@@ -25,7 +26,7 @@ export interface ProcessContext {
 export async function runProcess(name: string, start: (context: ProcessContext) => Promise<Part>): Promise<void> {
   letHeapGrow();
   const config = configOrExit();
-  const log = makeLog(config.LOG_LEVEL, { process: name });
+  const log = makeLog(config.LOG_LEVEL, { process: name }, isRedisOutage);
   // An unhandled rejection is a bug that leaves an unknown state: log it, exit, and let the process manager restart us.
   process.on("unhandledRejection", (error) => {
     log.fatal({ err: error }, "unhandled rejection");
@@ -78,6 +79,11 @@ function configOrExit(): Config {
     process.stderr.write(`The configuration is wrong:\n${error.message}\n`);
     process.exit(2);
   }
+}
+
+function isRedisOutage(error: unknown): boolean {
+  if (typeof error === "string") return troubleIn(error) !== null;
+  return redisTroubleOf(error) !== null || (error instanceof Error && error.cause !== undefined && isRedisOutage(error.cause));
 }
 
 /** Loads the SDK only when a collector is configured. */

@@ -82,6 +82,17 @@ function declareMetrics() {
       "queue_oldest_waiting_seconds",
       "Age of the oldest execution or session that waits for a worker; 0 when none waits.",
     ),
+    redisWritable: gauge(
+      "redis_writable",
+      "1 while Redis takes writes; 0 while it answers but is full or read-only; absent while it is away.",
+    ),
+    redisRoundTrip: gauge("redis_round_trip_seconds", "Time of one write to Redis, at each scrape."),
+    redisMemoryUsed: gauge("redis_memory_used_bytes", "Memory that Redis uses; every process reports the same."),
+    redisMemoryMax: gauge("redis_memory_max_bytes", "maxmemory of Redis; absent without a limit."),
+    redisEvicted: counter("redis_evicted_keys_total", "Keys that Redis evicted, which it must not: its policy has to be noeviction."),
+    redisRefused: counter("redis_refused_writes_total", "Commands that Redis refused because it is full or read-only, by its error.", [
+      "reason",
+    ]),
     dropped: counter("executions_dropped_total", "Executions that ended without running, by reason.", ["reason"]),
     poolSandboxes: gauge("pool_sandboxes", "Sandboxes of the warm pool, by state.", ["state"]),
     poolTarget: gauge("pool_target_sandboxes", "Number of sandboxes that the pool aims to keep in stock."),
@@ -128,7 +139,8 @@ function beginAtZero(metrics: Metrics): void {
   };
   // Unknown until set, not 0.
   metrics.selfCheckSuccess.remove();
-  metrics.queueOldestWaiting.remove();
+  for (const unknown of [metrics.queueOldestWaiting, metrics.redisWritable, metrics.redisRoundTrip]) unknown.remove();
+  for (const unknown of [metrics.redisMemoryUsed, metrics.redisMemoryMax]) unknown.remove();
   begin(metrics.admissionsRefused, "code", ["queue_full", "organization_queue_full", "organization_storage_full", "rate_limited"]);
   begin(metrics.dropped, "reason", ["deadline", "cancelled"]);
   begin(metrics.poolTakes, "start", ["warm", "cold", "other_size", "none"]);

@@ -13,6 +13,7 @@ import type { Metrics } from "../../observe/metrics.ts";
 import type { Tracing } from "../../observe/trace.ts";
 import type { RedisClient } from "../../redis/address.ts";
 import { disconnect, subscriberOf, untilReady } from "../../redis/connection.ts";
+import { probeWrite } from "../../redis/probe.ts";
 import { boardQueue } from "../core/board.ts";
 import { type Keys, makeKeys, memberOf, queueNames } from "../core/keys.ts";
 import { callRedis, unavailable } from "../core/unavailable.ts";
@@ -55,7 +56,10 @@ interface Snapshot {
   at: number;
 }
 
-/** The api's side of the queue. While Redis is down, every method rejects with `queue_unavailable` within a second. */
+/**
+ * The api's side of the queue. While Redis is down, every method rejects with `queue_unavailable` within a second. While Redis
+ * is full or read-only, methods that write reject with `queue_not_writable`.
+ */
 export class ExecutionService {
   readonly #deps: ExecutionServiceDeps;
   readonly #keys: Keys;
@@ -257,12 +261,11 @@ export class ExecutionService {
     return callRedis(() => countJobs(this.#queue));
   }
 
-  /** Rejects with `queue_unavailable` when Redis is unusable. */
+  /** Rejects with `queue_unavailable` or `queue_not_writable` when Redis is unusable. */
   async ready(): Promise<void> {
     await callRedis(async () => {
       await Promise.all([untilReady(this.#deps.redis, READY_TIMEOUT_MS), untilReady(this.#subscriber, READY_TIMEOUT_MS)]);
-      // EXISTS on one of the queue's keys reaches the node that holds the queue. Any node of a cluster answers a PING.
-      await this.#deps.redis.exists(this.#keys.fair);
+      await probeWrite(this.#deps.redis, this.#keys.base);
     });
   }
 

@@ -1,9 +1,10 @@
-import { type Job, Queue, UnrecoverableError, Worker } from "bullmq";
+import { type Job, Queue, UnrecoverableError } from "bullmq";
 import type { Limits } from "../../domain/limits.ts";
 import type { Log } from "../../observe/log.ts";
 import type { Metrics } from "../../observe/metrics.ts";
 import type { RedisClient } from "../../redis/address.ts";
 import { type Keys, memberOf, parseMember, queueNames } from "../core/keys.ts";
+import { PatientWorker } from "../core/patient-worker.ts";
 import { requeueLater } from "../core/requeue.ts";
 import { isNewer, VERSION } from "../core/version.ts";
 import { decodeRecord, toExecution } from "../executions/record.ts";
@@ -38,13 +39,13 @@ const DUE_PAGE = 100;
 export class Webhooks {
   readonly #deps: WebhooksDeps;
   readonly #queue: Queue<DeliveryJob>;
-  readonly #worker: Worker<DeliveryJob>;
+  readonly #worker: PatientWorker<DeliveryJob>;
 
   constructor(deps: WebhooksDeps) {
     this.#deps = deps;
     const shared = { connection: deps.redis, prefix: deps.keys.base, skipVersionCheck: true };
     this.#queue = new Queue<DeliveryJob>(queueNames.webhooks, shared);
-    this.#worker = new Worker<DeliveryJob>(
+    this.#worker = new PatientWorker<DeliveryJob>(
       queueNames.webhooks,
       (job, token) => (isNewer(job.data, VERSION) ? requeueLater(job, token) : this.#deliver(job)),
       {
