@@ -61,6 +61,8 @@ BACKLOG = 256
 
 def main() -> None:
     options = _parse_options()
+    # A hangup of a terminal or a reload is meant for the service. A handler, because programs that we start would inherit "ignore".
+    signal.signal(signal.SIGHUP, lambda _number, _frame: None)
     # No runtime and no sandbox may inherit a file descriptor of the program that started us.
     os.closerange(3, 2**31 - 1)
     setup = json.loads(sys.stdin.readline())

@@ -132,6 +132,10 @@ const variables = z.object({
     .max(1)
     .default(1)
     .describe("share of traces recorded; the caller's sampling decision takes precedence"),
+  SETTINGS_FILE: z.string().min(1).optional().describe("file of lines NAME=value, read at the start and on SIGHUP; the environment wins"),
+  SHUTDOWN_DRAIN_MS: count(0, 600_000)
+    .default(0)
+    .describe("time between SIGTERM, when the process says that it is not ready, and the end of listening"),
   LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
 });
 

@@ -82,6 +82,7 @@ function declareMetrics() {
       "queue_oldest_waiting_seconds",
       "Age of the oldest execution or session that waits for a worker; 0 when none waits.",
     ),
+    keyFileReadable: gauge("key_file_readable", "1 while this file of the api is there and valid, else 0: keys or receipt_keys.", ["file"]),
     redisWritable: gauge(
       "redis_writable",
       "1 while Redis takes writes; 0 while it answers but is full or read-only; absent while it is away.",

@@ -63,7 +63,7 @@ describe("Redis answers but takes no write", () => {
       const redis = new Redis({ path: rig.redis.url });
       const lines = service.log.length;
       try {
-        await redis.call(...(fault as [string, ...string[]]));
+        await redis.call(fault[0], ...fault.slice(1));
         await until("it is not ready", async () => (await fetch(`${service.operationsUrl}/health/ready`)).status === 503);
         const refused = await caller.run({ code: "print(1)" });
         expect([refused.status, refused.json.code, refused.headers.get("retry-after")]).toEqual([503, "queue_not_writable", "10"]);
@@ -78,7 +78,7 @@ describe("Redis answers but takes no write", () => {
         await sleep(3_000);
         expect(service.log.length - lines).toBeLessThan(20);
       } finally {
-        await redis.call(...(repair as [string, ...string[]]));
+        await redis.call(repair[0], ...repair.slice(1));
         redis.disconnect();
       }
       await until("it is ready again", async () => (await fetch(`${service.operationsUrl}/health/ready`)).status === 200);

@@ -34,8 +34,12 @@ export interface AppDeps {
   boardQueues(): Promise<BoardQueue[]>;
   /** The checks of `/health/ready` by name. The process is ready when all are true. */
   readiness(): Promise<Record<string, boolean>>;
+  /** What needs an operator but does not keep the process from serving, as sentences. */
+  warnings?: () => string[];
   /** Base of URLs in responses. Without it, they are relative. */
   publicUrl: string | undefined;
+  /** Aborted when the process is about to stop: it is not ready, and still serves. By default `stopping`. */
+  draining?: AbortSignal;
   /** Aborted when graceful shutdown begins: new work is refused, and connections close after their response. */
   stopping: AbortSignal;
 }
