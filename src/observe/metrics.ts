@@ -82,6 +82,11 @@ function declareMetrics() {
       "queue_oldest_waiting_seconds",
       "Age of the oldest execution or session that waits for a worker; 0 when none waits.",
     ),
+    probeRuns: counter("probe_runs_total", "Executions that the process probe ran through the public API, by what became of them.", [
+      "result",
+    ]),
+    probeSeconds: histogram("probe_seconds", "Time of one execution of the process probe, as a caller sees it."),
+    probeSuccess: gauge("probe_last_success_timestamp_seconds", "Unix time of the last probe that succeeded; 0 where no probe runs."),
     keyFileReadable: gauge("key_file_readable", "1 while this file of the api is there and valid, else 0: keys or receipt_keys.", ["file"]),
     redisWritable: gauge(
       "redis_writable",
@@ -89,7 +94,7 @@ function declareMetrics() {
     ),
     redisRoundTrip: gauge("redis_round_trip_seconds", "Time of one write to Redis, at each scrape."),
     redisMemoryUsed: gauge("redis_memory_used_bytes", "Memory that Redis uses; every process reports the same."),
-    redisMemoryMax: gauge("redis_memory_max_bytes", "maxmemory of Redis; absent without a limit."),
+    redisMemoryMax: gauge("redis_memory_max_bytes", "Memory that Redis may use, its maxmemory; +Inf without a limit."),
     redisEvicted: counter("redis_evicted_keys_total", "Keys that Redis evicted, which it must not: its policy has to be noeviction."),
     redisRefused: counter("redis_refused_writes_total", "Commands that Redis refused because it is full or read-only, by its error.", [
       "reason",
@@ -142,6 +147,8 @@ function beginAtZero(metrics: Metrics): void {
   metrics.selfCheckSuccess.remove();
   for (const unknown of [metrics.queueOldestWaiting, metrics.redisWritable, metrics.redisRoundTrip]) unknown.remove();
   for (const unknown of [metrics.redisMemoryUsed, metrics.redisMemoryMax]) unknown.remove();
+  begin(metrics.probeRuns, "result", ["ok"]);
+  begin(metrics.redisRefused, "reason", ["OOM", "READONLY", "MISCONF", "NOREPLICAS"]);
   begin(metrics.admissionsRefused, "code", ["queue_full", "organization_queue_full", "organization_storage_full", "rate_limited"]);
   begin(metrics.dropped, "reason", ["deadline", "cancelled"]);
   begin(metrics.poolTakes, "start", ["warm", "cold", "other_size", "none"]);

@@ -39,7 +39,7 @@ export function collectRedis(metrics: Metrics, { redis, base }: { redis: RedisCl
     const sum = (name: string) => nodes.reduce((total, node) => total + (node.get(name) ?? 0), 0);
     redisMemoryUsed.set(sum("used_memory"));
     // 0 means no limit.
-    if (sum("maxmemory") > 0) redisMemoryMax.set(sum("maxmemory"));
+    redisMemoryMax.set(sum("maxmemory") || Number.POSITIVE_INFINITY);
     redisEvicted.reset();
     redisEvicted.inc(sum("evicted_keys"));
     redisRefused.reset();
