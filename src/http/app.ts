@@ -62,7 +62,14 @@ export function makeApp(deps: AppDeps): Express {
   app.disable("x-powered-by");
   // API clients do not revalidate JSON responses, so ETags would only cost time.
   app.disable("etag");
-  app.use(requestId, traceRequests(deps.tracing), safeHeaders, measure(deps.metrics), compress, closeWhenStopping(deps.stopping));
+  app.use(
+    requestId,
+    traceRequests(deps.tracing),
+    safeHeaders,
+    measure(deps.metrics, deps.onAnswered),
+    compress,
+    closeWhenStopping(deps.stopping),
+  );
   addHealth(app, deps);
   addHealth(app, deps, "/v1");
   addDocs(app, makeOpenApi(deps));

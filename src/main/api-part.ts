@@ -1,6 +1,7 @@
 import type { Files } from "../files/files.ts";
 import { makeOperationsApp } from "../http/admin/operations.ts";
 import { makeApp } from "../http/app.ts";
+import { logRequests } from "../http/core/measure.ts";
 import { makeRateLimit } from "../http/core/rate-limit.ts";
 import { ExecutionService } from "../queue/executions/execution-service.ts";
 import { AnnouncedPackages } from "../queue/worker/packages.ts";
@@ -66,6 +67,7 @@ export async function startApi(context: ProcessContext, files: Files, otherCheck
     tracing,
     boardQueues: executionService.boardQueues.bind(executionService),
     readiness,
+    ...(config.ACCESS_LOG ? { onAnswered: logRequests(log) } : {}),
     warnings: keyFiles.warnings,
     publicUrl: config.PUBLIC_URL,
     draining,

@@ -1,5 +1,7 @@
+import { readFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
+import { operatorLimits } from "../domain/limits.ts";
 import { type Log, makeLog } from "../observe/log.ts";
 import { type Metrics, makeMetrics } from "../observe/metrics.ts";
 import { noTracing, type Tracing } from "../observe/trace.ts";
@@ -50,7 +52,15 @@ export async function runProcess(name: string, start: (context: ProcessContext) 
   const signalled = firstSignal(log);
   let part: Part | "signalled";
   try {
-    const starting = start({ config, log, metrics: makeMetrics(), tracing, reloads, draining: draining.signal, stopping: stopping.signal });
+    const starting = start({
+      config,
+      log,
+      metrics: describeProcess(makeMetrics(), config),
+      tracing,
+      reloads,
+      draining: draining.signal,
+      stopping: stopping.signal,
+    });
     part = await Promise.race([starting, signalled.then(() => "signalled" as const)]);
   } catch (error) {
     log.fatal({ err: error }, "the start failed");
@@ -97,6 +107,14 @@ function configOrExit(): Config {
     process.stderr.write(`The configuration is wrong:\n${error.message}\n`);
     process.exit(2);
   }
+}
+
+/** What does not change while the process runs. */
+function describeProcess(metrics: Metrics, { limits }: Config): Metrics {
+  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
+  metrics.buildInfo.set({ version, node: process.versions.node }, 1);
+  for (const limit of operatorLimits) metrics.limit.set({ limit }, limits[limit]);
+  return metrics;
 }
 
 function isRedisOutage(error: unknown): boolean {

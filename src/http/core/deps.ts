@@ -12,6 +12,7 @@ import type { Metrics } from "../../observe/metrics.ts";
 import type { Tracing } from "../../observe/trace.ts";
 import type { SigningKeys } from "../../receipts/signing-keys.ts";
 import type { AssistantPart } from "../responses/assistant-port.ts";
+import type { AnsweredRequest } from "./measure.ts";
 
 export type BoardQueue = Parameters<typeof createBullBoard>[0]["queues"][number];
 
@@ -34,6 +35,8 @@ export interface AppDeps {
   boardQueues(): Promise<BoardQueue[]>;
   /** The checks of `/health/ready` by name. The process is ready when all are true. */
   readiness(): Promise<Record<string, boolean>>;
+  /** Called with each request that was answered. */
+  onAnswered?: (answered: AnsweredRequest) => void;
   /** What needs an operator but does not keep the process from serving, as sentences. */
   warnings?: () => string[];
   /** Base of URLs in responses. Without it, they are relative. */

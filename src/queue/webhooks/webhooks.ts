@@ -3,6 +3,7 @@ import type { Limits } from "../../domain/limits.ts";
 import type { Log } from "../../observe/log.ts";
 import type { Metrics } from "../../observe/metrics.ts";
 import type { RedisClient } from "../../redis/address.ts";
+import { collectWith, replyNow } from "../../redis/probe.ts";
 import { type Keys, memberOf, parseMember, queueNames } from "../core/keys.ts";
 import { PatientWorker } from "../core/patient-worker.ts";
 import { requeueLater } from "../core/requeue.ts";
@@ -57,6 +58,14 @@ export class Webhooks {
         runRetryDelay: 500,
       },
     );
+    const { webhooksWaiting } = deps.metrics;
+    collectWith(webhooksWaiting, async () => {
+      webhooksWaiting.remove();
+      const counted = await replyNow(deps.redis, () =>
+        Promise.all([this.#queue.getJobCountByTypes("wait", "delayed", "prioritized"), deps.redis.zcard(deps.keys.webhooksDue)]),
+      );
+      webhooksWaiting.set(counted[0] + counted[1]);
+    });
     const warn = (error: Error) => deps.log.warn({ error: error.message }, "the webhook queue failed");
     this.#queue.on("error", warn);
     this.#worker.on("error", warn);

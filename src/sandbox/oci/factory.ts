@@ -7,6 +7,7 @@ import { FrameStream, frameBounds } from "../wire/frame-stream.ts";
 import { type InFrame, type OutFrame, WireError } from "../wire/frames.ts";
 import { type Lease, takeLease } from "./lease.ts";
 
+const MIB = 1024 * 1024;
 const END_FACTS_TIMEOUT_MS = 5_000;
 
 export interface OciFactoryOptions {
@@ -38,6 +39,7 @@ export class OciSandboxFactory implements SandboxFactory {
     try {
       const lease = await takeLease(socket, spec.memoryMb, bounded.signal, (removal) => this.#trackRemoval(removal));
       metrics.sandboxesAlive.inc();
+      metrics.sandboxesMemory.inc(spec.memoryMb * MIB);
       const sandbox = new OciSandbox(lease, spec, this.#options);
       try {
         if (lease.ownKernel !== ownKernel) throw new Error(`OCI_RUNTIME: ${lease.ownKernel ? "only " : "not "}the keeper's is runsc`);
@@ -150,6 +152,7 @@ class OciSandbox implements Sandbox {
     if (!(await this.#lease.release())) metrics.engineErrors.inc({ operation: "remove" });
     stopTimer();
     metrics.sandboxesAlive.dec();
+    metrics.sandboxesMemory.dec(this.spec.memoryMb * MIB);
   }
 
   #openStream(preloaded: boolean): FrameStream {
