@@ -2,6 +2,7 @@ import express, { type Express, type RequestHandler } from "express";
 import { ServiceError } from "../domain/errors.ts";
 import { addAdminQueues } from "./admin/admin-queues.ts";
 import { getPackages } from "./admin/get-packages.ts";
+import { getTopUsage } from "./admin/get-top-usage.ts";
 import { getUsage } from "./admin/get-usage.ts";
 import { addHealth } from "./admin/health.ts";
 import { addReceiptKeys } from "./admin/receipt-keys.ts";
@@ -130,6 +131,7 @@ export function routesOf(deps: AppDeps): Route[] {
     getContainerFileContent(deps),
     deleteContainerFile(deps),
     getUsage(deps),
+    getTopUsage(deps),
     getPackages(deps),
   ];
 }

@@ -1,7 +1,7 @@
 import type { Files } from "../files/files.ts";
 import { makeOperationsApp } from "../http/admin/operations.ts";
 import { makeApp } from "../http/app.ts";
-import { logRequests } from "../http/core/measure.ts";
+import { type AnsweredRequest, logRequests } from "../http/core/measure.ts";
 import { makeRateLimit } from "../http/core/rate-limit.ts";
 import { ExecutionService } from "../queue/executions/execution-service.ts";
 import { AnnouncedPackages } from "../queue/worker/packages.ts";
@@ -46,6 +46,12 @@ export async function startApi(context: ProcessContext, files: Files, otherCheck
   const assistant = makeAssistant({ config, redis, executions: executionService, sessions: containers, files, packages, log, metrics });
   const rateLimit = makeRateLimit({ redis, prefix: config.REDIS_PREFIX, limits, metrics });
   reloads.add((next) => rateLimit.setMax(next.limits.requestsPerMinutePerKeyMax));
+  const logRequest = config.ACCESS_LOG ? logRequests(log) : () => {};
+  const onAnswered = (answered: AnsweredRequest) => {
+    logRequest(answered);
+    const { organization, status } = answered;
+    if (organization !== undefined && status >= 400 && status < 500) executionService.countRefused(organization);
+  };
   const app = makeApp({
     limits,
     log,
@@ -58,6 +64,7 @@ export async function startApi(context: ProcessContext, files: Files, otherCheck
     rateLimit,
     packages,
     usage: executionService.usage.bind(executionService),
+    topUsage: executionService.topUsage.bind(executionService),
     receipts: {
       get keys() {
         return keyFiles.receiptKeys.keys;
@@ -67,7 +74,7 @@ export async function startApi(context: ProcessContext, files: Files, otherCheck
     tracing,
     boardQueues: executionService.boardQueues.bind(executionService),
     readiness,
-    ...(config.ACCESS_LOG ? { onAnswered: logRequests(log) } : {}),
+    onAnswered,
     warnings: keyFiles.warnings,
     publicUrl: config.PUBLIC_URL,
     draining,

@@ -4,7 +4,7 @@ import type { Containers, Executions } from "../../app/ports.ts";
 import type { Limits } from "../../domain/limits.ts";
 import type { PackageList } from "../../domain/packages.ts";
 import type { ReceiptSource } from "../../domain/receipt-source.ts";
-import type { DayRange, DayUsage } from "../../domain/usage.ts";
+import type { DayRange, DayUsage, OrganizationUsage, UsageMeasure } from "../../domain/usage.ts";
 import type { Files } from "../../files/files.ts";
 import type { Caller, Scope } from "../../keys/keys.ts";
 import type { Log } from "../../observe/log.ts";
@@ -28,6 +28,7 @@ export interface AppDeps {
   files: Files;
   rateLimit: { take(keyId: string): Promise<void> };
   usage(organization: string, range: DayRange): Promise<DayUsage[]>;
+  topUsage(wanted: { day: number; by: UsageMeasure; limit: number }): Promise<OrganizationUsage[]>;
   packages: PackageList;
   receipts: { keys: SigningKeys; source(organization: string, id: string): Promise<ReceiptSource | null> };
   tracing: Tracing;

@@ -7,7 +7,7 @@ import type { Limits } from "../../domain/limits.ts";
 import type { ReceiptSource } from "../../domain/receipt-source.ts";
 import type { Execution, ExecutionEvent } from "../../domain/result.ts";
 import { isFinal } from "../../domain/status.ts";
-import type { DayRange, DayUsage } from "../../domain/usage.ts";
+import type { DayRange, DayUsage, OrganizationUsage, UsageMeasure } from "../../domain/usage.ts";
 import type { Log } from "../../observe/log.ts";
 import type { Metrics } from "../../observe/metrics.ts";
 import type { Tracing } from "../../observe/trace.ts";
@@ -29,6 +29,7 @@ import { type DecodedExecution, decodeRecord, endWithoutResult, toExecution } fr
 import { reportEnd } from "./report-end.ts";
 import { cancelScript, deleteScript } from "./scripts.ts";
 import { type NewExecution, Submissions } from "./submission.ts";
+import { RefusedRequests, readTopUsage } from "./top-usage.ts";
 import { settleUnqueued } from "./unqueued.ts";
 import { readUsage } from "./usage.ts";
 
@@ -44,6 +45,7 @@ export interface ExecutionServiceDeps {
 
 const SWEEP_MS = 1_000;
 const SILENT_SWEEP_MS = 2_000;
+const COUNT_MS = 2_000;
 const READY_TIMEOUT_MS = 800;
 /** Waiting callers survive an outage of Redis of this length, such as a restart. */
 const OUTAGE_MS_MAX = 15_000;
@@ -72,6 +74,8 @@ export class ExecutionService {
   readonly #submissions: Submissions;
   readonly #stopSweep: () => void;
   readonly #stopLossSweep: () => void;
+  readonly #stopCounting: () => void;
+  readonly #refused = new RefusedRequests();
 
   constructor(deps: ExecutionServiceDeps) {
     this.#deps = deps;
@@ -90,6 +94,7 @@ export class ExecutionService {
       await endOverdue(context);
       await settleUnqueued(unqueued);
     });
+    this.#stopCounting = repeat(COUNT_MS, deps.log, () => this.#refused.flush(deps.redis, this.#keys));
     this.#stopLossSweep = repeat(SILENT_SWEEP_MS, deps.log, () => endSessionsOfSilentWorkers({ ...context, queues: this.#sessionQueues }));
   }
 
@@ -231,6 +236,16 @@ export class ExecutionService {
     return callRedis(() => readUsage(this.#deps.redis, this.#keys, organization, range));
   }
 
+  /** The organizations with the largest usage of one UTC day. */
+  async topUsage(wanted: { day: number; by: UsageMeasure; limit: number }): Promise<OrganizationUsage[]> {
+    return callRedis(() => readTopUsage(this.#deps.redis, this.#keys, wanted));
+  }
+
+  /** Counts a request of the organization that was answered with 4xx. */
+  countRefused(organization: string): void {
+    this.#refused.count(organization);
+  }
+
   /** The source of a receipt. Null for an unknown execution. */
   async receiptSource(organization: string, id: string): Promise<ReceiptSource | null> {
     const stored = await this.#readRecord(organization, id);
@@ -273,6 +288,7 @@ export class ExecutionService {
   async close(): Promise<void> {
     this.#stopSweep();
     this.#stopLossSweep();
+    this.#stopCounting();
     disconnect(this.#subscriber);
     await Promise.all([
       this.#queue.close().catch(() => undefined),

@@ -107,6 +107,29 @@ describe("a receipt", () => {
   });
 });
 
+describe("the usage of all organizations", () => {
+  test("is for administrators, of today and by executions unless asked otherwise", async () => {
+    const asked: unknown[] = [];
+    const row = { organization: "org_a", executions: 1, cpu_seconds: 0.1, bytes: 10, refused: 0 };
+    const topUsage = async (wanted: unknown) => {
+      asked.push(wanted);
+      return [row];
+    };
+    const api = await start({ deps: () => ({ topUsage }) });
+    const path = { as: "/v1/admin/usage" };
+    expect((await call(api.url, "GET /v1/admin/usage", { key: await api.newKey("org_a", ["read", "execute"]), ...path })).status).toBe(403);
+    const key = await api.newKey("org_ops", ["admin"]);
+    const { status, body } = await call(api.url, "GET /v1/admin/usage", { key, ...path });
+    expect([status, body]).toMatchObject([200, { object: "admin.usage", by: "executions", data: [row] }]);
+    await call(api.url, "GET /v1/admin/usage?date=2026-02-01&by=bytes&limit=3", { key, ...path });
+    expect(asked).toEqual([
+      { day: dayNumber(Date.now()), by: "executions", limit: 20 },
+      { day: dayNumber(Date.parse("2026-02-01")), by: "bytes", limit: 3 },
+    ]);
+    expect((await call(api.url, "GET /v1/admin/usage?by=name", { key, ...path })).status).toBe(422);
+  });
+});
+
 describe("an answered request", () => {
   test("is one line with route, status, time, organization and bytes, and nothing that the caller wrote", async () => {
     const answered: AnsweredRequest[] = [];
