@@ -11,6 +11,7 @@ import { runHead } from "../wire/run-head.ts";
 import { InputLost, sendFile } from "../wire/send-file.ts";
 import { type Bounds, classify, type FirstCause } from "./classify.ts";
 import { RunOutputs } from "./outputs.ts";
+import { ToolCalls } from "./tool-calls.ts";
 
 /** How long the end of a run waits for the removal of its sandbox. A healthy engine needs a fraction of a second. */
 export const REMOVAL_WAIT_MS_MAX = 10_000;
@@ -39,6 +40,10 @@ export class SandboxRun {
   /** Written once, by the first cause. */
   #first: FirstCause | null = null;
   #killTimer: NodeJS.Timeout | undefined;
+  #killAt = 0;
+  /** Time left when the code opened its first tool call. */
+  #deadlineLeftMs = 0;
+  #tools: ToolCalls | null = null;
   #collecting = false;
   readonly #sent: FileHash[] = [];
   #codeSentAt: number | null = null;
@@ -53,6 +58,7 @@ export class SandboxRun {
     this.#outputs = new RunOutputs(ports, limits);
     this.#bounds = {
       runTimeoutMs: input.timeoutMs,
+      toolWaitMs: limits.toolWaitMsMax,
       memoryMb: input.memoryMb,
       outputStopBytes: limits.outputStopBytesMax,
       processes: limits.processesMax,
@@ -69,6 +75,7 @@ export class SandboxRun {
     this.usage.engine = sandbox.engine;
     const onStop = () => this.#stop(sandbox, stop.reason as StopReason);
     stop.addEventListener("abort", onStop, { once: true });
+    this.#tools = this.#openTools(sandbox);
     if (stop.aborted) onStop();
     try {
       if (await this.#sendInput(sandbox, stop)) await this.#readToEnd(sandbox);
@@ -79,6 +86,7 @@ export class SandboxRun {
       else if (!sandbox.lost.aborted) this.#setFirstCause({ kind: "malformed" });
     } finally {
       stop.removeEventListener("abort", onStop);
+      this.#tools?.end();
       clearTimeout(this.#killTimer);
       this.#killTimer = undefined;
     }
@@ -110,12 +118,15 @@ export class SandboxRun {
     return {
       ...verdict,
       evidence: { ...verdict.evidence, ...(suggestion === null ? {} : { suggestion }) },
-      // A sandbox leaves nothing behind, so a retry repeats no effect. In a session it may, unless its runner never had the code.
-      retry_safe: this.#input.session === undefined || this.#codeSentAt === null || first.kind === "silent",
+      // A sandbox leaves nothing behind, so a retry repeats no effect. In a session it may, unless its runner never had the code, and
+      // through the caller's tools.
+      retry_safe:
+        (this.#input.session === undefined || this.#codeSentAt === null || first.kind === "silent") && this.#tools?.answered !== true,
       outputs,
       usage: this.usage,
       truncated: this.#outputs.truncated,
       skipped_files: this.#outputs.skippedFiles,
+      ...(this.#input.tools === undefined ? {} : { tool_calls: this.#tools?.records ?? [] }),
       provenance: { limits: runLimitsOf(this.#input, this.#limits), inputs: this.#sent, outputs: this.#outputs.stored },
     };
   }
@@ -177,6 +188,11 @@ export class SandboxRun {
       case "file":
         this.#collectFrom(sandbox);
         return this.#outputs.file(frame, receive);
+      case "tool_call":
+        if (this.#tools === null || this.#collecting) throw new WireError("tool_call frame without tools");
+        return this.#tools.take(frame);
+      case "tool_wait":
+        return this.#tools?.waits();
       default:
         throw new WireError(`${frame.kind} frame during a run`);
     }
@@ -189,8 +205,29 @@ export class SandboxRun {
     if (this.#first === null) this.#killAfter(sandbox, this.#input.timeoutMs + this.#limits.runKillGraceMs, { kind: "deadline" });
   }
 
+  #openTools(sandbox: Sandbox): ToolCalls | null {
+    const { tools } = this.#input;
+    const port = this.#ports.tools;
+    if (tools === undefined || port === undefined) return null;
+    const onOpenChange = (open: boolean) => (open ? this.#pauseDeadline(sandbox) : this.#resumeDeadline(sandbox));
+    return new ToolCalls({ tools, port, sandbox, limits: this.#limits, onOpenChange });
+  }
+
+  /** The runner's clock decides how long the code may wait for answers. This is for a runner that cannot. */
+  #pauseDeadline(sandbox: Sandbox): void {
+    if (this.#first !== null) return;
+    this.#deadlineLeftMs = this.#killAt - performance.now();
+    this.#killAfter(sandbox, this.#deadlineLeftMs + this.#limits.toolWaitMsMax, { kind: "deadline" });
+  }
+
+  #resumeDeadline(sandbox: Sandbox): void {
+    if (this.#first !== null || this.#collecting) return;
+    this.#killAfter(sandbox, this.#deadlineLeftMs, { kind: "deadline" });
+  }
+
   #finish(done: DoneHead): void {
     this.#done = done;
+    this.#tools?.end();
     this.#setFirstCause({ kind: "done", facts: doneFacts(done, this.#outputs.errno) });
     this.usage.run_ms = done.run_ms;
     this.usage.collect_ms = done.collect_ms;
@@ -227,6 +264,7 @@ export class SandboxRun {
 
   #killAfter(sandbox: Sandbox, delayMs: number, cause: FirstCause): void {
     clearTimeout(this.#killTimer);
+    this.#killAt = performance.now() + delayMs;
     const kill = async () => {
       // Past its time limit a run is silent because of its code, unless the engine no longer reaches it.
       const reached = this.#killTimer !== timer || cause.kind !== "deadline" || (await sandbox.reachable());
