@@ -59,6 +59,8 @@ describe("a program that hangs", () => {
     await until("the engine answers", async () => await engineReady(service));
     const begun1 = await rig.ledger.submit(caller, { code: long, timeout_ms: 9_000 }, { endings: lost });
     await begun(begun1);
+    // Without one in stock the next run would wait in the queue, blamed on nobody either.
+    await until("another sandbox is ready", async () => /pool_sandboxes\{state="idle"\} [1-9]/.test(await metricsOf(service)));
     const thaw = engine.freeze(program);
     try {
       const fresh = await rig.ledger.submit(caller, { code: "print(1)" }, { endings: lost });
@@ -144,6 +146,10 @@ test("the engine's disk full: executions without a sandbox wait in the queue and
   const { ended, repeated } = await rig.settle();
   expect({ ended, repeated }).toEqual({ ended: { completed: 10 }, repeated: 0 });
 });
+
+async function metricsOf({ operationsUrl }: ServiceProcess): Promise<string> {
+  return (await fetch(`${operationsUrl}/metrics`)).text();
+}
 
 async function firstPrinted(events: Response): Promise<boolean> {
   for await (const bytes of events.body as unknown as AsyncIterable<Uint8Array>) {
