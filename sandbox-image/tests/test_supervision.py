@@ -141,6 +141,11 @@ def test_displays_keep_their_place_among_what_is_printed() -> None:
     assert order == ["stdout", "display"] * 200
 
 
+def test_the_runner_says_that_it_has_the_code_only_where_it_is_asked_to() -> None:
+    assert [frame.kind for frame in run("print(1)", announce_start=True).frames] == ["started", "stdout", "done"]
+    assert [frame.kind for frame in run("print(1)").frames] == ["stdout", "done"]
+
+
 def test_forged_frames_close_only_the_channel() -> None:
     for forgery in (b"\\x4a\\0\\0\\0\\x02\\0\\0\\0\\0{}", b"\\x45\\0\\0\\0\\x01\\0\\0\\0\\0[", b"\\xff" * 100_000):
         result = run(

@@ -45,7 +45,7 @@ export const outKinds = {
   done: 0x4a, // DoneHead; nothing of this run follows. In a session also {session_alive, removed_files}
   tool_call: 0x4e, // {call, name}; body: the arguments as JSON
   tool_wait: 0x4f, // the code only waits for answers of tools
-  started: 0x50, // the runner has the code; shows that it lives
+  started: 0x50, // the runner has the code; shows that it lives. Sent where the run asked for it
 } as const;
 
 export type InKind = keyof typeof inKinds;
@@ -70,6 +70,8 @@ export interface OutFrame {
 export interface RunHead {
   /** The code process survives this run and takes the next one. */
   session?: boolean;
+  /** The runner sends `started` once it has the code. */
+  announce_start?: boolean;
   timeout_ms: number;
   args: string[];
   env: Record<string, string>;

@@ -7,6 +7,7 @@ import type { RunHead } from "./frames.ts";
 export function runHead(input: RunInput, limits: Limits): RunHead {
   return {
     ...(input.session === undefined ? {} : { session: true }),
+    announce_start: true,
     timeout_ms: input.timeoutMs,
     args: input.args,
     env: input.env,
