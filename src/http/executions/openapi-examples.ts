@@ -30,10 +30,10 @@ export const executionExample = {
   outcome: "ran",
   retry_safe: true,
   attempt: 1,
-  created_at: 1_767_225_600_000,
-  started_at: 1_767_225_600_003,
-  completed_at: 1_767_225_600_013,
-  expires_at: 1_767_312_000_000,
+  created_at: 1_767_225_600,
+  started_at: 1_767_225_600.003,
+  completed_at: 1_767_225_600.013,
+  expires_at: 1_767_312_000,
   metadata: { conversation: "42" },
 };
 

@@ -5,6 +5,7 @@ import type { ExecutionRequest } from "../../domain/request.ts";
 import type { Evidence, Execution, ExecutionEnd } from "../../domain/result.ts";
 import type { RunInput } from "../../domain/run.ts";
 import { type Cause, type FinalStatus, isFinal, type Outcome, type Status } from "../../domain/status.ts";
+import { exactSeconds } from "../../domain/time.ts";
 import { traceIdOf } from "../../observe/trace.ts";
 import { isNewer, VERSION } from "../core/version.ts";
 
@@ -59,10 +60,10 @@ export function toExecution(stored: StoredExecution): Execution {
     outcome: end?.outcome ?? null,
     retry_safe: end?.retry_safe ?? false,
     attempt: stored.attempt,
-    created_at: stored.createdAt,
-    started_at: stored.startedAt,
-    completed_at: stored.completedAt,
-    expires_at: stored.expiresAt,
+    created_at: exactSeconds(stored.createdAt),
+    started_at: stored.startedAt === null ? null : exactSeconds(stored.startedAt),
+    completed_at: stored.completedAt === null ? null : exactSeconds(stored.completedAt),
+    expires_at: exactSeconds(stored.expiresAt),
     metadata: stored.request.metadata,
     ...(traceId === null ? {} : { trace_id: traceId }),
   };

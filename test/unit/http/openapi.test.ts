@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { expectMatchesOpenApi, openApi } from "../../support/checks/openapi.ts";
+import { expectSeconds } from "../../support/checks/times.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 interface Operation {
@@ -64,6 +65,17 @@ describe("the OpenAPI document", () => {
     expect(JSON.stringify(schemas.Execution)).toContain('"#/components/schemas/Output"');
   });
 
+  test("says of every time that it is in Unix seconds, and shows such values", () => {
+    expect(timesOf(openApi).length).toBeGreaterThan(15);
+    expect(timesOf(openApi).filter(([, description]) => !description.startsWith("Unix time, seconds"))).toEqual([]);
+    expect(JSON.stringify(openApi)).not.toMatch(/Unix (time, )?milliseconds/);
+    for (const { operation } of operations) {
+      for (const { content } of Object.values(operation.responses)) {
+        for (const media of Object.values(content ?? {})) expectSeconds(media.example);
+      }
+    }
+  });
+
   test("has no default in requests", () => {
     expect(JSON.stringify(openApi)).not.toMatch(/"default":(?!\{)/);
   });
@@ -81,3 +93,16 @@ describe("the OpenAPI document", () => {
     expect(without).toEqual([]);
   });
 });
+
+/** Every numeric property of the document that is a time, with its description. */
+function timesOf(schema: unknown): Array<[string, string]> {
+  if (typeof schema !== "object" || schema === null) return [];
+  const properties = (schema as { properties?: Record<string, object> }).properties ?? {};
+  const own = Object.entries(properties).filter(
+    ([name, property]) => /(_at|^created)$/.test(name) && /"(number|integer)"/.test(JSON.stringify(property)),
+  );
+  return [
+    ...own.map(([name, property]): [string, string] => [name, (property as { description?: string }).description ?? ""]),
+    ...Object.values(schema).flatMap(timesOf),
+  ];
+}
