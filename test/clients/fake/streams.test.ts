@@ -1,6 +1,8 @@
 import { createOpenAI } from "@ai-sdk/openai";
 import { Agent, OpenAIProvider, Runner, setTracingDisabled } from "@openai/agents";
 import { streamText } from "ai";
+import { streamText as streamText6 } from "ai-6";
+import { createOpenAI as createOpenAI3 } from "ai-sdk-openai-3";
 import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Rig, startRig } from "../../api/assistant/rig.ts";
@@ -36,9 +38,10 @@ describe("a stream with silences is read to its end by", () => {
     expect(result.finalOutput).toBe("After a silence.");
   });
 
-  test("the AI SDK of Vercel", async () => {
-    const provider = createOpenAI({ apiKey: rig.key, baseURL: baseURL() });
-    const result = streamText({ model: provider.responses("scripted"), prompt: silent(), maxRetries: 0 });
-    expect(await result.text).toBe("After a silence.");
+  test("the AI SDK of Vercel, versions 6 and 7", async () => {
+    const settings = { apiKey: rig.key, baseURL: baseURL() };
+    const six = streamText6({ model: createOpenAI3(settings).responses("scripted"), prompt: silent(), maxRetries: 0 });
+    const seven = streamText({ model: createOpenAI(settings).responses("scripted"), prompt: silent(), maxRetries: 0 });
+    expect([await six.text, await seven.text]).toEqual(["After a silence.", "After a silence."]);
   });
 });
