@@ -5,7 +5,7 @@ import type { Execution } from "../../../src/domain/result.ts";
 import { contentOf } from "../../../src/mcp/content.ts";
 import type { Interpreter } from "../../../src/mcp/interpreter.ts";
 
-const limits = makeLimits({ toolTextCharsMax: 1_000, toolImagesMax: 2, toolImageBytesMax: 100 });
+const limits = makeLimits({ toolTextCharsMax: 1_000, toolImagesMax: 2, mcpImagesBytesMax: 100 });
 
 const execution = (outputs: Output[], more: Partial<Execution> = {}): Execution => ({
   type: "code_interpreter_call",
@@ -69,6 +69,11 @@ test("images above the bounds, of types that clients do not show, or that are go
     image("file_3"),
   ]);
   expect(blocks.map((block) => block.type)).toEqual(["resource_link", "resource_link", "resource_link", "image", "image", "resource_link"]);
+});
+
+test("images that together are above the bound become links, and smaller ones after them stay images", async () => {
+  const blocks = await render([image("file_1", 60), image("file_2", 60), image("file_3", 40)]);
+  expect(blocks.map((block) => block.type)).toEqual(["image", "resource_link", "image"]);
 });
 
 test("printed output is cut before the exception, the ending and the files", async () => {
