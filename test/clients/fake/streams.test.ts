@@ -21,7 +21,7 @@ afterAll(() => rig.stop());
 const silent = () => script({ text: "After a silence.", piece: 4, pauseMs: 200, slowMs: 100 });
 const baseURL = () => `${rig.api.url}/v1`;
 
-describe("a stream with silences is read to its end by", () => {
+describe.concurrent("a stream with silences is read to its end by", () => {
   test.each(["openai", "openai_accumulated", "langchain", "agents", "pydantic_ai"])("%s in Python", async (client) => {
     expect(await runPython("stream.py", { url: rig.api.url, key: rig.key }, { client, input: silent() })).toBe("After a silence.");
   });
