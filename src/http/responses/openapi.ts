@@ -314,7 +314,8 @@ function addAssistantObjectPaths({ registry, limits, security }: PathContext): v
   const shown = registry.register("Assistant", assistant);
   const request = registry.register("AssistantRequest", assistantSchema(limits));
   const byId = { params: z.object({ id: z.string().regex(assistantIdPattern) }) };
-  const body = { required: true, content: { "application/json": { schema: request } } };
+  const { name, instructions, tools } = assistantExample;
+  const body = { required: true, content: { "application/json": { schema: request, example: { name, instructions, tools } } } };
   const refusals = errorResponses([
     "malformed_json",
     "assistant_not_found",

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
-import { expectMatchesOpenApi, openApi } from "../../support/checks/openapi.ts";
+import { expectMatchesOpenApi, expectMatchesSchema, openApi } from "../../support/checks/openapi.ts";
 import { expectSeconds } from "../../support/checks/times.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
@@ -14,7 +14,8 @@ interface Operation {
   summary?: string;
   description?: string;
   security?: unknown[];
-  requestBody?: { content: Record<string, unknown> };
+  parameters?: Array<{ name: string; description?: string }>;
+  requestBody?: { content: Record<string, { schema: object; example?: unknown }> };
   responses: Record<string, { content?: Record<string, { example?: unknown }> }>;
 }
 const operations = Object.entries(openApi.paths as unknown as Record<string, Record<string, Operation>>).flatMap(([path, methods]) =>
@@ -78,6 +79,22 @@ describe("the OpenAPI document", () => {
 
   test("has no default in requests", () => {
     expect(JSON.stringify(openApi)).not.toMatch(/"default":(?!\{)/);
+  });
+
+  test("describes every parameter, and has an example for every body, sent or received", () => {
+    const without: string[] = [];
+    for (const { path, method, operation } of operations) {
+      for (const { name, description } of operation.parameters ?? []) {
+        if (!/\w/.test(description ?? "")) without.push(`${method} ${path} ${name}`);
+      }
+      const bodies = [operation.requestBody, ...Object.values(operation.responses)];
+      for (const [type, { example }] of bodies.flatMap((body) => Object.entries(body?.content ?? {}))) {
+        if (example === undefined) without.push(`${method} ${path} ${type}`);
+      }
+      const sent = operation.requestBody?.content["application/json"];
+      if (sent !== undefined) expectMatchesSchema(`${method} ${path}`, sent.schema, sent.example);
+    }
+    expect(without).toEqual([]);
   });
 
   test("has an example for every JSON answer that succeeds, which matches its schema", () => {
