@@ -7,17 +7,24 @@ import type { Interpreter } from "./interpreter.ts";
 import { base64Of, imageTypes } from "./read-bytes.ts";
 import { type Piece, piecesOf } from "./render.ts";
 
-/** An execution as MCP content: texts with one shared bound, a bounded number of images, files as links. */
-export async function contentOf(execution: Execution, interpreter: Interpreter, limits: Limits): Promise<ContentBlock[]> {
+/**
+ * An execution as MCP content: texts with one shared bound, a bounded number of images, files as links. A result after
+ * notifications is an event of a stream, which clients bound (`isEvent`).
+ */
+export async function contentOf(
+  execution: Execution,
+  interpreter: Interpreter,
+  { limits, isEvent }: { limits: Limits; isEvent: boolean },
+): Promise<ContentBlock[]> {
   const pieces = shareText(piecesOf(execution, limits), limits.toolTextCharsMax);
   const blocks: ContentBlock[] = [];
   let images = 0;
-  let imageBytes = 0;
+  let room = isEvent ? limits.mcpEventImagesBytesMax : limits.toolImagesMax * limits.toolImageBytesMax;
   for (const piece of pieces) {
     if (piece.kind === "text") addText(blocks, piece.text);
     else if (piece.kind === "file") blocks.push(linkOf(piece.file.file_id, piece.file.name, piece.file.mime_type, piece.file.bytes));
     else {
-      const fits = images < limits.toolImagesMax && imageBytes + piece.image.bytes <= limits.mcpImagesBytesMax;
+      const fits = images < limits.toolImagesMax && piece.image.bytes <= Math.min(room, limits.toolImageBytesMax);
       const data = fits ? await imageData(piece.image, interpreter) : null;
       if (data === null) {
         const name = `image.${piece.image.mime_type === "image/svg+xml" ? "svg" : piece.image.mime_type.split("/")[1]}`;
@@ -25,7 +32,7 @@ export async function contentOf(execution: Execution, interpreter: Interpreter, 
         continue;
       }
       images += 1;
-      imageBytes += piece.image.bytes;
+      room -= piece.image.bytes;
       blocks.push({ type: "image", data, mimeType: piece.image.mime_type });
     }
   }

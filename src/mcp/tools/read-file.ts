@@ -47,7 +47,7 @@ async function fileOf({ file_id: id, session, path }: z.infer<typeof inputSchema
 async function contentOf(file: StoredFile, offset: number, { interpreter, limits }: ToolDeps): Promise<CallToolResult> {
   const link = linkOf(file.id, file.name, file.mimeType, file.bytes);
   if (imageTypes.has(file.mimeType)) {
-    const data = file.bytes > limits.mcpImagesBytesMax ? null : await base64Of(file, interpreter);
+    const data = file.bytes > limits.toolImageBytesMax ? null : await base64Of(file, interpreter);
     if (data !== null) return toolResult({ type: "image", data, mimeType: file.mimeType });
   }
   if (offset > file.bytes)

@@ -207,13 +207,13 @@ async def drive(name: str, run: Callable[..., Awaitable[Seen]], tools: list[str]
     async def short() -> dict[str, object]:
         opened = await run(code="x = 41\nprint('set')", session="new")
         session = next(text for text in opened[0] if text.startswith("session: ")).removeprefix("session: ")
-        large = await run(progress=[], code=PNG.format(side=1_000))
+        large = [await run(progress=notes, code=PNG.format(side=1_000)) for notes in ([], None)]
         return {
             "printed": await run(code="print(6 * 7)"),
             "image": await run(code="from PIL import Image\nImage.new('RGB', (9, 9))"),
             "session": (await run(code="print(x + 1)", session=session))[0][0],
             "error": await run(code="print('before')\n1/0"),
-            "large": large[1],
+            "large": [images for _, images, _ in large],
         }
 
     answers, silent, stopped = await asyncio.gather(short(), long(), cancelled())
