@@ -30,6 +30,7 @@ import { nearestPath } from "./core/nearest-path.ts";
 import { requestId } from "./core/request-id.ts";
 import { closeWhenStopping } from "./core/stopping.ts";
 import { traceRequests } from "./core/trace-requests.ts";
+import { answerToolCalls } from "./executions/answer-tool-calls.ts";
 import { cancelExecution } from "./executions/cancel-execution.ts";
 import { createExecution } from "./executions/create-execution.ts";
 import { deleteExecution } from "./executions/delete-execution.ts";
@@ -92,6 +93,7 @@ export function routesOf(deps: AppDeps): Route[] {
     getExecution(deps),
     getExecutionEvents(deps),
     getExecutionReceipt(deps),
+    answerToolCalls(deps),
     cancelExecution(deps),
     deleteExecution(deps),
     createResponse(deps),

@@ -2,6 +2,7 @@ import type { Output } from "../../domain/outputs.ts";
 import type { Execution, ExecutionEvent } from "../../domain/result.ts";
 import { isFinal, type Status } from "../../domain/status.ts";
 import { unixMsOf } from "../../domain/time.ts";
+import type { PendingCall, ToolOutcome } from "../../domain/tools.ts";
 import type { RedisClient } from "../../redis/address.ts";
 import type { Keys } from "../core/keys.ts";
 import type { Wakeups } from "../core/wakeups.ts";
@@ -62,8 +63,21 @@ async function decodeEvent(source: EventSource, query: EventQuery, fields: strin
   const [kind, value = ""] = fields;
   if (kind === "started") return { type: "execution.started", attempt: Number(value) };
   if (kind === "output") return { type: "execution.output", output: JSON.parse(value) as Output };
+  if (kind === "tool_call") return toolCallEvent(source, query, value);
+  if (kind === "tool_output") {
+    const [call_id = "", outcome] = value.split(" ");
+    return { type: "execution.tool_output", call_id, outcome: outcome as ToolOutcome };
+  }
   const execution = await source.load(query.organization, query.id);
   return execution === null ? null : { type: "execution.ended", execution };
+}
+
+/** The stream has the call's id and name. Its arguments are kept only while it waits. */
+async function toolCallEvent({ redis, keys }: EventSource, query: EventQuery, entry: string): Promise<ExecutionEvent> {
+  const [call_id = "", name = ""] = entry.split(" ");
+  const waiting = await redis.hget(keys.calls(query.organization, query.id), call_id);
+  const args = waiting === null ? null : (JSON.parse(waiting) as PendingCall).arguments;
+  return { type: "execution.tool_call", call_id, name, arguments: args };
 }
 
 /** The stream expires before the record. Then only the end is left to send, unless the reader has it. */

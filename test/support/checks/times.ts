@@ -1,5 +1,5 @@
 /** Members whose content the caller or user code chose. */
-const FOREIGN = new Set(["metadata", "outputs", "code", "env"]);
+const FOREIGN = new Set(["metadata", "outputs", "arguments"]);
 
 /**
  * Paths of the times in an answer that are not Unix seconds. A time in seconds has ten digits until the year 2286; one in
