@@ -18,6 +18,7 @@ const questions = [
   "files",
   "worker-memory",
   "session-cell",
+  "tools",
   "oci-print-at-rest",
   "oci-plot-at-rest",
   "oci-print-saturated",
