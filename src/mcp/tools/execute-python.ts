@@ -51,7 +51,7 @@ async function execute(input: z.infer<ReturnType<typeof schemaOf>>, context: Ser
     const execution = await running.track(label, context.mcpReq.signal, (signal) =>
       interpreter.execute(request, (event) => progress?.take(event), signal),
     );
-    const content = await contentOf(execution, interpreter, limits);
+    const content = await contentOf(execution, interpreter, { limits, isEvent: progress !== null });
     if (container !== null) content.push({ type: "text", text: `session: ${container}` });
     const { id, status, cause, outcome, retry_safe } = execution;
     return {
