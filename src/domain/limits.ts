@@ -11,6 +11,8 @@ export const limitDefaults = {
   runTimeoutMsMax: 30_000,
   // The runner stops the code at its time limit. If that fails, the worker kills the container this much later.
   runKillGraceMs: 2_000,
+  // The runner says at once that it has the code. Without that sign of life for this long, the sandbox is lost.
+  runnerSilenceMsMax: 10_000,
   memoryMbMax: 512,
   // The interpreter and the supervisor alone need this much.
   memoryMbMin: 64,

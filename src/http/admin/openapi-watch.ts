@@ -1,8 +1,9 @@
 import { z } from "zod";
 import { sandboxPackages } from "../../domain/packages.ts";
-import { dayUsage, totalUsage } from "../../domain/usage.ts";
+import { dayUsage, organizationUsage, totalUsage, usageMeasures } from "../../domain/usage.ts";
 import { publicKey } from "../../receipts/signing-keys.ts";
 import { errorResponses, jsonResponse, type PathContext } from "../core/openapi-parts.ts";
+import { topUsageQuery } from "./get-top-usage.ts";
 import { usageQuery } from "./get-usage.ts";
 
 /** Header, content and signature; the content is shortened. */
@@ -35,6 +36,30 @@ export function addWatchPaths({ registry, limits, security, executionId }: PathC
             to: z.iso.date(),
             data: z.array(dayUsage.strict()),
             total: totalUsage.strict(),
+          })
+          .strict(),
+      ),
+      ...errorResponses(["invalid_field", "unknown_field"]),
+    },
+  });
+
+  registry.registerPath({
+    method: "get",
+    path: "/v1/admin/usage",
+    tags: ["operations"],
+    security,
+    summary: "Get the organizations with the largest usage",
+    description: "For operators: a key with the scope `admin`. Counts of one UTC day, the largest first; kept for 31 days.",
+    request: { query: z.object(topUsageQuery) },
+    responses: {
+      200: jsonResponse(
+        "The organizations.",
+        z
+          .object({
+            object: z.literal("admin.usage"),
+            date: z.iso.date(),
+            by: z.enum(usageMeasures),
+            data: z.array(organizationUsage.strict()),
           })
           .strict(),
       ),

@@ -12,6 +12,8 @@ export interface StreamOptions {
   signal: AbortSignal;
   /** Silence after which a comment is sent. */
   pingMs: number;
+  /** Counts the streams that are open. */
+  open?: { inc(): void; dec(): void };
 }
 
 /**
@@ -23,7 +25,7 @@ export async function streamEvents<E extends { type: string }>(
   events: AsyncIterable<{ id: string; event: E }>,
   options: StreamOptions,
 ): Promise<void> {
-  const { signal, pingMs } = options;
+  const { signal, pingMs, open } = options;
   response.status(200);
   response.setHeader("Content-Type", "text/event-stream; charset=utf-8");
   response.setHeader("X-Accel-Buffering", "no");
@@ -32,6 +34,7 @@ export async function streamEvents<E extends { type: string }>(
     return;
   }
   response.flushHeaders();
+  open?.inc();
   const ping = setInterval(() => {
     if (!response.writableNeedDrain && !response.writableEnded) response.write(PING);
   }, pingMs);
@@ -46,6 +49,7 @@ export async function streamEvents<E extends { type: string }>(
     if (!signal.aborted) throw error;
   } finally {
     clearInterval(ping);
+    open?.dec();
   }
   response.end();
 }

@@ -63,7 +63,7 @@ function wantsStream(request: Request): boolean {
 async function stream(deps: AppDeps, organization: string, execution: Execution, response: Response): Promise<void> {
   const signal = AbortSignal.any([callerGone(response), deps.stopping]);
   const events = deps.executions.events(organization, execution.id, null, signal);
-  await streamEvents(response, events, { signal, pingMs: deps.limits.streamPingMs });
+  await streamEvents(response, events, { signal, pingMs: deps.limits.streamPingMs, open: deps.metrics.eventStreams });
 }
 
 /** Answers with the result, or with the current state after `waitMs`. */

@@ -23,7 +23,7 @@ export function getExecutionEvents(deps: AppDeps): Route {
         const { id } = await executionOf(deps.executions, request, response);
         const signal = AbortSignal.any([callerGone(response), deps.stopping]);
         const events = deps.executions.events(callerOf(response).organization, id, after, signal);
-        await streamEvents(response, events, { signal, pingMs: deps.limits.streamPingMs });
+        await streamEvents(response, events, { signal, pingMs: deps.limits.streamPingMs, open: deps.metrics.eventStreams });
       },
     ],
   };

@@ -7,12 +7,13 @@ import type { Limits } from "../../domain/limits.ts";
 import type { ReceiptSource } from "../../domain/receipt-source.ts";
 import type { Execution, ExecutionEvent } from "../../domain/result.ts";
 import { isFinal } from "../../domain/status.ts";
-import type { DayRange, DayUsage } from "../../domain/usage.ts";
+import type { DayRange, DayUsage, OrganizationUsage, UsageMeasure } from "../../domain/usage.ts";
 import type { Log } from "../../observe/log.ts";
 import type { Metrics } from "../../observe/metrics.ts";
 import type { Tracing } from "../../observe/trace.ts";
 import type { RedisClient } from "../../redis/address.ts";
 import { disconnect, subscriberOf, untilReady } from "../../redis/connection.ts";
+import { probeWrite } from "../../redis/probe.ts";
 import { boardQueue } from "../core/board.ts";
 import { type Keys, makeKeys, memberOf, queueNames } from "../core/keys.ts";
 import { callRedis, unavailable } from "../core/unavailable.ts";
@@ -30,6 +31,7 @@ import { type DecodedExecution, decodeRecord, endWithoutResult, mayAwaitCaller, 
 import { reportEnd } from "./report-end.ts";
 import { cancelScript, deleteScript } from "./scripts.ts";
 import { type NewExecution, Submissions } from "./submission.ts";
+import { RefusedRequests, readTopUsage } from "./top-usage.ts";
 import { settleUnqueued } from "./unqueued.ts";
 import { readUsage } from "./usage.ts";
 
@@ -45,6 +47,7 @@ export interface ExecutionServiceDeps {
 
 const SWEEP_MS = 1_000;
 const SILENT_SWEEP_MS = 2_000;
+const COUNT_MS = 2_000;
 const READY_TIMEOUT_MS = 800;
 /** Waiting callers survive an outage of Redis of this length, such as a restart. */
 const OUTAGE_MS_MAX = 15_000;
@@ -65,7 +68,10 @@ interface Wait {
   known?: Execution | undefined;
 }
 
-/** The api's side of the queue. While Redis is down, every method rejects with `queue_unavailable` within a second. */
+/**
+ * The api's side of the queue. While Redis is down, every method rejects with `queue_unavailable` within a second. While Redis
+ * is full or read-only, methods that write reject with `queue_not_writable`.
+ */
 export class ExecutionService {
   readonly #deps: ExecutionServiceDeps;
   readonly #keys: Keys;
@@ -78,6 +84,8 @@ export class ExecutionService {
   readonly #submissions: Submissions;
   readonly #stopSweep: () => void;
   readonly #stopLossSweep: () => void;
+  readonly #stopCounting: () => void;
+  readonly #refused = new RefusedRequests();
 
   constructor(deps: ExecutionServiceDeps) {
     this.#deps = deps;
@@ -96,6 +104,7 @@ export class ExecutionService {
       await endOverdue(context);
       await settleUnqueued(unqueued);
     });
+    this.#stopCounting = repeat(COUNT_MS, deps.log, () => this.#refused.flush(deps.redis, this.#keys));
     this.#stopLossSweep = repeat(SILENT_SWEEP_MS, deps.log, async () => {
       await endSessionsOfSilentWorkers({ ...context, queues: this.#sessionQueues });
       await requeueDetachedOfSilentWorkers(deps.redis, this.#keys, this.#queue, deps.log);
@@ -256,6 +265,16 @@ export class ExecutionService {
     return callRedis(() => readUsage(this.#deps.redis, this.#keys, organization, range));
   }
 
+  /** The organizations with the largest usage of one UTC day. */
+  async topUsage(wanted: { day: number; by: UsageMeasure; limit: number }): Promise<OrganizationUsage[]> {
+    return callRedis(() => readTopUsage(this.#deps.redis, this.#keys, wanted));
+  }
+
+  /** Counts a request of the organization that was answered with 4xx. */
+  countRefused(organization: string): void {
+    this.#refused.count(organization);
+  }
+
   /** The source of a receipt. Null for an unknown execution. */
   async receiptSource(organization: string, id: string): Promise<ReceiptSource | null> {
     const stored = await this.#readRecord(organization, id);
@@ -286,12 +305,11 @@ export class ExecutionService {
     return callRedis(() => countJobs(this.#queue));
   }
 
-  /** Rejects with `queue_unavailable` when Redis is unusable. */
+  /** Rejects with `queue_unavailable` or `queue_not_writable` when Redis is unusable. */
   async ready(): Promise<void> {
     await callRedis(async () => {
       await Promise.all([untilReady(this.#deps.redis, READY_TIMEOUT_MS), untilReady(this.#subscriber, READY_TIMEOUT_MS)]);
-      // EXISTS on one of the queue's keys reaches the node that holds the queue. Any node of a cluster answers a PING.
-      await this.#deps.redis.exists(this.#keys.fair);
+      await probeWrite(this.#deps.redis, this.#keys.base);
     });
   }
 
@@ -299,6 +317,7 @@ export class ExecutionService {
   async close(): Promise<void> {
     this.#stopSweep();
     this.#stopLossSweep();
+    this.#stopCounting();
     disconnect(this.#subscriber);
     await Promise.all([
       this.#queue.close().catch(() => undefined),

@@ -16,7 +16,7 @@ const START_TIMEOUT_MS = 60_000;
 const CHEAP_WORKER = new URL("./cheap-worker.mjs", import.meta.url);
 
 /** The service's commands, and a worker without sandboxes. */
-export type Command = "api" | "worker" | "all" | "cheap-worker";
+export type Command = "api" | "worker" | "all" | "probe" | "cheap-worker";
 
 export interface ServiceProcess {
   readonly command: Command;
