@@ -132,6 +132,8 @@ export const limitDefaults = {
   // Images that are in an answer of OpenAI's dialect themselves, one and together. Larger ones have a URL.
   responseImageBytesMax: 1 * MIB,
   responseImagesBytesMax: 8 * MIB,
+  // Images of one MCP result that is an event, together. Clients in Python refuse an event above 1 MiB; base64 adds a third.
+  mcpEventImagesBytesMax: 640 * KIB,
   // Size of a stored file that an MCP client can read as a resource.
   mcpResourceBytesMax: 8 * MIB,
   instructionsCharsMax: 65_536,

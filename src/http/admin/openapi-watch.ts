@@ -6,6 +6,13 @@ import { errorResponses, jsonResponse, type PathContext } from "../core/openapi-
 import { topUsageQuery } from "./get-top-usage.ts";
 import { usageQuery } from "./get-usage.ts";
 
+/** Header, content and signature; the content is shortened. */
+const receiptExample = [
+  "eyJhbGciOiJFZERTQSIsImtpZCI6IjIwMjYtMDEiLCJ0eXAiOiJjb2RlLWludGVycHJldGVyLXJlY2VpcHQrandzIn0",
+  "eyJ2IjoyLCJleGVjdXRpb24iOiJjaV80eDlwMm03azBxOHI1dDF2NnczeTJ6OGEiLCJzdGF0dXMiOiJjb21wbGV0ZWQifQ",
+  "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBw",
+].join(".");
+
 /** Paths of usage, packages and receipts. */
 export function addWatchPaths({ registry, limits, security, executionId }: PathContext): void {
   registry.registerPath({
@@ -86,7 +93,10 @@ export function addWatchPaths({ registry, limits, security, executionId }: PathC
       "usage, times and status. Verify it offline with `npx code-interpreter verify` and the keys of `/v1/receipt-keys`.",
     request: executionId,
     responses: {
-      200: { description: "The receipt.", content: { "application/jose": { schema: z.string() } } },
+      200: {
+        description: "The receipt.",
+        content: { "application/jose": { schema: z.string().describe("a JWS in compact form"), example: receiptExample } },
+      },
       ...errorResponses(["execution_not_found", "execution_running"]),
     },
   });

@@ -1,6 +1,7 @@
 import type { Output } from "../../domain/outputs.ts";
 import type { Execution, ExecutionEvent } from "../../domain/result.ts";
 import { isFinal, type Status } from "../../domain/status.ts";
+import { unixMsOf } from "../../domain/time.ts";
 import type { PendingCall, ToolOutcome } from "../../domain/tools.ts";
 import type { RedisClient } from "../../redis/address.ts";
 import type { Keys } from "../core/keys.ts";
@@ -84,5 +85,5 @@ async function* endOfExpiredStream(source: EventSource, query: EventQuery): Asyn
   if ((await source.redis.exists(source.keys.events(query.organization, query.id))) === 1) return;
   const execution = await source.load(query.organization, query.id);
   if (execution === null) return;
-  yield { id: `${execution.completed_at ?? 0}-0`, event: { type: "execution.ended", execution } };
+  yield { id: `${unixMsOf(execution.completed_at ?? 0)}-0`, event: { type: "execution.ended", execution } };
 }

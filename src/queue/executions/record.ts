@@ -6,6 +6,7 @@ import type { ExecutionRequest } from "../../domain/request.ts";
 import type { Evidence, Execution, ExecutionEnd } from "../../domain/result.ts";
 import type { RunInput } from "../../domain/run.ts";
 import { type Cause, type FinalStatus, isFinal, type Outcome, type Status } from "../../domain/status.ts";
+import { exactSeconds } from "../../domain/time.ts";
 import type { PendingCall, ToolDeclaration } from "../../domain/tools.ts";
 import { traceIdOf } from "../../observe/trace.ts";
 import { isNewer, READS_UP_TO } from "../core/version.ts";
@@ -63,10 +64,10 @@ export function toExecution(stored: StoredExecution, pendingCalls: PendingCall[]
     outcome: end?.outcome ?? null,
     retry_safe: end?.retry_safe ?? false,
     attempt: stored.attempt,
-    created_at: stored.createdAt,
-    started_at: stored.startedAt,
-    completed_at: stored.completedAt,
-    expires_at: stored.expiresAt,
+    created_at: exactSeconds(stored.createdAt),
+    started_at: stored.startedAt === null ? null : exactSeconds(stored.startedAt),
+    completed_at: stored.completedAt === null ? null : exactSeconds(stored.completedAt),
+    expires_at: exactSeconds(stored.expiresAt),
     metadata: stored.request.metadata,
     ...(traceId === null ? {} : { trace_id: traceId }),
   };

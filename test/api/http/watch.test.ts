@@ -5,6 +5,7 @@ import type { AnsweredRequest } from "../../../src/http/core/measure.ts";
 import { executionExample } from "../../../src/http/executions/openapi-examples.ts";
 import { verifyReceipt } from "../../../src/receipts/verify.ts";
 import { call } from "../../support/checks/call.ts";
+import { expectSeconds } from "../../support/checks/times.ts";
 import { startRedis, type TestRedis } from "../../support/redis/redis.ts";
 import { type Api, type ApiOptions, startApi } from "../../support/servers/api.ts";
 
@@ -92,7 +93,9 @@ describe("a receipt", () => {
     expect([answer.status, answer.headers.get("content-type")]).toEqual([200, "application/jose"]);
     const keys = await call(api.url, "GET /v1/receipt-keys", { as: "/v1/receipt-keys" });
     expect(keys.status).toBe(200);
-    expect(await verifyReceipt(answer.body, keys.body)).toMatchObject({ execution: id, organization: "org_a", sandbox: null, inputs: [] });
+    const verified = await verifyReceipt(answer.body, keys.body);
+    expectSeconds(verified);
+    expect(verified).toMatchObject({ execution: id, organization: "org_a", sandbox: null, inputs: [] });
   });
 
   test("is 409 before the end, 404 for an unknown execution, 403 without the scope", async () => {
