@@ -129,7 +129,13 @@ function beginAtZero(metrics: Metrics): void {
   // Unknown until set, not 0.
   metrics.selfCheckSuccess.remove();
   metrics.queueOldestWaiting.remove();
-  begin(metrics.admissionsRefused, "code", ["queue_full", "organization_queue_full", "organization_storage_full", "rate_limited"]);
+  begin(metrics.admissionsRefused, "code", [
+    "queue_full",
+    "organization_queue_full",
+    "organization_storage_full",
+    "organization_requests_full",
+    "rate_limited",
+  ]);
   begin(metrics.dropped, "reason", ["deadline", "cancelled"]);
   begin(metrics.poolTakes, "start", ["warm", "cold", "other_size", "none"]);
   begin(metrics.engineErrors, "operation", ["create", "start", "remove"]);

@@ -5,6 +5,7 @@ import { viewOfResponse } from "../../assistant/views/views.ts";
 import { callerOf } from "../core/auth.ts";
 import { callerGone } from "../core/caller-gone.ts";
 import type { AppDeps, Route } from "../core/deps.ts";
+import { stepAside } from "../core/turns.ts";
 import { checked } from "../core/validate.ts";
 import { ImageUrls } from "./image-urls.ts";
 import { responseOf } from "./response-param.ts";
@@ -26,6 +27,7 @@ export function getResponse(deps: AppDeps): Route {
     method: "get",
     path: "/v1/responses/:id",
     scope: "read",
+    open: true,
     ofOpenai: true,
     handlers: [
       async (request, response) => {
@@ -37,6 +39,7 @@ export function getResponse(deps: AppDeps): Route {
           response.json(await images.inView(view, found.dialect));
           return;
         }
+        stepAside(response);
         const signal = AbortSignal.any([callerGone(response), deps.stopping]);
         const events = images.inEvents(
           deps.assistant.responses.events(found, after === undefined ? -1 : Number(after), signal),

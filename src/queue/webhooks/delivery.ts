@@ -1,7 +1,9 @@
 import { createHmac } from "node:crypto";
 import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
-import type { Execution } from "../../domain/result.ts";
+import { buffer } from "node:stream/consumers";
+import { executionPieces, partsOf, withMember } from "../../domain/execution-text.ts";
+import type { ReadExecution } from "../../domain/result.ts";
 import { AddressRefused, assertPublicHost, lookupPublic } from "./address.ts";
 
 /** How one attempt ended; also the label of the metric. `rejected` and `unreachable` are retried. */
@@ -11,7 +13,7 @@ export interface Delivery {
   url: string;
   secret: string;
   webhookId: string;
-  execution: Execution;
+  execution: ReadExecution;
   allowPrivate: boolean;
   timeoutMs: number;
   /** Unix milliseconds. */
@@ -33,15 +35,16 @@ export async function deliverWebhook(delivery: Delivery): Promise<DeliveryResult
 }
 
 /** Body and headers of a delivery, as defined by Standard Webhooks. */
-export function signedMessage(delivery: Pick<Delivery, "execution" | "webhookId" | "secret" | "nowMs">): {
-  body: string;
+export async function signedMessage(delivery: Pick<Delivery, "execution" | "webhookId" | "secret" | "nowMs">): Promise<{
+  body: Buffer;
   headers: Record<string, string>;
-} {
+}> {
   const { execution, webhookId, secret, nowMs } = delivery;
   // The time of the end, so that every retry has the same body.
-  const body = JSON.stringify({ id: webhookId, type: "execution.ended", created_at: execution.completed_at, execution });
+  const message = { id: webhookId, type: "execution.ended", created_at: execution.completed_at };
+  const body = await buffer(partsOf([withMember(message, "execution"), ...executionPieces(execution), "}"]));
   const timestamp = String(Math.floor(nowMs / 1000));
-  const signature = createHmac("sha256", keyOf(secret)).update(`${webhookId}.${timestamp}.${body}`).digest("base64");
+  const signature = createHmac("sha256", keyOf(secret)).update(`${webhookId}.${timestamp}.`).update(body).digest("base64");
   return {
     body,
     headers: {
@@ -62,13 +65,13 @@ function keyOf(secret: string): Buffer {
 async function post(delivery: Delivery): Promise<number> {
   const url = new URL(delivery.url);
   if (!delivery.allowPrivate) assertPublicHost(url);
-  const { body, headers } = signedMessage(delivery);
+  const { body, headers } = await signedMessage(delivery);
   const request = url.protocol === "https:" ? httpsRequest : httpRequest;
   const signal = AbortSignal.timeout(delivery.timeoutMs);
   return new Promise((resolve, reject) => {
     const outgoing = request(url, {
       method: "POST",
-      headers: { ...headers, "content-length": Buffer.byteLength(body) },
+      headers: { ...headers, "content-length": body.length },
       // No keep-alive: each attempt resolves the name and checks the address again.
       agent: false,
       signal,

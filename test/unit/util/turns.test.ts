@@ -1,0 +1,57 @@
+import { expect, test } from "vitest";
+import { Turns } from "../../../src/util/turns.ts";
+
+/** Work that ends on the test's request, and notes when it starts. */
+function makeWork(started: string[], name: string) {
+  let end = () => {};
+  const done = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  return {
+    end,
+    work: () => {
+      started.push(name);
+      return done;
+    },
+  };
+}
+const settle = () => new Promise((resolve) => setImmediate(resolve));
+
+test("an owner's work runs few at a time and in order, and never delays another owner's", async () => {
+  const turns = new Turns(2);
+  const started: string[] = [];
+  const mine = ["a1", "a2", "a3", "a4"].map((name) => makeWork(started, name));
+  const running = mine.map(({ work }) => turns.run("a", work));
+  const other = makeWork(started, "b1");
+  running.push(turns.run("b", other.work));
+  await settle();
+  expect(started).toEqual(["a1", "a2", "b1"]);
+  expect([turns.waiting("a"), turns.waiting("b"), turns.waiting("c")]).toEqual([2, 0, 0]);
+  for (const { end } of [...mine, other]) end();
+  await Promise.all(running);
+  expect(started).toEqual(["a1", "a2", "b1", "a3", "a4"]);
+  expect(turns.waiting("a")).toBe(0);
+});
+
+test("work that fails ends its turn", async () => {
+  const turns = new Turns(1);
+  await expect(turns.run("a", () => Promise.reject(new Error("broken")))).rejects.toThrow("broken");
+  expect(await turns.run("a", async () => "next")).toBe("next");
+});
+
+test("an aborted wait leaves the line, and ending a turn twice ends it once", async () => {
+  const turns = new Turns(1);
+  const end = await turns.take("a");
+  const gone = new AbortController();
+  const waiting = turns.take("a", gone.signal);
+  gone.abort(new Error("gone"));
+  await expect(waiting).rejects.toThrow("gone");
+  expect(turns.waiting("a")).toBe(0);
+  end();
+  end();
+  await turns.take("a");
+  const second = turns.take("a");
+  await settle();
+  expect(turns.waiting("a")).toBe(1);
+  void second;
+});
