@@ -33,6 +33,17 @@ export class Turns {
     }
   }
 
+  /** Runs `work`, which blocks the event loop, in a turn that ends after a pause of the same length: others come between. */
+  async runBlocking<T>(owner: string, work: () => T): Promise<T> {
+    const release = await this.take(owner);
+    const started = performance.now();
+    try {
+      return work();
+    } finally {
+      setTimeout(release, performance.now() - started);
+    }
+  }
+
   /** Resolves with the function that ends the turn. Rejects with the signal's reason when aborted first. */
   async take(owner: string, signal?: AbortSignal): Promise<() => void> {
     const line = this.#lines.get(owner) ?? { turns: new Semaphore(this.#atOnce), users: 0 };

@@ -22,6 +22,7 @@ type Deps = { limits: Limits; metrics: Metrics };
 
 export function makeRequestTurns(deps: Deps): RequestTurns {
   const turns = new Turns(deps.limits.requestTurnsPerOrganizationMax);
+  const blocking = new Turns(1);
   const opened = new OpenRequests(deps);
   const handler = (opensAtOnce: boolean): RequestHandler => {
     return async (_request, response, next) => {
@@ -33,7 +34,7 @@ export function makeRequestTurns(deps: Deps): RequestTurns {
           `Your organization has ${max} requests waiting for their turn, which is the maximum. Retry, with fewer at once.`,
         );
       }
-      const place = new Place(opened, organization);
+      const place = new Place(opened, blocking, organization);
       if (opensAtOnce) place.open();
       response.locals.place = place;
       response.once("close", () => place.leave());
@@ -60,17 +61,31 @@ export function stepAside(response: Response): void {
   place.release();
 }
 
+/**
+ * Runs work that blocks the event loop for longer than usual. An organization has one such at a time, and takes half of
+ * the loop's time with it at most.
+ */
+export function runBlocking<T>(response: Response, work: () => T): Promise<T> {
+  return (response.locals.place as Place).runBlocking(work);
+}
+
 /** One request's turn, and whether it is open. */
 class Place {
   readonly #opened: OpenRequests;
+  readonly #blocking: Turns;
   readonly #organization: string;
   #isOpen = false;
   /** Ends the turn, once there is one. */
   release = () => {};
 
-  constructor(opened: OpenRequests, organization: string) {
+  constructor(opened: OpenRequests, blocking: Turns, organization: string) {
     this.#opened = opened;
+    this.#blocking = blocking;
     this.#organization = organization;
+  }
+
+  runBlocking<T>(work: () => T): Promise<T> {
+    return this.#blocking.runBlocking(this.#organization, work);
   }
 
   open(): void {

@@ -33,6 +33,23 @@ test("an owner's work runs few at a time and in order, and never delays another 
   expect(turns.waiting("a")).toBe(0);
 });
 
+test("work that blocks the event loop leaves it to others before the owner's next", async () => {
+  const turns = new Turns(1);
+  const order: string[] = [];
+  const block = (name: string) => () => {
+    order.push(name);
+    const until = performance.now() + 20;
+    while (performance.now() < until);
+  };
+  const both = [turns.runBlocking("a", block("first")), turns.runBlocking("a", block("second"))];
+  await both[0];
+  setImmediate(() => order.push("other"));
+  await Promise.all(both);
+  expect(order).toEqual(["first", "other", "second"]);
+  await expect(turns.runBlocking("a", () => JSON.parse("{"))).rejects.toThrow(SyntaxError);
+  expect(await turns.runBlocking("a", () => 1)).toBe(1);
+});
+
 test("work that fails ends its turn", async () => {
   const turns = new Turns(1);
   await expect(turns.run("a", () => Promise.reject(new Error("broken")))).rejects.toThrow("broken");
