@@ -12,10 +12,13 @@ interface Line {
  */
 export class Turns {
   readonly #atOnce: number;
+  readonly #restMs: number;
   readonly #lines = new Map<string, Line>();
 
-  constructor(atOnce: number) {
+  /** `restMs` is how long a turn stays taken after its work, which bounds the turns of an owner in a second. */
+  constructor(atOnce: number, restMs = 0) {
     this.#atOnce = atOnce;
+    this.#restMs = restMs;
   }
 
   /** Work of the owner that waits for a turn. */
@@ -57,12 +60,16 @@ export class Turns {
       leave();
       throw error;
     });
+    const end = () => {
+      release();
+      leave();
+    };
     let held = true;
     return () => {
       if (!held) return;
       held = false;
-      release();
-      leave();
+      if (this.#restMs === 0) end();
+      else setTimeout(end, this.#restMs);
     };
   }
 }

@@ -46,8 +46,12 @@ export interface ExecutionServiceDeps {
 const SWEEP_MS = 1_000;
 const SILENT_SWEEP_MS = 2_000;
 const READY_TIMEOUT_MS = 800;
-/** Pages of events and parts of large outputs that are read at once for one organization. */
+/**
+ * Pages of events and parts of large outputs that are read for one organization: at once, and with this rest about a
+ * thousand a second. A thousand readers of one execution would otherwise take Redis and the event loop for themselves.
+ */
 const READS_AT_ONCE = 4;
+const READ_REST_MS = 4;
 /** Waiting callers survive an outage of Redis of this length, such as a restart. */
 const OUTAGE_MS_MAX = 15_000;
 /** In addition to the kill grace: time to remove a container under load and to store the end. */
@@ -83,7 +87,7 @@ export class ExecutionService {
     this.#subscriber = subscriberOf(deps.redis, deps.log);
     this.#wakeups = new Wakeups(this.#subscriber, this.#keys.ended);
     collectDepth(deps.metrics, { queue: this.#queue, redis: deps.redis, base: this.#keys.base });
-    const turns = new Turns(READS_AT_ONCE);
+    const turns = new Turns(READS_AT_ONCE, READ_REST_MS);
     this.#reading = { redis: deps.redis, keys: this.#keys, turns };
     const context = { ...deps, keys: this.#keys, queue: this.#queue, turns };
     this.#sessionQueues = new SessionQueues({ redis: deps.redis, base: this.#keys.base, log: deps.log });

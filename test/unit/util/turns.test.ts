@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { Turns } from "../../../src/util/turns.ts";
 
 /** Work that ends on the test's request, and notes when it starts. */
@@ -48,6 +48,23 @@ test("work that blocks the event loop leaves it to others before the owner's nex
   expect(order).toEqual(["first", "other", "second"]);
   await expect(turns.runBlocking("a", () => JSON.parse("{"))).rejects.toThrow(SyntaxError);
   expect(await turns.runBlocking("a", () => 1)).toBe(1);
+});
+
+test("a turn with a rest stays taken after its work", async () => {
+  vi.useFakeTimers();
+  try {
+    const turns = new Turns(1, 4);
+    const started: string[] = [];
+    await turns.run("a", async () => started.push("first"));
+    const second = turns.run("a", async () => started.push("second"));
+    await vi.advanceTimersByTimeAsync(3);
+    expect(started).toEqual(["first"]);
+    await vi.advanceTimersByTimeAsync(1);
+    await second;
+    expect(started).toEqual(["first", "second"]);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test("work that fails ends its turn", async () => {
