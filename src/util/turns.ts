@@ -37,11 +37,11 @@ export class Turns {
   }
 
   /** Runs `work`, which blocks the event loop, in a turn that ends after a pause of the same length: others come between. */
-  async runBlocking<T>(owner: string, work: () => T): Promise<T> {
+  async runBlocking<T>(owner: string, work: () => T | Promise<T>): Promise<T> {
     const release = await this.take(owner);
     const started = performance.now();
     try {
-      return work();
+      return await work();
     } finally {
       setTimeout(release, performance.now() - started);
     }

@@ -65,7 +65,7 @@ export function stepAside(response: Response): void {
  * Runs work that blocks the event loop for longer than usual. An organization has one such at a time, and takes half of
  * the loop's time with it at most.
  */
-export function runBlocking<T>(response: Response, work: () => T): Promise<T> {
+export function runBlocking<T>(response: Response, work: () => T | Promise<T>): Promise<T> {
   return (response.locals.place as Place).runBlocking(work);
 }
 
@@ -84,7 +84,7 @@ class Place {
     this.#organization = organization;
   }
 
-  runBlocking<T>(work: () => T): Promise<T> {
+  runBlocking<T>(work: () => T | Promise<T>): Promise<T> {
     return this.#blocking.runBlocking(this.#organization, work);
   }
 

@@ -5,7 +5,7 @@ import { viewOfResponse } from "../../assistant/views/views.ts";
 import { callerOf } from "../core/auth.ts";
 import { callerGone } from "../core/caller-gone.ts";
 import type { AppDeps, Route } from "../core/deps.ts";
-import { stepAside } from "../core/turns.ts";
+import { runBlocking, stepAside } from "../core/turns.ts";
 import { checked } from "../core/validate.ts";
 import { ImageUrls } from "./image-urls.ts";
 import { responseOf } from "./response-param.ts";
@@ -32,11 +32,12 @@ export function getResponse(deps: AppDeps): Route {
     handlers: [
       async (request, response) => {
         const { stream, starting_after: after, include } = checked(query, queryOf(request));
-        const found = await responseOf(deps.assistant, request, response);
+        // The stored response may have megabytes.
+        const found = await runBlocking(response, () => responseOf(deps.assistant, request, response));
         const images = new ImageUrls(deps, callerOf(response).organization, request);
         if (stream !== "true") {
           const view = viewOfResponse(found, { ...found.echo, includeOutputs: includesOutputs(include) || found.echo.includeOutputs });
-          response.json(await images.inView(view, found.dialect));
+          await runBlocking(response, async () => response.json(await images.inView(view, found.dialect)));
           return;
         }
         stepAside(response);
