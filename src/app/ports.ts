@@ -23,6 +23,13 @@ export interface Submitted {
   replayed: boolean;
 }
 
+/** An answer to a tool call. `json` is any JSON value, or the text of an error. */
+export interface CallAnswer {
+  callId: string;
+  outcome: "output" | "error";
+  json: string;
+}
+
 export interface Page {
   after?: string;
   limit: number;
@@ -36,8 +43,10 @@ export interface Executions {
   replay(organization: string, idempotency: Idempotency): Promise<ReadExecution | null>;
   get(organization: string, id: string): Promise<ReadExecution | null>;
   list(organization: string, page: Page): Promise<{ data: ReadExecution[]; hasMore: boolean }>;
-  /** The execution once it has ended, or its state after `timeoutMs`. Pass `known` to skip the first read. */
+  /** The execution once it has ended or its caller must act, or its state after `timeoutMs`. Pass `known` to skip the first read. */
   waitForEnd(organization: string, id: string, timeoutMs: number, signal: AbortSignal, known?: ReadExecution): Promise<ReadExecution>;
+  /** Passes answers to tool calls on to the running code, all or none. */
+  answerCalls(organization: string, id: string, answers: readonly CallAnswer[]): Promise<void>;
   /** Events after `afterEventId`, or all when it is null. Ends after `execution.ended`. */
   events(
     organization: string,

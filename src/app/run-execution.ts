@@ -82,7 +82,7 @@ export async function followExecution(
 }
 
 async function wholeEvent(event: Exclude<ReadEvent, { type: "execution.ended" }>): Promise<ExecutionEvent> {
-  if (event.type === "execution.started") return event;
+  if (event.type !== "execution.output") return event;
   const { output } = event;
   return { ...event, output: output instanceof StoredJson ? await output.value() : output };
 }

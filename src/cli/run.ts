@@ -115,7 +115,8 @@ async function follow(
     if (event.type === "execution.ended") return event.execution;
     if (quiet) continue;
     if (event.type === "execution.output") await print(event.output, printer);
-    else if (event.attempt > 1) await printer.note(`A worker was lost; the code restarts (attempt ${event.attempt}).`);
+    else if (event.type === "execution.started" && event.attempt > 1)
+      await printer.note(`A worker was lost; the code restarts (attempt ${event.attempt}).`);
   }
   throw new CliError("The event stream ended before the execution did.", EXIT_SERVICE);
 }

@@ -24,6 +24,7 @@ export const catalogue = {
   context_length_exceeded: { status: 400, type: "invalid_request_error", title: "The conversation is longer than the model's context" },
   model_refused_request: { status: 400, type: "invalid_request_error", title: "The model's API refused the request as invalid" },
   execution_running: { status: 409, type: "conflict_error", title: "The execution has not ended" },
+  tool_call_not_waiting: { status: 409, type: "conflict_error", title: "The tool call does not wait for this answer" },
   container_expired: { status: 410, type: "invalid_request_error", title: "The container has expired" },
   container_lost: { status: 410, type: "invalid_request_error", title: "The container was lost" },
   response_running: { status: 409, type: "conflict_error", title: "The response has not ended" },

@@ -16,6 +16,7 @@ const prefixes = {
   reasoning: "rs_",
   item: "item_",
   conversation: "conv_",
+  toolCall: "call_",
 } as const;
 
 /** Returns an unguessable id: the prefix of its kind and 120 random bits. */
@@ -30,4 +31,5 @@ export const responseIdPattern = /^resp_[0-9a-z]{24}$/;
 export const assistantIdPattern = /^asst_[0-9a-z]{24}$/;
 export const fileIdPattern = /^file_[0-9a-z]{24}$/;
 export const conversationIdPattern = /^conv_[0-9a-z]{24}$/;
+export const toolCallIdPattern = /^call_[0-9a-z]{24}$/;
 export const containerIdPattern = /^cntr_[0-9a-z]{24}$/;

@@ -71,6 +71,19 @@ export const limitDefaults = {
   // Silence of an event stream after which a comment is sent, so that no proxy takes the connection for dead.
   streamPingMs: 15_000,
 
+  // Tools that the code calls. Their declarations have `toolsBytesMax` bytes as JSON.
+  toolsPerExecutionMax: 64,
+  // Time for one answer: the default and the most that a request may ask for.
+  toolAnswerMsDefault: 60_000,
+  toolAnswerMsMax: 600_000,
+  // Time in which all threads of the code wait for answers, added up. It does not count as time of the code.
+  toolWaitMsMax: 1_800_000,
+  toolCallsOpenMax: 32,
+  toolCallsPerExecutionMax: 1_000,
+  // The arguments of one call, or one answer, as JSON.
+  toolValueBytesMax: 1 * MIB,
+  toolValueValuesMax: 250_000,
+
   // The queue.
   queueTotalMax: 1_000,
   queuePerOrganizationMax: 600,
@@ -225,8 +238,14 @@ const relations: ReadonlyArray<[claim: string, holds: (l: Limits) => boolean]> =
     (l) => Math.max(l.codeBytesMax, l.stdinBytesMax) <= frameBodyBytesMax,
   ],
   [
-    `6 × (argsCountMax × argBytesMax + envCountMax × envValueBytesMax) < ${frameHeadBytesMax} (the runner accepts no longer head)`,
-    (l) => 6 * (l.argsCountMax * l.argBytesMax + l.envCountMax * l.envValueBytesMax) < frameHeadBytesMax - FRAME_HEAD_REST_BYTES,
+    `6 × (argsCountMax × argBytesMax + envCountMax × envValueBytesMax + toolsBytesMax) < ${frameHeadBytesMax} (the runner accepts no longer head)`,
+    (l) =>
+      6 * (l.argsCountMax * l.argBytesMax + l.envCountMax * l.envValueBytesMax + l.toolsBytesMax) <
+      frameHeadBytesMax - FRAME_HEAD_REST_BYTES,
+  ],
+  [
+    `toolValueBytesMax ≤ ${frameBodyBytesMax} (the runner accepts no longer frame) and < requestBodyBytesMax`,
+    (l) => l.toolValueBytesMax <= frameBodyBytesMax && l.toolValueBytesMax < l.requestBodyBytesMax,
   ],
   ["queuePerOrganizationMax ≤ queueTotalMax", (l) => l.queuePerOrganizationMax <= l.queueTotalMax],
   [

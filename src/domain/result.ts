@@ -3,6 +3,7 @@ import { type Output, output } from "./outputs.ts";
 import type { Provenance } from "./provenance.ts";
 import { causes, engines, outcomes, statuses } from "./status.ts";
 import { StoredJson } from "./stored-json.ts";
+import { pendingCall, toolCallRecord, toolOutcomes } from "./tools.ts";
 
 const milliseconds = z.number().int().nonnegative();
 const bytes = z.number().int().nonnegative();
@@ -47,6 +48,7 @@ export const executionEnd = z.object({
   usage,
   truncated: z.object({ stdout: z.boolean(), stderr: z.boolean(), outputs: z.boolean(), files: z.boolean() }),
   skipped_files: z.array(z.object({ name: z.string(), reason: z.string() })).describe("files that were left out, each with the reason"),
+  tool_calls: z.array(toolCallRecord).optional().describe("calls of the code to its caller's tools, in order; with tools only"),
 });
 /** `provenance` is for the receipt and is not returned here. Results that no engine produced have none. */
 export type ExecutionEnd = z.infer<typeof executionEnd> & { provenance?: Provenance };
@@ -66,6 +68,8 @@ export const execution = z.object({
   usage: usage.nullable().describe("null until it has ended"),
   truncated: executionEnd.shape.truncated,
   skipped_files: executionEnd.shape.skipped_files,
+  pending_calls: z.array(pendingCall).optional().describe("with the status `requires_action`: the calls that wait for an answer"),
+  tool_calls: executionEnd.shape.tool_calls,
   outcome: z.enum(outcomes).nullable().describe("null until it has ended"),
   retry_safe: z.boolean(),
   attempt: z.number().int().nonnegative().describe("0 until a worker took it"),
@@ -90,12 +94,19 @@ export async function wholeExecution(read: ReadExecution): Promise<Execution> {
 export const executionEvent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("execution.started"), attempt: z.number().int() }),
   z.object({ type: z.literal("execution.output"), output }),
+  z.object({
+    type: z.literal("execution.tool_call"),
+    call_id: z.string(),
+    name: z.string(),
+    arguments: pendingCall.shape.arguments.nullable().describe("null once the call has been answered"),
+  }),
+  z.object({ type: z.literal("execution.tool_output"), call_id: z.string(), outcome: z.enum(toolOutcomes) }),
   z.object({ type: z.literal("execution.ended"), execution }),
 ]);
 export type ExecutionEvent = z.infer<typeof executionEvent>;
 
 /** An event as it was read: a large output is still text. */
 export type ReadEvent =
-  | Extract<ExecutionEvent, { type: "execution.started" }>
+  | Exclude<ExecutionEvent, { type: "execution.output" | "execution.ended" }>
   | { type: "execution.output"; output: Output | StoredJson<Output> }
   | { type: "execution.ended"; execution: ReadExecution };

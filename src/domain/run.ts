@@ -1,5 +1,6 @@
 import type { Output } from "./outputs.ts";
 import type { ExecutionEnd } from "./result.ts";
+import type { ToolDeclaration, ToolPort } from "./tools.ts";
 
 /** One execution as a worker runs it: everything a sandbox needs, files by reference. */
 export interface RunInput {
@@ -14,6 +15,8 @@ export interface RunInput {
   timeoutMs: number;
   memoryMb: number;
   files: ReadonlyArray<{ name: string; file_id: string }>;
+  /** Functions of the caller, and the time for one answer. Absent when there are none. */
+  tools?: { declared: readonly ToolDeclaration[]; answerMs: number } | undefined;
   /** The session of a cell. Absent when the execution has its own sandbox. */
   session?: string | undefined;
 }
@@ -37,6 +40,8 @@ export interface RunPorts {
   ): Promise<SavedFile>;
   /** Called for each output as it appears; text comes in pieces. It is awaited, so backpressure reaches the sandbox. */
   emit(output: Output): Promise<void>;
+  /** Brings the code's calls to its caller. Present when the input has tools. */
+  tools?: ToolPort;
   /** Called when a phase begins. `agoMs`: the phase began that long ago. */
   phase?(name: RunPhase, agoMs?: number): void;
 }
@@ -52,6 +57,8 @@ export interface RunNeeds {
   memoryMb: number;
   /** Whether the code seems to import a preloaded package. A wrong guess costs time, never correctness. */
   preloaded: boolean;
+  /** Whether the code may call tools of its caller, and so wait for a long time. */
+  tools?: boolean;
 }
 
 /** What the queue needs from the component that runs code. */

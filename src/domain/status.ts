@@ -1,9 +1,9 @@
 /** The closed unions that statuses, metric labels and stored records share. */
 
-/** queued → in_progress → one of the other five, which are final. */
-export const statuses = ["queued", "in_progress", "completed", "failed", "incomplete", "cancelled", "errored"] as const;
+/** queued → in_progress ⇄ requires_action → one of the other five, which are final. Records never store `requires_action`. */
+export const statuses = ["queued", "in_progress", "requires_action", "completed", "failed", "incomplete", "cancelled", "errored"] as const;
 export type Status = (typeof statuses)[number];
-export type FinalStatus = Exclude<Status, "queued" | "in_progress">;
+export type FinalStatus = Exclude<Status, "queued" | "in_progress" | "requires_action">;
 
 export const causes = [
   "exception",
@@ -44,5 +44,5 @@ export const isolationChecks = [
 export type IsolationCheck = (typeof isolationChecks)[number];
 
 export function isFinal(status: Status): status is FinalStatus {
-  return status !== "queued" && status !== "in_progress";
+  return status !== "queued" && status !== "in_progress" && status !== "requires_action";
 }

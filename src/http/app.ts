@@ -31,6 +31,7 @@ import { requestId } from "./core/request-id.ts";
 import { closeWhenStopping } from "./core/stopping.ts";
 import { traceRequests } from "./core/trace-requests.ts";
 import { makeRequestTurns } from "./core/turns.ts";
+import { answerToolCalls } from "./executions/answer-tool-calls.ts";
 import { cancelExecution } from "./executions/cancel-execution.ts";
 import { createExecution } from "./executions/create-execution.ts";
 import { deleteExecution } from "./executions/delete-execution.ts";
@@ -97,6 +98,7 @@ export function routesOf(deps: AppDeps): Route[] {
     getExecution(deps),
     getExecutionEvents(deps),
     getExecutionReceipt(deps),
+    answerToolCalls(deps),
     cancelExecution(deps),
     deleteExecution(deps),
     createResponse(deps),

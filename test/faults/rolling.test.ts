@@ -1,6 +1,6 @@
 import { Redis } from "ioredis";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { VERSION } from "../../src/queue/core/version.ts";
+import { READS_UP_TO } from "../../src/queue/core/version.ts";
 import { type Caller, type FaultRig, prepareFaults, until } from "../support/faults/fault-rig.ts";
 import type { Json } from "../support/servers/service.ts";
 
@@ -72,14 +72,14 @@ describe("an old and a new worker on one queue", () => {
       }
       const newer = await submit(4);
       for (const id of newer) {
-        const payload = { v: VERSION + 1, id, organization: "org_a", added: "later" };
+        const payload = { v: READS_UP_TO + 1, id, organization: "org_a", added: "later" };
         await redis.hset(`{ci}:executions:${id}`, "data", JSON.stringify(payload));
       }
       const own = await submit(4);
       await rig.start("worker", { WORKER_CONCURRENCY: "2" });
       for (const id of [...unversioned, ...own]) expect(await outputOf(id)).toBe("by the old one\n");
       for (const id of newer) expect((await caller.get(`/v1/executions/${id}`)).json).toMatchObject({ status: "queued", attempt: 0 });
-      await rig.start("cheap-worker", { READS_UP_TO: String(VERSION + 1) });
+      await rig.start("cheap-worker", { READS_UP_TO: String(READS_UP_TO + 1) });
       for (const id of newer) expect(await outputOf(id)).toMatch(/^cheap-\d+$/);
     } finally {
       redis.disconnect();

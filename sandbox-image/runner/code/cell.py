@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from types import CodeType, ModuleType
     from typing import Any
 
+    from runner.tools.functions import CellTools
+
 _ONLY_AST = 0x400
 _TOP_LEVEL_AWAIT = 0x2000
 _COROUTINE = 0x80
@@ -28,9 +30,9 @@ _FUTURE_FLAGS = 0x1FE0000
 EXIT_INTERRUPTED = 130
 
 
-def run_cell(source: str, channel: out.Channel, bounds: dict[str, Any]) -> int:
+def run_cell(source: str, channel: out.Channel, bounds: dict[str, Any], tools: CellTools | None = None) -> int:
     """
-    Runs `source` as the next cell of `__main__`. Returns Python's exit code.
+    Runs `source` as the next cell of `__main__`, which may call `tools`. Returns Python's exit code.
 
     Displays are sent to `channel` as they appear. An exception is sent as the last frame; it is not an error of ours.
     """
@@ -38,6 +40,9 @@ def run_cell(source: str, channel: out.Channel, bounds: dict[str, Any]) -> int:
     if _session is None:
         _session = Session()
     outputs = out.current = out.Outputs(channel, bounds)
+    _session.tools = tools
+    if tools is not None:
+        tools.define(_session.main.__dict__)
     source = source.removeprefix("\ufeff")
     cell = ""
     code = 0
@@ -83,6 +88,7 @@ class Session:
         self._future_flags = 0
         self._loop: asyncio.Runner | None = None
         self._spare = -1
+        self.tools: CellTools | None = None
         builtins.display = display  # type: ignore[attr-defined]
         builtins.get_ipython = get_ipython  # type: ignore[attr-defined]
         os.environ.setdefault("MPLBACKEND", hooks.BACKEND)
@@ -150,6 +156,8 @@ class Session:
         """Returns the code of the statements, then that of the last expression if its value is shown."""
         flags = _TOP_LEVEL_AWAIT | self._future_flags
         tree, source = self._parse(source, cell, flags)
+        if self.tools is not None:
+            self.tools.choose_forms(tree)
         last = tree.body[-1] if tree.body else None
         if not isinstance(last, _ast.Expr) or _ends_in_semicolon(source, last):
             return [self._statements(tree, cell, flags)]

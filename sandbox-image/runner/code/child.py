@@ -23,8 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any, NoReturn
 
+    from runner.tools.functions import CellTools
+
 WORKING_FOLDER = "/mnt/data"
 CHANNEL_FD = 3
+# Only in a run with tools that has its own sandbox.
+TOOLS_FD = 4
 # The supervisor has about twelve descriptors. Those of the code are moved out of their range first.
 _DESCRIPTORS_MAX = 128
 # sysexits.h: an internal software error, here one of ours.
@@ -48,10 +52,10 @@ ENVIRONMENT = {
 _PR_SET_DUMPABLE = 4
 
 
-def run_as_child(descriptors: tuple[int, int, int, int]) -> NoReturn:
+def run_as_child(descriptors: tuple[int, ...]) -> NoReturn:
     """
     Runs one program in this freshly forked process, and ends it with Python's exit code. `descriptors` become standard input,
-    output, error and the result channel. All others are closed.
+    output, error, the result channel and, for a run with tools, the tools socket. All others are closed.
     """
     try:
         become_python(descriptors)
@@ -59,7 +63,7 @@ def run_as_child(descriptors: tuple[int, int, int, int]) -> NoReturn:
         apply_request(bounds)
         channel = Channel(CHANNEL_FD)
         stream_order.keep(channel)
-        code = end_program(run_cell(source, channel, bounds))
+        code = end_program(run_cell(source, channel, bounds, open_tools(bounds, TOOLS_FD)))
         channel.announce(protocol.CELL_END, jsontext.spell({"exit_code": code}))
     except KeyboardInterrupt:
         # Interrupted before the code began.
@@ -96,6 +100,16 @@ def restore_environment(before: Mapping[str, str | None]) -> None:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
+
+
+def open_tools(bounds: dict[str, Any], fd: int) -> CellTools | None:
+    """Returns the tools of a run that has some. Others import nothing for them."""
+    if not bounds.get("tools"):
+        return None
+    from runner.tools.client import ToolClient
+    from runner.tools.functions import CellTools
+
+    return CellTools(bounds["tools"], ToolClient(fd, bounds["tool_calls_open"], bounds["tool_value_bytes"]))
 
 
 def _receive_run() -> tuple[str, dict[str, Any]]:

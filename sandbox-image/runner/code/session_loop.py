@@ -9,7 +9,7 @@ import sys
 
 from runner.code import stream_order
 from runner.code.cell import EXIT_INTERRUPTED, run_cell
-from runner.code.child import CHANNEL_FD, EX_SOFTWARE, apply_request, become_python, restore_environment
+from runner.code.child import CHANNEL_FD, EX_SOFTWARE, apply_request, become_python, open_tools, restore_environment
 from runner.code.finalization import end_program, finalize, flush_open_files
 from runner.wire import jsontext, protocol
 from runner.wire.channel import Channel
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 CELLS_FD = 4
 READ_BYTES = 64 * 1024
+# Two descriptors: standard input, and the tools socket of a cell with tools.
+_RIGHTS_BYTES = 8
 
 
 def serve_cells(descriptors: tuple[int, int, int, int, int]) -> NoReturn:
@@ -34,8 +36,9 @@ def serve_cells(descriptors: tuple[int, int, int, int, int]) -> NoReturn:
         stream_order.keep(channel)
         cells = _socket.socket(fileno=CELLS_FD)
         owner = os.getpid()
-        while (cell := _receive(cells)) is not None:
-            code = _run(cell, channel)
+        while (received := _receive(cells)) is not None:
+            cell, tools_fd = received
+            code = _run(cell, channel, tools_fd)
             if os.getpid() != owner:
                 # The code forked, and this is the fork: its program ends here.
                 finalize(end_program(code))
@@ -47,37 +50,46 @@ def serve_cells(descriptors: tuple[int, int, int, int, int]) -> NoReturn:
     os._exit(0)
 
 
-def _run(cell: protocol.Frame, channel: Channel) -> int:
+def _run(cell: protocol.Frame, channel: Channel, tools_fd: int) -> int:
     """Runs one cell. An interrupt may arrive during the cell, and never between two cells."""
     code = EXIT_INTERRUPTED
     bounds = cell.head
     before = apply_request(bounds)
+    tools = open_tools(bounds, tools_fd)
     if stream_order.current is not None:
         stream_order.current.begin()
     try:
         _signal.signal(_signal.SIGINT, _signal.default_int_handler)
         channel.send(protocol.CELL_BEGIN, jsontext.spell({"cell": bounds.get("cell")}))
-        code = run_cell(bytes(cell.body).decode("utf-8", "replace"), channel, bounds)
+        code = run_cell(bytes(cell.body).decode("utf-8", "replace"), channel, bounds, tools)
         # Files may stay open for the next cell. Flush them, so that their content so far is collected.
         flush_open_files()
         _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
     except KeyboardInterrupt:
         _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
+    if tools is not None:
+        tools.end()
     restore_environment(before)
     return code
 
 
-def _receive(cells: _socket.socket) -> protocol.Frame | None:
-    """Waits for the next cell and its standard input. Returns None when the supervisor has closed."""
+def _receive(cells: _socket.socket) -> tuple[protocol.Frame, int] | None:
+    """
+    Waits for the next cell and its standard input. Returns it with its tools socket, -1 without tools; None when the supervisor has
+    closed.
+    """
+    tools = -1
     parser = protocol.FrameParser(frozenset((protocol.IN_RUN,)), protocol.IN_HEAD_BYTES_MAX, protocol.IN_BODY_BYTES_MAX)
     while True:
-        data, ancillary, _flags, _address = cells.recvmsg(READ_BYTES, _socket.CMSG_SPACE(4), _socket.MSG_CMSG_CLOEXEC)
+        data, ancillary, _flags, _address = cells.recvmsg(READ_BYTES, _socket.CMSG_SPACE(_RIGHTS_BYTES), _socket.MSG_CMSG_CLOEXEC)
         for _level, _type, rights in ancillary:
             _take_stdin(int.from_bytes(rights[:4], "little"))
+            if len(rights) == _RIGHTS_BYTES:
+                tools = int.from_bytes(rights[4:], "little")
         if not data:
             return None
         for frame in parser.push(data):
-            return frame
+            return frame, tools
 
 
 def _take_stdin(fd: int) -> None:

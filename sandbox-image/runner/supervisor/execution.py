@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from runner.supervisor.meter import Meter
     from runner.supervisor.process import CodeProcess, KillAll
+    from runner.supervisor.tool_calls import ToolCalls
     from runner.wire.outbox import Outbox
 
 READ_BYTES = 64 * 1024
@@ -28,6 +30,8 @@ FLUSH_GRACE_S = 0.25
 ASK_CHILD_S = 0.005
 # The first process adopts orphans. They count against the process limit until it reaps them.
 REAP_ORPHANS_S = 0.2
+# How often the clock is read while calls of tools are open.
+CLOCK_S = 0.1
 ERROR_FRAMES_MAX = 4
 # Time for open files and finalizers after the program has ended. Exceeding it does not change the result.
 FINALIZE_S = 2.0
@@ -61,8 +65,10 @@ class Execution:
     `check_clock()` after `wait_s()` at the latest, and `finish()` once `over` is true. No process survives `finish()`.
     """
 
-    def __init__(self, bounds: Mapping[str, Any], outbox: Outbox, kill_all: KillAll, process: CodeProcess) -> None:
+    def __init__(self, bounds: Mapping[str, Any], outbox: Outbox, kill_all: KillAll, process: CodeProcess, meter: Meter) -> None:
         self._bounds = bounds
+        self._meter = meter
+        self._tools: ToolCalls | None = None
         self._outbox = outbox
         self._kill_all = kill_all
         self._process = process
@@ -102,7 +108,19 @@ class Execution:
         self._channel = process.channel
         self._stdin_fd = process.stdin
         self._stdin = stdin
+        if process.tools >= 0:
+            self._open_tools(process.tools)
         self._feed()
+
+    def answer_tool(self, head: Mapping[str, Any], body: bytes) -> None:
+        """Passes the answer of a tool to the code. A late one is dropped."""
+        if self._tools is not None:
+            self._tools.answer(head, body)
+
+    def _open_tools(self, fd: int) -> None:
+        from runner.supervisor.tool_calls import ToolCalls
+
+        self._tools = ToolCalls(fd, self._bounds, self._outbox, self._meter.cpu_ms)
 
     @property
     def killed(self) -> bool:
@@ -118,11 +136,15 @@ class Execution:
             wanted.append((self._stdin_fd, select.POLLOUT))
         if not self._outbox.full:
             wanted.extend((fd, select.POLLIN) for fd in (self.stdout.fd, self.stderr.fd, self._channel) if fd >= 0)
+        if self._tools is not None:
+            wanted.extend(self._tools.interests())
         return wanted
 
     def wait_s(self) -> float:
         now = time.monotonic()
         wait = (self._kill_at if self._kill_at is not None else self._deadline) - now
+        if self._tools is not None and self._tools.any_open:
+            wait = min(wait, CLOCK_S)
         return max(0.0, min(wait, REAP_ORPHANS_S if self._pidfd >= 0 else ASK_CHILD_S))
 
     def react(self, ready: Mapping[int, int]) -> None:
@@ -133,10 +155,19 @@ class Execution:
                 self._read_stream(stream)
         if self._channel in ready:
             self._read_channel()
+        if self._tools is not None and self._tools.fd in ready:
+            # Text that was printed before a call is read before it.
+            for stream in (self.stdout, self.stderr):
+                self._empty_stream(stream)
+            self._tools.react(ready[self._tools.fd])
         if self._pidfd in ready or self._pidfd < 0:
             self._reap_at = 0.0
 
     def check_clock(self) -> None:
+        if self._tools is not None:
+            self._deadline += self._tools.take_waited_s()
+            if self._tools.waited_too_long:
+                self._reach_wait_limit()
         now = time.monotonic()
         if now >= self._reap_at:
             self._reap_at = now + REAP_ORPHANS_S
@@ -170,6 +201,8 @@ class Execution:
         for _ in range(2 * PIPE_BYTES_MAX // READ_BYTES):
             if self._channel < 0 or not self._read_channel_once():
                 break
+        if self._tools is not None:
+            self._tools.close()
         for fd in (self.stdout.fd, self.stderr.fd, self._channel, self._stdin_fd, self._pidfd):
             if fd >= 0:
                 os.close(fd)
@@ -200,6 +233,9 @@ class Execution:
 
     def _reach_deadline(self) -> None:
         self._stop("timeout", 0)
+
+    def _reach_wait_limit(self) -> None:
+        self._stop("tool_wait", 0)
 
     def _reach_output_limit(self) -> None:
         self._end = "output"

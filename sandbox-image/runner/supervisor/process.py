@@ -26,22 +26,30 @@ _SIGNAL_NAMES = {
 
 
 class CodeProcess:
-    """A forked process that waits for its code. `stdin`, `stdout`, `stderr` and `channel` are the supervisor's ends."""
+    """
+    A forked process that waits for its code. `stdin`, `stdout`, `stderr`, `channel` and `tools` are the supervisor's ends; `tools` is
+    -1 without a tools socket.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, with_tools: bool = False) -> None:
         """Forks. The child never returns."""
         stdin, self.stdin = os.pipe()
         self.stdout, stdout = os.pipe()
         self.stderr, stderr = os.pipe()
         self.channel, channel = socket_pair()
+        theirs = [stdin, stdout, stderr, channel]
+        self.tools = -1
+        if with_tools:
+            self.tools, tools = socket_pair()
+            theirs.append(tools)
         self.pid = os.fork()
         if self.pid == 0:
             try:
-                run_as_child((stdin, stdout, stderr, channel))
+                run_as_child(tuple(theirs))
             finally:
                 # The child must never return into the supervisor's loop.
                 os._exit(EX_SOFTWARE)
-        for fd in (stdin, stdout, stderr, channel):
+        for fd in theirs:
             os.close(fd)
         self.pidfd = open_pidfd(self.pid)
 
@@ -58,7 +66,7 @@ class CodeProcess:
         """Kills the process. Only before `run`."""
         os.kill(self.pid, _signal.SIGKILL)
         os.waitpid(self.pid, 0)
-        for fd in (self.stdin, self.stdout, self.stderr, self.channel, self.pidfd):
+        for fd in (self.stdin, self.stdout, self.stderr, self.channel, self.tools, self.pidfd):
             if fd >= 0:
                 os.close(fd)
 

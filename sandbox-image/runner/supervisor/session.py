@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from runner.supervisor.meter import Meter
     from runner.supervisor.process import KillAll
     from runner.wire.outbox import Outbox
 
@@ -68,11 +69,12 @@ class CellExecution(Execution):
 
     _process: SessionProcess  # type: ignore[assignment]
 
-    def __init__(self, bounds: Mapping[str, Any], outbox: Outbox, kill_all: KillAll, process: SessionProcess) -> None:
-        super().__init__(bounds, outbox, kill_all, process)  # type: ignore[arg-type]
+    def __init__(self, bounds: Mapping[str, Any], outbox: Outbox, kill_all: KillAll, process: SessionProcess, meter: Meter) -> None:
+        super().__init__(bounds, outbox, kill_all, process, meter)  # type: ignore[arg-type]
         self._parser = process.parser
         self._unsent = b""
-        self._stdin_read = -1
+        # Descriptors that go to the process with the cell's first bytes: its standard input, and its tools socket if it has tools.
+        self._rights: list[int] = []
         self._exit_code: int | None = None
         # The process ignores interrupts between cells, so an early interrupt waits for CELL_BEGIN.
         self._listens = False
@@ -88,7 +90,12 @@ class CellExecution(Execution):
         self.stdout = Stream(protocol.STDOUT, process.stdout, self._bounds["stdout_kept_bytes"])
         self.stderr = Stream(protocol.STDERR, process.stderr, self._bounds["stderr_kept_bytes"])
         self._channel = process.channel
-        self._stdin_read, self._stdin_fd = os.pipe()
+        stdin_read, self._stdin_fd = os.pipe()
+        self._rights = [stdin_read]
+        if self._bounds.get("tools"):
+            ours, theirs = socket_pair()
+            self._open_tools(ours)
+            self._rights.append(theirs)
         os.set_blocking(self._stdin_fd, False)
         self._stdin = stdin
         head = {**self._bounds, "cell": process.cells_begun}
@@ -117,6 +124,8 @@ class CellExecution(Execution):
             self._empty_stream(stream)
         if self._stdin_fd >= 0:
             os.close(self._stdin_fd)
+        if self._tools is not None:
+            self._tools.close()
         # The code may have closed one of the streams for good.
         self._process.stdout, self._process.stderr = self.stdout.fd, self.stderr.fd
         run_s = time.monotonic() - self._started_at
@@ -125,20 +134,18 @@ class CellExecution(Execution):
     def _finish_dead(self) -> dict[str, object]:
         self._process.alive = False
         self._process.cells.close()
-        if self._stdin_read >= 0:
-            os.close(self._stdin_read)
+        self._close_rights()
         return {**super().finish(), "session_alive": False}
 
     def _send_cell(self) -> None:
-        """Sends as much of the cell as the process takes. The first bytes carry the reading end of its standard input."""
+        """Sends as much of the cell as the process takes. The first bytes carry the descriptors."""
         cells = self._process.cells
         try:
             while self._unsent:
-                if self._stdin_read >= 0:
-                    rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, self._stdin_read.to_bytes(4, "little"))]
-                    count = cells.sendmsg([self._unsent[:READ_BYTES]], rights)
-                    os.close(self._stdin_read)
-                    self._stdin_read = -1
+                if self._rights:
+                    rights = b"".join(fd.to_bytes(4, "little") for fd in self._rights)
+                    count = cells.sendmsg([self._unsent[:READ_BYTES]], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)])
+                    self._close_rights()
                 else:
                     count = cells.send(self._unsent[:READ_BYTES])
                 self._unsent = self._unsent[count:]
@@ -147,6 +154,11 @@ class CellExecution(Execution):
         except OSError:
             # The process has ended, which the next poll notices.
             self._unsent = b""
+
+    def _close_rights(self) -> None:
+        for fd in self._rights:
+            os.close(fd)
+        self._rights = []
 
     def _forward(self, frame: protocol.Frame) -> None:
         if frame.kind not in (protocol.CELL_END, protocol.CELL_BEGIN):
@@ -171,6 +183,9 @@ class CellExecution(Execution):
 
     def _reach_output_limit(self) -> None:
         self._interrupt_cell("output")
+
+    def _reach_wait_limit(self) -> None:
+        self._interrupt_cell("tool_wait")
 
     def _interrupt_cell(self, end: str) -> None:
         if self._listens:

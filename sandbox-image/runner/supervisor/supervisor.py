@@ -175,6 +175,9 @@ class Supervisor:
         elif kind == protocol.IN_INTERRUPT:
             if self._execution is not None:
                 self._execution.interrupt()
+        elif kind == protocol.IN_TOOL_ANSWER:
+            if self._execution is not None:
+                self._execution.answer_tool(frame.head, bytes(frame.body))
         elif kind == protocol.IN_PRELOAD:
             self._preload(frame.head.get("module"))
         else:
@@ -200,18 +203,26 @@ class Supervisor:
         self._execution = execution
 
     def _make_run(self, head: dict[str, Any]) -> Execution:
-        process, self._prepared = self._prepared or self._make_process(), None
-        return self._make_execution(head, self._outbox, self._kill_all, process)
+        if head.get("tools"):
+            # Prepared processes have no tools socket.
+            self._discard_prepared()
+            process = self._make_process(with_tools=True)
+        else:
+            process, self._prepared = self._prepared or self._make_process(), None
+        return self._make_execution(head, self._outbox, self._kill_all, process, self._meter)
 
     def _make_cell(self, head: dict[str, Any]) -> Execution:
         from runner.supervisor import session
 
+        self._discard_prepared()
+        if self._session is None:
+            self._session = session.SessionProcess(head)
+        return session.CellExecution(head, self._outbox, self._kill_all, self._session, self._meter)
+
+    def _discard_prepared(self) -> None:
         if self._prepared is not None:
             self._prepared.discard()
             self._prepared = None
-        if self._session is None:
-            self._session = session.SessionProcess(head)
-        return session.CellExecution(head, self._outbox, self._kill_all, self._session)
 
     def _end_run(self, execution: Execution) -> None:
         """Reports the end of the code: remaining output, files, facts."""

@@ -38,6 +38,11 @@ def parse_object(data: bytes) -> dict[str, Any]:
 
 def spell(value: Mapping[str, object]) -> bytes:
     """Returns the JSON text of `value` in ASCII. Raises ValueError for NaN and infinities, TypeError for other objects."""
+    return spell_value(value)
+
+
+def spell_value(value: object) -> bytes:
+    """Like `spell`, for any JSON value."""
     return "".join(_encode(value, 0)).encode("ascii")
 
 

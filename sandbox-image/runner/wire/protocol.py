@@ -23,8 +23,8 @@ PREAMBLE = b"\n#code-interpreter/1\n"
 HEADER = Struct(">BII")
 
 # From the worker.
-IN_FILE, IN_CHUNK, IN_FILE_END, IN_STDIN, IN_RUN, IN_INTERRUPT, IN_CLOSE, IN_PRELOAD, IN_REMOVE = range(0x01, 0x0A)
-IN_KINDS = frozenset(range(0x01, 0x0A))
+IN_FILE, IN_CHUNK, IN_FILE_END, IN_STDIN, IN_RUN, IN_INTERRUPT, IN_CLOSE, IN_PRELOAD, IN_REMOVE, IN_TOOL_ANSWER = range(0x01, 0x0B)
+IN_KINDS = frozenset(range(0x01, 0x0B))
 
 # To the worker.
 READY, PRELOADED, STDOUT, STDERR, DISPLAY, ERROR, FILE, CHUNK, FILE_END, DONE = range(0x41, 0x4B)
@@ -32,6 +32,8 @@ READY, PRELOADED, STDOUT, STDERR, DISPLAY, ERROR, FILE, CHUNK, FILE_END, DONE = 
 # CELL_BEGIN, in a session only: from now on an interrupt reaches the cell, {cell}. SYNC: asks only for the acknowledgement.
 CELL_END, CELL_BEGIN, SYNC = 0x4B, 0x4C, 0x4D
 CELL_KINDS = frozenset((DISPLAY, ERROR, CELL_END, CELL_BEGIN, SYNC))
+# To the worker again: the code calls a tool; the code only waits for answers.
+TOOL_CALL, TOOL_WAIT = 0x4E, 0x4F
 
 # Limits of the worker's frames. A head holds arguments and environment; JSON needs six bytes for a control character.
 # `src/domain/limits.ts` keeps requests below these limits.
@@ -43,10 +45,12 @@ _PASSED_ON = frozenset((IN_CHUNK, CHUNK))
 KIND_NAMES = {
     "file": IN_FILE, "chunk": IN_CHUNK, "file_end": IN_FILE_END, "stdin": IN_STDIN,
     "run": IN_RUN, "interrupt": IN_INTERRUPT, "close": IN_CLOSE, "preload": IN_PRELOAD, "remove": IN_REMOVE,
+    "tool_answer": IN_TOOL_ANSWER,
 }  # fmt: skip
 OUT_KIND_NAMES = {
     "ready": READY, "preloaded": PRELOADED, "stdout": STDOUT, "stderr": STDERR, "display": DISPLAY,
     "error": ERROR, "file": FILE, "chunk": CHUNK, "file_end": FILE_END, "done": DONE,
+    "tool_call": TOOL_CALL, "tool_wait": TOOL_WAIT,
 }  # fmt: skip
 
 

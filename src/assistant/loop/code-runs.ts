@@ -164,6 +164,7 @@ export class CodeRuns {
 const itemStatuses = {
   queued: "incomplete",
   in_progress: "incomplete",
+  requires_action: "incomplete",
   completed: "completed",
   failed: "failed",
   incomplete: "incomplete",

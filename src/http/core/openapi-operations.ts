@@ -32,6 +32,7 @@ export const describedOperations: Readonly<Record<string, DescribedOperation>> =
   "get /v1/executions/{id}": { id: "getExecution", description: "Its current state: queued, in progress, or its result." },
   "delete /v1/executions/{id}": { id: "deleteExecution" },
   "get /v1/executions/{id}/events": { id: "streamExecutionEvents" },
+  "post /v1/executions/{id}/tool_outputs": { id: "answerToolCalls" },
   "post /v1/executions/{id}/cancel": { id: "cancelExecution" },
   "get /v1/executions/{id}/receipt": { id: "getExecutionReceipt" },
   "post /v1/files": { id: "createFile" },

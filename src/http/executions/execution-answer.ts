@@ -11,12 +11,12 @@ export function pathOfExecution(id: string): string {
 }
 
 /**
- * Answers a caller that waited: 200 when the code ended in any way, 202 when it has not ended yet, 503 when the service
+ * Answers a caller that waited: 200 when the code ended in any way or calls a tool, 202 when it has not ended yet, 503 when the service
  * failed. The 503 contains the execution with its output from before the failure.
  */
 export async function answerExecution(response: Response, execution: ReadExecution): Promise<void> {
   if (!isFinal(execution.status)) {
-    response.status(202);
+    response.status(execution.status === "requires_action" ? 200 : 202);
     return sendJson(response, executionPieces(execution));
   }
   if (execution.status !== "errored") {

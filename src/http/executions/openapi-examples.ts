@@ -63,3 +63,7 @@ export const streamExample = [
   ": ping",
   "",
 ].join("\n");
+
+export const toolOutputsExample = {
+  outputs: [{ call_id: "call_0123456789abcdefghjkmnpq", output: { order_id: 7, total: 12.5 } }],
+};

@@ -4,7 +4,8 @@ import { executionRequestSchema } from "../../domain/request.ts";
 import { execution, executionEvent } from "../../domain/result.ts";
 import { errorResponses, jsonResponse, listOf, type PathContext, problemWithExecution } from "../core/openapi-parts.ts";
 import { pageQuery } from "../core/paging.ts";
-import { executionExample, requestExample, streamExample } from "./openapi-examples.ts";
+import { toolOutputsSchema } from "./answer-tool-calls.ts";
+import { executionExample, requestExample, streamExample, toolOutputsExample } from "./openapi-examples.ts";
 
 const tags = ["executions"];
 
@@ -44,7 +45,7 @@ export function addExecutionPaths({ registry, limits, security, executionId }: P
     responses: {
       200: {
         description:
-          "The ended execution, or its event stream. `Idempotency-Replayed: true` when an earlier request with the same key created it.",
+          "The ended execution, or one that waits for answers to tool calls, or the event stream. `Idempotency-Replayed: true` when an earlier request with the same key created it.",
         content: { "application/json": { schema: shown, example: executionExample }, ...eventStream.content },
       },
       202: jsonResponse("Accepted but not ended yet. `Location` is its path; `Preference-Applied` is the applied preference.", shown),
@@ -113,6 +114,40 @@ export function addExecutionPaths({ registry, limits, security, executionId }: P
       headers: z.object({ "Last-Event-ID": z.string().optional() }),
     },
     responses: { 200: eventStream, ...errorResponses(["execution_not_found", "invalid_field", "unknown_field"]) },
+  });
+
+  registry.registerPath({
+    method: "post",
+    path: "/v1/executions/{id}/tool_outputs",
+    tags,
+    security,
+    summary: "Answer tool calls",
+    description:
+      "Answers some or all of the calls in `pending_calls`, then waits like the request that created the execution, with the same " +
+      "`Prefer`. All answers are taken or none. The same answer may be sent again.",
+    request: {
+      ...executionId,
+      headers: z.object({ Prefer: z.string().optional().describe("`respond-async`, `wait=<seconds>` (RFC 7240)") }),
+      body: { required: true, content: { "application/json": { schema: toolOutputsSchema(limits), example: toolOutputsExample } } },
+    },
+    responses: {
+      200: jsonResponse("The execution: ended, or with calls that wait for an answer.", shown),
+      202: jsonResponse("The answers were taken, and the code runs on.", shown),
+      ...errorResponses(
+        [
+          "malformed_json",
+          "execution_not_found",
+          "tool_call_not_waiting",
+          "body_too_large",
+          "unsupported_media_type",
+          "invalid_field",
+          "unknown_field",
+          "sandbox_lost",
+          "worker_lost",
+        ],
+        { serverErrorBody: problemWithExecution(shown) },
+      ),
+    },
   });
 
   registry.registerPath({

@@ -20,6 +20,12 @@ export interface Keys {
   readonly ended: string;
   /** Pub/sub channel for cancels, to which all workers subscribe. */
   readonly control: string;
+  /** Pub/sub channel for answers of tools, to which all workers subscribe. The message is the execution's id. */
+  readonly answers: string;
+  /** Executions that a worker runs without a job, as organization/id, see worker/detached-runs.ts. */
+  detachedOf(workerId: string): string;
+  /** Call id → a call that waits for its answer, as JSON. */
+  calls(organization: string, id: string): string;
   readonly waiting: string;
   readonly fair: string;
   readonly webhooksDue: string;
@@ -56,6 +62,9 @@ export function makeKeys(prefix: string): Keys {
     wake: (organization, id) => `${base}:wake:${organization}:${id}`,
     ended: `${base}:ended`,
     control: `${base}:control`,
+    answers: `${base}:answers`,
+    detachedOf: (workerId) => `${base}:detached-of:${workerId}`,
+    calls: (organization, id) => `${base}:calls:${organization}:${id}`,
     waiting: `${base}:waiting`,
     fair: `${base}:fair`,
     webhooksDue: `${base}:webhooks-due`,

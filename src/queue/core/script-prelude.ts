@@ -55,6 +55,11 @@ local function count_usage(org, id, status, spent)
   end
   redis.call('PEXPIREAT', key, text((today + 1) * day + kept))
 end
+-- Calls of the code to its caller's tools: those that wait, answers on their way to the worker, and what became of the answered.
+local function calls_key(org, id) return base .. ':calls:' .. org .. ':' .. id end
+local function answers_key(org, id) return base .. ':answers:' .. org .. ':' .. id end
+local function answered_key(org, id) return base .. ':answered:' .. org .. ':' .. id end
+local function forget_calls(org, id) redis.call('DEL', calls_key(org, id), answers_key(org, id), answered_key(org, id)) end
 -- The first writer wins: an ended execution is never changed again and is counted once.
 local function finish(org, id, status, cause, body, zipped, spent)
   local record = record_key(org, id)
@@ -65,7 +70,8 @@ local function finish(org, id, status, cause, body, zipped, spent)
   keep_bytes(kept_key(org), #body)
   stop_waiting(org, id)
   append(org, id, 'ended', '1')
-  local webhook = redis.call('HGET', record, 'webhook_id')
+  local webhook, calls = unpack(redis.call('HMGET', record, 'webhook_id', 'calls'))
+  if calls then forget_calls(org, id) end
   if webhook and webhook ~= '' then
     redis.call('ZADD', base .. ':webhooks-due', text(now), org .. '/' .. id)
     redis.call('PEXPIRE', base .. ':webhooks-due', day)

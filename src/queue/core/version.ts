@@ -3,10 +3,17 @@
  * misread them: a new optional field needs no new version. Older and unversioned data is read. Newer data is left to
  * processes that know its version.
  */
-export const VERSION = 2;
+export const VERSION = 1;
 
-/** From this version on, a record may have its outputs apart (`outputs.ts`). Older readers expect them in the end. */
-export const OUTPUTS_APART_SINCE = 2;
+/**
+ * Version of records. 2: with tools, which a worker that does not know them would leave out. 3: outputs may be stored
+ * apart (`outputs.ts`), where older readers do not see them.
+ */
+export const RECORD_VERSION = 3;
+export const OUTPUTS_APART_SINCE = 3;
+
+/** The newest version that this code reads. */
+export const READS_UP_TO = 3;
 
 export function isNewer(payload: { v?: number }, readsUpTo: number): boolean {
   return (payload.v ?? 0) > readsUpTo;

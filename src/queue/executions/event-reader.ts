@@ -2,6 +2,7 @@ import type { Output } from "../../domain/outputs.ts";
 import type { ReadEvent, ReadExecution } from "../../domain/result.ts";
 import { isFinal, type Status } from "../../domain/status.ts";
 import { StoredJson } from "../../domain/stored-json.ts";
+import type { PendingCall, ToolOutcome } from "../../domain/tools.ts";
 import type { ScriptReply } from "../../redis/script.ts";
 import { queueScript } from "../core/script-prelude.ts";
 import type { Wakeups } from "../core/wakeups.ts";
@@ -96,6 +97,11 @@ export async function* readEvents(source: EventSource, query: EventQuery): Async
 async function decodeEvent(source: EventSource, query: EventQuery, kind: string, value: Buffer): Promise<ReadEvent | null> {
   if (kind === "started") return { type: "execution.started", attempt: Number(value) };
   if (kind === "output") return { type: "execution.output", output: decodeOutput(value) };
+  if (kind === "tool_call") return toolCallEvent(source, query, value.toString("utf8"));
+  if (kind === "tool_output") {
+    const [call_id = "", outcome] = value.toString("utf8").split(" ");
+    return { type: "execution.tool_output", call_id, outcome: outcome as ToolOutcome };
+  }
   const execution = await source.load(query.organization, query.id);
   return execution === null ? null : { type: "execution.ended", execution };
 }
@@ -105,6 +111,14 @@ function decodeOutput(json: Buffer): Output | StoredJson<Output> {
   return new StoredJson(json.length, async function* parts() {
     yield json;
   });
+}
+
+/** The stream has the call's id and name. Its arguments are kept only while it waits. */
+async function toolCallEvent({ redis, keys }: EventSource, query: EventQuery, entry: string): Promise<ReadEvent> {
+  const [call_id = "", name = ""] = entry.split(" ");
+  const waiting = await redis.hget(keys.calls(query.organization, query.id), call_id);
+  const args = waiting === null ? null : (JSON.parse(waiting) as PendingCall).arguments;
+  return { type: "execution.tool_call", call_id, name, arguments: args };
 }
 
 /** The stream expires before the record. Then only the end is left to send, unless the reader has it. */

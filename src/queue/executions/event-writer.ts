@@ -64,6 +64,11 @@ export class EventWriter {
     if (this.#pendingBytes > PENDING_BYTES_MAX) await this.#writing;
   }
 
+  /** Resolves once all outputs so far are in the stream. */
+  async flush(): Promise<void> {
+    while (this.#writing !== null && !this.#deps.signal.aborted) await this.#writing;
+  }
+
   /**
    * The last call of a run. Waits for the current write, then returns the unwritten entries for the script that stores
    * the end. Returns none when the run was stopped.

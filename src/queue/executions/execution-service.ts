@@ -1,6 +1,6 @@
 import type { BullMQAdapter } from "@bull-board/api/bullMQAdapter";
 import { Queue } from "bullmq";
-import type { Idempotency } from "../../app/ports.ts";
+import type { CallAnswer, Idempotency } from "../../app/ports.ts";
 import { ServiceError } from "../../domain/errors.ts";
 import { executionIdPattern } from "../../domain/ids.ts";
 import type { Limits } from "../../domain/limits.ts";
@@ -22,11 +22,21 @@ import type { StoredFiles } from "../sessions/files.ts";
 import { SessionQueues } from "../sessions/jobs.ts";
 import { endSessionsOfSilentWorkers } from "../sessions/loss.ts";
 import { Sessions } from "../sessions/sessions.ts";
+import { answerCalls, readPendingCalls } from "../tools/answered-calls.ts";
+import { requeueDetachedOfSilentWorkers } from "../worker/detached-runs.ts";
 import { endOverdue, repeat } from "../worker/sweep.ts";
 import { collectDepth, countJobs } from "./depth.ts";
 import { readEvents } from "./event-reader.ts";
 import type { OutputsSource } from "./outputs.ts";
-import { type DecodedExecution, decodeRecord, endWithoutResult, toExecution, withoutOutputs } from "./record.ts";
+import {
+  type DecodedExecution,
+  decodeRecord,
+  endWithoutResult,
+  mayAwaitCaller,
+  type StoredExecution,
+  toExecution,
+  withoutOutputs,
+} from "./record.ts";
 import { reportEnd } from "./report-end.ts";
 import { cancelScript, deleteScript } from "./scripts.ts";
 import { type NewExecution, Submissions } from "./submission.ts";
@@ -61,6 +71,14 @@ const CANCEL_WAIT_MS = 15_000;
 interface Snapshot {
   execution: ReadExecution;
   at: number;
+}
+
+interface Wait {
+  organization: string;
+  id: string;
+  timeoutMs: number;
+  signal?: AbortSignal | undefined;
+  known?: ReadExecution | undefined;
 }
 
 /** The api's side of the queue. While Redis is down, every method rejects with `queue_unavailable` within a second. */
@@ -98,7 +116,10 @@ export class ExecutionService {
       await endOverdue(context);
       await settleUnqueued(unqueued);
     });
-    this.#stopLossSweep = repeat(SILENT_SWEEP_MS, deps.log, () => endSessionsOfSilentWorkers({ ...context, queues: this.#sessionQueues }));
+    this.#stopLossSweep = repeat(SILENT_SWEEP_MS, deps.log, async () => {
+      await endSessionsOfSilentWorkers({ ...context, queues: this.#sessionQueues });
+      await requeueDetachedOfSilentWorkers(deps.redis, this.#keys, this.#queue, deps.log);
+    });
   }
 
   /** Sessions that share this queue and its lifetime. */
@@ -123,7 +144,7 @@ export class ExecutionService {
 
   async get(organization: string, id: string): Promise<ReadExecution | null> {
     const stored = await this.#readRecord(organization, id);
-    return stored === null ? null : toExecution(stored, this.#reading);
+    return stored === null ? null : this.#view(stored);
   }
 
   /**
@@ -150,7 +171,7 @@ export class ExecutionService {
     for (const [index, id] of ids.slice(0, page.limit).entries()) {
       const stored = await this.#readRecord(organization, id);
       if (stored === null) continue;
-      data.push(toExecution(stored, this.#reading));
+      data.push(await this.#view(stored));
       bytes += stored.bytes;
       if (bytes >= this.#deps.limits.listPageBytesMax) return { data, hasMore: index + 1 < ids.length };
     }
@@ -158,16 +179,16 @@ export class ExecutionService {
   }
 
   /**
-   * Returns the execution once it has ended, or its current state after `timeoutMs` or when `signal` aborts. Pass
-   * `known` to skip the first read. Rejects with `execution_not_found`.
+   * Returns the execution once it has ended or its caller must act, or its current state after `timeoutMs` or when `signal` aborts.
+   * Pass `known` to skip the first read. Rejects with `execution_not_found`.
    */
-  async waitForEnd(
-    organization: string,
-    id: string,
-    timeoutMs: number,
-    signal?: AbortSignal,
-    known?: ReadExecution,
-  ): Promise<ReadExecution> {
+  waitForEnd(organization: string, id: string, timeoutMs: number, signal?: AbortSignal, known?: ReadExecution): Promise<ReadExecution> {
+    const settled = ({ status }: ReadExecution) => isFinal(status) || status === "requires_action";
+    return this.#waitUntil(settled, { organization, id, timeoutMs, signal, known });
+  }
+
+  async #waitUntil(settled: (execution: ReadExecution) => boolean, wait: Wait): Promise<ReadExecution> {
+    const { organization, id, timeoutMs, signal, known } = wait;
     const until = performance.now() + timeoutMs;
     const watch = this.#wakeups.watchEnd(memberOf(organization, id));
     let last = known === undefined ? null : { execution: known, at: performance.now() };
@@ -175,7 +196,7 @@ export class ExecutionService {
       for (let read = last === null; ; read = true) {
         const execution = read ? await this.#readOrLast(organization, id, last) : (last as Snapshot).execution;
         const left = until - performance.now();
-        if (isFinal(execution.status) || left <= 0 || signal?.aborted === true) return execution;
+        if (settled(execution) || left <= 0 || signal?.aborted === true) return execution;
         if (execution !== last?.execution) last = { execution, at: performance.now() };
         await watch.next(left, signal);
       }
@@ -211,6 +232,14 @@ export class ExecutionService {
   }
 
   /**
+   * Passes answers to tool calls on to the running code, all or none. Rejects with `execution_not_found`, `tool_call_not_waiting`.
+   */
+  async answerCalls(organization: string, id: string, answers: readonly CallAnswer[]): Promise<void> {
+    if (!executionIdPattern.test(id)) throw new ServiceError("execution_not_found");
+    await answerCalls(this.#deps.redis, this.#keys, { organization, id }, answers);
+  }
+
+  /**
    * Ends a waiting execution at once. For a running one, resolves once its container is gone and the end is stored, or
    * after a time limit.
    */
@@ -220,7 +249,9 @@ export class ExecutionService {
     const end = endWithoutResult({ status: "cancelled", cause: "cancelled", outcome: "never_started", retrySafe: true });
     const state = await callRedis(() => cancelScript.run(redis, this.#keys.base, { organization, id, endJson: JSON.stringify(end) }));
     if (state === "unknown") return null;
-    if (state === "running") return this.waitForEnd(organization, id, limits.runKillGraceMs + CANCEL_WAIT_MS);
+    if (state === "running") {
+      return this.#waitUntil(({ status }) => isFinal(status), { organization, id, timeoutMs: limits.runKillGraceMs + CANCEL_WAIT_MS });
+    }
     if (state === "waiting") await this.#reportCancelled(organization, id);
     return this.get(organization, id);
   }
@@ -294,6 +325,12 @@ export class ExecutionService {
   async #readRecord(organization: string, id: string): Promise<DecodedExecution | null> {
     if (!executionIdPattern.test(id)) return null;
     return decodeRecord(organization, await callRedis(() => this.#deps.redis.callBuffer("HGETALL", this.#keys.record(organization, id))));
+  }
+
+  async #view(stored: StoredExecution): Promise<ReadExecution> {
+    const { organization, id } = stored;
+    if (!mayAwaitCaller(stored)) return toExecution(stored, this.#reading);
+    return toExecution(stored, this.#reading, await callRedis(() => readPendingCalls(this.#deps.redis, this.#keys, organization, id)));
   }
 
   #openQueue(name: string): Queue {

@@ -1,14 +1,16 @@
 import { promisify } from "node:util";
 import { gunzip, gzip } from "node:zlib";
 import { ServiceError } from "../../domain/errors.ts";
+import type { Limits } from "../../domain/limits.ts";
 import type { Output } from "../../domain/outputs.ts";
 import type { ExecutionRequest } from "../../domain/request.ts";
 import type { Evidence, ExecutionEnd, ReadExecution } from "../../domain/result.ts";
 import type { RunInput } from "../../domain/run.ts";
 import { type Cause, type FinalStatus, isFinal, type Outcome, type Status } from "../../domain/status.ts";
 import type { StoredJson } from "../../domain/stored-json.ts";
+import type { PendingCall, ToolDeclaration } from "../../domain/tools.ts";
 import { traceIdOf } from "../../observe/trace.ts";
-import { isNewer, OUTPUTS_APART_SINCE, VERSION } from "../core/version.ts";
+import { isNewer, OUTPUTS_APART_SINCE, READS_UP_TO } from "../core/version.ts";
 import { encodeOutputs, type OutputsSource, storedOutputs } from "./outputs.ts";
 
 /** The record of one execution, decoded. */
@@ -47,24 +49,24 @@ const gzipAsync = promisify(gzip);
 const gunzipAsync = promisify(gunzip);
 
 /** The execution as callers see it, with outputs of `source` when they are stored apart. */
-export function toExecution(stored: StoredExecution, source: OutputsSource): ReadExecution {
+export function toExecution(stored: StoredExecution, source: OutputsSource, pendingCalls: PendingCall[] = []): ReadExecution {
   const { organization, id, outputsBytes } = stored;
-  return viewOf(stored, outputsBytes === 0 ? null : storedOutputs(source, { organization, id, bytes: outputsBytes }));
+  return viewOf(stored, outputsBytes === 0 ? null : storedOutputs(source, { organization, id, bytes: outputsBytes }), pendingCalls);
 }
 
 /** The same for readers that do not need the outputs. */
 export function withoutOutputs(stored: StoredExecution): Omit<ReadExecution, "outputs"> {
-  const { outputs: _, ...rest } = viewOf(stored, null);
+  const { outputs: _, ...rest } = viewOf(stored, null, []);
   return rest;
 }
 
-function viewOf(stored: StoredExecution, apart: StoredJson<Output[]> | null): ReadExecution {
+function viewOf(stored: StoredExecution, apart: StoredJson<Output[]> | null, pendingCalls: PendingCall[]): ReadExecution {
   const end = isFinal(stored.status) ? stored.end : null;
   const traceId = traceIdOf(stored.trace);
   return {
     type: "code_interpreter_call",
     id: stored.id,
-    status: stored.status,
+    status: pendingCalls.length > 0 ? "requires_action" : stored.status,
     cause: end?.cause ?? null,
     evidence: end?.evidence ?? {},
     code: stored.request.code,
@@ -73,6 +75,8 @@ function viewOf(stored: StoredExecution, apart: StoredJson<Output[]> | null): Re
     usage: end === null ? null : { ...end.usage, queue_ms: queueMs(stored) },
     truncated: end?.truncated ?? { stdout: false, stderr: false, outputs: false, files: false },
     skipped_files: end?.skipped_files ?? [],
+    ...(pendingCalls.length > 0 ? { pending_calls: pendingCalls } : {}),
+    ...(end?.tool_calls === undefined ? {} : { tool_calls: end.tool_calls }),
     outcome: end?.outcome ?? null,
     retry_safe: end?.retry_safe ?? false,
     attempt: stored.attempt,
@@ -85,15 +89,30 @@ function viewOf(stored: StoredExecution, apart: StoredJson<Output[]> | null): Re
   };
 }
 
+function hasTools(tools: readonly ToolDeclaration[] | undefined): tools is readonly ToolDeclaration[] {
+  return tools !== undefined && tools.length > 0;
+}
+
+/** Whether the caller answers the calls of this execution, which runs now. */
+export function mayAwaitCaller({ status, request }: StoredExecution): boolean {
+  return status === "in_progress" && hasTools(request.tools) && request.tools_url === undefined;
+}
+
 /** For an execution that never started: the time until it ended. */
 function queueMs({ createdAt, startedAt, completedAt }: StoredExecution): number {
   return Math.max(0, (startedAt ?? completedAt ?? createdAt) - createdAt);
 }
 
-export function toRunInput(stored: StoredExecution): RunInput {
-  const { code, args, stdin, env, timeout_ms, memory_mb, container } = stored.request;
+export function toRunInput(stored: StoredExecution, limits: Limits): RunInput {
+  const { code, args, stdin, env, timeout_ms, memory_mb, container, tools, tool_timeout_ms } = stored.request;
   const { id, organization, attempt, files } = stored;
-  return { id, organization, attempt, code, args, stdin, env, timeoutMs: timeout_ms, memoryMb: memory_mb, files, session: container };
+  return {
+    ...{ id, organization, attempt, code, args, stdin, env, files },
+    timeoutMs: timeout_ms,
+    memoryMb: memory_mb,
+    session: container,
+    tools: hasTools(tools) ? { declared: tools, answerMs: tool_timeout_ms ?? limits.toolAnswerMsDefault } : undefined,
+  };
 }
 
 /**
@@ -159,7 +178,7 @@ export async function encodeEnd(end: ExecutionEnd, version: number): Promise<Enc
  * Decodes a HGETALL reply: alternating names and values. Null for an empty one. Rejects with `queue_unavailable` for a
  * record newer than `readsUpTo`.
  */
-export async function decodeRecord(organization: string, reply: unknown, readsUpTo = VERSION): Promise<DecodedExecution | null> {
+export async function decodeRecord(organization: string, reply: unknown, readsUpTo = READS_UP_TO): Promise<DecodedExecution | null> {
   if (!Array.isArray(reply) || reply.length === 0) return null;
   const fields = new Map<string, Buffer>();
   for (let at = 0; at + 1 < reply.length; at += 2) fields.set(String(reply[at]), reply[at + 1] as Buffer);

@@ -19,12 +19,13 @@ export const startScript = queueScript({
     "cancelledUnrunEnd",
     "cancelledPartlyEnd",
     "workerLostEnd",
+    "workerLostCalledEnd",
     "call",
     "versionMax",
   ],
   lua: `
 local record = record_key(organization, id)
-local state = redis.call('HMGET', record, 'status', 'attempt', 'cancel', 'deadline_at', 'tag', 'started_at', 'taken_by', 'v')
+local state = redis.call('HMGET', record, 'status', 'attempt', 'cancel', 'deadline_at', 'tag', 'started_at', 'taken_by', 'v', 'calls')
 local status, attempt = state[1], tonumber(state[2])
 if not status then return {'gone'} end
 if tonumber(state[8] or '0') > tonumber(version_max) then return {'newer'} end
@@ -39,11 +40,16 @@ if state[3] then
 elseif attempt == 0 and now > tonumber(state[4]) then
   dropped = 'deadline'
   finish(organization, id, 'errored', 'timeout', deadline_end, '0')
+elseif attempt > 0 and state[9] == 'answered' then
+  -- The caller's tools have effects, which a further attempt would repeat.
+  dropped = 'worker_lost'
+  finish(organization, id, 'errored', 'worker_lost', worker_lost_called_end, '0')
 elseif attempt >= tonumber(attempts_max) then
   dropped = 'worker_lost'
   finish(organization, id, 'errored', 'worker_lost', worker_lost_end, '0')
 end
 if dropped then return {dropped, redis.call('HGETALL', record)} end
+if state[9] then forget_calls(organization, id) end
 redis.call('HSET', record, 'status', 'in_progress', 'attempt', attempt + 1, 'taken_by', call)
 if not state[6] then redis.call('HSET', record, 'started_at', text(now)) end
 append(organization, id, 'started', attempt + 1)

@@ -14,7 +14,7 @@ import type { Turns } from "../../util/turns.ts";
 import { hashIdempotencyKey, type Keys } from "../core/keys.ts";
 import type { Refusal } from "../core/script-prelude.ts";
 import { callRedis, unavailable } from "../core/unavailable.ts";
-import { VERSION } from "../core/version.ts";
+import { RECORD_VERSION, VERSION } from "../core/version.ts";
 import type { SessionQueues } from "../sessions/jobs.ts";
 import { notActive } from "../sessions/lookup.ts";
 import { retryAfterSeconds } from "./admission.ts";
@@ -72,6 +72,8 @@ export class Submissions {
     const { limits, redis, keys } = this.#deps;
     const id = newId("execution");
     const { organization, idempotency } = request;
+    const { memory_mb: memoryMb, code, tools = [] } = request.request;
+    const needs = { memoryMb, preloaded: wantsPreloaded(code), ...(tools.length > 0 ? { tools: true } : {}) };
     const waitMs = Math.max(1, Math.min(request.queueDeadlineMs ?? limits.queueWaitMsMax, limits.queueWaitMsMax));
     const args = {
       organization,
@@ -90,7 +92,7 @@ export class Submissions {
       session: request.request.container ?? "",
       trace: span?.traceparent ?? "",
       usageMs: limits.usageKeptDaysMax * DAY_MS,
-      version: VERSION,
+      version: RECORD_VERSION,
       keptBytesMax: limits.recordsBytesPerOrganizationMax,
     };
     const reply = await callRedis(() => submitScript.run(redis, keys.base, args));
@@ -101,13 +103,12 @@ export class Submissions {
     const { createdAt, worker, priority } = reply;
     const session = request.request.container;
     const enqueueStarted = performance.now();
-    const needs = { memoryMb: request.request.memory_mb, preloaded: wantsPreloaded(request.request.code) };
     await this.enqueue(organization, id, priority, session === undefined ? null : { worker, session }, needs);
     // The worker that takes the job clears the mark. Only after a slow enqueue may the execution have been withdrawn.
     const late = performance.now() - enqueueStarted > ENQUEUE_SAFE_MS;
     if (late && !(await callRedis(() => confirmQueued(redis, keys, organization, id)))) throw unavailable("withdrawn");
     const stored: StoredExecution = {
-      version: VERSION,
+      version: RECORD_VERSION,
       id,
       organization,
       status: "queued",

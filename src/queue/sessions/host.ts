@@ -1,6 +1,6 @@
 import { Worker } from "bullmq";
 import { memoryUnits } from "../../domain/memory-units.ts";
-import type { Engine, EngineSession, SessionEngine } from "../../domain/run.ts";
+import type { Engine, EngineSession, RunPorts, SessionEngine } from "../../domain/run.ts";
 import type { Session } from "../../domain/session.ts";
 import type { RedisClient } from "../../redis/address.ts";
 import { Semaphore } from "../../util/semaphore.ts";
@@ -186,16 +186,17 @@ export class SessionHost {
     return done;
   }
 
-  #runCell(live: LiveSession, job: JobData): Promise<void> {
+  async #runCell(live: LiveSession, job: JobData): Promise<void> {
     const { context, runCell } = this.#deps;
-    return this.#cellPermits.use(() => {
-      if (live.deleted.signal.aborted) return runCell(job, deletedSession);
-      if (this.#closing || !this.#isLive(live)) return runCell(job, lostSession);
-      return runCell(job, {
+    const permit = { release: await this.#cellPermits.acquire() };
+    try {
+      if (live.deleted.signal.aborted) return await runCell(job, deletedSession);
+      if (this.#closing || !this.#isLive(live)) return await runCell(job, lostSession);
+      await runCell(job, {
         run: async (input, ports, stop) => {
           live.running = true;
           const { removedFiles, ...end } = await live.session
-            .run(input, ports, AbortSignal.any([stop, live.deleted.signal]))
+            .run(input, this.#withoutPermit(ports, permit), AbortSignal.any([stop, live.deleted.signal]))
             .finally(() => {
               live.running = false;
             });
@@ -204,7 +205,22 @@ export class SessionHost {
           return end;
         },
       });
-    });
+    } finally {
+      permit.release();
+    }
+  }
+
+  /** While a cell only waits for answers of tools, another cell may run. */
+  #withoutPermit(ports: RunPorts, permit: { release: () => void }): RunPorts {
+    const { tools } = ports;
+    if (tools === undefined) return ports;
+    const pause = () => {
+      permit.release();
+      return async () => {
+        permit.release = await this.#cellPermits.acquire();
+      };
+    };
+    return { ...ports, tools: { call: tools.call, pause } };
   }
 
   async #changeFile(live: LiveSession, job: SessionJob & { op: "put" | "remove" }): Promise<void> {

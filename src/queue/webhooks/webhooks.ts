@@ -6,7 +6,7 @@ import type { RedisClient } from "../../redis/address.ts";
 import { Turns } from "../../util/turns.ts";
 import { type Keys, memberOf, parseMember, queueNames } from "../core/keys.ts";
 import { requeueLater } from "../core/requeue.ts";
-import { isNewer, VERSION } from "../core/version.ts";
+import { isNewer, READS_UP_TO, VERSION } from "../core/version.ts";
 import { decodeRecord, toExecution } from "../executions/record.ts";
 import { deliverWebhook } from "./delivery.ts";
 
@@ -50,7 +50,7 @@ export class Webhooks {
     this.#queue = new Queue<DeliveryJob>(queueNames.webhooks, shared);
     this.#worker = new Worker<DeliveryJob>(
       queueNames.webhooks,
-      (job, token) => (isNewer(job.data, VERSION) ? requeueLater(job, token) : this.#deliver(job)),
+      (job, token) => (isNewer(job.data, READS_UP_TO) ? requeueLater(job, token) : this.#deliver(job)),
       {
         ...shared,
         autorun: false,

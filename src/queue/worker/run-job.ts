@@ -6,15 +6,13 @@ import type { SandboxFacts } from "../../domain/provenance.ts";
 import type { ExecutionEnd } from "../../domain/result.ts";
 import type { Engine, RunInput, RunNeeds, RunPorts } from "../../domain/run.ts";
 import type { Cause } from "../../domain/status.ts";
-import type { Log } from "../../observe/log.ts";
 import type { Metrics } from "../../observe/metrics.ts";
 import { noTracing, type Tracing } from "../../observe/trace.ts";
-import type { RedisClient } from "../../redis/address.ts";
-import type { Keys } from "../core/keys.ts";
 import { EventWriter } from "../executions/event-writer.ts";
 import { decodeRecord, encodeEnd, endWithoutResult, type StoredExecution, toRunInput } from "../executions/record.ts";
 import { reportEnd } from "../executions/report-end.ts";
 import { backInQueueScript, finishScript, type StartVerdict, startScript } from "../executions/run-scripts.ts";
+import { openTools, type ToolContext } from "../tools/open-tools.ts";
 import { type RunTrace, traceRun } from "./run-trace.ts";
 
 /** The first attempt and two retries after lost workers. The limit stops code that kills its worker. */
@@ -23,14 +21,10 @@ export const ATTEMPTS_MAX = 3;
 const STORE_RETRIES = 9;
 const STORE_RETRY_MS = { first: 100, max: 5_000 };
 
-export interface RunContext {
-  redis: RedisClient;
-  keys: Keys;
-  limits: Limits;
+export interface RunContext extends ToolContext {
   /** Newest version of records that this worker reads. */
   readsUpTo: number;
   metrics: Metrics;
-  log: Log;
   engine: Engine;
   ports: (input: RunInput, emit: (output: Output) => Promise<void>) => RunPorts;
   /** What this worker's sandboxes consist of, for receipts. Null or absent when it was not measured. */
@@ -110,6 +104,7 @@ async function start(
     cancelledUnrunEnd: JSON.stringify(endWithoutResult({ ...cancelled, outcome: "never_started" })),
     cancelledPartlyEnd: JSON.stringify(endWithoutResult({ ...cancelled, outcome: "ran_partly" })),
     workerLostEnd: JSON.stringify(endOfLostWorker(session === undefined)),
+    workerLostCalledEnd: JSON.stringify(endOfLostWorker(false)),
     call: randomUUID(),
     versionMax: readsUpTo,
   });
@@ -144,15 +139,18 @@ async function runEngine(context: RunContext, stored: StoredExecution, stop: Abo
   const superseded = new AbortController();
   stop.addEventListener("abort", () => stop.reason !== "cancelled" && superseded.abort());
   const writer = new EventWriter({ redis, keys, stored, limits, log, signal: superseded.signal });
-  const input = toRunInput(stored);
+  const input = toRunInput(stored, limits);
+  const tools = input.tools === undefined ? undefined : openTools(context, stored, writer);
   let end: ExecutionEnd;
   try {
     const ports = context.ports(input, (output) => writer.emit(output));
-    end = await context.engine.run(input, { ...ports, phase: trace.phase }, stop);
+    end = await context.engine.run(input, { ...ports, ...(tools === undefined ? {} : { tools }), phase: trace.phase }, stop);
   } catch (error) {
     log.error({ execution: id, err: error }, "the engine failed");
     const retrySafe = input.session === undefined;
     end = endWithoutResult({ status: "errored", cause: "sandbox_lost", outcome: "ran_partly", retrySafe });
+  } finally {
+    tools?.close();
   }
   return { end, lastOutputs: await writer.rest() };
 }

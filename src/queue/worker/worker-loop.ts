@@ -5,25 +5,27 @@ import { connectWithRetry, disconnect, ensureResponsive } from "../../redis/conn
 import { within } from "../../util/race.ts";
 import { makeKeys, queueNames } from "../core/keys.ts";
 import { requeueLater } from "../core/requeue.ts";
-import { isNewer, VERSION } from "../core/version.ts";
+import { isNewer, READS_UP_TO } from "../core/version.ts";
 import { collectDepth, countJobs } from "../executions/depth.ts";
 import { decodeRecord } from "../executions/record.ts";
 import { reportEnd } from "../executions/report-end.ts";
 import { endScript } from "../executions/run-scripts.ts";
 import { SessionHost } from "../sessions/host.ts";
 import { OPEN_JOB } from "../sessions/jobs.ts";
+import { AnswerWatch } from "../tools/answer-watch.ts";
 import { Webhooks } from "../webhooks/webhooks.ts";
+import { type DetachableRun, DetachedRuns } from "./detached-runs.ts";
 import { REBASE_AT, rebaseWhenDue } from "./fairness.ts";
 import { endOfLostWorker, type JobData, type RunContext, type RunResult, runJob } from "./run-job.ts";
 import { endOverdue, repeat } from "./sweep.ts";
 
-export interface WorkerLoopDeps extends Omit<RunContext, "redis" | "keys" | "readsUpTo"> {
+export interface WorkerLoopDeps extends Omit<RunContext, "redis" | "keys" | "readsUpTo" | "answers" | "callbackAllowPrivate"> {
   /** As REDIS_URL, see redis/address.ts. */
   redisUrl: string;
   prefix: string;
   concurrency: number;
   workerId: string;
-  /** Allows webhooks to private and loopback addresses. */
+  /** Allows webhooks and tool calls to private and loopback addresses. */
   webhookAllowPrivate?: boolean;
   timing?: Partial<ConsumerTiming>;
   /** Newest version of jobs and records that the worker reads. Only tests set it, to run workers of two versions. */
@@ -63,18 +65,26 @@ const READY_TIMEOUT_MS = 2_000;
 const STOPPED_RUNS_MS = 10_000;
 const CLOSE_MS = 2_000;
 
+interface Run extends DetachableRun {
+  stop: AbortController;
+  isCell: boolean;
+}
+
 /** The worker's side of the queue: takes executions, runs them on the engine and stores their ends. */
 export class WorkerLoop {
   readonly #deps: WorkerLoopDeps;
   readonly #redis: RedisClient;
   readonly #control: RedisClient;
   readonly #context: RunContext;
+  readonly #answers: AnswerWatch;
   readonly #worker: Worker<JobData>;
   readonly #queue: Queue;
   readonly #webhooks: Webhooks;
   readonly #timing: ConsumerTiming;
   readonly #sessions: SessionHost | null;
-  readonly #runs = new Set<{ id: string; organization: string; stop: AbortController }>();
+  readonly #runs = new Set<Run>();
+  readonly #detached: DetachedRuns<Run>;
+  #sessionSlots = 0;
   #onIdle: (() => void) | null = null;
   #stopSweep: () => void = () => {};
   #leaving: Promise<{ closed: Promise<unknown> }> | null = null;
@@ -86,7 +96,26 @@ export class WorkerLoop {
     const { redisUrl, log } = deps;
     this.#redis = connectWithRetry(redisUrl, log);
     this.#control = connectWithRetry(redisUrl, log);
-    this.#context = { ...deps, redis: this.#redis, keys: makeKeys(deps.prefix), readsUpTo: deps.readsUpTo ?? VERSION };
+    this.#answers = new AnswerWatch(log);
+    this.#detached = new DetachedRuns({
+      redis: this.#redis,
+      keys: makeKeys(deps.prefix),
+      log,
+      workerId: deps.workerId,
+      concurrency: deps.concurrency,
+      runsMax: (deps.sessions?.sandboxesMax ?? 2 * deps.concurrency) - deps.concurrency,
+      othersRunning: () => this.#attached(),
+      onChange: () => this.#setConcurrency(),
+    });
+    this.#context = {
+      ...deps,
+      redis: this.#redis,
+      keys: makeKeys(deps.prefix),
+      readsUpTo: deps.readsUpTo ?? READS_UP_TO,
+      answers: this.#answers,
+      callbackAllowPrivate: deps.webhookAllowPrivate ?? false,
+      pause: (id) => this.#pause(id),
+    };
     const shared = { connection: this.#redis, prefix: this.#context.keys.base, skipVersionCheck: true };
     this.#queue = new Queue(queueNames.executions, shared);
     this.#worker = new Worker<JobData>(queueNames.executions, (job, token) => this.#process(job, token), {
@@ -106,7 +135,10 @@ export class WorkerLoop {
     const warn = (error: Error) => log.warn({ error: error.message }, "the queue failed");
     this.#queue.on("error", warn);
     this.#worker.on("error", warn);
-    this.#control.on("message", (_channel: string, id: string) => this.#stop(id, "cancelled"));
+    this.#control.on("message", (channel: string, id: string) => {
+      if (channel === this.#context.keys.answers) this.#answers.notify(id);
+      else this.#stop(id, "cancelled");
+    });
     // Another worker now holds the lock and runs the execution again, so this run is useless.
     this.#worker.on("lockRenewalFailed", (ids: string[]) => {
       for (const id of ids) this.#stop(id, "lock_lost");
@@ -125,7 +157,8 @@ export class WorkerLoop {
   }
 
   async start(): Promise<void> {
-    await this.#control.subscribe(this.#context.keys.control);
+    const { control, answers } = this.#context.keys;
+    await this.#control.subscribe(control, answers);
     this.#worker.run().catch((error: unknown) => this.#deps.log.error({ err: error }, "the queue loop failed"));
     this.#webhooks.start();
     this.#stopSweep = repeat(this.#timing.sweepMs, this.#deps.log, () => this.#sweep());
@@ -179,15 +212,33 @@ export class WorkerLoop {
     if (job.name === OPEN_JOB) return this.#sessions?.open(job.data);
     // An earlier run of it in this worker lost its lock without noticing.
     this.#stop(job.data.id, "lock_lost");
-    const result = await this.#run(job.data, this.#deps.engine);
-    if (result === "newer" || result === "no_sandbox") return requeueLater(job, token);
-    if (result !== "give_back") return;
+    const reserved = job.data.needs?.tools === true && this.#detached.reserve(job.data.id);
+    // A program that waits for its caller must not hold a slot that others need.
+    if (job.data.needs?.tools === true && !reserved) return requeueLater(job, token);
+    const { result, detached } = this.#run(job.data, this.#deps.engine);
+    const first = await Promise.race([result, detached]);
+    if (first === "detached") {
+      result
+        .then((late) => this.#endDetached(job.data, late))
+        .catch((error: unknown) => this.#deps.log.error({ err: error }, "a run failed"));
+      return;
+    }
+    if (first === "newer" || first === "no_sandbox") return requeueLater(job, token);
+    if (first !== "give_back") return;
     await job.moveToWait(token);
     throw new WaitingError();
   }
 
-  async #run(data: JobData, engine: Engine): Promise<RunResult> {
-    const run = { id: data.id, organization: data.organization, stop: new AbortController() };
+  #run(data: JobData, engine: Engine): { result: Promise<RunResult>; detached: Promise<"detached"> } {
+    const { id, organization } = data;
+    const run: Run = { id, organization, stop: new AbortController(), isCell: data.session !== undefined, leave: () => undefined };
+    const detached = new Promise<"detached">((resolve) => {
+      run.leave = () => resolve("detached");
+    });
+    return { result: this.#runToEnd(run, data, engine), detached };
+  }
+
+  async #runToEnd(run: Run, data: JobData, engine: Engine): Promise<RunResult> {
     this.#runs.add(run);
     this.#deps.metrics.executionsRunning.set(this.#runs.size);
     try {
@@ -196,12 +247,13 @@ export class WorkerLoop {
       return result;
     } finally {
       this.#runs.delete(run);
+      this.#detached.end(run);
       this.#deps.metrics.executionsRunning.set(this.#runs.size);
       if (this.#runs.size === 0) this.#onIdle?.();
     }
   }
 
-  #makeSessionHost({ engine, sessionsMax, sandboxesMax }: SessionCapacity): SessionHost {
+  #makeSessionHost({ engine, sessionsMax }: SessionCapacity): SessionHost {
     const { concurrency, workerId } = this.#deps;
     return new SessionHost({
       context: this.#context,
@@ -210,12 +262,35 @@ export class WorkerLoop {
       workerId,
       sessionsMax,
       concurrency,
-      runCell: async (job, cells) => void (await this.#run(job, cells)),
+      runCell: async (job, cells) => void (await this.#run(job, cells).result),
       cellFailed: (job) => this.#endFailed(job),
       onSlotsChanged: (count) => {
-        this.#worker.concurrency = Math.max(1, Math.min(concurrency, sandboxesMax - count));
+        this.#sessionSlots = count;
+        this.#setConcurrency();
       },
     });
+  }
+
+  /** Jobs that this worker takes from the queue at the same time: slots that neither sessions nor detached runs hold. */
+  #setConcurrency(): void {
+    const { concurrency, sessions } = this.#deps;
+    const sandboxes = (sessions?.sandboxesMax ?? Number.POSITIVE_INFINITY) - this.#sessionSlots - this.#detached.size;
+    this.#worker.concurrency = Math.max(1, Math.min(concurrency - this.#detached.running, sandboxes));
+  }
+
+  /** Runs that hold a job of the queue. */
+  #attached(): number {
+    return [...this.#runs].filter((run) => !run.isCell && !this.#detached.has(run)).length;
+  }
+
+  #pause(id: string): () => Promise<void> {
+    const run = [...this.#runs].find((one) => one.id === id && !one.isCell);
+    return run === undefined ? () => Promise.resolve() : this.#detached.pause(run);
+  }
+
+  /** A detached run has no job. When another worker must repeat it, it gets a new one. */
+  async #endDetached({ id, organization }: JobData, result: RunResult): Promise<void> {
+    if (result === "give_back") await this.#detached.giveBack(this.#queue, organization, id);
   }
 
   #stop(id: string, reason: StopReason): void {
@@ -245,6 +320,7 @@ export class WorkerLoop {
     await endOverdue({ ...this.#context, queue: this.#queue });
     await this.#webhooks.enqueueDue();
     await rebaseWhenDue(this.#redis, keys, this.#queue, this.#timing.rebaseAt);
+    this.#answers.notifyAll();
     // Finds cancels that were published while the control connection was down.
     for (const { id, organization, stop } of this.#runs) {
       if (stop.signal.aborted) continue;

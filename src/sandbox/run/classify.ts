@@ -31,6 +31,7 @@ export type FirstCause =
 
 export interface Bounds {
   runTimeoutMs: number;
+  toolWaitMs: number;
   memoryMb: number;
   outputStopBytes: number;
   processes: number;
@@ -82,6 +83,8 @@ function classifyDone(facts: DoneFacts, bounds: Bounds): Verdict {
   switch (facts.end) {
     case "timeout":
       return verdict("incomplete", "timeout", "ran_partly", { ...kernel, ...timeLimit(bounds) });
+    case "tool_wait":
+      return verdict("incomplete", "timeout", "ran_partly", { ...kernel, limit: "toolWaitMsMax", limit_value: bounds.toolWaitMs });
     case "output":
       return verdict("incomplete", "output", "ran_partly", { ...kernel, ...outputLimit(bounds) });
     case "interrupted":

@@ -11,6 +11,7 @@ import { runHead } from "../wire/run-head.ts";
 import { InputLost, sendFile } from "../wire/send-file.ts";
 import { type Bounds, classify, type FirstCause } from "./classify.ts";
 import { RunOutputs } from "./outputs.ts";
+import { ToolCalls } from "./tool-calls.ts";
 
 /** Runs one block of code in one sandbox, from input files to result. It does not discard the sandbox. */
 export class SandboxRun {
@@ -36,6 +37,10 @@ export class SandboxRun {
   /** Written once, by the first cause. */
   #first: FirstCause | null = null;
   #killTimer: NodeJS.Timeout | undefined;
+  #killAt = 0;
+  /** Time left when the code opened its first tool call. */
+  #deadlineLeftMs = 0;
+  #tools: ToolCalls | null = null;
   #collecting = false;
   readonly #sent: FileHash[] = [];
   #codeSentAt: number | null = null;
@@ -49,6 +54,7 @@ export class SandboxRun {
     this.#outputs = new RunOutputs(ports, limits);
     this.#bounds = {
       runTimeoutMs: input.timeoutMs,
+      toolWaitMs: limits.toolWaitMsMax,
       memoryMb: input.memoryMb,
       outputStopBytes: limits.outputStopBytesMax,
       processes: limits.processesMax,
@@ -65,6 +71,7 @@ export class SandboxRun {
     this.usage.engine = sandbox.engine;
     const onStop = () => this.#stop(sandbox, stop.reason as StopReason);
     stop.addEventListener("abort", onStop, { once: true });
+    this.#tools = this.#openTools(sandbox);
     if (stop.aborted) onStop();
     try {
       if (await this.#sendInput(sandbox, stop)) await this.#readToEnd(sandbox);
@@ -75,6 +82,7 @@ export class SandboxRun {
       else if (!sandbox.lost.aborted) this.#setFirstCause({ kind: "malformed" });
     } finally {
       stop.removeEventListener("abort", onStop);
+      this.#tools?.end();
       clearTimeout(this.#killTimer);
       this.#killTimer = undefined;
     }
@@ -106,12 +114,13 @@ export class SandboxRun {
     return {
       ...verdict,
       evidence: { ...verdict.evidence, ...(suggestion === null ? {} : { suggestion }) },
-      // A sandbox leaves nothing behind, so a retry repeats no effect. In a session it may.
-      retry_safe: this.#input.session === undefined || this.#codeSentAt === null,
+      // A sandbox leaves nothing behind, so a retry repeats no effect. In a session it may, and through the caller's tools.
+      retry_safe: (this.#input.session === undefined || this.#codeSentAt === null) && this.#tools?.answered !== true,
       outputs,
       usage: this.usage,
       truncated: this.#outputs.truncated,
       skipped_files: this.#outputs.skippedFiles,
+      ...(this.#input.tools === undefined ? {} : { tool_calls: this.#tools?.records ?? [] }),
       provenance: { limits: runLimitsOf(this.#input, this.#limits), inputs: this.#sent, outputs: this.#outputs.stored },
     };
   }
@@ -171,13 +180,39 @@ export class SandboxRun {
       case "file":
         this.#collectFrom(sandbox);
         return this.#outputs.file(frame, receive);
+      case "tool_call":
+        if (this.#tools === null || this.#collecting) throw new WireError("tool_call frame without tools");
+        return this.#tools.take(frame);
+      case "tool_wait":
+        return this.#tools?.waits();
       default:
         throw new WireError(`${frame.kind} frame during a run`);
     }
   }
 
+  #openTools(sandbox: Sandbox): ToolCalls | null {
+    const { tools } = this.#input;
+    const port = this.#ports.tools;
+    if (tools === undefined || port === undefined) return null;
+    const onOpenChange = (open: boolean) => (open ? this.#pauseDeadline(sandbox) : this.#resumeDeadline(sandbox));
+    return new ToolCalls({ tools, port, sandbox, limits: this.#limits, onOpenChange });
+  }
+
+  /** The runner's clock decides how long the code may wait for answers. This is for a runner that cannot. */
+  #pauseDeadline(sandbox: Sandbox): void {
+    if (this.#first !== null) return;
+    this.#deadlineLeftMs = this.#killAt - performance.now();
+    this.#killAfter(sandbox, this.#deadlineLeftMs + this.#limits.toolWaitMsMax, { kind: "deadline" });
+  }
+
+  #resumeDeadline(sandbox: Sandbox): void {
+    if (this.#first !== null || this.#collecting) return;
+    this.#killAfter(sandbox, this.#deadlineLeftMs, { kind: "deadline" });
+  }
+
   #finish(done: DoneHead): void {
     this.#done = done;
+    this.#tools?.end();
     this.#setFirstCause({ kind: "done", facts: doneFacts(done, this.#outputs.errno) });
     this.usage.run_ms = done.run_ms;
     this.usage.collect_ms = done.collect_ms;
@@ -214,6 +249,7 @@ export class SandboxRun {
 
   #killAfter(sandbox: Sandbox, delayMs: number, cause: FirstCause): void {
     clearTimeout(this.#killTimer);
+    this.#killAt = performance.now() + delayMs;
     const kill = () => {
       if (this.#killTimer !== timer) return;
       this.#setFirstCause(cause);

@@ -1,3 +1,4 @@
+import type { ToolDeclaration } from "../../domain/tools.ts";
 import { countJsonValues, type JsonBounds } from "../../util/json-shape.ts";
 
 /**
@@ -27,6 +28,7 @@ export const inKinds = {
   close: 0x07, // end now
   preload: 0x08, // {module}: import it into the supervisor, answer preloaded
   remove: 0x09, // {name}: delete a file of the working folder; only between the cells of a session
+  tool_answer: 0x0a, // {call, outcome}; body: the answer as JSON
 } as const;
 
 /** Frames that the runner sends. */
@@ -41,6 +43,8 @@ export const outKinds = {
   chunk: 0x48, // body
   file_end: 0x49, // {complete}: false when the file could not be read to its announced end
   done: 0x4a, // DoneHead; nothing of this run follows. In a session also {session_alive, removed_files}
+  tool_call: 0x4e, // {call, name}; body: the arguments as JSON
+  tool_wait: 0x4f, // the code only waits for answers of tools
 } as const;
 
 export type InKind = keyof typeof inKinds;
@@ -85,10 +89,16 @@ export interface RunHead {
   file_bytes: number;
   files_bytes: number;
   collect_timeout_ms: number;
+  /** Present when the run has tools. */
+  tools?: readonly ToolDeclaration[];
+  tool_calls_open?: number;
+  tool_calls_count?: number;
+  tool_value_bytes?: number;
+  tool_wait_ms?: number;
 }
 
 /** How the code ended, as the supervisor saw it. */
-export const runEnds = ["ok", "exception", "exit", "signal", "timeout", "output", "interrupted"] as const;
+export const runEnds = ["ok", "exception", "exit", "signal", "timeout", "output", "interrupted", "tool_wait"] as const;
 export type RunEnd = (typeof runEnds)[number];
 
 export class WireError extends Error {

@@ -1,5 +1,6 @@
 import type { Limits } from "../../domain/limits.ts";
 import type { RunInput } from "../../domain/run.ts";
+import type { ToolDeclaration } from "../../domain/tools.ts";
 import type { RunHead } from "./frames.ts";
 
 /** The bounds of a run in the form that the runner expects. */
@@ -26,5 +27,16 @@ export function runHead(input: RunInput, limits: Limits): RunHead {
     file_bytes: limits.fileOutBytesMax,
     files_bytes: limits.filesOutBytesMax,
     collect_timeout_ms: limits.collectTimeoutMsMax,
+    ...(input.tools === undefined ? {} : toolsHead(input.tools.declared, limits)),
+  };
+}
+
+function toolsHead(tools: readonly ToolDeclaration[], limits: Limits) {
+  return {
+    tools,
+    tool_calls_open: limits.toolCallsOpenMax,
+    tool_calls_count: limits.toolCallsPerExecutionMax,
+    tool_value_bytes: limits.toolValueBytesMax,
+    tool_wait_ms: limits.toolWaitMsMax,
   };
 }

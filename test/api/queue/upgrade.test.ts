@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { VERSION } from "../../../src/queue/core/version.ts";
+import { READS_UP_TO } from "../../../src/queue/core/version.ts";
 import { FakeEngine } from "../../support/fakes/fake-engine.ts";
 import { makeRig, newExecution, type Rig } from "./rig.ts";
 
-const newer = VERSION + 1;
+const newer = READS_UP_TO + 1;
 /** Long enough for a worker to take a job several times. */
 const SOME_TURNS_MS = 1_500;
 

@@ -76,6 +76,12 @@ export class FakeExecutions implements Executions {
     return found?.organization === organization ? found.execution : null;
   }
 
+  /** No execution of this fake calls tools. */
+  async answerCalls(organization: string, id: string) {
+    const found = await this.get(organization, id);
+    throw new ServiceError(found === null ? "execution_not_found" : "tool_call_not_waiting");
+  }
+
   async list(organization: string, page: { after?: string; limit: number; order: "asc" | "desc" }) {
     this.#failIfTold();
     const all = [...this.stored.values()].filter((one) => one.organization === organization).map((one) => one.execution);

@@ -27,6 +27,7 @@ const promised: Array<[ErrorCode, number, string]> = [
   ["method_not_allowed", 405, "The path does not support this method"],
   ["execution_running", 409, "The execution has not ended"],
   ["response_running", 409, "The response has not ended"],
+  ["tool_call_not_waiting", 409, "The tool call does not wait for this answer"],
   ["container_expired", 410, "The container has expired"],
   ["container_lost", 410, "The container was lost"],
   ["body_too_large", 413, "The body is too large"],

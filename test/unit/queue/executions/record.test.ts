@@ -1,7 +1,7 @@
 import { gunzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { execution } from "../../../../src/domain/result.ts";
-import { VERSION } from "../../../../src/queue/core/version.ts";
+import { RECORD_VERSION } from "../../../../src/queue/core/version.ts";
 import {
   decodeRecord,
   encodeEnd,
@@ -12,7 +12,7 @@ import {
 import { completedEnd } from "../../../support/fakes/fake-engine.ts";
 
 const stored: StoredExecution = {
-  version: VERSION,
+  version: RECORD_VERSION,
   id: "ci_1",
   organization: "org_a",
   status: "queued",
@@ -89,14 +89,14 @@ describe("a stored end", () => {
   const text = "ä\u{1F600}".repeat(400_000);
 
   test("of usual size is decoded unchanged", async () => {
-    const { zipped, parts, decoded } = await roundTrip(completedEnd("x"), VERSION);
+    const { zipped, parts, decoded } = await roundTrip(completedEnd("x"), RECORD_VERSION);
     expect([zipped, parts]).toEqual(["0", []]);
     expect(decoded?.end).toEqual(completedEnd("x"));
   });
 
   test("beyond 64 KiB has its outputs apart, in compressed parts of bounded length", async () => {
     const end = completedEnd(text);
-    const { zipped, parts, decoded } = await roundTrip(end, VERSION);
+    const { zipped, parts, decoded } = await roundTrip(end, RECORD_VERSION);
     expect(zipped).toBe("0");
     expect(decoded?.end).toEqual({ ...end, outputs: [] });
     expect(decoded).toMatchObject({ startedAt: 1_005, completedAt: 1_010, webhookId: null });

@@ -3,6 +3,7 @@ import { type Bounds, classify, type DoneFacts } from "../../../../src/sandbox/r
 
 const bounds: Bounds = {
   runTimeoutMs: 30_000,
+  toolWaitMs: 60_000,
   memoryMb: 512,
   outputStopBytes: 1000,
   processes: 64,
