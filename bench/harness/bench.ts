@@ -19,6 +19,7 @@ const questions = [
   "worker-memory",
   "neighbours",
   "session-cell",
+  "tools",
   "oci-print-at-rest",
   "oci-plot-at-rest",
   "oci-print-saturated",

@@ -111,7 +111,7 @@ const variables = z.object({
     .enum(["max_tokens", "max_completion_tokens"])
     .default("max_tokens")
     .describe("field of the model's API that bounds the tokens of an answer"),
-  WEBHOOK_ALLOW_PRIVATE: flag.default(false).describe("deliver webhooks to private and loopback addresses"),
+  WEBHOOK_ALLOW_PRIVATE: flag.default(false).describe("deliver webhooks and tool calls to private and loopback addresses"),
   RECEIPT_KEY_FILE: z
     .string()
     .min(1)

@@ -71,9 +71,10 @@ class Check {
     const { minimum, maximum, minLength, maxLength, minItems, maxItems } = schema;
     const outside = (size: number, least: unknown, most: unknown) =>
       (typeof least === "number" && size < least) || (typeof most === "number" && size > most);
-    if (typeof value === "number" && outside(value, minimum, maximum)) return `${path} is out of bounds`;
-    if (typeof value === "string" && outside(value.length, minLength, maxLength)) return `${path} has a length out of bounds`;
-    if (Array.isArray(value) && outside(value.length, minItems, maxItems)) return `${path} has a length out of bounds`;
+    if (typeof value === "number" && outside(value, minimum, maximum)) return `${path || "the value"} is out of bounds`;
+    if (typeof value === "string" && outside(value.length, minLength, maxLength))
+      return `${path || "the value"} has a length out of bounds`;
+    if (Array.isArray(value) && outside(value.length, minItems, maxItems)) return `${path || "the value"} has a length out of bounds`;
     return null;
   }
 

@@ -5,6 +5,7 @@ import { hasOwnKernel } from "../../src/sandbox/own-kernel.ts";
 import { attackProblems } from "../support/attacks/check.ts";
 import { type Attack, parseAttack } from "../support/attacks/header.ts";
 import { attackInput } from "../support/attacks/inputs.ts";
+import { attackTools, CountedCalls } from "../support/attacks/tools.ts";
 import {
   type EngineUnderTest,
   engineName,
@@ -146,12 +147,16 @@ async function afterwards(under: EngineUnderTest): Promise<object> {
   return { status: end.status, text: text(), stderr: text("stderr"), files: [...files] };
 }
 
-function run(under: EngineUnderTest, attack: Attack): Promise<Ran> {
-  return under.run(attack.code, {
+async function run(under: EngineUnderTest, attack: Attack): Promise<Ran> {
+  const calls = attack.callsMax === null ? null : new CountedCalls();
+  const ran = await under.run(attack.code, {
     timeoutMs: attack.timeoutMs,
     files: attack.inputs.map(({ name, kind }) => ({ name, bytes: attackInput(kind) })),
     ...(attack.memoryMb === null ? {} : { memoryMb: attack.memoryMb }),
+    ...(calls === null ? {} : { tools: { declared: attackTools, port: calls, answerMs: 60_000 } }),
   });
+  if (calls !== null) expect(calls.count).toBeLessThanOrEqual(attack.callsMax ?? 0);
+  return ran;
 }
 
 function linesInBoth(first: Ran, second: Ran): string[] {

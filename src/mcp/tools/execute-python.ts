@@ -32,7 +32,8 @@ function schemaOf(limits: Limits) {
     .union([z.literal(NEW), z.string().regex(containerIdPattern, "must be a session's id, or `new`")])
     .optional()
     .describe("`new` opens a session; its id runs the code in it; without `session` nothing is kept between calls");
-  return executionRequestSchema(limits).pick({ code: true, files: true, timeout_ms: true }).extend({ session });
+  const { code, files, timeout_ms } = executionRequestSchema(limits).shape;
+  return z.strictObject({ code, files, timeout_ms, session });
 }
 
 async function execute(input: z.infer<ReturnType<typeof schemaOf>>, context: ServerContext, deps: ToolDeps) {

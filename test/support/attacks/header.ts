@@ -11,6 +11,7 @@ import { causes, statuses } from "../../../src/domain/status.ts";
  *     # input: name kind                                       a file made by inputs.ts; repeatable
  *     # timeout_ms: 3000
  *     # memory_mb: 256
+ *     # calls: none | at most 3                               has the tools echo and silent; calls that may reach their caller
  *     # twice: every line differs                              runs twice, and no line may be printed by both
  *     # runtime: runc (reason)                                 runs only under this runtime
  *     # engine: docker (reason)                                runs only under this engine
@@ -30,6 +31,8 @@ export interface Attack {
   inputs: Array<{ name: string; kind: string }>;
   timeoutMs: number;
   memoryMb: number | null;
+  /** Calls that may reach the caller. Null: the program has no tools. */
+  callsMax: number | null;
   twice: boolean;
   only: ThereOnly | null;
   onlyEngine: ThereOnly | null;
@@ -57,6 +60,7 @@ export function parseAttack(file: string, code: string): Attack {
     inputs: [],
     timeoutMs: DEFAULT_TIMEOUT_MS,
     memoryMb: null,
+    callsMax: null,
     twice: false,
     only: null,
     onlyEngine: null,
@@ -106,6 +110,9 @@ const readers: Record<string, (attack: Attack, value: string) => void> = {
   },
   memory_mb: (attack, value) => {
     attack.memoryMb = wholeNumber(value);
+  },
+  calls: (attack, value) => {
+    attack.callsMax = value === "none" ? 0 : wholeNumber(value.replace(/^at most /, ""));
   },
   twice: (attack, value) => {
     if (value !== "every line differs") throw new TypeError("the only comparison is: every line differs");

@@ -5,6 +5,7 @@ import { type Output, withoutFinalNewline } from "../../../src/domain/outputs.ts
 import type { SandboxPackages } from "../../../src/domain/packages.ts";
 import type { ExecutionEnd } from "../../../src/domain/result.ts";
 import type { Engine, RunPorts, SessionEngine } from "../../../src/domain/run.ts";
+import type { ToolDeclaration, ToolPort } from "../../../src/domain/tools.ts";
 import { makeLog } from "../../../src/observe/log.ts";
 import { type Metrics, makeMetrics } from "../../../src/observe/metrics.ts";
 import { connectEngine } from "../../../src/sandbox/docker/engine-client.ts";
@@ -45,6 +46,7 @@ export interface RunOptions {
   timeoutMs?: number;
   memoryMb?: number;
   stop?: AbortSignal;
+  tools?: { declared: readonly ToolDeclaration[]; port: ToolPort; answerMs: number };
   /** Called for each output as it appears. */
   onEmit?: (output: Output) => void | Promise<void>;
 }
@@ -209,6 +211,7 @@ async function runOnce(engine: Engine, limits: Limits, code: string, options: Ru
       emitted.push(structuredClone(output));
       await options.onEmit?.(output);
     },
+    ...(options.tools === undefined ? {} : { tools: options.tools.port }),
   };
   const input = {
     id: newId("execution"),
@@ -221,6 +224,7 @@ async function runOnce(engine: Engine, limits: Limits, code: string, options: Ru
     timeoutMs: options.timeoutMs ?? limits.runTimeoutMsMax,
     memoryMb: options.memoryMb ?? limits.memoryMbMax,
     files: [...inputs].map(([file_id, file]) => ({ name: file.name, file_id })),
+    tools: options.tools,
   };
   const end = await engine.run(input, ports, options.stop ?? new AbortController().signal);
   /** What the code printed, without its final newline. */
