@@ -210,6 +210,9 @@ class FirstRunners:
         container.connect(connection)
         return os.dup(container.init)
 
+    def check(self) -> None:
+        """Nothing to ask: the worker hears from every runner itself."""
+
     def close(self) -> None:
         """Nothing to close: every runner ends with its container."""
 

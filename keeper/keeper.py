@@ -10,6 +10,7 @@ may open its unix socket. Each connection carries one request:
     b"A" + id, 32 bytes                         forks a runner with the scientific stack into that container. From then on
                                                 the connection belongs to the runner, and the keeper does not read it
     b"P" + id, 32 bytes                         the same without the scientific stack: a smaller process forks faster
+    b"H"                                        asks for health. The answer is {"alive": true} once the zygotes have answered
 
 No process can be forked into a container with its own kernel. There the runner is the first process, "A" and "P" are the same,
 and the kernel moves the bytes of the connection.
@@ -52,7 +53,7 @@ from zygotes import Zygotes
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-CREATE, ATTACH, ATTACH_PLAIN = b"C", b"A", b"P"
+CREATE, ATTACH, ATTACH_PLAIN, HEALTH = b"C", b"A", b"P", b"H"
 ID_BYTES = 32
 REQUEST_TIMEOUT_S = 5.0
 BACKLOG = 256
@@ -60,6 +61,8 @@ BACKLOG = 256
 
 def main() -> None:
     options = _parse_options()
+    # A hangup of a terminal or a reload is meant for the service. A handler, because programs that we start would inherit "ignore".
+    signal.signal(signal.SIGHUP, lambda _number, _frame: None)
     # No runtime and no sandbox may inherit a file descriptor of the program that started us.
     os.closerange(3, 2**31 - 1)
     setup = json.loads(sys.stdin.readline())
@@ -148,10 +151,13 @@ class Keeper:
                 if peer not in (0, self._owner):
                     return
                 connection.settimeout(REQUEST_TIMEOUT_S)
-                # A connection that sends nothing is a health check.
                 kind = connection.recv(1)
                 if kind == CREATE:
                     self._create(connection, struct.unpack(">I", _receive(connection, 4))[0])
+                elif kind == HEALTH:
+                    for runners in self._runners.values():
+                        runners.check()
+                    connection.sendall(_line({"alive": True}))
                 elif kind in self._runners:
                     self._attach(connection, self._runners[kind], _receive(connection, ID_BYTES).decode("ascii", "replace"))
         except OSError as error:

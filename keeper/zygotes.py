@@ -14,9 +14,10 @@ from typing import Any
 from containers import Container
 
 START_TIMEOUT_S = 60
-ANSWER_TIMEOUT_S = 10
+# A fork takes milliseconds. Less than the worker waits for a sign of life.
+ANSWER_TIMEOUT_S = 5
 END_TIMEOUT_S = 2
-READY, JOINED = b"ready", b"joined"
+READY, JOINED, ALIVE = b"ready", b"joined", b"alive"
 
 
 class Zygote:
@@ -55,6 +56,11 @@ class Zygote:
             raise OSError("the zygote ended")
         return received[0]
 
+    def check(self) -> None:
+        self._keeper.send(b"check")
+        if self._keeper.recv(64) != ALIVE:
+            raise OSError("the zygote ended")
+
     def close(self) -> None:
         """Ends the zygote by closing its socket. Its forks live on."""
         self._keeper.close()
@@ -89,10 +95,7 @@ class Zygotes:
             try:
                 runner = self._current.fork(fds)
             except OSError as error:
-                print(f"zygote replaced: {error}", file=sys.stderr, flush=True)
-                fresh = self._start()
-                self._current.close()
-                self._current = fresh
+                self._replace(error)
                 joined = [pid for pid in container.members() if pid != container.pid]
                 runner = os.pidfd_open(joined[0]) if joined else self._current.fork(fds)
             if self._current.worn and not self._renewing:
@@ -100,9 +103,23 @@ class Zygotes:
                 threading.Thread(target=self._renew, daemon=True).start()
             return runner
 
+    def check(self) -> None:
+        """Returns once the zygote has answered. One that does not answer is replaced."""
+        with self._lock:
+            try:
+                self._current.check()
+            except OSError as error:
+                self._replace(error)
+
     def close(self) -> None:
         with self._lock:
             self._current.close()
+
+    def _replace(self, error: OSError) -> None:
+        print(f"zygote replaced: {error}", file=sys.stderr, flush=True)
+        fresh = self._start()
+        self._current.close()
+        self._current = fresh
 
     def _renew(self) -> None:
         """Starts the next zygote. The current one serves until it is ready."""

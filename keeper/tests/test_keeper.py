@@ -78,6 +78,10 @@ class FakeRunners:
         self._processes.append(subprocess.Popen(["sleep", "60"]))
         return os.pidfd_open(self._processes[-1].pid)
 
+    def check(self) -> None:
+        if self.trouble is not None:
+            raise self.trouble
+
     def close(self) -> None:
         for process in self._processes:
             process.kill()
@@ -171,6 +175,12 @@ def test_no_more_containers_than_the_bound(rig: Rig) -> None:
 def test_an_incomplete_or_unknown_request_is_closed_without_an_answer(rig: Rig, data: bytes) -> None:
     assert rig.ask(data) == b""
     assert (rig.runtime.sizes, rig.runners.joined) == ([], [])
+
+
+def test_health_is_answered_only_while_the_zygotes_answer(rig: Rig) -> None:
+    assert json.loads(rig.ask(b"H")) == {"alive": True}
+    rig.runners.trouble = OSError("no memory for a new zygote")
+    assert rig.ask(b"H") == b""
 
 
 @pytest.mark.parametrize("kind", [b"A", b"P"])

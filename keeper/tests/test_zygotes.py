@@ -34,6 +34,10 @@ class FakeZygote:
         self.forks += 1
         return os.pidfd_open(self._runner)
 
+    def check(self) -> None:
+        if self.dead:
+            raise OSError("the zygote ended")
+
     def close(self) -> None:
         self.closed.set()
 
@@ -115,3 +119,12 @@ def test_without_a_new_zygote_the_fork_fails(zygotes: FakeZygotes) -> None:
     zygotes.trouble = OSError("no memory")
     with pytest.raises(OSError, match="no memory"):
         fork(zygotes)
+
+
+def test_a_check_replaces_a_zygote_that_does_not_answer_and_no_other(zygotes: FakeZygotes) -> None:
+    zygotes.check()
+    assert len(zygotes.started) == 1
+    zygotes.started[0].dead = True
+    zygotes.check()
+    fork(zygotes)
+    assert [zygote.forks for zygote in zygotes.started] == [0, 1]

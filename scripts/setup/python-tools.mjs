@@ -24,7 +24,7 @@ export function ensurePythonTools({ root, progress, group = "dev" }) {
   return made.get(key);
 }
 
-const titles = { dev: "Python tools", clients: "Python clients" };
+const titles = { dev: "Python tools", clients: "Python clients", "clients-behind": "Python clients behind the newest" };
 
 async function install(root, group, progress) {
   const pins = pinsIn(readFileSync(path.join(root, "pyproject.toml"), "utf8"), group);

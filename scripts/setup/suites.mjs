@@ -15,7 +15,7 @@ import { checkPython, testKeeper } from "./python-suites.mjs";
  *   processor busy, share a group: tests on a loaded machine fail for no reason.
  * - `needsEngine`, `needsOci`, `needsBuild`: what the suite needs prepared: a Docker engine with the sandbox image, an OCI
  *   runtime with a root file system, the compiled service.
- * - `needsPythonClients`: the Python clients of other vendors, see `clients` in pyproject.toml.
+ * - `needsPythonClients`: the Python clients of other vendors, see `clients` and `clients-behind` in pyproject.toml.
  * - `tools`: commands that the suite calls, to be installed as Debian packages.
  * - `onRequest`: the reason why the suite runs only when named.
  */

@@ -1,3 +1,22 @@
+import { execFileSync } from "node:child_process";
+
+/**
+ * The document for the service, from the lockfile, without what only tests use. npm's own `--omit dev` also leaves out
+ * packages that the service shares with tools.
+ */
+export function serviceSbom(root) {
+  const args = ["sbom", "--sbom-format", "cyclonedx", "--package-lock-only"];
+  const document = JSON.parse(execFileSync("npm", args, { cwd: root, encoding: "utf8", maxBuffer: 64 * 1024 * 1024 }));
+  const onlyTests = ({ properties = [] }) =>
+    properties.some(({ name, value }) => name === "cdx:npm:package:development" && value === "true");
+  const components = document.components.filter((component) => !onlyTests(component));
+  const kept = new Set([document.metadata.component["bom-ref"], ...components.map((component) => component["bom-ref"])]);
+  const dependencies = document.dependencies
+    .filter(({ ref }) => kept.has(ref))
+    .map(({ ref, dependsOn }) => ({ ref, dependsOn: dependsOn.filter((other) => kept.has(other)) }));
+  return { ...document, components, dependencies };
+}
+
 /** CycloneDX components from dpkg's record of installed packages (var/lib/dpkg/status). */
 export function debianComponents(status, distribution = "debian") {
   return status

@@ -1,4 +1,4 @@
-import { ServiceError } from "../domain/errors.ts";
+import { type ErrorCode, ServiceError } from "../domain/errors.ts";
 import type { Limits } from "../domain/limits.ts";
 import type { ExecutionRequest } from "../domain/request.ts";
 import { type Execution, type ExecutionEvent, type ReadEvent, type ReadExecution, wholeExecution } from "../domain/result.ts";
@@ -13,6 +13,9 @@ export interface SubmitDeps {
   files: InputFileStore;
   limits: Limits;
 }
+
+/** After these errors the record may exist. */
+const mayBeStored: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["queue_unavailable", "queue_not_writable"]);
 
 /**
  * Stores the inline files of a request and queues the execution. Returns the existing execution when the idempotency
@@ -36,7 +39,7 @@ export async function submitExecution(
     return submitted;
   } catch (error) {
     // With a key, the record may exist. A repeated request queues it, and it then needs its files.
-    used ||= idempotency !== null && error instanceof ServiceError && error.code === "queue_unavailable";
+    used ||= idempotency !== null && error instanceof ServiceError && mayBeStored.has(error.code);
     throw error;
   } finally {
     if (!used) await dropFiles(storedIds, context);
@@ -107,6 +110,7 @@ export function runExecutionWith(deps: RunDeps): RunExecution {
 
 /** The longest time from acceptance to the stored result. */
 export function longestExecutionMs(limits: Limits): number {
-  const run = limits.sandboxStartTimeoutMsMax + limits.runTimeoutMsMax + limits.runKillGraceMs + limits.collectTimeoutMsMax;
-  return limits.queueWaitMsMax + run;
+  const start = limits.sandboxStartTimeoutMsMax + limits.runnerSilenceMsMax;
+  const run = limits.runTimeoutMsMax + limits.runKillGraceMs + limits.collectTimeoutMsMax;
+  return limits.queueWaitMsMax + start + run;
 }

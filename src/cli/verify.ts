@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { unixMsOf } from "../domain/time.ts";
 import { type Receipt, sha256Of } from "../receipts/receipt.ts";
 import { NotGenuine, verifyReceipt } from "../receipts/verify.ts";
 import type { Printer } from "./printer.ts";
@@ -31,7 +32,7 @@ export async function verify(path: string, options: VerifyOptions, printer: Prin
 }
 
 function describeReceipt(receipt: Receipt): string {
-  const at = (time: number | null) => (time === null ? "-" : new Date(time).toISOString());
+  const at = (time: number | null) => (time === null ? "-" : new Date(unixMsOf(time)).toISOString());
   const { sandbox } = receipt;
   return [
     `execution  ${receipt.execution} of ${receipt.organization}${receipt.container_id === null ? "" : `, in ${receipt.container_id}`}`,

@@ -44,6 +44,7 @@ export const catalogue = {
   model_rate_limited: { status: 429, type: "rate_limit_error", title: "The model's API is at its rate limit" },
   queue_full: { status: 503, type: "server_error", title: "The queue is full" },
   queue_unavailable: { status: 503, type: "server_error", title: "The queue cannot be reached" },
+  queue_not_writable: { status: 503, type: "server_error", title: "The queue accepts nothing now; what it holds can be read" },
   storage_unavailable: { status: 503, type: "server_error", title: "The file store cannot be reached" },
   responses_full: { status: 503, type: "server_error", title: "Too many responses are running" },
   packages_unknown: { status: 503, type: "server_error", title: "No worker has announced its packages" },

@@ -11,6 +11,8 @@ export const limitDefaults = {
   runTimeoutMsMax: 30_000,
   // The runner stops the code at its time limit. If that fails, the worker kills the container this much later.
   runKillGraceMs: 2_000,
+  // The runner says at once that it has the code. Without that sign of life for this long, the sandbox is lost.
+  runnerSilenceMsMax: 10_000,
   memoryMbMax: 512,
   // The interpreter and the supervisor alone need this much.
   memoryMbMin: 64,
@@ -135,6 +137,8 @@ export const limitDefaults = {
   // Images that are in an answer of OpenAI's dialect themselves, one and together. Larger ones have a URL.
   responseImageBytesMax: 1 * MIB,
   responseImagesBytesMax: 8 * MIB,
+  // Images of one MCP result that is an event, together. Clients in Python refuse an event above 1 MiB; base64 adds a third.
+  mcpEventImagesBytesMax: 640 * KIB,
   // Size of a stored file that an MCP client can read as a resource.
   mcpResourceBytesMax: 8 * MIB,
   instructionsCharsMax: 65_536,

@@ -60,8 +60,8 @@ export const fileName = z.string().superRefine((name, context) => {
 
 export const priorities = ["normal", "high"] as const;
 
-/** The body of POST /executions under an operator's limits. Unknown fields are rejected by name. */
-export function executionRequestSchema(limits: Limits) {
+/** The fields of an execution under an operator's limits, without what must hold between them. Unknown fields are rejected by name. */
+export function executionFieldsSchema(limits: Limits) {
   const inputFile = z
     .strictObject({
       name: fileName,
@@ -73,70 +73,68 @@ export function executionRequestSchema(limits: Limits) {
       message: "must have exactly one of file_id, text, base64",
     });
 
-  return z
-    .strictObject({
-      code: z
-        .string()
-        .min(1)
-        .refine((code) => code.isWellFormed(), "must be well-formed Unicode")
-        .refine((code) => Buffer.byteLength(code) <= limits.codeBytesMax, `must have at most ${limits.codeBytesMax} bytes`)
-        .describe("Python source, run as one cell"),
-      files: z
-        .array(inputFile)
-        .max(limits.filesInCountMax)
-        .refine((files) => new Set(files.map((file) => file.name)).size === files.length, "must have distinct names")
-        .superRefine((files, context) => {
-          const conflict = conflictingNames(files.map((file) => file.name));
-          if (conflict !== null) context.addIssue({ code: "custom", message: conflictRule(conflict) });
-        })
-        .default([])
-        .describe("files placed in the working folder before the code runs"),
-      container: z.string().optional().describe("session to run in"),
-      args: z.array(boundedText(limits.argBytesMax)).max(limits.argsCountMax).default([]).describe("sys.argv[1:]"),
-      stdin: boundedText(limits.stdinBytesMax).default(""),
-      env: z
-        .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, "must be a variable name"), boundedText(limits.envValueBytesMax))
-        .refine((env) => Object.keys(env).length <= limits.envCountMax, `must have at most ${limits.envCountMax} entries`)
-        .default({}),
-      timeout_ms: z
-        .int()
-        .min(1)
-        .max(limits.runTimeoutMsMax)
-        .default(limits.runTimeoutMsMax)
-        .describe("wall time of the code, milliseconds"),
-      memory_mb: z.int().min(limits.memoryMbMin).max(limits.memoryMbMax).default(limits.memoryMbMax).describe("memory of the sandbox, MiB"),
-      priority: z.enum(priorities).default("normal").describe("`high` runs before the organization's own waiting executions"),
-      metadata: z
-        .record(z.string().min(1).max(64), z.string().max(limits.metadataValueCharsMax))
-        .refine((m) => Object.keys(m).length <= limits.metadataCountMax, `must have at most ${limits.metadataCountMax} entries`)
-        .default({}),
-      webhook: z
-        .strictObject({
-          url: httpUrl(),
-          secret: z.string().min(16).max(256).describe("key of the HMAC-SHA256 signature"),
-        })
-        .optional()
-        .describe("called once the execution has ended"),
-      tools: toolsSchema(limits).optional().describe("functions of the caller that the code may call"),
-      tools_url: httpUrl()
-        .optional()
-        .describe("each call is posted here and the answer taken; without it, the caller answers through `tool_outputs`"),
-      tools_secret: z.string().min(16).max(256).optional().describe("key of the HMAC-SHA256 signature of each call"),
-      tool_timeout_ms: z
-        .int()
-        .min(1)
-        .max(limits.toolAnswerMsMax)
-        .optional()
-        .describe(`time for the answer of one call, milliseconds; ${limits.toolAnswerMsDefault} when absent`),
-    })
-    .superRefine(({ tools, tools_url, tools_secret, tool_timeout_ms }, context) => {
-      const fault = (field: string, message: string) => context.addIssue({ code: "custom", path: [field], message });
-      if (tools_url !== undefined && tools_secret === undefined) fault("tools_secret", "is required with `tools_url`");
-      if (tools_secret !== undefined && tools_url === undefined) fault("tools_secret", "needs `tools_url`");
-      if (tools !== undefined && tools.length > 0) return;
-      if (tools_url !== undefined) fault("tools_url", "needs `tools`");
-      if (tool_timeout_ms !== undefined) fault("tool_timeout_ms", "needs `tools`");
-    });
+  return z.strictObject({
+    code: z
+      .string()
+      .min(1)
+      .refine((code) => code.isWellFormed(), "must be well-formed Unicode")
+      .refine((code) => Buffer.byteLength(code) <= limits.codeBytesMax, `must have at most ${limits.codeBytesMax} bytes`)
+      .describe("Python source, run as one cell"),
+    files: z
+      .array(inputFile)
+      .max(limits.filesInCountMax)
+      .refine((files) => new Set(files.map((file) => file.name)).size === files.length, "must have distinct names")
+      .superRefine((files, context) => {
+        const conflict = conflictingNames(files.map((file) => file.name));
+        if (conflict !== null) context.addIssue({ code: "custom", message: conflictRule(conflict) });
+      })
+      .default([])
+      .describe("files placed in the working folder before the code runs"),
+    container: z.string().optional().describe("session to run in"),
+    args: z.array(boundedText(limits.argBytesMax)).max(limits.argsCountMax).default([]).describe("sys.argv[1:]"),
+    stdin: boundedText(limits.stdinBytesMax).default(""),
+    env: z
+      .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, "must be a variable name"), boundedText(limits.envValueBytesMax))
+      .refine((env) => Object.keys(env).length <= limits.envCountMax, `must have at most ${limits.envCountMax} entries`)
+      .default({}),
+    timeout_ms: z.int().min(1).max(limits.runTimeoutMsMax).default(limits.runTimeoutMsMax).describe("wall time of the code, milliseconds"),
+    memory_mb: z.int().min(limits.memoryMbMin).max(limits.memoryMbMax).default(limits.memoryMbMax).describe("memory of the sandbox, MiB"),
+    priority: z.enum(priorities).default("normal").describe("`high` runs before the organization's own waiting executions"),
+    metadata: z
+      .record(z.string().min(1).max(64), z.string().max(limits.metadataValueCharsMax))
+      .refine((m) => Object.keys(m).length <= limits.metadataCountMax, `must have at most ${limits.metadataCountMax} entries`)
+      .default({}),
+    webhook: z
+      .strictObject({
+        url: httpUrl(),
+        secret: z.string().min(16).max(256).describe("key of the HMAC-SHA256 signature"),
+      })
+      .optional()
+      .describe("called once the execution has ended"),
+    tools: toolsSchema(limits).optional().describe("functions of the caller that the code may call"),
+    tools_url: httpUrl()
+      .optional()
+      .describe("each call is posted here and the answer taken; without it, the caller answers through `tool_outputs`"),
+    tools_secret: z.string().min(16).max(256).optional().describe("key of the HMAC-SHA256 signature of each call"),
+    tool_timeout_ms: z
+      .int()
+      .min(1)
+      .max(limits.toolAnswerMsMax)
+      .optional()
+      .describe(`time for the answer of one call, milliseconds; ${limits.toolAnswerMsDefault} when absent`),
+  });
+}
+
+/** The body of POST /executions. */
+export function executionRequestSchema(limits: Limits) {
+  return executionFieldsSchema(limits).superRefine(({ tools, tools_url, tools_secret, tool_timeout_ms }, context) => {
+    const fault = (field: string, message: string) => context.addIssue({ code: "custom", path: [field], message });
+    if (tools_url !== undefined && tools_secret === undefined) fault("tools_secret", "is required with `tools_url`");
+    if (tools_secret !== undefined && tools_url === undefined) fault("tools_secret", "needs `tools_url`");
+    if (tools !== undefined && tools.length > 0) return;
+    if (tools_url !== undefined) fault("tools_url", "needs `tools`");
+    if (tool_timeout_ms !== undefined) fault("tool_timeout_ms", "needs `tools`");
+  });
 }
 
 export type ExecutionRequest = z.infer<ReturnType<typeof executionRequestSchema>>;

@@ -3,6 +3,7 @@ import { type Output, output } from "./outputs.ts";
 import type { Provenance } from "./provenance.ts";
 import { causes, engines, outcomes, statuses } from "./status.ts";
 import { StoredJson } from "./stored-json.ts";
+import { exactTime } from "./time.ts";
 import { pendingCall, toolCallRecord, toolOutcomes } from "./tools.ts";
 
 const milliseconds = z.number().int().nonnegative();
@@ -53,8 +54,6 @@ export const executionEnd = z.object({
 /** `provenance` is for the receipt and is not returned here. Results that no engine produced have none. */
 export type ExecutionEnd = z.infer<typeof executionEnd> & { provenance?: Provenance };
 
-const unixMilliseconds = z.number().int().describe("Unix time, milliseconds");
-
 /** The execution as a caller sees it. */
 export const execution = z.object({
   type: z.literal("code_interpreter_call"),
@@ -73,10 +72,10 @@ export const execution = z.object({
   outcome: z.enum(outcomes).nullable().describe("null until it has ended"),
   retry_safe: z.boolean(),
   attempt: z.number().int().nonnegative().describe("0 until a worker took it"),
-  created_at: unixMilliseconds,
-  started_at: unixMilliseconds.nullable(),
-  completed_at: unixMilliseconds.nullable(),
-  expires_at: unixMilliseconds,
+  created_at: exactTime,
+  started_at: exactTime.nullable(),
+  completed_at: exactTime.nullable(),
+  expires_at: exactTime,
   metadata: z.record(z.string(), z.string()),
   trace_id: z.string().optional().describe("trace id, when tracing is on"),
 });

@@ -16,6 +16,21 @@ export type DayUsage = z.infer<typeof dayUsage>;
 export const totalUsage = z.object(used);
 export type TotalUsage = z.infer<typeof totalUsage>;
 
+/** What organizations are compared by. `refused`: requests that were answered with 4xx. */
+export const usageMeasures = ["executions", "cpu_seconds", "bytes", "refused"] as const;
+export type UsageMeasure = (typeof usageMeasures)[number];
+export const TOP_USAGE_KEPT_DAYS = 31;
+
+/** One organization's use of the service on one UTC day. */
+export const organizationUsage = z.object({
+  organization: z.string(),
+  executions: count,
+  cpu_seconds: z.number().nonnegative(),
+  bytes: count.describe("into and out of sandboxes"),
+  refused: count.describe("requests that were answered with 4xx"),
+});
+export type OrganizationUsage = z.infer<typeof organizationUsage>;
+
 /** UTC days as numbers of days since 1970, both inclusive. */
 export interface DayRange {
   from: number;

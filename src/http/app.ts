@@ -2,6 +2,7 @@ import express, { type Express, type RequestHandler } from "express";
 import { ServiceError } from "../domain/errors.ts";
 import { addAdminQueues } from "./admin/admin-queues.ts";
 import { getPackages } from "./admin/get-packages.ts";
+import { getTopUsage } from "./admin/get-top-usage.ts";
 import { getUsage } from "./admin/get-usage.ts";
 import { addHealth } from "./admin/health.ts";
 import { addReceiptKeys } from "./admin/receipt-keys.ts";
@@ -64,7 +65,14 @@ export function makeApp(deps: AppDeps): Express {
   app.disable("x-powered-by");
   // API clients do not revalidate JSON responses, so ETags would only cost time.
   app.disable("etag");
-  app.use(requestId, traceRequests(deps.tracing), safeHeaders, measure(deps.metrics), compress, closeWhenStopping(deps.stopping));
+  app.use(
+    requestId,
+    traceRequests(deps.tracing),
+    safeHeaders,
+    measure(deps.metrics, deps.onAnswered),
+    compress,
+    closeWhenStopping(deps.stopping),
+  );
   addHealth(app, deps);
   addHealth(app, deps, "/v1");
   addDocs(app, makeOpenApi(deps));
@@ -130,6 +138,7 @@ export function routesOf(deps: AppDeps): Route[] {
     getContainerFileContent(deps),
     deleteContainerFile(deps),
     getUsage(deps),
+    getTopUsage(deps),
     getPackages(deps),
   ];
 }

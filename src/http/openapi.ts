@@ -44,15 +44,16 @@ export function makeOpenApi(options: { limits: Limits; publicUrl: string | undef
       version: "1",
       description:
         "Runs untrusted Python in fresh locked-down containers and returns typed outputs. Failures of the code are results " +
-        "with HTTP 200; failures of the service are errors. Every HTTP response has an `X-Request-Id`.",
+        "with HTTP 200; failures of the service are errors. Every HTTP response has an `X-Request-Id`. All times are Unix seconds: " +
+        "whole ones in the formats of OpenAI's API, with milliseconds as the fraction in executions.",
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },
     servers: [{ url: options.publicUrl ?? "/" }],
     tags: [
-      { name: "executions", description: "Run code and get its typed outputs. Times are Unix milliseconds." },
-      { name: "files", description: "Files for and of code, in the format of OpenAI's API. Times are Unix seconds." },
-      { name: "containers", description: "Sandboxes that are kept, in the format of OpenAI's API. Times are Unix seconds." },
-      { name: "assistant", description: "A model that runs code, in the format of OpenAI's API or our own. Times are Unix seconds." },
+      { name: "executions", description: "Run code and get its typed outputs." },
+      { name: "files", description: "Files for and of code, in the format of OpenAI's API." },
+      { name: "containers", description: "Sandboxes that are kept, in the format of OpenAI's API." },
+      { name: "assistant", description: "A model that runs code, in the format of OpenAI's API or our own." },
       { name: "usage", description: "What an organization has used." },
       { name: "operations", description: "Health, keys of receipts, and this document. No API key is needed." },
     ],

@@ -1,10 +1,10 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
 import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { newId } from "../domain/ids.ts";
+import { type FileState, WatchedFile } from "../util/watched-file.ts";
 
 /**
  * API keys: `ci_sk_<id>_<secret>`. The file holds the SHA-256 of the secret. A slow password hash would add nothing: the
@@ -42,25 +42,26 @@ export interface NewKey {
 
 /** The keys of a file. Reloads them when the file has changed. */
 export class KeyFile {
-  readonly #path: string;
-  readonly #onUnreadable: (error: unknown) => void;
-  #version = "";
-  #keys = new Map<string, StoredKey>();
+  readonly #file: WatchedFile<Map<string, StoredKey>>;
 
   /** Throws when the file exists and is not a key file. A missing file has no keys yet. */
   constructor(path: string, onUnreadable: (error: unknown) => void) {
-    this.#path = path;
-    this.#onUnreadable = onUnreadable;
-    this.#version = fileVersion(path);
-    if (this.#version !== "") this.#keys = byId(parseKeys(readFileSync(path, "utf8")));
+    let starting = true;
+    const onBroken = (error: unknown) => {
+      if (starting) throw error;
+      onUnreadable(error);
+    };
+    this.#file = new WatchedFile(path, new Map<string, StoredKey>(), (text) => byId(parseKeys(text)), onBroken);
+    void this.#file.value;
+    starting = false;
   }
 
-  /** Returns the caller of a key; null when the text is not a valid key. */
+  /** Returns the caller of a key; null when the text is not a valid key. The next request with a revoked key is refused. */
   find(text: string): Caller | null {
-    this.#reloadIfChanged();
+    const keys = this.#file.state === "missing" ? noKeys : this.#file.value;
     const match = KEY_TEXT.exec(text);
     if (match === null) return null;
-    const key = this.#keys.get(`key_${match[1]}`);
+    const key = keys.get(`key_${match[1]}`);
     const expected = Buffer.from(key?.hash ?? "0".repeat(64), "hex");
     // Compared even when the id is unknown, so that the time reveals nothing about either part.
     const same = timingSafeEqual(hashOf(match[2] as string), expected);
@@ -68,19 +69,17 @@ export class KeyFile {
     return { keyId: key.id, organization: key.organization, scopes: new Set(key.scopes) };
   }
 
-  /** One stat per request, a few microseconds: the next request with a revoked key is refused. */
-  #reloadIfChanged(): void {
-    const version = fileVersion(this.#path);
-    if (version === this.#version) return;
-    this.#version = version;
-    try {
-      this.#keys = version === "" ? new Map() : byId(parseKeys(readFileSync(this.#path, "utf8")));
-    } catch (error) {
-      // A partly written file must not lock all callers out: the previous keys stay valid until it is complete.
-      this.#onUnreadable(error);
-    }
+  /** `missing`: no key is valid. `broken`: the keys of the last complete file stay valid. */
+  get state(): FileState {
+    return this.#file.state;
+  }
+
+  reload(): void {
+    this.#file.forget();
   }
 }
+
+const noKeys: ReadonlyMap<string, StoredKey> = new Map();
 
 /** Adds a key to the file and returns its text, which is not stored. */
 export async function createKey(path: string, key: NewKey): Promise<string> {
@@ -134,12 +133,6 @@ function byId(keys: StoredKey[]): Map<string, StoredKey> {
 
 function parseKeys(text: string): StoredKey[] {
   return storedKeys.parse(JSON.parse(text));
-}
-
-/** Empty for a missing file. */
-function fileVersion(path: string): string {
-  const found = statSync(path, { throwIfNoEntry: false });
-  return found === undefined ? "" : `${found.ino}:${found.mtimeMs}:${found.size}`;
 }
 
 async function readKeys(path: string): Promise<StoredKey[]> {

@@ -13,8 +13,9 @@ await runProcess("all", async (context) => {
     await worker.stop();
     throw error;
   });
-  const operations = await startOperations(context, api.readiness);
+  const operations = await startOperations(context, api.readiness, api.warnings);
   return {
+    drains: true,
     stop: async () => {
       // At the same time: the api accepts nothing new, and the worker serves waiting callers until it has drained.
       await Promise.all([api.stop(), worker.stop()]);

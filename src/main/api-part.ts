@@ -1,15 +1,15 @@
 import type { Files } from "../files/files.ts";
 import { makeOperationsApp } from "../http/admin/operations.ts";
 import { makeApp } from "../http/app.ts";
+import { type AnsweredRequest, logRequests } from "../http/core/measure.ts";
 import { makeRateLimit } from "../http/core/rate-limit.ts";
-import { KeyFile } from "../keys/keys.ts";
 import { ExecutionService } from "../queue/executions/execution-service.ts";
 import { AnnouncedPackages } from "../queue/worker/packages.ts";
 import { repeat } from "../queue/worker/sweep.ts";
-import { openSigningKeys } from "../receipts/signing-keys.ts";
 import { connectFailFast, untilReady } from "../redis/connection.ts";
 import { makeAssistant } from "./assistant-part.ts";
 import { serve } from "./http-server.ts";
+import { openKeyFiles } from "./key-files.ts";
 import type { Part, ProcessContext } from "./process.ts";
 
 /** The descriptions of tools follow a change of the workers' image within this time. */
@@ -23,15 +23,18 @@ export type Readiness = () => Promise<Record<string, boolean>>;
 
 export interface ApiPart extends Part {
   readiness: Readiness;
+  warnings: () => string[];
 }
 
 /** Starts the HTTP API. `stop` drains running requests. */
 export async function startApi(context: ProcessContext, files: Files, otherChecks: Readiness = async () => ({})): Promise<ApiPart> {
-  const { config, log, metrics, tracing, stopping } = context;
+  const { config, log, metrics, tracing, draining, stopping, reloads } = context;
   const { limits } = config;
   const redis = connectFailFast(config.REDIS_URL, log);
   const executionService = new ExecutionService({ redis, prefix: config.REDIS_PREFIX, limits, metrics, log, tracing });
+  const keyFiles = await openKeyFiles(context);
   const readiness = async () => ({
+    ...keyFiles.check(),
     redis: await executionService.ready().then(
       () => true,
       () => false,
@@ -41,23 +44,40 @@ export async function startApi(context: ProcessContext, files: Files, otherCheck
   const packages = new AnnouncedPackages({ redis, prefix: config.REDIS_PREFIX });
   const containers = executionService.sessionsWith(files);
   const assistant = makeAssistant({ config, redis, executions: executionService, sessions: containers, files, packages, log, metrics });
+  const rateLimit = makeRateLimit({ redis, prefix: config.REDIS_PREFIX, limits, metrics });
+  reloads.add((next) => rateLimit.setMax(next.limits.requestsPerMinutePerKeyMax));
+  const logRequest = config.ACCESS_LOG ? logRequests(log) : () => {};
+  const onAnswered = (answered: AnsweredRequest) => {
+    logRequest(answered);
+    const { organization, status } = answered;
+    if (organization !== undefined && status >= 400 && status < 500) executionService.countRefused(organization);
+  };
   const app = makeApp({
     limits,
     log,
     metrics,
-    keys: new KeyFile(config.KEYS_FILE, (error) => log.error({ err: error }, "the key file cannot be read; the old keys stay valid")),
+    keys: keyFiles.keys,
     executions: executionService,
     containers,
     assistant,
     files,
-    rateLimit: makeRateLimit({ redis, prefix: config.REDIS_PREFIX, limits, metrics }),
+    rateLimit,
     packages,
     usage: executionService.usage.bind(executionService),
-    receipts: { keys: await openSigningKeys(config.RECEIPT_KEY_FILE), source: executionService.receiptSource.bind(executionService) },
+    topUsage: executionService.topUsage.bind(executionService),
+    receipts: {
+      get keys() {
+        return keyFiles.receiptKeys.keys;
+      },
+      source: executionService.receiptSource.bind(executionService),
+    },
     tracing,
     boardQueues: executionService.boardQueues.bind(executionService),
     readiness,
+    onAnswered,
+    warnings: keyFiles.warnings,
     publicUrl: config.PUBLIC_URL,
+    draining,
     stopping,
   });
   const stopReading = repeat(READ_PACKAGES_MS, log, async () => void (await packages.read()));
@@ -69,6 +89,7 @@ export async function startApi(context: ProcessContext, files: Files, otherCheck
   log.info({ url: `http://${config.HOST}:${server.port}` }, "api listens");
   return {
     readiness,
+    warnings: keyFiles.warnings,
     stop: async () => {
       stopSweep();
       stopReading();
@@ -84,9 +105,9 @@ export async function startApi(context: ProcessContext, files: Files, otherCheck
 }
 
 /** Starts metrics and health on their own port, for operations. */
-export async function startOperations(context: ProcessContext, readiness: Readiness): Promise<Part> {
-  const { config, log, metrics, stopping } = context;
-  const app = makeOperationsApp({ metrics, readiness, log, stopping });
+export async function startOperations(context: ProcessContext, readiness: Readiness, warnings = (): string[] => []): Promise<Part> {
+  const { config, log, metrics, draining, stopping } = context;
+  const app = makeOperationsApp({ metrics, readiness, warnings, log, draining, stopping });
   const server = await serve(app, config.METRICS_PORT, config.METRICS_HOST);
   log.info({ url: `http://${config.METRICS_HOST}:${server.port}/metrics` }, "metrics listen");
   return { stop: () => server.close(0) };

@@ -7,8 +7,9 @@ import { runProcess } from "./process.ts";
 await runProcess("api", async (context) => {
   const redis = connectFailFast(context.config.REDIS_URL, context.log);
   const api = await startApi(context, await openFiles(context, redis));
-  const operations = await startOperations(context, api.readiness);
+  const operations = await startOperations(context, api.readiness, api.warnings);
   return {
+    drains: true,
     stop: async () => {
       await api.stop();
       await operations.stop();

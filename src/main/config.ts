@@ -132,6 +132,18 @@ const variables = z.object({
     .max(1)
     .default(1)
     .describe("share of traces recorded; the caller's sampling decision takes precedence"),
+  PROBE_URL: z
+    .url({ protocol: /^https?$/ })
+    .transform((url) => url.replace(/\/+$/, ""))
+    .default("http://127.0.0.1:8080")
+    .describe("base of the API that the process probe calls"),
+  PROBE_KEY_FILE: z.string().min(1).optional().describe("file of the API key that the process probe uses"),
+  PROBE_INTERVAL_MS: count(1_000, 3_600_000).default(60_000).describe("time between two executions of the process probe"),
+  ACCESS_LOG: flag.default(true).describe("one line of the log for each request: route, status, time, organization, bytes"),
+  SETTINGS_FILE: z.string().min(1).optional().describe("file of lines NAME=value, read at the start and on SIGHUP; the environment wins"),
+  SHUTDOWN_DRAIN_MS: count(0, 600_000)
+    .default(0)
+    .describe("time between SIGTERM, when the process says that it is not ready, and the end of listening"),
   LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
 });
 

@@ -1,5 +1,6 @@
 import { connectEngine, type EngineClient } from "../sandbox/docker/engine-client.ts";
 import { DockerSandboxFactory } from "../sandbox/docker/factory.ts";
+import { pingEngine } from "../sandbox/docker/ping.ts";
 import { reapSandboxes } from "../sandbox/docker/reaper.ts";
 import { hasOwnKernel } from "../sandbox/own-kernel.ts";
 import type { ProcessContext } from "./process.ts";
@@ -35,7 +36,7 @@ export async function openDockerEngine(context: ProcessContext, owner: Owner, si
     ownKernel,
     description: { engine: "docker", image: config.SANDBOX_IMAGE, runtime: config.SANDBOX_RUNTIME },
     facts: { engine: "docker", image_digest: image, seccomp_sha256: ownKernel ? null : seccompSha256() },
-    ping: () => client.call("ping", () => client.control.ping()),
+    ping: () => pingEngine(client, owner.workerId),
     reap: async (owners) => void (await reapSandboxes({ engine: client, metrics, log, serviceId: owner.serviceId, ...owners })),
     close: async () => client.close(),
   };

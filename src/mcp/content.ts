@@ -7,22 +7,32 @@ import type { Interpreter } from "./interpreter.ts";
 import { base64Of, imageTypes } from "./read-bytes.ts";
 import { type Piece, piecesOf } from "./render.ts";
 
-/** An execution as MCP content: texts with one shared bound, a bounded number of images, files as links. */
-export async function contentOf(execution: Execution, interpreter: Interpreter, limits: Limits): Promise<ContentBlock[]> {
+/**
+ * An execution as MCP content: texts with one shared bound, a bounded number of images, files as links. A result after
+ * notifications is an event of a stream, which clients bound (`isEvent`).
+ */
+export async function contentOf(
+  execution: Execution,
+  interpreter: Interpreter,
+  { limits, isEvent }: { limits: Limits; isEvent: boolean },
+): Promise<ContentBlock[]> {
   const pieces = shareText(piecesOf(execution, limits), limits.toolTextCharsMax);
   const blocks: ContentBlock[] = [];
   let images = 0;
+  let room = isEvent ? limits.mcpEventImagesBytesMax : limits.toolImagesMax * limits.toolImageBytesMax;
   for (const piece of pieces) {
     if (piece.kind === "text") addText(blocks, piece.text);
     else if (piece.kind === "file") blocks.push(linkOf(piece.file.file_id, piece.file.name, piece.file.mime_type, piece.file.bytes));
     else {
-      const data = images < limits.toolImagesMax ? await imageData(piece.image, interpreter, limits) : null;
+      const fits = images < limits.toolImagesMax && piece.image.bytes <= Math.min(room, limits.toolImageBytesMax);
+      const data = fits ? await imageData(piece.image, interpreter) : null;
       if (data === null) {
         const name = `image.${piece.image.mime_type === "image/svg+xml" ? "svg" : piece.image.mime_type.split("/")[1]}`;
         blocks.push(linkOf(piece.image.file_id, name, piece.image.mime_type, piece.image.bytes));
         continue;
       }
       images += 1;
+      room -= piece.image.bytes;
       blocks.push({ type: "image", data, mimeType: piece.image.mime_type });
     }
   }
@@ -66,13 +76,9 @@ function addText(blocks: ContentBlock[], text: string): void {
   else blocks.push({ type: "text", text });
 }
 
-/** Null when clients cannot show the image, when it is too large, or when it is gone. */
-async function imageData(
-  image: { file_id: string; mime_type: string; bytes: number },
-  interpreter: Interpreter,
-  limits: Limits,
-): Promise<string | null> {
-  if (!imageTypes.has(image.mime_type) || image.bytes > limits.toolImageBytesMax) return null;
+/** Null when clients cannot show the image, or when it is gone. */
+async function imageData(image: { file_id: string; mime_type: string }, interpreter: Interpreter): Promise<string | null> {
+  if (!imageTypes.has(image.mime_type)) return null;
   const file = await interpreter.getFile(image.file_id);
   return file === null ? null : base64Of(file, interpreter);
 }

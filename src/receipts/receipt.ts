@@ -5,6 +5,7 @@ import { fileHash, runLimits, sandboxFacts } from "../domain/provenance.ts";
 import type { ReceiptSource } from "../domain/receipt-source.ts";
 import { usage } from "../domain/result.ts";
 import { causes, outcomes, statuses } from "../domain/status.ts";
+import { exactTime } from "../domain/time.ts";
 import type { SigningKeys } from "./signing-keys.ts";
 
 export const RECEIPT_TYPE = "code-interpreter-receipt+jws";
@@ -13,7 +14,7 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
 /** The content of a receipt: code and input files, sandbox and limits, end and times, output files. */
 export const receipt = z.object({
-  v: z.literal(1),
+  v: z.literal(2),
   execution: z.string(),
   organization: z.string(),
   container_id: z.string().nullable().describe("the session it ran in, whose earlier cells it could see; null without a session"),
@@ -21,9 +22,9 @@ export const receipt = z.object({
   cause: z.enum(causes).nullable(),
   outcome: z.enum(outcomes).nullable(),
   attempt: z.number().int(),
-  created_at: z.number().int(),
-  started_at: z.number().int().nullable(),
-  completed_at: z.number().int().nullable(),
+  created_at: exactTime,
+  started_at: exactTime.nullable(),
+  completed_at: exactTime.nullable(),
   code_sha256: sha256.describe("of the code in UTF-8"),
   stdin_sha256: sha256,
   args_sha256: sha256.describe("of the arguments as a JSON array"),
@@ -37,7 +38,7 @@ export type Receipt = z.infer<typeof receipt>;
 
 export function receiptOf({ organization, execution, args, stdin, provenance }: ReceiptSource): Receipt {
   return {
-    v: 1,
+    v: 2,
     execution: execution.id,
     organization,
     container_id: execution.container_id,

@@ -1,8 +1,9 @@
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { chmod, link, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from "jose";
 import { z } from "zod";
+import { type FileState, WatchedFile } from "../util/watched-file.ts";
 
 const ed25519 = { kty: z.literal("OKP"), crv: z.literal("Ed25519"), x: z.string().length(43) };
 const privateKeys = z.object({
@@ -30,13 +31,48 @@ export async function openSigningKeys(path: string): Promise<SigningKeys> {
     (await createKeyFile(path).catch((error: unknown) => {
       throw new Error(`RECEIPT_KEY_FILE: ${path} does not exist and cannot be created`, { cause: error });
     }));
+  return parseSigningKeys(text, path);
+}
+
+/** The signing keys of a file, read again when it has changed. A file that is missing or broken later keeps the last keys. */
+export class SigningKeyFile {
+  readonly #file: WatchedFile<SigningKeys>;
+
+  private constructor(file: WatchedFile<SigningKeys>) {
+    this.#file = file;
+  }
+
+  static async open(path: string, onUnreadable: (error: unknown) => void): Promise<SigningKeyFile> {
+    const first = await openSigningKeys(path);
+    return new SigningKeyFile(new WatchedFile(path, first, (text) => parseSigningKeys(text, path), onUnreadable));
+  }
+
+  get keys(): SigningKeys {
+    return this.#file.value;
+  }
+
+  get state(): FileState {
+    return this.#file.state;
+  }
+
+  reload(): void {
+    this.#file.forget();
+  }
+}
+
+function parseSigningKeys(text: string, path: string): SigningKeys {
   const parsed = privateKeys.safeParse(parseJson(text));
   if (!parsed.success) throw new Error(`RECEIPT_KEY_FILE: ${path} must be a JWK set of private Ed25519 keys`);
-  const keys = await Promise.all(parsed.data.keys.map(async (key) => ({ ...key, kid: key.kid ?? (await calculateJwkThumbprint(key)) })));
+  const keys = parsed.data.keys.map((key) => ({ ...key, kid: key.kid ?? thumbprintOf(key) }));
   return {
     private: keys[0] as SigningKeys["private"],
     public: keys.map(({ kty, crv, x, kid }) => ({ kty, crv, x, kid, alg: "EdDSA", use: "sig" })),
   };
+}
+
+/** RFC 7638. jose computes it as well, but not at once. */
+function thumbprintOf({ crv, kty, x }: { crv: string; kty: string; x: string }): string {
+  return createHash("sha256").update(JSON.stringify({ crv, kty, x })).digest("base64url");
 }
 
 async function read(path: string): Promise<string | null> {

@@ -7,6 +7,7 @@ import { parseRedisUrl, type RedisAddress, type RedisClient } from "./address.ts
 /** An API request fails within this time when Redis does not answer. */
 const FAIL_FAST_MS = 900;
 const RECONNECT_MS_MAX = 1_000;
+const FAILOVER_PAUSE_MS = { first: 1_000, max: 30_000 };
 /**
  * Pings detect half-open connections. A worker retries its commands on the next connection, so it must not mistake a
  * slow Redis for a lost one. The api does not retry.
@@ -57,10 +58,28 @@ function openServer(address: RedisAddress, { options }: RetryPolicy): Redis {
     ...definedOnly({ username, password, db, sentinelPassword, tls, sentinelTLS: tls }),
     enableTLSForSentinelMode: tls !== undefined,
     // The failover detector of ioredis stays off: a failover during a reconnect would end the client for good.
-    // READONLY: the old master now is a replica and wrote nothing, so the command is sent again to the new master.
-    reconnectOnError: (error) => (error.message.startsWith("READONLY") ? 2 : false),
+    // A socket always leads to the same server.
+    ...(path === undefined ? { reconnectOnError: reconnectAfterFailover(options.enableOfflineQueue !== false) } : {}),
     retryStrategy: reconnectMs,
   });
+}
+
+/**
+ * READONLY: the old master now is a replica and wrote nothing. The client connects to the new one, and sends the command again
+ * where commands may wait. Ever more rarely while that repeats: a Redis that stays read-only would otherwise be connected to
+ * without end, and no caller would learn of it.
+ */
+function reconnectAfterFailover(resends: boolean): (error: Error) => 1 | 2 | false {
+  let reconnectedAt = Number.NEGATIVE_INFINITY;
+  let pauseMs = FAILOVER_PAUSE_MS.first;
+  return (error) => {
+    if (!error.message.startsWith("READONLY")) return false;
+    const elapsedMs = performance.now() - reconnectedAt;
+    if (elapsedMs < pauseMs) return false;
+    pauseMs = elapsedMs > 2 * FAILOVER_PAUSE_MS.max ? FAILOVER_PAUSE_MS.first : Math.min(2 * pauseMs, FAILOVER_PAUSE_MS.max);
+    reconnectedAt = performance.now();
+    return resends ? 2 : 1;
+  };
 }
 
 function openCluster(address: RedisAddress, { options, clusterTries }: RetryPolicy): Cluster {

@@ -32,6 +32,8 @@ export interface Sandbox {
    * One reader at a time. Backpressure stops the sandbox while there is no reader.
    */
   receive(): Promise<OutFrame | null>;
+  /** Whether the engine still reaches the sandbox. Takes a bounded time, never throws. */
+  reachable(): Promise<boolean>;
   /** How a lost sandbox ended. Waits a bounded time for the engine to report it. */
   end(): Promise<SandboxEnd>;
   /** Idempotent, never throws. Resolves when nothing of the sandbox is left, or when it is left to the reaper. */

@@ -144,6 +144,7 @@ describe("a receipt", () => {
     const verified = cli("verify", at("receipt.jws"), "--key", at("published.json"), "--code", at("analysis.py"));
     expect(verified.stderr).toContain("genuine");
     expect(verified.status).toBe(0);
+    expect(verified.stdout).toContain(`started    ${new Date(Math.round(json.started_at * 1000)).toISOString()}`);
     const image = /image (sha256:[0-9a-f]{64})/.exec(verified.stdout)?.[1];
     expect(image).toBeDefined();
     const folder = join(root, "sandbox-image");

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type Caller, type FaultRig, prepareFaults, until } from "../support/faults/fault-rig.ts";
+import { type Caller, engineReady, type FaultRig, prepareFaults, until } from "../support/faults/fault-rig.ts";
 import { pauseContainer, sandboxesOf, testEngine, workerIdIn } from "../support/sandboxes/containers.ts";
 import { sandboxImage } from "../support/sandboxes/engine.ts";
 import { type PrivateEngine, startPrivateEngine } from "../support/sandboxes/private-engine.ts";
@@ -51,6 +51,43 @@ describe("dockerd", () => {
     expect(metrics).toMatch(/executions_total\{status="errored",cause="sandbox_lost"\} 2/);
     expect(metrics).toMatch(/engine_errors_total\{operation="create"\} [1-9]/);
     expect((await rig.settle()).ended).toEqual({ completed: 1, "errored/sandbox_lost": 2 });
+  });
+});
+
+describe("a program that hangs", () => {
+  test.each(["dockerd", "shim"] as const)("%s: no run is blamed for it, and the worker is not ready; nothing is lost", async (program) => {
+    await until("the engine answers", async () => await engineReady(service));
+    const begun1 = await rig.ledger.submit(caller, { code: long, timeout_ms: 9_000 }, { endings: lost });
+    await begun(begun1);
+    // Without one in stock the next run would wait in the queue, blamed on nobody either.
+    await until("another sandbox is ready", async () => /pool_sandboxes\{state="idle"\} [1-9]/.test(await metricsOf(service)));
+    const thaw = engine.freeze(program);
+    try {
+      const fresh = await rig.ledger.submit(caller, { code: "print(1)" }, { endings: lost });
+      expect(await engineReady(service)).toBe(false);
+      for (const id of [begun1, fresh]) {
+        await until("its end", async () => (await status(id)).status === "errored");
+        expect(await status(id)).toMatchObject({ cause: "sandbox_lost", retry_safe: true });
+      }
+    } finally {
+      thaw();
+    }
+    await until("the engine answers again", async () => await engineReady(service));
+    expect((await rig.settle()).ended).toEqual({ "errored/sandbox_lost": 2 });
+  });
+
+  test("containerd: what runs completes, and the worker is not ready; nothing is lost", async () => {
+    const id = await rig.ledger.submit(caller, { code: long.replace("6", "2") });
+    await begun(id);
+    const thaw = engine.freeze("containerd");
+    try {
+      expect(await engineReady(service)).toBe(false);
+      await until("its end", async () => (await status(id)).status === "completed");
+    } finally {
+      thaw();
+    }
+    await until("the engine answers again", async () => await engineReady(service));
+    expect((await rig.settle()).ended).toEqual({ completed: 1 });
   });
 });
 
@@ -109,6 +146,10 @@ test("the engine's disk full: executions without a sandbox wait in the queue and
   const { ended, repeated } = await rig.settle();
   expect({ ended, repeated }).toEqual({ ended: { completed: 10 }, repeated: 0 });
 });
+
+async function metricsOf({ operationsUrl }: ServiceProcess): Promise<string> {
+  return (await fetch(`${operationsUrl}/metrics`)).text();
+}
 
 async function firstPrinted(events: Response): Promise<boolean> {
   for await (const bytes of events.body as unknown as AsyncIterable<Uint8Array>) {

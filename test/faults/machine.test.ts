@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type FaultRig, prepareFaults, until } from "../support/faults/fault-rig.ts";
+import { engineReady, type FaultRig, prepareFaults, until } from "../support/faults/fault-rig.ts";
 import { childrenOf, commandOf, parentOf } from "../support/sandboxes/processes.ts";
 
 const second = "import time\nprint('began', flush=True)\ntime.sleep(1)\nprint('ended')";
@@ -75,6 +75,38 @@ describe("with ENGINE=oci", () => {
     expect(zygotes.length).toBeGreaterThan(0);
     for (const pid of zygotes) process.kill(pid, "SIGKILL");
     expect((await rig.settle()).ended).toEqual({ completed: 8 });
+  });
+
+  test("the keeper hangs: no run is blamed for it, and the worker is not ready; nothing is lost", async () => {
+    rig = await prepareFaults();
+    const service = await rig.start("all", { ENGINE: "oci", WORKER_CONCURRENCY: "2" });
+    const caller = await rig.caller(service);
+    expect(await engineReady(service)).toBe(true);
+    const keeper = descendants(service.child.pid ?? 0).find((pid) => commandOf(pid).includes("keeper.py")) ?? 0;
+    process.kill(keeper, "SIGSTOP");
+    try {
+      expect(await engineReady(service)).toBe(false);
+      // Plain code may take the container that was opened ahead; what imports the stack needs a fork.
+      const end = await rig.ledger.post(caller, { code: "import numpy" }, { endings: ["errored/sandbox_lost"] });
+      expect(end).toMatchObject({ status: "errored", cause: "sandbox_lost", retry_safe: true });
+    } finally {
+      process.kill(keeper, "SIGCONT");
+    }
+    await until("the keeper answers again", async () => await engineReady(service));
+    const metrics = await (await fetch(`${service.operationsUrl}/metrics`)).text();
+    expect(metrics).toMatch(/executions_total\{status="errored",cause="sandbox_lost"\} 1/);
+    expect((await rig.settle()).ended).toEqual({ "errored/sandbox_lost": 1 });
+  });
+
+  test("the zygotes hang: the keeper replaces them, and what waits runs; nothing is lost", async () => {
+    rig = await prepareFaults();
+    const service = await rig.start("all", { ENGINE: "oci", WORKER_CONCURRENCY: "2" });
+    const caller = await rig.caller(service);
+    for (const pid of descendants(service.child.pid ?? 0).filter(isZygote)) process.kill(pid, "SIGSTOP");
+    expect(await engineReady(service)).toBe(false);
+    await until("the zygotes are replaced", async () => await engineReady(service));
+    expect(await rig.ledger.post(caller, { code: "print(1)", timeout_ms: 1_000 })).toMatchObject({ status: "completed" });
+    await rig.settle();
   });
 });
 

@@ -1,6 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import http from "node:http";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { alerts, commandsOf, inputsOf, panels, records, runbooks } from "../support/checks/ops-files.ts";
 import { type ModelServer, startModelServer } from "../support/servers/model-server.ts";
@@ -36,7 +38,10 @@ beforeAll(async () => {
   load = (async () => {
     while (loading) await round();
   })();
-  prometheus = await startPrometheus([api.operationsUrl, worker.operationsUrl]);
+  const probeKey = join(service.dataFolder, "probe-key");
+  writeFileSync(probeKey, await service.key("org_probe"));
+  const probe = await service.start("probe", { PROBE_URL: api.url, PROBE_KEY_FILE: probeKey, PROBE_INTERVAL_MS: "1000" });
+  prometheus = await startPrometheus([api.operationsUrl, worker.operationsUrl, probe.operationsUrl]);
   // The rules are the last to know: they need a few scrapes, and an evaluation after those.
   await vi.waitFor(async () => {
     for (const { record, labels } of records) expect(await recorded(record, labels?.slo ?? ""), record).toBe(1);

@@ -31,14 +31,14 @@ _SETUP_BYTES_MAX = 1024 * 1024
 _DESCRIPTORS_MAX = 32
 # sysexits.h: a failure of the operating system.
 EX_OSERR = 71
-READY, JOINED = b"ready", b"joined"
+READY, JOINED, ALIVE = b"ready", b"joined", b"alive"
 
 
 def serve(control: int) -> NoReturn:
     """
     Serves the keeper over `control`, a socket of whole messages. The first message holds the lockdown and whether to load the stack.
     Then each message asks for one fork and carries the descriptors [connection, pidfd of the first process, event that asks for its
-    end, cgroup.procs …]. The answer carries the child's pidfd.
+    end, cgroup.procs …]. The answer carries the child's pidfd. A message without descriptors asks whether this process is alive.
     """
     keeper = socket.socket(fileno=control)
     keeper.set_inheritable(False)
@@ -50,8 +50,11 @@ def serve(control: int) -> NoReturn:
     keeper.send(READY)
     while True:
         fds = _receive_descriptors(keeper)
-        if not fds:
+        if fds is None:
             os._exit(0)
+        if not fds:
+            keeper.send(ALIVE)
+            continue
         pid = os.fork()
         if pid == 0:
             try:
@@ -94,13 +97,14 @@ def _load(modules: tuple[str, ...]) -> None:
     gc.freeze()
 
 
-def _receive_descriptors(keeper: socket.socket) -> list[int]:
+def _receive_descriptors(keeper: socket.socket) -> list[int] | None:
+    """Returns None once the keeper has closed the socket."""
     message, ancillary, _, _ = keeper.recvmsg(64, socket.CMSG_SPACE(_DESCRIPTORS_MAX * 4))
     fds = array.array("i")
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             fds.frombytes(data)
-    return list(fds) if message else []
+    return list(fds) if message else None
 
 
 def _become_runner(lockdown: Lockdown, fds: list[int]) -> NoReturn:

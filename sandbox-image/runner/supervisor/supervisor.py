@@ -199,6 +199,8 @@ class Supervisor:
         self._bounds = head
         execution = self._make_cell(head) if head.get("session") is True else self._make_run(head)
         execution.start(code, self._program_stdin)
+        # After the code has begun, so that it does not wait for this.
+        self._outbox.put(protocol.encode(protocol.STARTED))
         self._program_stdin = b""
         self._execution = execution
 

@@ -34,6 +34,8 @@ CELL_END, CELL_BEGIN, SYNC = 0x4B, 0x4C, 0x4D
 CELL_KINDS = frozenset((DISPLAY, ERROR, CELL_END, CELL_BEGIN, SYNC))
 # To the worker again: the code calls a tool; the code only waits for answers.
 TOOL_CALL, TOOL_WAIT = 0x4E, 0x4F
+# And: the runner has the code.
+STARTED = 0x50
 
 # Limits of the worker's frames. A head holds arguments and environment; JSON needs six bytes for a control character.
 # `src/domain/limits.ts` keeps requests below these limits.
@@ -50,7 +52,7 @@ KIND_NAMES = {
 OUT_KIND_NAMES = {
     "ready": READY, "preloaded": PRELOADED, "stdout": STDOUT, "stderr": STDERR, "display": DISPLAY,
     "error": ERROR, "file": FILE, "chunk": CHUNK, "file_end": FILE_END, "done": DONE,
-    "tool_call": TOOL_CALL, "tool_wait": TOOL_WAIT,
+    "tool_call": TOOL_CALL, "tool_wait": TOOL_WAIT, "started": STARTED,
 }  # fmt: skip
 
 

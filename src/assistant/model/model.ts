@@ -77,7 +77,8 @@ export const modelFailures = {
   model_timeout: "The model did not answer in time.",
   model_refused: "The model's API refused the request.",
   model_broken_answer: "The model's answer was incomplete or malformed.",
-  context_length_exceeded: "The conversation is longer than the model's context.",
+  // The first five words are how clients tell it from other refusals.
+  context_length_exceeded: 'Input tokens exceed the configured limit of the model. Shorten the conversation or send `truncation: "auto"`.',
 } as const;
 export type ModelFailure = keyof typeof modelFailures;
 

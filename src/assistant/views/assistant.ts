@@ -1,8 +1,9 @@
 import { z } from "zod";
 import { fileIdPattern } from "../../domain/ids.ts";
 import type { Limits } from "../../domain/limits.ts";
+import { wholeSeconds } from "../../domain/time.ts";
 import { assistantToolsSchema, metadataSchema, type RequestTool } from "./request.ts";
-import { seconds, type View } from "./views.ts";
+import type { View } from "./views.ts";
 
 /** A named set of defaults for responses. Kept until it is deleted. */
 export interface StoredAssistant {
@@ -47,5 +48,5 @@ export function applyChanges(assistant: StoredAssistant, request: AssistantReque
 
 export function viewOfAssistant(assistant: StoredAssistant): View & { id: string } {
   const { id, name, model, instructions, tools, fileIds, metadata, createdAt } = assistant;
-  return { id, object: "assistant", created_at: seconds(createdAt), name, model, instructions, tools, file_ids: fileIds, metadata };
+  return { id, object: "assistant", created_at: wholeSeconds(createdAt), name, model, instructions, tools, file_ids: fileIds, metadata };
 }

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import type { Limits } from "../../domain/limits.ts";
+import { wholeSeconds } from "../../domain/time.ts";
 import { inputItems, metadataSchema } from "./request.ts";
-import { seconds, type View } from "./views.ts";
+import type { View } from "./views.ts";
 
 /** The record of a conversation. Its items are stored beside it, so that adding some does not write all. */
 export interface StoredConversation {
@@ -32,5 +33,5 @@ export function conversationItemsSchema(limits: Limits) {
 }
 
 export function viewOfConversation({ id, createdAt, metadata }: StoredConversation): View {
-  return { id, object: "conversation", created_at: seconds(createdAt), metadata };
+  return { id, object: "conversation", created_at: wholeSeconds(createdAt), metadata };
 }

@@ -1,4 +1,5 @@
 import { type Output, withoutFinalNewline } from "../../domain/outputs.ts";
+import { wholeSeconds } from "../../domain/time.ts";
 import { readableText } from "../../readable/readable-text.ts";
 import { openaiCodeOf, openaiTypeOf } from "./failure.ts";
 import type { Citation, CodeCall, Dialect, Item, MessagePart, Reasoning } from "./items.ts";
@@ -22,9 +23,9 @@ export function viewOfResponse(response: StoredResponse, included: Included = re
   const view: View = {
     id: response.id,
     object: "response",
-    created_at: seconds(response.createdAt),
+    created_at: wholeSeconds(response.createdAt),
     status: response.status,
-    completed_at: response.completedAt === null ? null : seconds(response.completedAt),
+    completed_at: response.completedAt === null ? null : wholeSeconds(response.completedAt),
     background: echo.background,
     error: failureView(response),
     incomplete_details: response.incomplete === null ? null : { reason: response.incomplete },
@@ -58,7 +59,7 @@ export function viewOfResponse(response: StoredResponse, included: Included = re
     organization_id: response.organization,
     assistant_id: echo.assistantId,
     container_id: response.containerId,
-    expires_at: echo.store ? seconds(response.expiresAt) : null,
+    expires_at: echo.store ? wholeSeconds(response.expiresAt) : null,
   };
 }
 
@@ -225,8 +226,4 @@ function failureView({ dialect, failure }: StoredResponse): View | null {
 
 function isCounted(response: StoredResponse): boolean {
   return response.completedAt !== null;
-}
-
-export function seconds(ms: number): number {
-  return Math.floor(ms / 1000);
 }

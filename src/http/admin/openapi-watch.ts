@@ -1,9 +1,17 @@
 import { z } from "zod";
 import { sandboxPackages } from "../../domain/packages.ts";
-import { dayUsage, totalUsage } from "../../domain/usage.ts";
+import { dayUsage, organizationUsage, totalUsage, usageMeasures } from "../../domain/usage.ts";
 import { publicKey } from "../../receipts/signing-keys.ts";
 import { errorResponses, jsonResponse, type PathContext } from "../core/openapi-parts.ts";
+import { topUsageQuery } from "./get-top-usage.ts";
 import { usageQuery } from "./get-usage.ts";
+
+/** Header, content and signature; the content is shortened. */
+const receiptExample = [
+  "eyJhbGciOiJFZERTQSIsImtpZCI6IjIwMjYtMDEiLCJ0eXAiOiJjb2RlLWludGVycHJldGVyLXJlY2VpcHQrandzIn0",
+  "eyJ2IjoyLCJleGVjdXRpb24iOiJjaV80eDlwMm03azBxOHI1dDF2NnczeTJ6OGEiLCJzdGF0dXMiOiJjb21wbGV0ZWQifQ",
+  "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBw",
+].join(".");
 
 /** Paths of usage, packages and receipts. */
 export function addWatchPaths({ registry, limits, security, executionId }: PathContext): void {
@@ -37,6 +45,30 @@ export function addWatchPaths({ registry, limits, security, executionId }: PathC
 
   registry.registerPath({
     method: "get",
+    path: "/v1/admin/usage",
+    tags: ["operations"],
+    security,
+    summary: "Get the organizations with the largest usage",
+    description: "For operators: a key with the scope `admin`. Counts of one UTC day, the largest first; kept for 31 days.",
+    request: { query: z.object(topUsageQuery) },
+    responses: {
+      200: jsonResponse(
+        "The organizations.",
+        z
+          .object({
+            object: z.literal("admin.usage"),
+            date: z.iso.date(),
+            by: z.enum(usageMeasures),
+            data: z.array(organizationUsage.strict()),
+          })
+          .strict(),
+      ),
+      ...errorResponses(["invalid_field", "unknown_field"]),
+    },
+  });
+
+  registry.registerPath({
+    method: "get",
     path: "/v1/packages",
     tags: ["operations"],
     security,
@@ -61,7 +93,10 @@ export function addWatchPaths({ registry, limits, security, executionId }: PathC
       "usage, times and status. Verify it offline with `npx code-interpreter verify` and the keys of `/v1/receipt-keys`.",
     request: executionId,
     responses: {
-      200: { description: "The receipt.", content: { "application/jose": { schema: z.string() } } },
+      200: {
+        description: "The receipt.",
+        content: { "application/jose": { schema: z.string().describe("a JWS in compact form"), example: receiptExample } },
+      },
       ...errorResponses(["execution_not_found", "execution_running"]),
     },
   });

@@ -4,10 +4,10 @@ import { answerError } from "../core/answer-error.ts";
 import type { AppDeps } from "../core/deps.ts";
 import { safeHeaders } from "../core/headers.ts";
 import { requestId } from "../core/request-id.ts";
-import { addHealth, readyChecks } from "./health.ts";
+import { addHealth, type HealthDeps, readyChecks } from "./health.ts";
 
 /** The app of the operators' port: metrics and health, without keys. Callers must not reach this port. */
-export function makeOperationsApp(deps: Pick<AppDeps, "log" | "metrics" | "readiness" | "stopping">): Express {
+export function makeOperationsApp(deps: Pick<AppDeps, "log" | "metrics"> & HealthDeps): Express {
   const { registry } = deps.metrics;
   const app = express();
   app.disable("x-powered-by");

@@ -5,17 +5,17 @@ import { ServiceError } from "../../domain/errors.ts";
 import { containerIdPattern, fileIdPattern } from "../../domain/ids.ts";
 import { memoryText } from "../../domain/memory-size.ts";
 import { type Session, type SessionFile, sessionStatuses } from "../../domain/session.ts";
+import { wholeSeconds, wholeTime } from "../../domain/time.ts";
 import { callerOf } from "../core/auth.ts";
 
-const unixSeconds = z.number().int().describe("Unix time, seconds");
 const WORKING_FOLDER = "/mnt/data";
 
 /** A session as callers see it: the container object of the OpenAI API with additional fields. */
 export const containerObject = z.object({
   id: z.string(),
   object: z.literal("container"),
-  created_at: unixSeconds,
-  last_active_at: unixSeconds,
+  created_at: wholeTime,
+  last_active_at: wholeTime,
   name: z.string(),
   status: z
     .enum(sessionStatuses)
@@ -31,7 +31,7 @@ export const containerFileObject = z.object({
   id: z.string(),
   object: z.literal("container.file"),
   container_id: z.string(),
-  created_at: unixSeconds,
+  created_at: wholeTime,
   bytes: z.number().int().nonnegative(),
   path: z.string(),
   source: z.enum(["user", "assistant"]).describe("`user`: it was added; `assistant`: code wrote it"),
@@ -41,8 +41,8 @@ export function viewOfContainer(session: Session): z.infer<typeof containerObjec
   return {
     id: session.id,
     object: "container",
-    created_at: Math.floor(session.createdAt / 1000),
-    last_active_at: Math.floor(session.lastActiveAt / 1000),
+    created_at: wholeSeconds(session.createdAt),
+    last_active_at: wholeSeconds(session.lastActiveAt),
     name: session.name,
     status: session.status,
     expires_after: { anchor: "last_active_at", minutes: session.expiresAfterMinutes },
@@ -57,7 +57,7 @@ export function viewOfContainerFile(file: SessionFile): z.infer<typeof container
     id: file.id,
     object: "container.file",
     container_id: file.sessionId,
-    created_at: Math.floor(file.createdAt / 1000),
+    created_at: wholeSeconds(file.createdAt),
     bytes: file.bytes,
     path: `${WORKING_FOLDER}/${file.name}`,
     source: file.source,

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { containerIdPattern, fileIdPattern } from "../../domain/ids.ts";
 import { jsonResponse, listOf, openaiErrorResponses, type PathContext } from "../core/openapi-parts.ts";
 import { pageQuery } from "../core/paging.ts";
+import { fileBytes, fileExample } from "../executions/openapi-examples.ts";
 import { containerFileObject, containerObject } from "./container-view.ts";
 import { containerRequestSchema } from "./create-container.ts";
 import { containerFileRequest } from "./create-container-file.ts";
@@ -107,8 +108,9 @@ function addFilePathsOfContainers({ registry, limits, security, containerId }: P
               additionalProperties: false,
               properties: { file: binary, purpose: { type: "string" } },
             },
+            example: { file: fileBytes },
           },
-          "application/json": { schema: containerFileRequest },
+          "application/json": { schema: containerFileRequest, example: { file_id: fileExample.id } },
         },
       },
     },
@@ -153,7 +155,7 @@ function addFilePathsOfContainers({ registry, limits, security, containerId }: P
     responses: { 200: jsonResponse("The file.", shown), ...openaiErrorResponses(["container_not_found", "file_not_found"]) },
   });
 
-  const content = { "*/*": { schema: binary } };
+  const content = { "*/*": { schema: binary, example: fileBytes } };
   registry.registerPath({
     method: "get",
     path: `${path}/content`,

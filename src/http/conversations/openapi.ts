@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { conversationItemsSchema, conversationSchema, conversationUpdateSchema } from "../../assistant/views/conversation.ts";
 import { conversationIdPattern } from "../../domain/ids.ts";
+import { wholeTime } from "../../domain/time.ts";
 import { jsonResponse, listOf, openaiErrorResponses, type PathContext } from "../core/openapi-parts.ts";
 import { pageQuery } from "../core/paging.ts";
 
@@ -12,7 +13,7 @@ const conversation = z
   .object({
     id: z.string(),
     object: z.literal("conversation"),
-    created_at: z.number().int().describe("Unix time, seconds"),
+    created_at: wholeTime,
     metadata: z.record(z.string(), z.string()),
   })
   .strict();

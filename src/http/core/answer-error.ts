@@ -2,6 +2,7 @@ import type { ErrorRequestHandler, Response } from "express";
 import { catalogue, type ErrorCode, ServiceError } from "../../domain/errors.ts";
 import { BlobStoreFailed } from "../../files/store.ts";
 import type { Log } from "../../observe/log.ts";
+import { redisTroubleOf } from "../../redis/trouble.ts";
 import { requestIdOf } from "./request-id.ts";
 import { traceIdIn } from "./trace-requests.ts";
 
@@ -84,6 +85,8 @@ const retryAfterDefaults: Partial<Record<ErrorCode, number>> = {
   container_unavailable: 10,
   queue_full: 5,
   queue_unavailable: 2,
+  // An operator has to act.
+  queue_not_writable: 10,
   storage_unavailable: 5,
   queue_deadline_passed: 5,
   sandbox_lost: 1,
@@ -91,12 +94,15 @@ const retryAfterDefaults: Partial<Record<ErrorCode, number>> = {
   shutting_down: 5,
 };
 
+const redisErrors = { away: "queue_unavailable", refuses_writes: "queue_not_writable" } as const;
+
 /** Translates exceptions of libraries. Unknown exceptions become `internal`. */
 export function serviceErrorOf(thrown: unknown): ServiceError {
   if (thrown instanceof ServiceError) return thrown;
   if (thrown instanceof BlobStoreFailed) return new ServiceError("storage_unavailable", { cause: thrown });
   if (!(thrown instanceof Error)) return new ServiceError("internal", { cause: thrown });
-  if (isRedisUnavailable(thrown)) return new ServiceError("queue_unavailable", { cause: thrown });
+  const trouble = redisTroubleOf(thrown);
+  if (trouble !== null) return new ServiceError(redisErrors[trouble], { cause: thrown });
   return parserError(thrown) ?? new ServiceError("internal", { cause: thrown });
 }
 
@@ -114,28 +120,4 @@ function parserError(thrown: Error & { type?: unknown; status?: unknown; limit?:
   const { status } = thrown;
   if (typeof status !== "number" || status < 400 || status > 499) return null;
   return new ServiceError("malformed_request", { detail: "The request line, headers or body cannot be read.", cause: thrown });
-}
-
-const connectionErrorCodes = new Set([
-  "ECONNREFUSED",
-  "ECONNRESET",
-  "ETIMEDOUT",
-  "EPIPE",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "EHOSTUNREACH",
-  "ENOENT",
-]);
-
-/** ioredis has no common error class for a server that is unreachable, loading or read-only. */
-function isRedisUnavailable(error: Error & { code?: unknown; syscall?: unknown }): boolean {
-  if (error.name === "MaxRetriesPerRequestError") return true;
-  if (error.name === "ReplyError")
-    return /^(LOADING|READONLY|MASTERDOWN|OOM|CLUSTERDOWN|NOREPLICAS|TRYAGAIN|MISCONF)\b/.test(error.message);
-  if (/^(Connection is closed\.|Command timed out|Stream isn't writeable)/.test(error.message)) return true;
-  if (
-    /^(Too many Cluster redirections|Cluster isn't ready|Failed to refresh slots cache|All sentinels are unreachable)/.test(error.message)
-  )
-    return true;
-  return error.syscall === "connect" && connectionErrorCodes.has(String(error.code));
 }

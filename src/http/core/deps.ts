@@ -4,7 +4,7 @@ import type { Containers, Executions } from "../../app/ports.ts";
 import type { Limits } from "../../domain/limits.ts";
 import type { PackageList } from "../../domain/packages.ts";
 import type { ReceiptSource } from "../../domain/receipt-source.ts";
-import type { DayRange, DayUsage } from "../../domain/usage.ts";
+import type { DayRange, DayUsage, OrganizationUsage, UsageMeasure } from "../../domain/usage.ts";
 import type { Files } from "../../files/files.ts";
 import type { Caller, Scope } from "../../keys/keys.ts";
 import type { Log } from "../../observe/log.ts";
@@ -12,6 +12,7 @@ import type { Metrics } from "../../observe/metrics.ts";
 import type { Tracing } from "../../observe/trace.ts";
 import type { SigningKeys } from "../../receipts/signing-keys.ts";
 import type { AssistantPart } from "../responses/assistant-port.ts";
+import type { AnsweredRequest } from "./measure.ts";
 
 export type BoardQueue = Parameters<typeof createBullBoard>[0]["queues"][number];
 
@@ -27,6 +28,7 @@ export interface AppDeps {
   files: Files;
   rateLimit: { take(keyId: string): Promise<void> };
   usage(organization: string, range: DayRange): Promise<DayUsage[]>;
+  topUsage(wanted: { day: number; by: UsageMeasure; limit: number }): Promise<OrganizationUsage[]>;
   packages: PackageList;
   receipts: { keys: SigningKeys; source(organization: string, id: string): Promise<ReceiptSource | null> };
   tracing: Tracing;
@@ -34,8 +36,14 @@ export interface AppDeps {
   boardQueues(): Promise<BoardQueue[]>;
   /** The checks of `/health/ready` by name. The process is ready when all are true. */
   readiness(): Promise<Record<string, boolean>>;
+  /** Called with each request that was answered. */
+  onAnswered?: (answered: AnsweredRequest) => void;
+  /** What needs an operator but does not keep the process from serving, as sentences. */
+  warnings?: () => string[];
   /** Base of URLs in responses. Without it, they are relative. */
   publicUrl: string | undefined;
+  /** Aborted when the process is about to stop: it is not ready, and still serves. By default `stopping`. */
+  draining?: AbortSignal;
   /** Aborted when graceful shutdown begins: new work is refused, and connections close after their response. */
   stopping: AbortSignal;
 }

@@ -1,4 +1,5 @@
 import { describedOperations } from "./openapi-operations.ts";
+import { describeParameter } from "./openapi-parameters.ts";
 
 /** Parts of an OpenAPI document as far as they are changed here. */
 type Json = Record<string, unknown>;
@@ -8,6 +9,7 @@ interface Document {
 }
 interface Operation extends Json {
   summary?: string;
+  parameters?: Array<{ name: string; description?: string; schema?: Json }>;
   responses: Record<string, { content?: Record<string, { schema?: Json; example?: unknown }> }>;
 }
 
@@ -28,6 +30,10 @@ export function finishOpenApi<D extends Document>(document: D, examples: Readonl
       if (known !== undefined) operation.operationId ??= known.id;
       operation.description ??= known?.description ?? `${operation.summary}.`;
       operation.security ??= [];
+      for (const parameter of operation.parameters ?? []) {
+        const described = (parameter.schema?.description as string | undefined) ?? describeParameter(parameter.name, path);
+        if (described !== undefined) parameter.description ??= described;
+      }
       for (const response of Object.values(operation.responses)) {
         const media = response.content?.["application/json"];
         if (media !== undefined) media.example ??= exampleOf(media.schema, examples) ?? known?.example;

@@ -75,6 +75,15 @@ export const describedOperations: Readonly<Record<string, DescribedOperation>> =
       total: used,
     },
   },
+  "get /v1/admin/usage": {
+    id: "getTopUsage",
+    example: {
+      object: "admin.usage",
+      date: "2026-01-01",
+      by: "executions",
+      data: [{ organization: "org_acme", executions: 43, cpu_seconds: 12.4, bytes: 61_440, refused: 2 }],
+    },
+  },
   "get /v1/receipt-keys": {
     id: "getReceiptKeys",
     example: {

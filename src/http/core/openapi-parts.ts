@@ -66,6 +66,7 @@ const commonErrors: ErrorCode[] = [
   "missing_scope",
   "rate_limited",
   "queue_unavailable",
+  "queue_not_writable",
   "internal",
 ];
 

@@ -18,19 +18,23 @@ interface Remaining {
  */
 export function makeRateLimit(options: { redis: RedisClient; prefix: string; limits: Limits; metrics: Metrics }): {
   take(keyId: string): Promise<void>;
+  /** Requests per minute from now on. What a key has used counts on. */
+  setMax(requestsPerMinute: number): void;
 } {
-  const points = options.limits.requestsPerMinutePerKeyMax;
+  let points = options.limits.requestsPerMinutePerKeyMax;
   const remaining = new Map<string, Remaining>();
-  const limiter = new RateLimiterRedis({
-    storeClient: options.redis,
-    keyPrefix: `${options.prefix}:rate`,
-    points,
-    duration: WINDOW_SECONDS,
-    // A key over its limit is refused in the process, without a call to Redis.
-    inMemoryBlockOnConsumed: points + 1,
-    rejectIfRedisNotReady: true,
-    insuranceLimiter: new RateLimiterMemory({ points, duration: WINDOW_SECONDS }),
-  });
+  const makeLimiter = () =>
+    new RateLimiterRedis({
+      storeClient: options.redis,
+      keyPrefix: `${options.prefix}:rate`,
+      points,
+      duration: WINDOW_SECONDS,
+      // A key over its limit is refused in the process, without a call to Redis.
+      inMemoryBlockOnConsumed: points + 1,
+      rejectIfRedisNotReady: true,
+      insuranceLimiter: new RateLimiterMemory({ points, duration: WINDOW_SECONDS }),
+    });
+  let limiter = makeLimiter();
   const count = async (keyId: string) => {
     try {
       const { remainingPoints, msBeforeNext } = await limiter.consume(keyId);
@@ -45,6 +49,12 @@ export function makeRateLimit(options: { redis: RedisClient; prefix: string; lim
     }
   };
   return {
+    setMax(requestsPerMinute) {
+      if (requestsPerMinute === points) return;
+      points = requestsPerMinute;
+      limiter = makeLimiter();
+      remaining.clear();
+    },
     async take(keyId) {
       const counted = count(keyId);
       const known = remaining.get(keyId);

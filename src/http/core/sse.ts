@@ -13,6 +13,8 @@ export interface StreamOptions {
   signal: AbortSignal;
   /** Silence after which a comment is sent. */
   pingMs: number;
+  /** Counts the streams that are open. */
+  open?: { inc(): void; dec(): void };
 }
 
 /** What an event is written as. By default, it has no stored pieces. */
@@ -29,7 +31,7 @@ export async function streamEvents<E extends { type: string }>(
   events: AsyncIterable<{ id: string; event: E }>,
   options: StreamOptions & Writing<E>,
 ): Promise<void> {
-  const { signal, pingMs, piecesOf = (event) => [JSON.stringify(event)] } = options;
+  const { signal, pingMs, open, piecesOf = (event) => [JSON.stringify(event)] } = options;
   response.status(200);
   response.setHeader("Content-Type", "text/event-stream; charset=utf-8");
   response.setHeader("X-Accel-Buffering", "no");
@@ -38,6 +40,7 @@ export async function streamEvents<E extends { type: string }>(
     return;
   }
   response.flushHeaders();
+  open?.inc();
   let within = false;
   const ping = setInterval(() => {
     if (!within && !response.writableNeedDrain && !response.writableEnded) response.write(PING);
@@ -62,6 +65,7 @@ export async function streamEvents<E extends { type: string }>(
     if (!signal.aborted) throw error;
   } finally {
     clearInterval(ping);
+    open?.dec();
   }
   response.end();
 }

@@ -1,6 +1,6 @@
 import type { RequestHandler, Response } from "express";
 import type { Tracing } from "../../observe/trace.ts";
-import { labelOfMethod, labelOfRoute } from "./measure.ts";
+import { labelOfMethod, labelOfRoute } from "./labels.ts";
 
 /** Probes and pages, which cause no work. */
 const UNTRACED = /^\/(v1\/)?(health|docs|openapi\.json|playground|receipt-keys|admin)(\/|$)/;

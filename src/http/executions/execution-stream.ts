@@ -8,13 +8,13 @@ import { streamEvents } from "../core/sse.ts";
 
 /** Streams the events of an execution, from the start or after an event. A stream can be resumed. */
 export async function streamExecution(
-  { executions, limits, stopping }: Pick<AppDeps, "executions" | "limits" | "stopping">,
+  { executions, limits, metrics, stopping }: Pick<AppDeps, "executions" | "limits" | "metrics" | "stopping">,
   { organization, id, after }: { organization: string; id: string; after: string | null },
   response: Response,
 ): Promise<void> {
   const signal = AbortSignal.any([callerGone(response), stopping]);
   const events = executions.events(organization, id, after, signal);
-  await streamEvents(response, events, { signal, pingMs: limits.streamPingMs, piecesOf });
+  await streamEvents(response, events, { signal, pingMs: limits.streamPingMs, open: metrics.eventStreams, piecesOf });
 }
 
 function piecesOf(event: ReadEvent): JsonPieces {

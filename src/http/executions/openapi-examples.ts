@@ -30,17 +30,20 @@ export const executionExample = {
   outcome: "ran",
   retry_safe: true,
   attempt: 1,
-  created_at: 1_767_225_600_000,
-  started_at: 1_767_225_600_003,
-  completed_at: 1_767_225_600_013,
-  expires_at: 1_767_312_000_000,
+  created_at: 1_767_225_600,
+  started_at: 1_767_225_600.003,
+  completed_at: 1_767_225_600.013,
+  expires_at: 1_767_312_000,
   metadata: { conversation: "42" },
 };
+
+/** The bytes of a file. */
+export const fileBytes = "month,amount\nJanuary,1200\n";
 
 export const fileExample = {
   id: "file_7h3n9k2m5p8q1r4t6v0w3x9z",
   object: "file",
-  bytes: 2048,
+  bytes: fileBytes.length,
   created_at: 1_767_225_600,
   expires_at: 1_767_312_000,
   filename: "sales.csv",

@@ -2,6 +2,7 @@ import type { Request, Response } from "express";
 import { z } from "zod";
 import { ServiceError } from "../../domain/errors.ts";
 import { fileIdPattern } from "../../domain/ids.ts";
+import { wholeSeconds, wholeTime } from "../../domain/time.ts";
 import type { Files } from "../../files/files.ts";
 import type { FileRecord } from "../../files/store.ts";
 import { callerOf } from "../core/auth.ts";
@@ -10,15 +11,13 @@ import { callerOf } from "../core/auth.ts";
 export const uploadPurposes = ["user_data", "assistants", "batch", "fine-tune", "vision", "evals"] as const;
 export const purposes = [...uploadPurposes, "assistants_output"] as const;
 
-const unixSeconds = z.number().int().describe("Unix time, seconds");
-
 /** The file as callers see it: the file object of the OpenAI API with additional fields. */
 export const fileObject = z.object({
   id: z.string(),
   object: z.literal("file"),
   bytes: z.number().int().nonnegative(),
-  created_at: unixSeconds,
-  expires_at: unixSeconds,
+  created_at: wholeTime,
+  expires_at: wholeTime,
   filename: z.string(),
   purpose: z.enum(purposes),
   status: z.literal("processed"),
@@ -32,8 +31,8 @@ export function viewOfFile(record: FileRecord): z.infer<typeof fileObject> {
     id: record.id,
     object: "file",
     bytes: record.bytes,
-    created_at: Math.floor(record.createdAt / 1000),
-    expires_at: Math.floor(record.expiresAt / 1000),
+    created_at: wholeSeconds(record.createdAt),
+    expires_at: wholeSeconds(record.expiresAt),
     filename: record.name,
     purpose: record.purpose as (typeof purposes)[number],
     status: "processed",

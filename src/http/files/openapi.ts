@@ -2,7 +2,7 @@ import { z } from "zod";
 import { fileIdPattern } from "../../domain/ids.ts";
 import { jsonResponse, listOf, openaiErrorResponses, type PathContext } from "../core/openapi-parts.ts";
 import { pageQuery } from "../core/paging.ts";
-import { fileExample } from "../executions/openapi-examples.ts";
+import { fileBytes, fileExample } from "../executions/openapi-examples.ts";
 import { fileObject, purposes, uploadPurposes } from "./file-view.ts";
 import { expirySeconds } from "./upload.ts";
 
@@ -43,6 +43,7 @@ export function addFilePaths({ registry, limits, security, fileId }: PathContext
                 },
               },
             },
+            example: { file: fileBytes, purpose: uploadPurposes[0] },
           },
         },
       },
@@ -84,7 +85,7 @@ export function addFilePaths({ registry, limits, security, fileId }: PathContext
     responses: { 200: jsonResponse("The file.", shown, fileExample), ...openaiErrorResponses(["file_not_found"]) },
   });
 
-  const content = { "*/*": { schema: binary } };
+  const content = { "*/*": { schema: binary, example: fileBytes } };
   registry.registerPath({
     method: "get",
     path: "/v1/files/{id}/content",

@@ -6,6 +6,7 @@ import { answerLikeOpenai } from "../core/answer-error.ts";
 import { callerOf } from "../core/auth.ts";
 import { callerGone } from "../core/caller-gone.ts";
 import type { AppDeps, Route } from "../core/deps.ts";
+import type { StreamOptions } from "../core/sse.ts";
 import { refuseWhenStopping } from "../core/stopping.ts";
 import { stepAside } from "../core/turns.ts";
 import { checked, jsonBody } from "../core/validate.ts";
@@ -24,7 +25,8 @@ export function createResponse(deps: AppDeps): Route {
     if (deps.assistant.models.length === 0) response.setHeader("x-should-retry", "false");
     const running = await deps.assistant.responses.create(callerOf(response).organization, wanted);
     const images = new ImageUrls(deps, callerOf(response).organization, request);
-    if (wanted.stream === true) return stream(running, response, { images, pingMs: deps.limits.streamPingMs });
+    if (wanted.stream === true)
+      return stream(running, response, { images, pingMs: deps.limits.streamPingMs, open: deps.metrics.eventStreams });
     if (running.response.echo.background) {
       response.json(viewOfResponse(running.response));
       return;
@@ -58,11 +60,11 @@ export function requestParser({ limits }: AppDeps): (body: unknown) => ResponseR
 async function stream(
   running: RunningResponse,
   response: Response,
-  { images, pingMs }: { images: ImageUrls; pingMs: number },
+  { images, ...options }: { images: ImageUrls } & Omit<StreamOptions, "signal">,
 ): Promise<void> {
   const signal = running.response.echo.background ? callerGone(response) : abortWhenGone(running, response);
   const events = images.inEvents(running.events(-1, signal), running.response.dialect);
-  await streamResponse(response, events, { signal, pingMs });
+  await streamResponse(response, events, { signal, ...options });
 }
 
 /** A response that is not in the background has no other reader, so it is cancelled. */

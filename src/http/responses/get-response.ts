@@ -46,7 +46,7 @@ export function getResponse(deps: AppDeps): Route {
           deps.assistant.responses.events(found, after === undefined ? -1 : Number(after), signal),
           found.dialect,
         );
-        await streamResponse(response, events, { signal, pingMs: deps.limits.streamPingMs });
+        await streamResponse(response, events, { signal, pingMs: deps.limits.streamPingMs, open: deps.metrics.eventStreams });
       },
     ],
   };

@@ -4,6 +4,7 @@ import { openaiRequestSchema, ownRequestSchema } from "../../assistant/views/req
 import { responseStatuses } from "../../assistant/views/response.ts";
 import type { ErrorCode } from "../../domain/errors.ts";
 import { assistantIdPattern, responseIdPattern } from "../../domain/ids.ts";
+import { wholeTime } from "../../domain/time.ts";
 import { addConversationPaths } from "../conversations/openapi.ts";
 import {
   errorResponses,
@@ -17,7 +18,6 @@ import { pageQuery } from "../core/paging.ts";
 import { assistantExample, responseExample, responseRequestExample, responseStreamExample } from "./openapi-examples.ts";
 
 const tags = ["assistant"];
-const unixSeconds = z.number().int().describe("Unix time, seconds");
 
 const codeCall = z.looseObject({
   type: z.literal("code_interpreter_call"),
@@ -66,7 +66,7 @@ const reasoning = z.looseObject({
 });
 
 const model = z
-  .object({ id: z.string(), object: z.literal("model"), created: z.number().int(), owned_by: z.string() })
+  .object({ id: z.string(), object: z.literal("model"), created: wholeTime, owned_by: z.string() })
   .strict()
   .openapi("Model");
 const modelExample = { id: "my-model", object: "model", created: 0, owned_by: "operator" };
@@ -74,8 +74,8 @@ const modelExample = { id: "my-model", object: "model", created: 0, owned_by: "o
 const response = z.looseObject({
   id: z.string(),
   object: z.literal("response"),
-  created_at: unixSeconds,
-  completed_at: unixSeconds.nullable(),
+  created_at: wholeTime,
+  completed_at: wholeTime.nullable(),
   status: z.enum(responseStatuses),
   background: z.boolean(),
   error: z.object({ code: z.string(), message: z.string(), type: z.string().optional() }).nullable(),
@@ -91,7 +91,7 @@ const response = z.looseObject({
 const assistant = z.strictObject({
   id: z.string(),
   object: z.literal("assistant"),
-  created_at: unixSeconds,
+  created_at: wholeTime,
   name: z.string().nullable(),
   model: z.string().nullable(),
   instructions: z.string().nullable(),
@@ -314,7 +314,8 @@ function addAssistantObjectPaths({ registry, limits, security }: PathContext): v
   const shown = registry.register("Assistant", assistant);
   const request = registry.register("AssistantRequest", assistantSchema(limits));
   const byId = { params: z.object({ id: z.string().regex(assistantIdPattern) }) };
-  const body = { required: true, content: { "application/json": { schema: request } } };
+  const { name, instructions, tools } = assistantExample;
+  const body = { required: true, content: { "application/json": { schema: request, example: { name, instructions, tools } } } };
   const refusals = errorResponses([
     "malformed_json",
     "assistant_not_found",

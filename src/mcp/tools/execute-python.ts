@@ -2,7 +2,7 @@ import type { McpServer, ServerContext } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { containerIdPattern } from "../../domain/ids.ts";
 import type { Limits } from "../../domain/limits.ts";
-import { executionRequestSchema } from "../../domain/request.ts";
+import { executionFieldsSchema, executionRequestSchema } from "../../domain/request.ts";
 import { contentOf } from "../content.ts";
 import { CALL_LABEL } from "../interpreter.ts";
 import { Progress } from "../progress.ts";
@@ -32,8 +32,7 @@ function schemaOf(limits: Limits) {
     .union([z.literal(NEW), z.string().regex(containerIdPattern, "must be a session's id, or `new`")])
     .optional()
     .describe("`new` opens a session; its id runs the code in it; without `session` nothing is kept between calls");
-  const { code, files, timeout_ms } = executionRequestSchema(limits).shape;
-  return z.strictObject({ code, files, timeout_ms, session });
+  return executionFieldsSchema(limits).pick({ code: true, files: true, timeout_ms: true }).extend({ session });
 }
 
 async function execute(input: z.infer<ReturnType<typeof schemaOf>>, context: ServerContext, deps: ToolDeps) {
@@ -52,7 +51,7 @@ async function execute(input: z.infer<ReturnType<typeof schemaOf>>, context: Ser
     const execution = await running.track(label, context.mcpReq.signal, (signal) =>
       interpreter.execute(request, (event) => progress?.take(event), signal),
     );
-    const content = await contentOf(execution, interpreter, limits);
+    const content = await contentOf(execution, interpreter, { limits, isEvent: progress !== null });
     if (container !== null) content.push({ type: "text", text: `session: ${container}` });
     const { id, status, cause, outcome, retry_safe } = execution;
     return {

@@ -31,6 +31,8 @@ export interface Keys {
   readonly webhooksDue: string;
   /** Usage of an organization on one UTC day, given as days since 1970. */
   usage(organization: string, day: number): string;
+  /** Organizations by one measure of their usage on one UTC day. */
+  usageTop(by: "executions" | "cpu_ms" | "bytes" | "refused", day: number): string;
   session(organization: string, id: string): string;
   /** File name → index entry. */
   sessionFiles(organization: string, id: string): string;
@@ -69,6 +71,7 @@ export function makeKeys(prefix: string): Keys {
     fair: `${base}:fair`,
     webhooksDue: `${base}:webhooks-due`,
     usage: (organization, day) => `${base}:usage:${organization}:${day}`,
+    usageTop: (by, day) => `${base}:usage-top:${by}:${day}`,
     session: (organization, id) => `${base}:session:${organization}:${id}`,
     sessionFiles: (organization, id) => `${base}:session-files:${organization}:${id}`,
     sessionList: (organization) => `${base}:session-list:${organization}`,

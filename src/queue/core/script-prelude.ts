@@ -1,4 +1,5 @@
 import { limitDefaults } from "../../domain/limits.ts";
+import { TOP_USAGE_KEPT_DAYS } from "../../domain/usage.ts";
 import { keptBytesLua } from "../../redis/kept-bytes.ts";
 import { Script, type ScriptDefinition, type ScriptReply } from "../../redis/script.ts";
 import { HEARTBEAT_ALIVE_MS, HEARTBEAT_SILENT_MS } from "./keys.ts";
@@ -42,6 +43,12 @@ local function append(org, id, kind, value)
   redis.call('XADD', stream_key(org, id), 'MAXLEN', '~', 20000, '*', kind, value)
   redis.call('PEXPIRE', stream_key(org, id), retention)
 end
+-- The organizations that use the most, by UTC day, for operators.
+local function count_top(by, org, amount, today)
+  local key = base .. ':usage-top:' .. by .. ':' .. text(today)
+  redis.call('ZINCRBY', key, amount, org)
+  redis.call('PEXPIREAT', key, text((today + ${TOP_USAGE_KEPT_DAYS}) * day))
+end
 -- Usage is counted by UTC day. The record says how long it is kept; records of older versions have no usage_ms.
 local function count_usage(org, id, status, spent)
   local kept = tonumber(redis.call('HGET', record_key(org, id), 'usage_ms') or usage_ms)
@@ -54,6 +61,11 @@ local function count_usage(org, id, status, spent)
     redis.call('HINCRBY', key, 'bytes_out', spent[3])
   end
   redis.call('PEXPIREAT', key, text((today + 1) * day + kept))
+  count_top('executions', org, 1, today)
+  if spent then
+    count_top('cpu_ms', org, spent[1], today)
+    count_top('bytes', org, spent[2] + spent[3], today)
+  end
 end
 -- Calls of the code to its caller's tools: those that wait, answers on their way to the worker, and what became of the answered.
 local function calls_key(org, id) return base .. ':calls:' .. org .. ':' .. id end

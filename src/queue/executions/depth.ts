@@ -1,7 +1,7 @@
 import type { Queue } from "bullmq";
 import type { Metrics } from "../../observe/metrics.ts";
 import type { RedisClient } from "../../redis/address.ts";
-import { replyWithin } from "../../redis/connection.ts";
+import { collectRedis, collectWith, replyNow } from "../../redis/probe.ts";
 import { oldestWaitingScript } from "./scripts.ts";
 
 export interface Depth {
@@ -29,13 +29,11 @@ async function countWaitingCells(redis: RedisClient, base: string): Promise<numb
   return Math.max(0, all - forWorkers);
 }
 
-/** A scrape must neither fail nor wait while Redis is down. Unknown values are left out. */
-const REPLY_MS_MAX = 1_000;
-
 /** Makes the gauges read Redis at each scrape. */
 export function collectDepth(metrics: Metrics, source: { queue: Queue; redis: RedisClient; base: string }): void {
   const { queue, redis, base } = source;
   const { queueDepth, queueOldestWaiting } = metrics;
+  collectRedis(metrics, { redis, base });
   collectWith(queueDepth, async () => {
     queueDepth.reset();
     const [{ waiting, active }, cells] = await replyNow(redis, () => Promise.all([countJobs(queue), countWaitingCells(redis, base)]));
@@ -47,16 +45,4 @@ export function collectDepth(metrics: Metrics, source: { queue: Queue; redis: Re
     queueOldestWaiting.remove();
     queueOldestWaiting.set((await replyNow(redis, () => oldestWaitingMs(redis, base))) / 1000);
   });
-}
-
-/** Rejects at once without a connection: the connection of a worker would queue the command until Redis is back. */
-async function replyNow<T>(redis: RedisClient, call: () => Promise<T>): Promise<T> {
-  if (redis.status !== "ready") throw new Error("Redis is not connected");
-  return replyWithin(call(), REPLY_MS_MAX);
-}
-
-/** The registry calls `collect` of every metric, but its types have it only as a constructor option. */
-function collectWith(gauge: object, collect: () => Promise<void>): void {
-  // An unreachable Redis shows in `ready`, in health/ready and in the log.
-  Object.assign(gauge, { collect: () => collect().catch(() => undefined) });
 }

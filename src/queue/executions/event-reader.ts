@@ -2,6 +2,7 @@ import type { Output } from "../../domain/outputs.ts";
 import type { ReadEvent, ReadExecution } from "../../domain/result.ts";
 import { isFinal, type Status } from "../../domain/status.ts";
 import { StoredJson } from "../../domain/stored-json.ts";
+import { unixMsOf } from "../../domain/time.ts";
 import type { PendingCall, ToolOutcome } from "../../domain/tools.ts";
 import type { ScriptReply } from "../../redis/script.ts";
 import { queueScript } from "../core/script-prelude.ts";
@@ -126,5 +127,5 @@ async function* endOfExpiredStream(source: EventSource, query: EventQuery): Asyn
   if ((await source.redis.exists(source.keys.events(query.organization, query.id))) === 1) return;
   const execution = await source.load(query.organization, query.id);
   if (execution === null) return;
-  yield { id: `${execution.completed_at ?? 0}-0`, event: { type: "execution.ended", execution } };
+  yield { id: `${unixMsOf(execution.completed_at ?? 0)}-0`, event: { type: "execution.ended", execution } };
 }

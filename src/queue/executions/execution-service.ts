@@ -7,12 +7,13 @@ import type { Limits } from "../../domain/limits.ts";
 import type { ReceiptSource } from "../../domain/receipt-source.ts";
 import type { ReadEvent, ReadExecution } from "../../domain/result.ts";
 import { isFinal } from "../../domain/status.ts";
-import type { DayRange, DayUsage } from "../../domain/usage.ts";
+import type { DayRange, DayUsage, OrganizationUsage, UsageMeasure } from "../../domain/usage.ts";
 import type { Log } from "../../observe/log.ts";
 import type { Metrics } from "../../observe/metrics.ts";
 import type { Tracing } from "../../observe/trace.ts";
 import type { RedisClient } from "../../redis/address.ts";
 import { disconnect, subscriberOf, untilReady } from "../../redis/connection.ts";
+import { probeWrite } from "../../redis/probe.ts";
 import { Turns } from "../../util/turns.ts";
 import { boardQueue } from "../core/board.ts";
 import { type Keys, makeKeys, memberOf, queueNames } from "../core/keys.ts";
@@ -40,6 +41,7 @@ import {
 import { reportEnd } from "./report-end.ts";
 import { cancelScript, deleteScript } from "./scripts.ts";
 import { type NewExecution, Submissions } from "./submission.ts";
+import { RefusedRequests, readTopUsage } from "./top-usage.ts";
 import { settleUnqueued } from "./unqueued.ts";
 import { readUsage } from "./usage.ts";
 
@@ -55,6 +57,7 @@ export interface ExecutionServiceDeps {
 
 const SWEEP_MS = 1_000;
 const SILENT_SWEEP_MS = 2_000;
+const COUNT_MS = 2_000;
 const READY_TIMEOUT_MS = 800;
 /**
  * Pages of events and parts of large outputs that are read for one organization: at once, and with this rest about a
@@ -81,7 +84,10 @@ interface Wait {
   known?: ReadExecution | undefined;
 }
 
-/** The api's side of the queue. While Redis is down, every method rejects with `queue_unavailable` within a second. */
+/**
+ * The api's side of the queue. While Redis is down, every method rejects with `queue_unavailable` within a second. While Redis
+ * is full or read-only, methods that write reject with `queue_not_writable`.
+ */
 export class ExecutionService {
   readonly #deps: ExecutionServiceDeps;
   readonly #keys: Keys;
@@ -96,6 +102,8 @@ export class ExecutionService {
   readonly #reading: OutputsSource;
   readonly #stopSweep: () => void;
   readonly #stopLossSweep: () => void;
+  readonly #stopCounting: () => void;
+  readonly #refused = new RefusedRequests();
 
   constructor(deps: ExecutionServiceDeps) {
     this.#deps = deps;
@@ -116,6 +124,7 @@ export class ExecutionService {
       await endOverdue(context);
       await settleUnqueued(unqueued);
     });
+    this.#stopCounting = repeat(COUNT_MS, deps.log, () => this.#refused.flush(deps.redis, this.#keys));
     this.#stopLossSweep = repeat(SILENT_SWEEP_MS, deps.log, async () => {
       await endSessionsOfSilentWorkers({ ...context, queues: this.#sessionQueues });
       await requeueDetachedOfSilentWorkers(deps.redis, this.#keys, this.#queue, deps.log);
@@ -271,6 +280,16 @@ export class ExecutionService {
     return callRedis(() => readUsage(this.#deps.redis, this.#keys, organization, range));
   }
 
+  /** The organizations with the largest usage of one UTC day. */
+  async topUsage(wanted: { day: number; by: UsageMeasure; limit: number }): Promise<OrganizationUsage[]> {
+    return callRedis(() => readTopUsage(this.#deps.redis, this.#keys, wanted));
+  }
+
+  /** Counts a request of the organization that was answered with 4xx. */
+  countRefused(organization: string): void {
+    this.#refused.count(organization);
+  }
+
   /** The source of a receipt. Null for an unknown execution. */
   async receiptSource(organization: string, id: string): Promise<ReceiptSource | null> {
     const stored = await this.#readRecord(organization, id);
@@ -301,12 +320,11 @@ export class ExecutionService {
     return callRedis(() => countJobs(this.#queue));
   }
 
-  /** Rejects with `queue_unavailable` when Redis is unusable. */
+  /** Rejects with `queue_unavailable` or `queue_not_writable` when Redis is unusable. */
   async ready(): Promise<void> {
     await callRedis(async () => {
       await Promise.all([untilReady(this.#deps.redis, READY_TIMEOUT_MS), untilReady(this.#subscriber, READY_TIMEOUT_MS)]);
-      // EXISTS on one of the queue's keys reaches the node that holds the queue. Any node of a cluster answers a PING.
-      await this.#deps.redis.exists(this.#keys.fair);
+      await probeWrite(this.#deps.redis, this.#keys.base);
     });
   }
 
@@ -314,6 +332,7 @@ export class ExecutionService {
   async close(): Promise<void> {
     this.#stopSweep();
     this.#stopLossSweep();
+    this.#stopCounting();
     disconnect(this.#subscriber);
     await Promise.all([
       this.#queue.close().catch(() => undefined),

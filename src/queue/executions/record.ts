@@ -8,6 +8,7 @@ import type { Evidence, ExecutionEnd, ReadExecution } from "../../domain/result.
 import type { RunInput } from "../../domain/run.ts";
 import { type Cause, type FinalStatus, isFinal, type Outcome, type Status } from "../../domain/status.ts";
 import type { StoredJson } from "../../domain/stored-json.ts";
+import { exactSeconds } from "../../domain/time.ts";
 import type { PendingCall, ToolDeclaration } from "../../domain/tools.ts";
 import { traceIdOf } from "../../observe/trace.ts";
 import { isNewer, OUTPUTS_APART_SINCE, READS_UP_TO } from "../core/version.ts";
@@ -80,10 +81,10 @@ function viewOf(stored: StoredExecution, apart: StoredJson<Output[]> | null, pen
     outcome: end?.outcome ?? null,
     retry_safe: end?.retry_safe ?? false,
     attempt: stored.attempt,
-    created_at: stored.createdAt,
-    started_at: stored.startedAt,
-    completed_at: stored.completedAt,
-    expires_at: stored.expiresAt,
+    created_at: exactSeconds(stored.createdAt),
+    started_at: stored.startedAt === null ? null : exactSeconds(stored.startedAt),
+    completed_at: stored.completedAt === null ? null : exactSeconds(stored.completedAt),
+    expires_at: exactSeconds(stored.expiresAt),
     metadata: stored.request.metadata,
     ...(traceId === null ? {} : { trace_id: traceId }),
   };

@@ -20,6 +20,9 @@ export function reportEnd({ metrics, log }: { metrics: Metrics; log: Log }, stor
   if (ran) {
     if (!cell) metrics.acquire.observe({ start: end.usage.warm ? "warm" : "cold" }, end.usage.acquire_ms / 1000);
     metrics.run.observe(end.usage.run_ms / 1000);
+    metrics.cpuSeconds.inc({ status: end.status }, end.usage.cpu_ms / 1000);
+    const memoryMb = end.provenance?.limits.memory_mb ?? stored.request.memory_mb;
+    metrics.memorySeconds.inc({ status: end.status }, ((end.usage.run_ms / 1000) * memoryMb) / 1024);
     metrics.collect.observe(end.usage.collect_ms / 1000);
   }
   log.info(

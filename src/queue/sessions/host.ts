@@ -1,10 +1,10 @@
-import { Worker } from "bullmq";
 import { memoryUnits } from "../../domain/memory-units.ts";
 import type { Engine, EngineSession, RunPorts, SessionEngine } from "../../domain/run.ts";
 import type { Session } from "../../domain/session.ts";
 import type { RedisClient } from "../../redis/address.ts";
 import { Semaphore } from "../../util/semaphore.ts";
 import { sessionQueueName } from "../core/keys.ts";
+import { PatientWorker } from "../core/patient-worker.ts";
 import { requeueLater } from "../core/requeue.ts";
 import { isNewer } from "../core/version.ts";
 import type { JobData, RunContext } from "../worker/run-job.ts";
@@ -61,7 +61,7 @@ export class SessionHost {
   readonly #deps: SessionHostDeps;
   readonly #live = new Map<string, LiveSession>();
   readonly #cellPermits: Semaphore;
-  readonly #worker: Worker<SessionJob>;
+  readonly #worker: PatientWorker<SessionJob>;
   readonly #queues: SessionQueues;
   readonly #opening: SessionOpening;
   #closing = false;
@@ -78,7 +78,7 @@ export class SessionHost {
       makeRoom: (organization) => this.#makeRoom(organization),
       opened: (record, session) => this.#addSession(record, session),
     });
-    this.#worker = new Worker<SessionJob>(
+    this.#worker = new PatientWorker<SessionJob>(
       sessionQueueName(workerId),
       (job, token) => (isNewer(job.data, context.readsUpTo) ? requeueLater(job, token) : this.#handleJob(job.data)),
       {

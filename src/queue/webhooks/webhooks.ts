@@ -1,10 +1,12 @@
-import { type Job, Queue, UnrecoverableError, Worker } from "bullmq";
+import { type Job, Queue, UnrecoverableError } from "bullmq";
 import type { Limits } from "../../domain/limits.ts";
 import type { Log } from "../../observe/log.ts";
 import type { Metrics } from "../../observe/metrics.ts";
 import type { RedisClient } from "../../redis/address.ts";
+import { collectWith, replyNow } from "../../redis/probe.ts";
 import { Turns } from "../../util/turns.ts";
 import { type Keys, memberOf, parseMember, queueNames } from "../core/keys.ts";
+import { PatientWorker } from "../core/patient-worker.ts";
 import { requeueLater } from "../core/requeue.ts";
 import { isNewer, READS_UP_TO, VERSION } from "../core/version.ts";
 import { decodeRecord, toExecution } from "../executions/record.ts";
@@ -41,14 +43,14 @@ const READS_AT_ONCE = 4;
 export class Webhooks {
   readonly #deps: WebhooksDeps;
   readonly #queue: Queue<DeliveryJob>;
-  readonly #worker: Worker<DeliveryJob>;
+  readonly #worker: PatientWorker<DeliveryJob>;
   readonly #turns = new Turns(READS_AT_ONCE);
 
   constructor(deps: WebhooksDeps) {
     this.#deps = deps;
     const shared = { connection: deps.redis, prefix: deps.keys.base, skipVersionCheck: true };
     this.#queue = new Queue<DeliveryJob>(queueNames.webhooks, shared);
-    this.#worker = new Worker<DeliveryJob>(
+    this.#worker = new PatientWorker<DeliveryJob>(
       queueNames.webhooks,
       (job, token) => (isNewer(job.data, READS_UP_TO) ? requeueLater(job, token) : this.#deliver(job)),
       {
@@ -60,6 +62,14 @@ export class Webhooks {
         runRetryDelay: 500,
       },
     );
+    const { webhooksWaiting } = deps.metrics;
+    collectWith(webhooksWaiting, async () => {
+      webhooksWaiting.remove();
+      const counted = await replyNow(deps.redis, () =>
+        Promise.all([this.#queue.getJobCountByTypes("wait", "delayed", "prioritized"), deps.redis.zcard(deps.keys.webhooksDue)]),
+      );
+      webhooksWaiting.set(counted[0] + counted[1]);
+    });
     const warn = (error: Error) => deps.log.warn({ error: error.message }, "the webhook queue failed");
     this.#queue.on("error", warn);
     this.#worker.on("error", warn);

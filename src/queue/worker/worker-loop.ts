@@ -1,9 +1,11 @@
-import { type Job, Queue, WaitingError, Worker } from "bullmq";
+import { type Job, Queue, WaitingError } from "bullmq";
 import type { Engine, SessionEngine, StopReason } from "../../domain/run.ts";
 import type { RedisClient } from "../../redis/address.ts";
-import { connectWithRetry, disconnect, ensureResponsive } from "../../redis/connection.ts";
+import { connectWithRetry, disconnect, ensureResponsive, replyWithin } from "../../redis/connection.ts";
+import { probeWrite } from "../../redis/probe.ts";
 import { within } from "../../util/race.ts";
 import { makeKeys, queueNames } from "../core/keys.ts";
+import { PatientWorker } from "../core/patient-worker.ts";
 import { requeueLater } from "../core/requeue.ts";
 import { isNewer, READS_UP_TO } from "../core/version.ts";
 import { collectDepth, countJobs } from "../executions/depth.ts";
@@ -77,7 +79,7 @@ export class WorkerLoop {
   readonly #control: RedisClient;
   readonly #context: RunContext;
   readonly #answers: AnswerWatch;
-  readonly #worker: Worker<JobData>;
+  readonly #worker: PatientWorker<JobData>;
   readonly #queue: Queue;
   readonly #webhooks: Webhooks;
   readonly #timing: ConsumerTiming;
@@ -118,7 +120,7 @@ export class WorkerLoop {
     };
     const shared = { connection: this.#redis, prefix: this.#context.keys.base, skipVersionCheck: true };
     this.#queue = new Queue(queueNames.executions, shared);
-    this.#worker = new Worker<JobData>(queueNames.executions, (job, token) => this.#process(job, token), {
+    this.#worker = new PatientWorker<JobData>(queueNames.executions, (job, token) => this.#process(job, token), {
       ...shared,
       autorun: false,
       name: deps.workerId,
@@ -193,9 +195,10 @@ export class WorkerLoop {
     return { closed };
   }
 
-  /** Rejects when Redis is unusable or does not reply. */
+  /** Rejects when Redis takes no write or does not reply. */
   async ready(): Promise<void> {
     await Promise.all([ensureResponsive(this.#redis, READY_TIMEOUT_MS), ensureResponsive(this.#control, READY_TIMEOUT_MS)]);
+    await replyWithin(probeWrite(this.#redis, this.#context.keys.base), READY_TIMEOUT_MS);
   }
 
   /** Whether no execution waits for a worker. */

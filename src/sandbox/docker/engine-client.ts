@@ -27,7 +27,7 @@ export interface EngineClient {
   close(): void;
 }
 
-export const engineOperations = ["ping", "info", "create", "attach", "start", "inspect", "wait", "remove", "list"] as const;
+export const engineOperations = ["ping", "info", "create", "attach", "start", "inspect", "stats", "wait", "remove", "list"] as const;
 export type EngineOperation = (typeof engineOperations)[number];
 
 export function connectEngine(address: EngineAddress, metrics: Metrics): EngineClient {

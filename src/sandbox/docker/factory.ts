@@ -11,9 +11,11 @@ import { FrameStream, frameBounds, type Unwrap } from "../wire/frame-stream.ts";
 import type { InFrame, OutFrame } from "../wire/frames.ts";
 import { Demux } from "./demux.ts";
 import { type EngineClient, hasStatus } from "./engine-client.ts";
+import { reachesShim } from "./ping.ts";
 import { containerOptions, type ProfileOptions, SANDBOX_LABEL } from "./profile.ts";
 import { UidPool } from "./uids.ts";
 
+const MIB = 1024 * 1024;
 const END_FACTS_TIMEOUT_MS = 5_000;
 const REMOVE_ATTEMPTS = 3;
 /** A healthy runner exits within a few milliseconds; any other is killed. */
@@ -60,8 +62,9 @@ export class DockerSandboxFactory implements SandboxFactory {
   }
 
   async #tryUid(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox | "uid_taken"> {
-    const claim: Claim = { uid: this.#uids.take(), mark: randomUUID(), containerId: null };
+    const claim: Claim = { uid: this.#uids.take(), mark: randomUUID(), memoryBytes: spec.memoryMb * MIB, containerId: null };
     this.#options.metrics.sandboxesAlive.inc();
+    this.#options.metrics.sandboxesMemory.inc(claim.memoryBytes);
     try {
       return await this.#start(claim, spec, signal);
     } catch (error) {
@@ -135,9 +138,10 @@ export class DockerSandboxFactory implements SandboxFactory {
     return found.Config.Labels[SANDBOX_LABEL] === mark ? found.Id : null;
   }
 
-  async #forget({ uid }: Claim): Promise<void> {
+  async #forget({ uid, memoryBytes }: Claim): Promise<void> {
     this.#uids.giveBack(uid);
     this.#options.metrics.sandboxesAlive.dec();
+    this.#options.metrics.sandboxesMemory.dec(memoryBytes);
   }
 }
 
@@ -146,6 +150,7 @@ interface Claim {
   uid: number;
   /** Distinguishes this container from another of the same name. */
   mark: string;
+  memoryBytes: number;
   /** Null until the engine has answered. */
   containerId: string | null;
 }
@@ -230,6 +235,10 @@ class DockerSandbox implements Sandbox {
   send(frame: InFrame): Promise<void> {
     if (frame.kind === "run") this.#running = true;
     return this.#stream.send(frame);
+  }
+
+  reachable(): Promise<boolean> {
+    return reachesShim(this.#engine, this.id);
   }
 
   /** Ends the stream, so that a pending `receive` returns. Does not remove the container. */

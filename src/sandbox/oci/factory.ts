@@ -7,6 +7,7 @@ import { FrameStream, frameBounds } from "../wire/frame-stream.ts";
 import { type InFrame, type OutFrame, WireError } from "../wire/frames.ts";
 import { type Lease, takeLease } from "./lease.ts";
 
+const MIB = 1024 * 1024;
 const END_FACTS_TIMEOUT_MS = 5_000;
 
 export interface OciFactoryOptions {
@@ -25,7 +26,7 @@ export interface OciFactoryOptions {
  */
 export class OciSandboxFactory implements SandboxFactory {
   readonly #options: OciFactoryOptions;
-  readonly #removing = new Set<Promise<void>>();
+  readonly #removing = new Set<Promise<unknown>>();
 
   constructor(options: OciFactoryOptions) {
     this.#options = options;
@@ -38,6 +39,7 @@ export class OciSandboxFactory implements SandboxFactory {
     try {
       const lease = await takeLease(socket, spec.memoryMb, bounded.signal, (removal) => this.#trackRemoval(removal));
       metrics.sandboxesAlive.inc();
+      metrics.sandboxesMemory.inc(spec.memoryMb * MIB);
       const sandbox = new OciSandbox(lease, spec, this.#options);
       try {
         if (lease.ownKernel !== ownKernel) throw new Error(`OCI_RUNTIME: ${lease.ownKernel ? "only " : "not "}the keeper's is runsc`);
@@ -60,7 +62,7 @@ export class OciSandboxFactory implements SandboxFactory {
     await Promise.all(this.#removing);
   }
 
-  #trackRemoval(removal: Promise<void>): void {
+  #trackRemoval(removal: Promise<unknown>): void {
     this.#removing.add(removal);
     void removal.finally(() => this.#removing.delete(removal));
   }
@@ -128,6 +130,11 @@ class OciSandbox implements Sandbox {
     return this.#runnerReady;
   }
 
+  /** The worker and the runner share a connection, which no other program carries. */
+  async reachable(): Promise<boolean> {
+    return true;
+  }
+
   async end(): Promise<SandboxEnd> {
     const facts = await within(this.#lease.ended(), END_FACTS_TIMEOUT_MS);
     return { exitCode: facts?.exitCode ?? null, oomKilled: facts?.oomKilled ?? false };
@@ -142,12 +149,10 @@ class OciSandbox implements Sandbox {
     const { metrics } = this.#options;
     const stopTimer = metrics.engineCalls.startTimer({ operation: "remove" });
     this.#abandon();
-    try {
-      await this.#lease.release();
-    } finally {
-      stopTimer();
-      metrics.sandboxesAlive.dec();
-    }
+    if (!(await this.#lease.release())) metrics.engineErrors.inc({ operation: "remove" });
+    stopTimer();
+    metrics.sandboxesAlive.dec();
+    metrics.sandboxesMemory.dec(this.spec.memoryMb * MIB);
   }
 
   #openStream(preloaded: boolean): FrameStream {

@@ -1,17 +1,21 @@
-import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { z } from "zod";
-import { orAborted } from "../../util/race.ts";
+import { orAborted, within } from "../../util/race.ts";
 
 /** Requests of the keeper's protocol, which `keeper/keeper.py` specifies. */
 const CREATE = 0x43;
 const ATTACH = 0x41;
 const ATTACH_PLAIN = 0x50;
+const PING = 0x48;
+const PING_TIMEOUT_MS = 2_000;
+/** A keeper that hangs removes the container once it continues, or the next keeper does. */
+const REMOVAL_TIMEOUT_MS = 15_000;
 const LINE_BYTES_MAX = 4_096;
 
 const answer = z.union([
   z.object({ id: z.string().regex(/^[0-9a-f]{32}$/), own_kernel: z.boolean() }),
   z.object({ refused: z.enum(["memory", "full"]) }),
+  z.object({ alive: z.literal(true) }),
   z.object({ oom_killed: z.boolean(), exit_code: z.number().int().nullable() }),
 ]);
 type Answer = z.infer<typeof answer>;
@@ -60,21 +64,21 @@ export class Lease {
     return stream;
   }
 
-  /** Resolves when nothing of the container is left, or when the keeper has ended. */
-  release(): Promise<void> {
+  /** Resolves when nothing of the container is left, or when the keeper has ended. False when the keeper hangs. */
+  release(): Promise<boolean> {
     return closed(this.#socket);
   }
 }
 
 /**
  * Requests a container from the keeper at `path`. Rejects when the keeper makes none, and with the signal's reason.
- * `onRemoval` then gets a promise that resolves once nothing of the request is left.
+ * `onRemoval` then gets a promise that resolves once nothing of the request is left, or when the keeper hangs.
  */
 export async function takeLease(
   path: string,
   memoryMb: number,
   signal: AbortSignal,
-  onRemoval: (removal: Promise<void>) => void,
+  onRemoval: (removal: Promise<unknown>) => void,
 ): Promise<Lease> {
   signal.throwIfAborted();
   const socket = connect(path);
@@ -95,18 +99,22 @@ export async function takeLease(
   }
 }
 
-/** Ends a connection. The keeper closes its side once the container is removed. */
-async function closed(socket: Socket): Promise<void> {
-  if (socket.closed) return;
+/** Ends a connection. The keeper closes its side once the container is removed. False when it does not in time. */
+async function closed(socket: Socket): Promise<boolean> {
+  if (socket.closed) return true;
   socket.end();
-  await new Promise<void>((resolve) => socket.once("close", () => resolve()));
+  const removed = new Promise<true>((resolve) => socket.once("close", () => resolve(true)));
+  return (await within(removed, REMOVAL_TIMEOUT_MS)) ?? false;
 }
 
-/** Rejects unless a keeper listens at `path`. */
+/** Rejects unless the keeper at `path` and its zygotes answer within two seconds. The kernel alone accepts a connection for them. */
 export async function pingKeeper(path: string): Promise<void> {
   const socket = connect(path);
   try {
-    await once(socket, "connect");
+    const { first } = readAnswers(socket);
+    socket.write(Buffer.of(PING));
+    const answer = await within(first, PING_TIMEOUT_MS);
+    if (answer === undefined || answer === null || !("alive" in answer)) throw new Error("the keeper did not answer");
   } finally {
     socket.destroy();
   }

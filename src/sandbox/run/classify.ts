@@ -23,6 +23,8 @@ export type FirstCause =
   | { kind: "done"; facts: DoneFacts }
   | { kind: "sandbox_ended"; end: SandboxEnd }
   | { kind: "deadline" }
+  /** The runner, or the engine that carries its bytes, gave no sign of life. The code is not to blame. */
+  | { kind: "silent" }
   | { kind: "output" }
   | { kind: "malformed" }
   | { kind: "stopped"; reason: "cancelled" | "lock_lost" | "shutdown" }
@@ -65,6 +67,7 @@ export function classify(first: FirstCause, bounds: Bounds): Verdict {
     case "output":
       return verdict("incomplete", "output", "ran_partly", outputLimit(bounds));
     case "malformed":
+    case "silent":
       return verdict("errored", "sandbox_lost", "ran_partly", {});
     case "stopped":
       return first.reason === "cancelled"

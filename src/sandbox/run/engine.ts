@@ -5,9 +5,10 @@ import type { ExecutionEnd } from "../../domain/result.ts";
 import type { Engine, RunInput, RunPorts, SessionEngine } from "../../domain/run.ts";
 import type { Log } from "../../observe/log.ts";
 import { deadlineAfter } from "../../util/deadline.ts";
+import { within } from "../../util/race.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Taken } from "../sandbox.ts";
-import { elapsedMs, SandboxRun } from "./sandbox-run.ts";
+import { elapsedMs, REMOVAL_WAIT_MS_MAX, SandboxRun } from "./sandbox-run.ts";
 import { openSession } from "./session.ts";
 
 export interface EngineOptions {
@@ -72,9 +73,9 @@ export async function runInSandbox(
   try {
     if (prepared === undefined) taken.sandbox.open?.(preloaded);
     const first = await run.runIn(taken.sandbox, stop);
-    // A stopped run is reported once its sandbox is gone. Other runs do not wait for the removal.
-    if (first.kind === "stopped") await taken.sandbox.destroy();
-    if (first.kind === "malformed" || (first.kind === "sandbox_ended" && !first.end.oomKilled)) {
+    // A stopped run is reported once its sandbox is gone, or its engine has hung for a while. Other runs do not wait for the removal.
+    if (first.kind === "stopped") await within(taken.sandbox.destroy(), REMOVAL_WAIT_MS_MAX);
+    if (first.kind === "malformed" || first.kind === "silent" || (first.kind === "sandbox_ended" && !first.end.oomKilled)) {
       log.warn({ execution: input.id, sandbox: taken.sandbox.id, first: first.kind }, "a sandbox was lost");
     }
     return run.end(first);

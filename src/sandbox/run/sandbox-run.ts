@@ -13,6 +13,9 @@ import { type Bounds, classify, type FirstCause } from "./classify.ts";
 import { RunOutputs } from "./outputs.ts";
 import { ToolCalls } from "./tool-calls.ts";
 
+/** How long the end of a run waits for the removal of its sandbox. A healthy engine needs a fraction of a second. */
+export const REMOVAL_WAIT_MS_MAX = 10_000;
+
 /** Runs one block of code in one sandbox, from input files to result. It does not discard the sandbox. */
 export class SandboxRun {
   readonly usage: Usage = {
@@ -44,6 +47,7 @@ export class SandboxRun {
   #collecting = false;
   readonly #sent: FileHash[] = [];
   #codeSentAt: number | null = null;
+  #runnerLives = false;
   #done: DoneHead | null = null;
 
   constructor(input: RunInput, ports: RunPorts, limits: Limits, packages: () => SandboxPackages | null = () => null) {
@@ -114,8 +118,10 @@ export class SandboxRun {
     return {
       ...verdict,
       evidence: { ...verdict.evidence, ...(suggestion === null ? {} : { suggestion }) },
-      // A sandbox leaves nothing behind, so a retry repeats no effect. In a session it may, and through the caller's tools.
-      retry_safe: (this.#input.session === undefined || this.#codeSentAt === null) && this.#tools?.answered !== true,
+      // A sandbox leaves nothing behind, so a retry repeats no effect. In a session it may, unless its runner never had the code, and
+      // through the caller's tools.
+      retry_safe:
+        (this.#input.session === undefined || this.#codeSentAt === null || first.kind === "silent") && this.#tools?.answered !== true,
       outputs,
       usage: this.usage,
       truncated: this.#outputs.truncated,
@@ -148,8 +154,7 @@ export class SandboxRun {
     await sandbox.send({ kind: "run", head: runHead(this.#input, this.#limits), body: Buffer.from(this.#input.code, "utf8") });
     this.#codeSentAt = performance.now();
     this.#ports.phase?.("run");
-    // The runner enforces the time limit. This is for a runner that cannot.
-    this.#killAfter(sandbox, this.#input.timeoutMs + this.#limits.runKillGraceMs, { kind: "deadline" });
+    this.#killAfter(sandbox, this.#limits.runnerSilenceMsMax, { kind: "silent" });
     // The run was stopped while its code was being sent, when there was nothing to interrupt yet.
     if (stop.aborted) this.#stop(sandbox, stop.reason as StopReason);
     return true;
@@ -158,6 +163,7 @@ export class SandboxRun {
   async #readToEnd(sandbox: Sandbox): Promise<void> {
     const receive = () => sandbox.receive();
     for (let frame = await receive(); frame !== null; frame = await receive()) {
+      this.#showLife(sandbox);
       if (frame.kind === "done") {
         this.#finish(parseDone(frame));
         return;
@@ -168,6 +174,8 @@ export class SandboxRun {
 
   async #handleFrame(frame: OutFrame, sandbox: Sandbox, receive: () => Promise<OutFrame | null>): Promise<void> {
     switch (frame.kind) {
+      case "started":
+        return;
       case "stdout":
       case "stderr":
         if (await this.#outputs.text(frame.kind, frame.body)) return;
@@ -188,6 +196,13 @@ export class SandboxRun {
       default:
         throw new WireError(`${frame.kind} frame during a run`);
     }
+  }
+
+  /** From its first frame on the runner enforces the time limit. The timer is for a runner that cannot. */
+  #showLife(sandbox: Sandbox): void {
+    if (this.#runnerLives) return;
+    this.#runnerLives = true;
+    if (this.#first === null) this.#killAfter(sandbox, this.#input.timeoutMs + this.#limits.runKillGraceMs, { kind: "deadline" });
   }
 
   #openTools(sandbox: Sandbox): ToolCalls | null {
@@ -250,13 +265,15 @@ export class SandboxRun {
   #killAfter(sandbox: Sandbox, delayMs: number, cause: FirstCause): void {
     clearTimeout(this.#killTimer);
     this.#killAt = performance.now() + delayMs;
-    const kill = () => {
+    const kill = async () => {
+      // Past its time limit a run is silent because of its code, unless the engine no longer reaches it.
+      const reached = this.#killTimer !== timer || cause.kind !== "deadline" || (await sandbox.reachable());
       if (this.#killTimer !== timer) return;
-      this.#setFirstCause(cause);
+      this.#setFirstCause(reached ? cause : { kind: "silent" });
       void sandbox.destroy();
     };
     // The event loop runs timers before sockets. After a delay of this process, read what the runner sent in time first.
-    const timer = setTimeout(() => setImmediate(kill), delayMs);
+    const timer = setTimeout(() => setImmediate(() => void kill()), delayMs);
     this.#killTimer = timer;
   }
 }

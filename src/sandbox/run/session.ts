@@ -2,10 +2,11 @@ import type { Limits } from "../../domain/limits.ts";
 import type { SandboxPackages } from "../../domain/packages.ts";
 import type { CellEnd, EngineSession, RunInput, RunPorts } from "../../domain/run.ts";
 import type { Log } from "../../observe/log.ts";
+import { within } from "../../util/race.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Sandbox } from "../sandbox.ts";
 import { sendFile } from "../wire/send-file.ts";
-import { SandboxRun } from "./sandbox-run.ts";
+import { REMOVAL_WAIT_MS_MAX, SandboxRun } from "./sandbox-run.ts";
 
 export interface SessionOptions {
   pool: Pool;
@@ -53,13 +54,13 @@ class SandboxSession implements EngineSession {
       const alive = run.sessionAlive && !this.#sandbox.lost.aborted;
       if (!alive) {
         log.info({ session: this.#spec.id, execution: input.id, first: first.kind }, "a session ended with its cell");
-        await this.close();
+        await within(this.close(), REMOVAL_WAIT_MS_MAX);
       }
       const end = run.end(first);
       const evidence = alive && end.status === "completed" ? {} : { session_alive: alive };
       return { ...end, evidence: { ...end.evidence, ...evidence }, removedFiles: run.removedFiles };
     } catch (error) {
-      await this.close();
+      await within(this.close(), REMOVAL_WAIT_MS_MAX);
       throw error;
     } finally {
       if (this.#closed === null) this.#markIdle();

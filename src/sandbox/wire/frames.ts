@@ -45,6 +45,7 @@ export const outKinds = {
   done: 0x4a, // DoneHead; nothing of this run follows. In a session also {session_alive, removed_files}
   tool_call: 0x4e, // {call, name}; body: the arguments as JSON
   tool_wait: 0x4f, // the code only waits for answers of tools
+  started: 0x50, // the runner has the code; shows that it lives
 } as const;
 
 export type InKind = keyof typeof inKinds;

@@ -1,6 +1,6 @@
 import { get, type IncomingMessage } from "node:http";
 import { gunzipSync } from "node:zlib";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Output } from "../../../src/domain/outputs.ts";
 import { call, eventsOf } from "../../support/checks/call.ts";
 import { completedEnd, FakeEngine } from "../../support/fakes/fake-engine.ts";
@@ -35,8 +35,8 @@ async function ended(outputs = large): Promise<string> {
   const { execution } = await rig.executionService.submit(newExecution());
   (await engine.started(0)).finish({ ...completedEnd(), outputs });
   // A busy machine may be too slow for one of these calls.
-  const status = async () => (await rig.executionService.get("org_a", execution.id).catch(() => null))?.status;
-  await expect.poll(status, { timeout: 20_000 }).toBe("completed");
+  const ensureEnded = async () => expect((await rig.executionService.get("org_a", execution.id))?.status).toBe("completed");
+  await vi.waitFor(ensureEnded, { timeout: 20_000, interval: 50 });
   await worker.drain(0);
   return execution.id;
 }

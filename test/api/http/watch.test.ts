@@ -1,9 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { ReceiptSource } from "../../../src/domain/receipt-source.ts";
 import { type DayRange, dateOfDay, dayNumber } from "../../../src/domain/usage.ts";
+import type { AnsweredRequest } from "../../../src/http/core/measure.ts";
 import { executionExample } from "../../../src/http/executions/openapi-examples.ts";
 import { verifyReceipt } from "../../../src/receipts/verify.ts";
 import { call } from "../../support/checks/call.ts";
+import { expectSeconds } from "../../support/checks/times.ts";
 import { startRedis, type TestRedis } from "../../support/redis/redis.ts";
 import { type Api, type ApiOptions, startApi } from "../../support/servers/api.ts";
 
@@ -91,7 +93,9 @@ describe("a receipt", () => {
     expect([answer.status, answer.headers.get("content-type")]).toEqual([200, "application/jose"]);
     const keys = await call(api.url, "GET /v1/receipt-keys", { as: "/v1/receipt-keys" });
     expect(keys.status).toBe(200);
-    expect(await verifyReceipt(answer.body, keys.body)).toMatchObject({ execution: id, organization: "org_a", sandbox: null, inputs: [] });
+    const verified = await verifyReceipt(answer.body, keys.body);
+    expectSeconds(verified);
+    expect(verified).toMatchObject({ execution: id, organization: "org_a", sandbox: null, inputs: [] });
   });
 
   test("is 409 before the end, 404 for an unknown execution, 403 without the scope", async () => {
@@ -103,5 +107,49 @@ describe("a receipt", () => {
     expect((await call(api.url, path, { key: await api.newKey("org_a"), ...receiptAs })).body.code).toBe("execution_running");
     expect((await call(api.url, path, { key: await api.newKey("org_b"), ...receiptAs })).body.code).toBe("execution_not_found");
     expect((await call(api.url, path, { key: await api.newKey("org_a", ["execute"]), ...receiptAs })).status).toBe(403);
+  });
+});
+
+describe("the usage of all organizations", () => {
+  test("is for administrators, of today and by executions unless asked otherwise", async () => {
+    const asked: unknown[] = [];
+    const row = { organization: "org_a", executions: 1, cpu_seconds: 0.1, bytes: 10, refused: 0 };
+    const topUsage = async (wanted: unknown) => {
+      asked.push(wanted);
+      return [row];
+    };
+    const api = await start({ deps: () => ({ topUsage }) });
+    const path = { as: "/v1/admin/usage" };
+    expect((await call(api.url, "GET /v1/admin/usage", { key: await api.newKey("org_a", ["read", "execute"]), ...path })).status).toBe(403);
+    const key = await api.newKey("org_ops", ["admin"]);
+    const { status, body } = await call(api.url, "GET /v1/admin/usage", { key, ...path });
+    expect([status, body]).toMatchObject([200, { object: "admin.usage", by: "executions", data: [row] }]);
+    await call(api.url, "GET /v1/admin/usage?date=2026-02-01&by=bytes&limit=3", { key, ...path });
+    expect(asked).toEqual([
+      { day: dayNumber(Date.now()), by: "executions", limit: 20 },
+      { day: dayNumber(Date.parse("2026-02-01")), by: "bytes", limit: 3 },
+    ]);
+    expect((await call(api.url, "GET /v1/admin/usage?by=name", { key, ...path })).status).toBe(422);
+  });
+});
+
+describe("an answered request", () => {
+  test("is one line with route, status, time, organization and bytes, and nothing that the caller wrote", async () => {
+    const answered: AnsweredRequest[] = [];
+    const api = await start({ deps: () => ({ onAnswered: (each: AnsweredRequest) => void answered.push(each) }) });
+    const key = await api.newKey("org_a");
+    const post = (body: unknown) =>
+      fetch(`${api.url}/v1/executions?hidden=1`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+        body: JSON.stringify(body),
+      });
+    expect((await post({ code: "print('hidden')", filename: "hidden" })).status).toBe(422);
+    await fetch(`${api.url}/v1/files/hidden`, { headers: { authorization: "Bearer hidden" } });
+    await expect.poll(() => answered.length).toBe(2);
+    const refused = { method: "POST", route: "/v1/executions", status: 422, organization: "org_a", ms: expect.any(Number) };
+    expect(answered).toMatchObject([refused, { status: 401, organization: undefined }]);
+    for (const { bytes_in, bytes_out } of answered.slice(0, 1)) expect(Math.min(bytes_in, bytes_out)).toBeGreaterThan(40);
+    expect(JSON.stringify(answered)).not.toContain("hidden");
   });
 });

@@ -138,7 +138,11 @@ describe("an execution that got no sandbox", () => {
     const engine = new FakeEngine();
     await rig.worker(engine, { concurrency: 1 });
     const { execution } = await rig.executionService.submit(newExecution({ queueDeadlineMs: 1_000 }));
-    (await engine.started(0)).finish(nothing);
+    // None of its tries gets a sandbox, however often it is taken.
+    const refuse = async () => {
+      for (let at = 0; ; at++) (await engine.started(at)).finish(nothing);
+    };
+    void refuse();
     const ended = await rig.executionService.waitForEnd("org_a", execution.id, 10_000);
     expect(ended).toMatchObject({ status: "errored", outcome: "never_started", attempt: 0, retry_safe: true });
   });

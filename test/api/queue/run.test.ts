@@ -2,6 +2,7 @@ import { Writable } from "node:stream";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { wholeExecution } from "../../../src/domain/result.ts";
+import { unixMsOf } from "../../../src/domain/time.ts";
 import { VERSION } from "../../../src/queue/core/version.ts";
 import { completedEnd, FakeEngine } from "../../support/fakes/fake-engine.ts";
 import { makeRig, newExecution, type Rig, request } from "./rig.ts";
@@ -21,8 +22,8 @@ describe("an execution through the queue", () => {
     expect(execution).toMatchObject({ status: "queued", attempt: 0, metadata: { a: "b" } });
     const ended = await rig.executionService.waitForEnd("org_a", execution.id, 5_000);
     expect(ended).toMatchObject({ status: "completed", outputs: [{ text: "hello" }], attempt: 1, code: "print('hello')" });
-    expect(ended.usage?.queue_ms).toBe((ended.started_at ?? 0) - ended.created_at);
-    expect(ended.expires_at - ended.created_at).toBe(rig.limits.retentionMsMax);
+    expect(ended.usage?.queue_ms).toBe(unixMsOf(ended.started_at ?? 0) - unixMsOf(ended.created_at));
+    expect(unixMsOf(ended.expires_at) - unixMsOf(ended.created_at)).toBe(rig.limits.retentionMsMax);
   });
 
   test("reaches the engine with every field of the request", async () => {

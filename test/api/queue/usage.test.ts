@@ -59,3 +59,27 @@ test("an execution accepted by an older version is counted too", async () => {
   const day = today();
   expect((await rig.executionService.usage("org_a", { from: day, to: day }))[0]?.executions.cancelled).toBe(1);
 });
+
+test("operators see the organizations with the largest usage of a day, and the requests that were refused", async () => {
+  const engine = new FakeEngine();
+  await rig.worker(engine);
+  const runs: Array<[string, number]> = [
+    ["org_a", 100],
+    ["org_b", 5_000],
+    ["org_a", 200],
+  ];
+  for (const [at, [organization, cpu_ms]] of runs.entries()) {
+    const { execution } = await rig.executionService.submit(newExecution({ organization }));
+    (await engine.started(at)).finish({ usage: { ...completedEnd().usage, cpu_ms } });
+    await rig.executionService.waitForEnd(organization, execution.id, 5_000);
+  }
+  for (let count = 0; count < 3; count++) rig.executionService.countRefused("org_c");
+  const top = (by: "executions" | "cpu_seconds" | "refused", limit = 10) => rig.executionService.topUsage({ day: today(), by, limit });
+  expect((await top("executions")).map(({ organization, executions }) => [organization, executions])).toEqual([
+    ["org_a", 2],
+    ["org_b", 1],
+  ]);
+  expect(await top("cpu_seconds", 1)).toMatchObject([{ organization: "org_b", cpu_seconds: 5, executions: 1, refused: 0 }]);
+  await expect.poll(() => top("refused"), { timeout: 10_000 }).toMatchObject([{ organization: "org_c", refused: 3, executions: 0 }]);
+  for (const key of await rig.plain.keys("{ci}:usage-top:*")) expect(await rig.plain.pttl(key), key).toBeGreaterThan(0);
+});

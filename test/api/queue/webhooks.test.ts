@@ -4,6 +4,7 @@ import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { makeMetrics } from "../../../src/observe/metrics.ts";
+import { expectSeconds } from "../../support/checks/times.ts";
 import { FakeEngine } from "../../support/fakes/fake-engine.ts";
 import { makeRig, newExecution, type Rig, request } from "./rig.ts";
 
@@ -68,6 +69,7 @@ describe("a webhook", { timeout: 30_000 }, () => {
     expect(headers["webhook-signature"]).toBe(`v1,${createHmac("sha256", secret).update(signed).digest("base64")}`);
     expect(headers["webhook-id"]).toMatch(/^whd_[0-9a-z]{24}$/);
     expect(Math.abs(Number(headers["webhook-timestamp"]) - Date.now() / 1000)).toBeLessThan(10);
+    expectSeconds(JSON.parse(body));
     expect(JSON.parse(body)).toEqual({
       id: headers["webhook-id"],
       type: "execution.ended",

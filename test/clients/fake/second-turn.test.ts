@@ -1,6 +1,8 @@
 import { createOpenAI } from "@ai-sdk/openai";
 import { Agent, codeInterpreterTool, OpenAIProvider, Runner, setTracingDisabled, tool } from "@openai/agents";
 import { generateText, type ModelMessage } from "ai";
+import { generateText as generateText6, type ModelMessage as ModelMessage6, type ToolSet as ToolSet6 } from "ai-6";
+import { createOpenAI as createOpenAI3 } from "ai-sdk-openai-3";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { type Body, type Rig, startRig } from "../../api/assistant/rig.ts";
@@ -56,6 +58,22 @@ describe("the second turn keeps the results of the first, and its container, wit
     const two = await runner.run(agent, [...one.history, { role: "user", content: second() }]);
     expect([one.finalOutput, two.finalOutput]).toEqual(["It is set.", "It is one."]);
     expect(await seen()).toEqual({ results: ["set", "one"], functions: ["it is 7"], sandboxes: 1 });
+  });
+
+  test("version 6 of the AI SDK of Vercel", async () => {
+    const provider = createOpenAI3({ apiKey: rig.key, baseURL: `${rig.api.url}/v1` });
+    const options = {
+      model: provider.responses("scripted"),
+      // Its own types disagree with exactOptionalPropertyTypes.
+      tools: { code_interpreter: provider.tools.codeInterpreter({}) } as unknown as ToolSet6,
+      maxRetries: 0,
+    };
+    const messages: ModelMessage6[] = [{ role: "user", content: first(false) }];
+    const one = await generateText6({ ...options, messages });
+    messages.push(...one.response.messages, { role: "user", content: second() });
+    const two = await generateText6({ ...options, messages });
+    expect([one.text, two.text]).toEqual(["It is set.", "It is one."]);
+    expect(await seen()).toEqual({ results: ["set", "one"], functions: [], sandboxes: 1 });
   });
 
   test.each([true, false])("the AI SDK of Vercel, with store %s", async (store) => {

@@ -1,6 +1,8 @@
 import { createOpenAI } from "@ai-sdk/openai";
 import { Agent, OpenAIProvider, Runner, setTracingDisabled } from "@openai/agents";
 import { streamText } from "ai";
+import { streamText as streamText6 } from "ai-6";
+import { createOpenAI as createOpenAI3 } from "ai-sdk-openai-3";
 import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Rig, startRig } from "../../api/assistant/rig.ts";
@@ -19,7 +21,7 @@ afterAll(() => rig.stop());
 const silent = () => script({ text: "After a silence.", piece: 4, pauseMs: 200, slowMs: 100 });
 const baseURL = () => `${rig.api.url}/v1`;
 
-describe("a stream with silences is read to its end by", () => {
+describe.concurrent("a stream with silences is read to its end by", () => {
   test.each(["openai", "openai_accumulated", "langchain", "agents", "pydantic_ai"])("%s in Python", async (client) => {
     expect(await runPython("stream.py", { url: rig.api.url, key: rig.key }, { client, input: silent() })).toBe("After a silence.");
   });
@@ -36,9 +38,10 @@ describe("a stream with silences is read to its end by", () => {
     expect(result.finalOutput).toBe("After a silence.");
   });
 
-  test("the AI SDK of Vercel", async () => {
-    const provider = createOpenAI({ apiKey: rig.key, baseURL: baseURL() });
-    const result = streamText({ model: provider.responses("scripted"), prompt: silent(), maxRetries: 0 });
-    expect(await result.text).toBe("After a silence.");
+  test("the AI SDK of Vercel, versions 6 and 7", async () => {
+    const settings = { apiKey: rig.key, baseURL: baseURL() };
+    const six = streamText6({ model: createOpenAI3(settings).responses("scripted"), prompt: silent(), maxRetries: 0 });
+    const seven = streamText({ model: createOpenAI(settings).responses("scripted"), prompt: silent(), maxRetries: 0 });
+    expect([await six.text, await seven.text]).toEqual(["After a silence.", "After a silence."]);
   });
 });

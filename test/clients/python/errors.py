@@ -1,13 +1,19 @@
-"""One request that fails. Prints the class, status, code and type of the exception."""
+"""Requests that fail. Prints the class, status, code, type and field of each exception."""
 
 import json
 import sys
 
 from openai import APIStatusError, OpenAI
 
-wanted = json.loads(sys.argv[1])
-try:
-    OpenAI(max_retries=0).responses.create(model="scripted", **wanted)
-    print("null")
-except APIStatusError as error:
-    print(json.dumps([type(error).__name__, error.status_code, error.code, error.type, error.param]))
+client = OpenAI(max_retries=0)
+
+
+def raised(request: dict[str, object]) -> list[object] | None:
+    try:
+        client.responses.create(model="scripted", **request)
+    except APIStatusError as error:
+        return [type(error).__name__, error.status_code, error.code, error.type, error.param]
+    return None
+
+
+print(json.dumps([raised(request) for request in json.loads(sys.argv[1])]))

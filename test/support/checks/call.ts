@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { expectMatchesOpenApi } from "./openapi.ts";
+import { expectSeconds } from "./times.ts";
 
 export interface CallOptions {
   key?: string | undefined;
@@ -18,7 +19,7 @@ export interface Answer {
   body: any;
 }
 
-/** One HTTP call. Its response is checked against the OpenAPI document. */
+/** One HTTP call. Its response is checked against the OpenAPI document, and its times for their unit. */
 export async function call(base: string, line: string, options: CallOptions = {}): Promise<Answer> {
   const [method = "", path = ""] = line.split(" ");
   const { body, key } = options;
@@ -35,6 +36,7 @@ export async function call(base: string, line: string, options: CallOptions = {}
   const contentType = response.headers.get("content-type");
   const text = await response.text();
   const parsed: unknown = /json/.test(contentType ?? "") ? JSON.parse(text) : text;
+  expectSeconds(parsed);
   const template = options.as === undefined ? templateOf(path) : options.as;
   if (template !== null) expectMatchesOpenApi(method, template, response.status, contentType, parsed);
   return { status: response.status, headers: response.headers, body: parsed };
@@ -64,6 +66,8 @@ export function eventsOf(text: string): Array<{ id: string; event: string; data:
     .filter((block) => block.startsWith("id:"))
     .map((block) => {
       const line = (name: string) => new RegExp(`^${name}: (.*)$`, "m").exec(block)?.[1] ?? "";
-      return { id: line("id"), event: line("event"), data: JSON.parse(line("data")) };
+      const data = JSON.parse(line("data"));
+      expectSeconds(data);
+      return { id: line("id"), event: line("event"), data };
     });
 }

@@ -39,8 +39,13 @@ export function expectMatchesOpenApi(
   const media = response.content[mediaType] ?? response.content["*/*"];
   if (media === undefined) throw new Error(`${call} ${status} may not be ${mediaType}`);
   if (!/json$/.test(mediaType) || response.content[mediaType] === undefined) return;
-  const validate = validatorOf(`${call} ${status} ${mediaType}`, media.schema);
-  if (!validate(body)) throw new Error(`${call} ${status} differs from the document: ${ajv.errorsText(validate.errors)}`);
+  expectMatchesSchema(`${call} ${status} ${mediaType}`, media.schema, body);
+}
+
+/** Fails unless a body matches a schema of the document. Each name has one schema. */
+export function expectMatchesSchema(name: string, schema: object, body: unknown): void {
+  const validate = validatorOf(name, schema);
+  if (!validate(body)) throw new Error(`${name} differs from the document: ${ajv.errorsText(validate.errors)}`);
 }
 
 function validatorOf(name: string, schema: object): ValidateFunction {

@@ -14,12 +14,17 @@ export interface PythonClient {
 }
 
 /**
- * Runs a script of test/clients/python with the clients of pyproject.toml. `input` is its argument as JSON. Resolves with
- * the JSON that it prints on its last line; rejects with what it wrote to stderr when it fails.
+ * Runs a script of test/clients/python with a group of clients of pyproject.toml. `input` is its argument as JSON.
+ * Resolves with the JSON that it prints on its last line; rejects with what it wrote to stderr when it fails.
  */
-// biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
-export async function runPython(script: string, { url, key }: PythonClient, input: unknown = null): Promise<any> {
-  const bin: string = await ensurePythonTools({ root, group: "clients", progress: () => {} });
+export async function runPython(
+  script: string,
+  { url, key }: PythonClient,
+  input: unknown = null,
+  group: "clients" | "clients-behind" = "clients",
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
+): Promise<any> {
+  const bin: string = await ensurePythonTools({ root, group, progress: () => {} });
   const file = join(root, "test/clients/python", script);
   const env = {
     ...process.env,
@@ -27,6 +32,8 @@ export async function runPython(script: string, { url, key }: PythonClient, inpu
     OPENAI_API_KEY: key,
     OPENAI_AGENTS_DISABLE_TRACING: "1",
     LANGCHAIN_TRACING_V2: "",
+    // Otherwise it is fetched from the internet.
+    LITELLM_LOCAL_MODEL_COST_MAP: "True",
   };
   const child = spawn(join(bin, "python"), ["-B", "-W", "ignore", file, JSON.stringify(input)], { env, stdio: ["ignore", "pipe", "pipe"] });
   const printed = { out: "", err: "" };

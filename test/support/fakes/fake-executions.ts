@@ -4,6 +4,7 @@ import { newId } from "../../../src/domain/ids.ts";
 import type { Output } from "../../../src/domain/outputs.ts";
 import type { Execution, ExecutionEnd, ExecutionEvent } from "../../../src/domain/result.ts";
 import { isFinal } from "../../../src/domain/status.ts";
+import { exactSeconds } from "../../../src/domain/time.ts";
 
 interface Stored {
   organization: string;
@@ -33,7 +34,7 @@ export class FakeExecutions implements Executions {
       const earlier = await this.replay(organization, idempotency);
       if (earlier !== null) return { execution: earlier, replayed: true };
     }
-    const now = Date.now();
+    const now = exactSeconds(Date.now());
     const execution: Execution = {
       type: "code_interpreter_call",
       id: newId("execution"),
@@ -52,7 +53,7 @@ export class FakeExecutions implements Executions {
       created_at: now,
       started_at: null,
       completed_at: null,
-      expires_at: now + 86_400_000,
+      expires_at: now + 86_400,
       metadata: request.metadata,
     };
     this.stored.set(execution.id, { organization, execution, submission, events: [] });
@@ -132,7 +133,7 @@ export class FakeExecutions implements Executions {
 
   start(id: string): void {
     const found = this.#found(id);
-    found.execution = { ...found.execution, status: "in_progress", attempt: 1, started_at: Date.now() };
+    found.execution = { ...found.execution, status: "in_progress", attempt: 1, started_at: exactSeconds(Date.now()) };
     this.#addEvent(found, { type: "execution.started", attempt: 1 });
   }
 
@@ -158,7 +159,15 @@ export class FakeExecutions implements Executions {
       engine: "docker" as const,
     };
     const { execution } = found;
-    found.execution = { ...execution, status: "completed", outcome: "ran", retry_safe: false, usage, completed_at: Date.now(), ...end };
+    found.execution = {
+      ...execution,
+      status: "completed",
+      outcome: "ran",
+      retry_safe: false,
+      usage,
+      completed_at: exactSeconds(Date.now()),
+      ...end,
+    };
     this.#addEvent(found, { type: "execution.ended", execution: found.execution });
   }
 

@@ -13,6 +13,7 @@ export class FakeSandbox implements Sandbox {
   readonly spec: SandboxSpec;
   readonly received: InFrame[] = [];
   destroyed = 0;
+  reached = true;
   ending: SandboxEnd = { exitCode: 0, oomKilled: false };
   readonly #script: Script;
   readonly #lost = new AbortController();
@@ -53,6 +54,10 @@ export class FakeSandbox implements Sandbox {
         this.#wake = resolve;
       });
     }
+  }
+
+  async reachable(): Promise<boolean> {
+    return this.reached;
   }
 
   async end(): Promise<SandboxEnd> {

@@ -67,6 +67,12 @@ export async function prepareFaults(options: TestRedisOptions & { engineHost?: s
   return rig;
 }
 
+/** What /health/ready of a worker says about its engine. */
+export async function engineReady({ operationsUrl }: ServiceProcess): Promise<boolean> {
+  const { checks } = (await (await fetch(`${operationsUrl}/health/ready`)).json()) as { checks: Record<string, boolean> };
+  return checks.engine === true;
+}
+
 /** Polls until the condition holds, for states without an event. */
 export async function until<T>(
   what: string,

@@ -19,6 +19,8 @@ export interface PrivateEngine {
   start(): Promise<void>;
   /** Sends SIGKILL to a container's shim. */
   killShim(containerId: string): void;
+  /** Stops dockerd, its containerd or all shims, as a hang does; the returned function lets them continue. */
+  freeze(program: "dockerd" | "containerd" | "shim"): () => void;
   /** Fills the engine's disk; the returned function frees it. */
   fillDisk(): () => void;
   stop(): Promise<void>;
@@ -53,8 +55,10 @@ export async function startPrivateEngine(image: string, cacheFolder: string): Pr
     await ended;
   };
   const stop = async () => {
+    // One that a failed test has stopped could not end.
+    for (const pid of processesIn(folder)) signalIfThere(pid, "SIGCONT");
     await end("SIGTERM");
-    for (const pid of processesIn(folder)) killIfThere(pid);
+    for (const pid of processesIn(folder)) signalIfThere(pid, "SIGKILL");
     await until("the engine's disk is free", () => unmount(root));
     await rm(folder, { recursive: true, force: true });
   };
@@ -73,6 +77,15 @@ export async function startPrivateEngine(image: string, cacheFolder: string): Pr
       const shim = processesIn(folder).find((pid) => commandOf(pid).includes("shim") && commandOf(pid).includes(containerId));
       if (shim === undefined) throw new Error(`there is no shim of ${containerId}`);
       process.kill(shim, "SIGKILL");
+    },
+    freeze(program) {
+      const names = { dockerd: /^dockerd\0/, containerd: /^[^\0]*containerd\0/, shim: /^[^\0]*containerd-shim/ };
+      const pids = processesIn(folder).filter((pid) => names[program].test(commandOf(pid)));
+      if (pids.length === 0) throw new Error(`there is no ${program}`);
+      for (const pid of pids) process.kill(pid, "SIGSTOP");
+      return () => {
+        for (const pid of pids.filter((each) => commandOf(each).includes(folder))) process.kill(pid, "SIGCONT");
+      };
     },
     fillDisk() {
       const ballast = join(root, "ballast");
@@ -145,9 +158,9 @@ function commandOf(pid: number): string {
   }
 }
 
-function killIfThere(pid: number): void {
+function signalIfThere(pid: number, signal: NodeJS.Signals): void {
   try {
-    process.kill(pid, "SIGKILL");
+    process.kill(pid, signal);
   } catch {
     // It ended by itself.
   }

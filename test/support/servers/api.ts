@@ -68,6 +68,7 @@ export async function startApi(options: ApiOptions) {
     rateLimit: { take: async () => {} },
     packages,
     usage: async () => [],
+    topUsage: async () => [],
     receipts: { keys: await openSigningKeys(join(folder, "receipt-keys.json")), source: async () => null },
     tracing: noTracing,
     boardQueues: async () => [],

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { createKey } from "../../../src/keys/keys.ts";
+import { expectSeconds } from "../checks/times.ts";
 import { startRedis, type TestRedis, type TestRedisOptions } from "../redis/redis.ts";
 
 /** The compiled service. `npm test` builds it first. */
@@ -15,7 +16,7 @@ const START_TIMEOUT_MS = 60_000;
 const CHEAP_WORKER = new URL("./cheap-worker.mjs", import.meta.url);
 
 /** The service's commands, and a worker without sandboxes. */
-export type Command = "api" | "worker" | "all" | "cheap-worker";
+export type Command = "api" | "worker" | "all" | "probe" | "cheap-worker";
 
 export interface ServiceProcess {
   readonly command: Command;
@@ -146,6 +147,7 @@ export function client(url: string, key: string) {
     });
     const text = await response.text();
     const json: Json = /json/.test(response.headers.get("content-type") ?? "") ? JSON.parse(text) : null;
+    expectSeconds(json);
     return { status: response.status, headers: response.headers, json, text };
   };
   return {

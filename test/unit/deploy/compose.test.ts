@@ -12,6 +12,8 @@ interface Service {
   ports?: string[];
   command?: string[];
   privileged?: boolean;
+  profiles?: string[];
+  logging?: { options?: Record<string, string> };
   user?: string;
   environment?: Record<string, string | null>;
   depends_on?: Record<string, { condition: string }>;
@@ -51,6 +53,18 @@ describe("docker-compose.yml", () => {
     expect(redis.command?.join(" ")).toContain("--appendonly yes");
     expect(redis.command?.join(" ")).toContain("--maxmemory-policy noeviction");
     for (const service of [api, worker]) expect(service.depends_on?.redis).toEqual({ condition: "service_healthy" });
+  });
+
+  it("bounds memory, processor and log of every service", () => {
+    for (const [name, service] of Object.entries(services)) {
+      expect(service, name).toMatchObject({ mem_limit: expect.anything(), cpus: expect.anything() });
+      expect(service.logging?.options, name).toMatchObject({ "max-size": expect.any(String), "max-file": expect.any(String) });
+    }
+    expect(redis.command?.join(" ")).toContain("--maxmemory ");
+  });
+
+  it("starts Prometheus where Grafana's image is not to be had", () => {
+    expect([services.prometheus?.profiles, services.grafana?.profiles]).toEqual([["watch"], ["dashboards"]]);
   });
 
   it("is open to this machine alone", () => {

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
-import { expectMatchesOpenApi, openApi } from "../../support/checks/openapi.ts";
+import { expectMatchesOpenApi, expectMatchesSchema, openApi } from "../../support/checks/openapi.ts";
+import { expectSeconds } from "../../support/checks/times.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 interface Operation {
@@ -13,7 +14,8 @@ interface Operation {
   summary?: string;
   description?: string;
   security?: unknown[];
-  requestBody?: { content: Record<string, unknown> };
+  parameters?: Array<{ name: string; description?: string }>;
+  requestBody?: { content: Record<string, { schema: object; example?: unknown }> };
   responses: Record<string, { content?: Record<string, { example?: unknown }> }>;
 }
 const operations = Object.entries(openApi.paths as unknown as Record<string, Record<string, Operation>>).flatMap(([path, methods]) =>
@@ -64,8 +66,35 @@ describe("the OpenAPI document", () => {
     expect(JSON.stringify(schemas.Execution)).toContain('"#/components/schemas/Output"');
   });
 
+  test("says of every time that it is in Unix seconds, and shows such values", () => {
+    expect(timesOf(openApi).length).toBeGreaterThan(15);
+    expect(timesOf(openApi).filter(([, description]) => !description.startsWith("Unix time, seconds"))).toEqual([]);
+    expect(JSON.stringify(openApi)).not.toMatch(/Unix (time, )?milliseconds/);
+    for (const { operation } of operations) {
+      for (const { content } of Object.values(operation.responses)) {
+        for (const media of Object.values(content ?? {})) expectSeconds(media.example);
+      }
+    }
+  });
+
   test("has no default in requests", () => {
     expect(JSON.stringify(openApi)).not.toMatch(/"default":(?!\{)/);
+  });
+
+  test("describes every parameter, and has an example for every body, sent or received", () => {
+    const without: string[] = [];
+    for (const { path, method, operation } of operations) {
+      for (const { name, description } of operation.parameters ?? []) {
+        if (!/\w/.test(description ?? "")) without.push(`${method} ${path} ${name}`);
+      }
+      const bodies = [operation.requestBody, ...Object.values(operation.responses)];
+      for (const [type, { example }] of bodies.flatMap((body) => Object.entries(body?.content ?? {}))) {
+        if (example === undefined) without.push(`${method} ${path} ${type}`);
+      }
+      const sent = operation.requestBody?.content["application/json"];
+      if (sent !== undefined) expectMatchesSchema(`${method} ${path}`, sent.schema, sent.example);
+    }
+    expect(without).toEqual([]);
   });
 
   test("has an example for every JSON answer that succeeds, which matches its schema", () => {
@@ -81,3 +110,16 @@ describe("the OpenAPI document", () => {
     expect(without).toEqual([]);
   });
 });
+
+/** Every numeric property of the document that is a time, with its description. */
+function timesOf(schema: unknown): Array<[string, string]> {
+  if (typeof schema !== "object" || schema === null) return [];
+  const properties = (schema as { properties?: Record<string, object> }).properties ?? {};
+  const own = Object.entries(properties).filter(
+    ([name, property]) => /(_at|^created)$/.test(name) && /"(number|integer)"/.test(JSON.stringify(property)),
+  );
+  return [
+    ...own.map(([name, property]): [string, string] => [name, (property as { description?: string }).description ?? ""]),
+    ...Object.values(schema).flatMap(timesOf),
+  ];
+}

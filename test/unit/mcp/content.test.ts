@@ -5,7 +5,7 @@ import type { Execution } from "../../../src/domain/result.ts";
 import { contentOf } from "../../../src/mcp/content.ts";
 import type { Interpreter } from "../../../src/mcp/interpreter.ts";
 
-const limits = makeLimits({ toolTextCharsMax: 1_000, toolImagesMax: 2, toolImageBytesMax: 100 });
+const limits = makeLimits({ toolTextCharsMax: 1_000, toolImagesMax: 2, toolImageBytesMax: 100, mcpEventImagesBytesMax: 100 });
 
 const execution = (outputs: Output[], more: Partial<Execution> = {}): Execution => ({
   type: "code_interpreter_call",
@@ -37,7 +37,8 @@ const stored: Pick<Interpreter, "getFile" | "readFile"> = {
       yield Buffer.from("png");
     })(),
 };
-const render = (outputs: Output[], more?: Partial<Execution>) => contentOf(execution(outputs, more), stored as Interpreter, limits);
+const render = (outputs: Output[], more?: Partial<Execution>, isEvent = false) =>
+  contentOf(execution(outputs, more), stored as Interpreter, { limits, isEvent });
 const text = (value: string): Output => ({ type: "text", stream: "stdout", text: value });
 const image = (file_id: string, bytes = 3, mime_type: "image/png" | "image/svg+xml" = "image/png"): Output => ({
   type: "image",
@@ -69,6 +70,12 @@ test("images above the bounds, of types that clients do not show, or that are go
     image("file_3"),
   ]);
   expect(blocks.map((block) => block.type)).toEqual(["resource_link", "resource_link", "resource_link", "image", "image", "resource_link"]);
+});
+
+test("in an event, images that together are above its bound become links, and smaller ones after them stay images", async () => {
+  const images = [image("file_1", 60), image("file_2", 60), image("file_3", 40)];
+  expect((await render(images, {}, true)).map((block) => block.type)).toEqual(["image", "resource_link", "image"]);
+  expect((await render(images)).map((block) => block.type)).toEqual(["image", "image", "resource_link"]);
 });
 
 test("printed output is cut before the exception, the ending and the files", async () => {

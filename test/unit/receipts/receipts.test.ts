@@ -16,7 +16,7 @@ beforeEach(async () => {
 const keyFile = () => join(folder, "keys", "receipt-keys.json");
 
 const content: Receipt = {
-  v: 1,
+  v: 2,
   execution: "ci_000000000000000000000000",
   organization: "org_a",
   container_id: null,

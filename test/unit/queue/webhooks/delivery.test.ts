@@ -6,7 +6,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import type { Execution } from "../../../../src/domain/result.ts";
 import { deliverWebhook, signedMessage } from "../../../../src/queue/webhooks/delivery.ts";
 
-const execution = { id: "ci_1", completed_at: 1_700_000_000_000 } as Execution;
+const execution = { id: "ci_1", completed_at: 1_700_000_000 } as Execution;
 const message = { execution, webhookId: "whd_1", secret: "0123456789abcdef", nowMs: 1_700_000_123_456 };
 const closing: Array<() => void> = [];
 afterEach(() => {

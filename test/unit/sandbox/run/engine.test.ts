@@ -17,6 +17,7 @@ const limits = makeLimits({
   collectTimeoutMsMax: 200,
   runKillGraceMs: 100,
   runTimeoutMsMax: 1_000,
+  runnerSilenceMsMax: 300,
 });
 const pools: Pool[] = [];
 afterEach(async () => {
@@ -155,6 +156,26 @@ describe("a run", () => {
       evidence: { limit: "timeout_ms", limit_value: 50 },
       outputs: [{ text: "partial" }],
     });
+  });
+
+  test("is lost, and not too slow, when its runner gives no sign of life; its time limit begins with that sign", async () => {
+    const { end } = await run(() => undefined, { timeoutMs: 50 });
+    expect(end).toMatchObject({ status: "errored", cause: "sandbox_lost", outcome: "ran_partly", retry_safe: true });
+    const late: Script = (frame, sandbox) => {
+      if (frame.kind !== "run") return;
+      setTimeout(() => sandbox.says("started"), 200);
+      setTimeout(() => sandbox.says("done", doneHead()), 300);
+    };
+    expect((await run(late, { timeoutMs: 50 })).end).toMatchObject({ status: "completed" });
+  });
+
+  test("is lost, and not too slow, when the engine no longer reaches the sandbox at the time limit", async () => {
+    const cut: Script = (frame, sandbox) => {
+      sandbox.reached = false;
+      if (frame.kind === "run") sandbox.says("started");
+    };
+    const { end } = await run(cut, { timeoutMs: 50 });
+    expect(end).toMatchObject({ status: "errored", cause: "sandbox_lost", retry_safe: true, evidence: {} });
   });
 
   test("accepts a result that arrived in time while the worker's event loop was blocked", async () => {

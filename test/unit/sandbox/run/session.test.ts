@@ -8,7 +8,7 @@ import { Pool } from "../../../../src/sandbox/pool/pool.ts";
 import { makeEngine } from "../../../../src/sandbox/run/engine.ts";
 import { doneHead, FakeFactory, type FakeSandbox, type Script } from "../../../support/fakes/fake-sandbox.ts";
 
-const limits = makeLimits({ inputTimeoutMsMax: 300, runKillGraceMs: 100, runTimeoutMsMax: 1_000 });
+const limits = makeLimits({ inputTimeoutMsMax: 300, runKillGraceMs: 100, runTimeoutMsMax: 1_000, runnerSilenceMsMax: 400 });
 const pools: Pool[] = [];
 afterEach(async () => {
   for (const pool of pools.splice(0)) await pool.close();
@@ -83,7 +83,8 @@ describe("a session", () => {
   });
 
   test.each<[string, Script, string]>([
-    ["a silent runner", () => undefined, "timeout"],
+    ["a runner without a sign of life", () => undefined, "sandbox_lost"],
+    ["a runner that falls silent", (frame, sandbox) => frame.kind === "run" && sandbox.says("started"), "timeout"],
     ["a sandbox that ends", (frame, sandbox) => frame.kind === "run" && sandbox.die(), "sandbox_lost"],
     ["malformed frames", (frame, sandbox) => frame.kind === "run" && sandbox.babble(), "sandbox_lost"],
   ])("does not survive %s", async (_what, script, cause) => {
