@@ -17,6 +17,7 @@ const questions = [
   "fairness",
   "files",
   "worker-memory",
+  "neighbours",
   "session-cell",
   "tools",
   "oci-print-at-rest",
@@ -26,12 +27,13 @@ const questions = [
   "oci-files",
   "oci-waiting",
   "oci-leaks",
+  "oci-neighbours",
   "oci-cpu",
 ] as const;
 
 const help = `Measures the service and its baselines in the same run.
 
-  npm run bench                        all questions, about three quarters of an hour
+  npm run bench                        all questions, about an hour
   npm run bench -- print-at-rest …     only these: ${questions.join(", ")}
       --quick                          few and short measurements, to check that everything works
       --seed 7                         seed of the random arrivals (default: 1)

@@ -21,6 +21,8 @@ export interface Service {
   url: string;
   /** Of the first of them. */
   key: string;
+  /** Of the second. */
+  otherKey: string;
   metricsUrl: string;
   redisUrl: string;
   dataFolder: string;
@@ -96,6 +98,7 @@ export async function startService(
     otherClient: clients[1],
     url: service.url,
     key,
+    otherKey,
     metricsUrl: `http://${HOST}:${metricsPort}/metrics`,
     redisUrl: redis.url,
     dataFolder,

@@ -1,5 +1,5 @@
 import type { ExecutionRequest } from "../domain/request.ts";
-import type { Execution, ExecutionEvent } from "../domain/result.ts";
+import type { ReadEvent, ReadExecution } from "../domain/result.ts";
 import type { NewSession, Session, SessionFile } from "../domain/session.ts";
 
 /** What the use cases need from the queue, sessions and stored files. Every call names the organization. */
@@ -18,7 +18,7 @@ export interface Submission {
 }
 
 export interface Submitted {
-  execution: Execution;
+  execution: ReadExecution;
   /** An earlier request with the same idempotency key created this execution. */
   replayed: boolean;
 }
@@ -40,11 +40,11 @@ export interface Page {
 export interface Executions {
   submit(submission: Submission): Promise<Submitted>;
   /** The execution that this key created, or null. Rejects with `idempotency_mismatch` when the body differed. */
-  replay(organization: string, idempotency: Idempotency): Promise<Execution | null>;
-  get(organization: string, id: string): Promise<Execution | null>;
-  list(organization: string, page: Page): Promise<{ data: Execution[]; hasMore: boolean }>;
+  replay(organization: string, idempotency: Idempotency): Promise<ReadExecution | null>;
+  get(organization: string, id: string): Promise<ReadExecution | null>;
+  list(organization: string, page: Page): Promise<{ data: ReadExecution[]; hasMore: boolean }>;
   /** The execution once it has ended or its caller must act, or its state after `timeoutMs`. Pass `known` to skip the first read. */
-  waitForEnd(organization: string, id: string, timeoutMs: number, signal: AbortSignal, known?: Execution): Promise<Execution>;
+  waitForEnd(organization: string, id: string, timeoutMs: number, signal: AbortSignal, known?: ReadExecution): Promise<ReadExecution>;
   /** Passes answers to tool calls on to the running code, all or none. */
   answerCalls(organization: string, id: string, answers: readonly CallAnswer[]): Promise<void>;
   /** Events after `afterEventId`, or all when it is null. Ends after `execution.ended`. */
@@ -53,10 +53,11 @@ export interface Executions {
     id: string,
     afterEventId: string | null,
     signal: AbortSignal,
-  ): AsyncIterable<{ id: string; event: ExecutionEvent }>;
+  ): AsyncIterable<{ id: string; event: ReadEvent }>;
   /** The execution once the cancel has taken effect. Null when there is none. */
-  cancel(organization: string, id: string): Promise<Execution | null>;
-  delete(organization: string, id: string): Promise<Execution | null>;
+  cancel(organization: string, id: string): Promise<ReadExecution | null>;
+  /** False when there is none. Rejects with `execution_running`. */
+  delete(organization: string, id: string): Promise<boolean>;
 }
 
 /** Sessions. Calls reject with ServiceError for errors that the caller sees. */

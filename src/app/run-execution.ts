@@ -1,7 +1,8 @@
 import { type ErrorCode, ServiceError } from "../domain/errors.ts";
 import type { Limits } from "../domain/limits.ts";
 import type { ExecutionRequest } from "../domain/request.ts";
-import type { Execution, ExecutionEvent } from "../domain/result.ts";
+import { type Execution, type ExecutionEvent, type ReadEvent, type ReadExecution, wholeExecution } from "../domain/result.ts";
+import { StoredJson } from "../domain/stored-json.ts";
 import { dropFiles, storeInputFiles } from "./input-files.ts";
 import type { Executions, Idempotency, InputFileStore, Submitted } from "./ports.ts";
 
@@ -48,7 +49,7 @@ export async function submitExecution(
 export interface FollowOptions {
   organization: string;
   /** As `submitExecution` returned it. */
-  execution: Execution;
+  execution: ReadExecution;
   /** Aborted when the caller has gone. */
   signal: AbortSignal;
   /** After this time, the execution is returned in its current state. */
@@ -63,13 +64,13 @@ export interface FollowOptions {
 export async function followExecution(
   executions: Pick<Executions, "events" | "waitForEnd" | "cancel">,
   { organization, execution, signal, waitMs, cancelOnAbort, onEvent }: FollowOptions,
-): Promise<Execution> {
+): Promise<ReadExecution> {
   const { id } = execution;
   try {
     if (onEvent !== undefined) {
       for await (const { event } of executions.events(organization, id, null, signal)) {
         if (event.type === "execution.ended") return event.execution;
-        onEvent(event);
+        onEvent(await wholeEvent(event));
       }
       signal.throwIfAborted();
     }
@@ -81,6 +82,12 @@ export async function followExecution(
     // A failed cancel must not hide why the follow ended. The execution then runs to its own time limit.
     if (signal.aborted && cancelOnAbort) await executions.cancel(organization, id).catch(() => null);
   }
+}
+
+async function wholeEvent(event: Exclude<ReadEvent, { type: "execution.ended" }>): Promise<ExecutionEvent> {
+  if (event.type !== "execution.output") return event;
+  const { output } = event;
+  return { ...event, output: output instanceof StoredJson ? await output.value() : output };
 }
 
 export interface ExecutionRun extends Omit<FollowOptions, "execution"> {
@@ -97,7 +104,7 @@ export interface RunDeps extends SubmitDeps {
 export function runExecutionWith(deps: RunDeps): RunExecution {
   return async ({ request, ...follow }) => {
     const { execution } = await submitExecution(deps, follow.organization, request);
-    return followExecution(deps.executions, { ...follow, execution });
+    return wholeExecution(await followExecution(deps.executions, { ...follow, execution }));
   };
 }
 

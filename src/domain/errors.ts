@@ -39,6 +39,7 @@ export const catalogue = {
   organization_queue_full: { status: 429, type: "rate_limit_error", title: "The organization's share of the queue is full" },
   organization_containers_full: { status: 429, type: "rate_limit_error", title: "The organization has too many containers" },
   organization_storage_full: { status: 429, type: "rate_limit_error", title: "The organization's storage is full" },
+  organization_requests_full: { status: 429, type: "rate_limit_error", title: "The organization has too many requests in flight" },
   organization_responses_full: { status: 429, type: "rate_limit_error", title: "The organization has too many responses running" },
   model_rate_limited: { status: 429, type: "rate_limit_error", title: "The model's API is at its rate limit" },
   queue_full: { status: 503, type: "server_error", title: "The queue is full" },

@@ -91,6 +91,11 @@ export const limitDefaults = {
   queuePerOrganizationMax: 600,
   queueWaitMsMax: 120_000,
   requestsPerMinutePerKeyMax: 6_000,
+  // Requests of one organization in one api process: those that work at once, those that wait in its line for that, and
+  // open ones, which wait for an execution or are streamed.
+  requestTurnsPerOrganizationMax: 8,
+  requestsInLinePerOrganizationMax: 1_000,
+  requestsOpenPerOrganizationMax: 1_000,
   webhookAttemptsMax: 8,
   webhookTimeoutMsMax: 10_000,
 
@@ -186,6 +191,7 @@ export const operatorLimits = [
   "queuePerOrganizationMax",
   "queueWaitMsMax",
   "requestsPerMinutePerKeyMax",
+  "requestsOpenPerOrganizationMax",
   "streamPingMs",
   "sessionsPerWorkerMax",
   "sessionsPerOrganizationMax",
@@ -247,6 +253,10 @@ const relations: ReadonlyArray<[claim: string, holds: (l: Limits) => boolean]> =
   ],
   ["queuePerOrganizationMax ≤ queueTotalMax", (l) => l.queuePerOrganizationMax <= l.queueTotalMax],
   [
+    "queuePerOrganizationMax ≤ requestsOpenPerOrganizationMax (a caller may wait for each execution in the queue)",
+    (l) => l.queuePerOrganizationMax <= l.requestsOpenPerOrganizationMax,
+  ],
+  [
     "runTimeoutMsMax + runKillGraceMs + collectTimeoutMsMax + shutdownMarginMs ≤ shutdownMsMax (a graceful shutdown outlasts the longest run)",
     (l) => wholeRunMs(l) + l.shutdownMarginMs <= l.shutdownMsMax,
   ],
@@ -270,11 +280,17 @@ const wholeOutputValues = (l: Limits) => Math.max((l.tableRowsMax + 8) * (l.tabl
 const wholeRunMs = (l: Limits) => l.runTimeoutMsMax + l.runKillGraceMs + l.collectTimeoutMsMax;
 
 /** Limits that rise with others, so that raising one does not require raising the other. */
-function following(l: Limits): Pick<Limits, "displayValuesMax" | "displaysValuesMax" | "sessionMemoryMbMax" | "sessionGivesWayAfterMs"> {
+function following(
+  l: Limits,
+): Pick<
+  Limits,
+  "displayValuesMax" | "displaysValuesMax" | "sessionMemoryMbMax" | "sessionGivesWayAfterMs" | "requestsOpenPerOrganizationMax"
+> {
   const displayValuesMax = Math.max(l.displayValuesMax, wholeOutputValues(l));
   return {
     displayValuesMax,
     displaysValuesMax: Math.max(l.displaysValuesMax, displayValuesMax),
+    requestsOpenPerOrganizationMax: Math.max(l.requestsOpenPerOrganizationMax, l.queuePerOrganizationMax),
     sessionMemoryMbMax: Math.max(l.sessionMemoryMbMax, l.memoryMbMax),
     sessionGivesWayAfterMs: Math.max(l.sessionGivesWayAfterMs, wholeRunMs(l) + 1),
   };

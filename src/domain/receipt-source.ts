@@ -1,10 +1,10 @@
 import type { Provenance } from "./provenance.ts";
-import type { Execution } from "./result.ts";
+import type { ReadExecution } from "./result.ts";
 
 /** Everything that a receipt is built from. */
 export interface ReceiptSource {
   organization: string;
-  execution: Execution;
+  execution: Omit<ReadExecution, "outputs">;
   args: readonly string[];
   stdin: string;
   /** Null when no sandbox produced the result. */

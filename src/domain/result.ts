@@ -1,7 +1,8 @@
 import { z } from "zod";
-import { output } from "./outputs.ts";
+import { type Output, output } from "./outputs.ts";
 import type { Provenance } from "./provenance.ts";
 import { causes, engines, outcomes, statuses } from "./status.ts";
+import { StoredJson } from "./stored-json.ts";
 import { exactTime } from "./time.ts";
 import { pendingCall, toolCallRecord, toolOutcomes } from "./tools.ts";
 
@@ -80,6 +81,14 @@ export const execution = z.object({
 });
 export type Execution = z.infer<typeof execution>;
 
+/** An execution as it was read: large outputs are still where they are stored. */
+export type ReadExecution = Omit<Execution, "outputs"> & { outputs: Output[] | StoredJson<Output[]> };
+
+export async function wholeExecution(read: ReadExecution): Promise<Execution> {
+  const { outputs } = read;
+  return { ...read, outputs: outputs instanceof StoredJson ? await outputs.value() : outputs };
+}
+
 /** One entry of an execution's event stream, in the order of occurrence. */
 export const executionEvent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("execution.started"), attempt: z.number().int() }),
@@ -94,3 +103,9 @@ export const executionEvent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("execution.ended"), execution }),
 ]);
 export type ExecutionEvent = z.infer<typeof executionEvent>;
+
+/** An event as it was read: a large output is still text. */
+export type ReadEvent =
+  | Exclude<ExecutionEvent, { type: "execution.output" | "execution.ended" }>
+  | { type: "execution.output"; output: Output | StoredJson<Output> }
+  | { type: "execution.ended"; execution: ReadExecution };

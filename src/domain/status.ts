@@ -39,6 +39,7 @@ export const isolationChecks = [
   "memory",
   "processes",
   "disk",
+  "neighbours",
 ] as const;
 export type IsolationCheck = (typeof isolationChecks)[number];
 

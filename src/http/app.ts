@@ -31,6 +31,7 @@ import { nearestPath } from "./core/nearest-path.ts";
 import { requestId } from "./core/request-id.ts";
 import { closeWhenStopping } from "./core/stopping.ts";
 import { traceRequests } from "./core/trace-requests.ts";
+import { makeRequestTurns } from "./core/turns.ts";
 import { answerToolCalls } from "./executions/answer-tool-calls.ts";
 import { cancelExecution } from "./executions/cancel-execution.ts";
 import { createExecution } from "./executions/create-execution.ts";
@@ -77,11 +78,15 @@ export function makeApp(deps: AppDeps): Express {
   addDocs(app, makeOpenApi(deps));
   addPlayground(app);
   addReceiptKeys(app, deps);
-  addAdminQueues(app, deps, [authenticate(deps.keys), limitRate(deps)]);
-  addMcp(app, [authenticate(deps.keys), limitRate(deps)], deps);
+  const turns = makeRequestTurns(deps);
+  addAdminQueues(app, deps, [authenticate(deps.keys), limitRate(deps), turns.brief]);
+  addMcp(app, [authenticate(deps.keys), limitRate(deps), turns.open], deps);
   app.use("/v1", authenticate(deps.keys), limitRate(deps));
   const routes = [...routesOf(deps), compactResponse(deps)];
-  for (const route of routes) app[route.method](route.path, requireScope(route.scope), answersLike(route), ...route.handlers);
+  for (const route of routes) {
+    const turn = route.open === true ? turns.open : turns.brief;
+    app[route.method](route.path, requireScope(route.scope), answersLike(route), turn, ...route.handlers);
+  }
   const paths = routes.map((route) => route.path);
   refuseOtherMethods(app, routes);
   app.use((request) => {

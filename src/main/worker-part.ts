@@ -93,7 +93,7 @@ export async function startWorker(context: ProcessContext, files: Files): Promis
   const reap = () => sandboxes.reap({ isWorkerAlive: (id) => heartbeat.isAlive(id), keeps });
   await reap();
   pool.open();
-  const problems = await proveLockdown({ engine, limits, ownKernel });
+  const problems = await proveLockdown({ engine, limits, ownKernel, sandboxesMax: capacity.sandboxesInUse });
   if (problems.length > 0) {
     await pool.close();
     await sandboxes.close();

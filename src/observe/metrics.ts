@@ -177,7 +177,13 @@ function beginAtZero(metrics: Metrics): void {
   for (const unknown of [metrics.redisMemoryUsed, metrics.redisMemoryMax]) unknown.remove();
   begin(metrics.probeRuns, "result", ["ok"]);
   begin(metrics.redisRefused, "reason", ["OOM", "READONLY", "MISCONF", "NOREPLICAS"]);
-  begin(metrics.admissionsRefused, "code", ["queue_full", "organization_queue_full", "organization_storage_full", "rate_limited"]);
+  begin(metrics.admissionsRefused, "code", [
+    "queue_full",
+    "organization_queue_full",
+    "organization_storage_full",
+    "organization_requests_full",
+    "rate_limited",
+  ]);
   begin(metrics.dropped, "reason", ["deadline", "cancelled"]);
   begin(metrics.poolTakes, "start", ["warm", "cold", "other_size", "none"]);
   begin(metrics.engineErrors, "operation", ["create", "start", "remove"]);

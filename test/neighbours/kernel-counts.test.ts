@@ -6,7 +6,7 @@ import { type EngineUnderTest, startEngine, underOci } from "../support/sandboxe
 import { attackers, neighbour } from "./attackers.ts";
 
 const hostProbe = fileURLToPath(new URL("host-probe.py", import.meta.url));
-/** What the loopback interface of one sandbox may hold, with the buffers that the limit lets grow once more. */
+/** What the sockets of one sandbox may hold, with the buffers that the limit lets grow once more. */
 const SOCKET_BYTES_MAX = 96 * 1024 * 1024;
 
 let under: EngineUnderTest;

@@ -4,6 +4,7 @@ import { fileIdPattern } from "../../domain/ids.ts";
 import { callerOf } from "../core/auth.ts";
 import type { AppDeps, Route } from "../core/deps.ts";
 import { refuseWhenStopping } from "../core/stopping.ts";
+import { stepAside } from "../core/turns.ts";
 import { checked, jsonBody } from "../core/validate.ts";
 import { readUpload } from "../files/upload.ts";
 import { containerIdOf, viewOfContainerFile } from "./container-view.ts";
@@ -17,6 +18,7 @@ export function createContainerFile(deps: AppDeps): Route {
     const id = containerIdOf(request);
     // Checked before the upload is read and stored.
     await deps.containers.ensureActive(organization, id);
+    stepAside(response);
     const { received, ...file } = await readUpload(request, deps.files, deps.limits.fileUploadBytesMax);
     const record = await deps.files.keep(organization, { ...file, executionId: null, owner: id }, received);
     try {
@@ -28,6 +30,7 @@ export function createContainerFile(deps: AppDeps): Route {
   };
   const reference = async (request: Request, response: Response) => {
     const { file_id } = checked(containerFileRequest, request.body);
+    stepAside(response);
     const added = await deps.containers.addFile(callerOf(response).organization, containerIdOf(request), { fileId: file_id });
     response.json(viewOfContainerFile(added));
   };
@@ -35,6 +38,7 @@ export function createContainerFile(deps: AppDeps): Route {
     method: "post",
     path: "/v1/containers/:id/files",
     scope: "execute",
+    open: true,
     ofOpenai: true,
     handlers: [
       refuseWhenStopping(deps.stopping),

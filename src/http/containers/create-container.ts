@@ -5,6 +5,7 @@ import { memoryMbOf, memorySizePattern } from "../../domain/memory-size.ts";
 import { callerOf } from "../core/auth.ts";
 import type { AppDeps, Route } from "../core/deps.ts";
 import { refuseWhenStopping } from "../core/stopping.ts";
+import { stepAside } from "../core/turns.ts";
 import { checked, jsonBody } from "../core/validate.ts";
 import { viewOfContainer } from "./container-view.ts";
 
@@ -48,12 +49,14 @@ export function createContainer(deps: AppDeps): Route {
     method: "post",
     path: "/v1/containers",
     scope: "execute",
+    open: true,
     ofOpenai: true,
     handlers: [
       refuseWhenStopping(deps.stopping),
       ...jsonBody(deps.limits),
       async (request, response) => {
         const wanted = checked(schema, request.body);
+        stepAside(response);
         const made = await deps.containers.create(callerOf(response).organization, {
           name: wanted.name,
           fileIds: wanted.file_ids,

@@ -1,6 +1,7 @@
 import { ServiceError } from "../../domain/errors.ts";
 import { callerOf } from "../core/auth.ts";
 import type { AppDeps, Route } from "../core/deps.ts";
+import { stepAside } from "../core/turns.ts";
 import { containerFileOf } from "./container-view.ts";
 
 /**
@@ -12,11 +13,13 @@ export function deleteContainerFile(deps: AppDeps): Route {
     method: "delete",
     path: "/v1/containers/:id/files/:file_id",
     scope: "execute",
+    open: true,
     ofOpenai: true,
     handlers: [
       async (request, response) => {
         const { organization } = callerOf(response);
         const { id, sessionId } = await containerFileOf(deps.containers, request, response);
+        stepAside(response);
         if (!(await deps.containers.removeFile(organization, sessionId, id))) throw new ServiceError("file_not_found");
         response.json({ id, object: "container.file.deleted", deleted: true });
       },

@@ -12,6 +12,7 @@ export function getContainerFileContent(deps: AppDeps): Route {
     method: "get",
     path: "/v1/containers/:id/files/:file_id/content",
     scope: "read",
+    open: true,
     ofOpenai: true,
     handlers: [
       async (request, response) => {

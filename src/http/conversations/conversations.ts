@@ -8,6 +8,7 @@ import {
 import { writtenOutItems } from "../../assistant/views/request.ts";
 import { callerOf } from "../core/auth.ts";
 import type { AppDeps, Route } from "../core/deps.ts";
+import { runBlocking } from "../core/turns.ts";
 import { checked, jsonBody } from "../core/validate.ts";
 import { idOf } from "../responses/response-param.ts";
 import { pageOfItems } from "./item-page.ts";
@@ -71,22 +72,27 @@ function itemRoutes(deps: AppDeps): Route[] {
         response.json(await page.all(request, response, added));
       },
     ]),
+    // Each of these reads all items, which may have megabytes.
     route("get", path, "read", [
-      async (request, response) => {
-        response.json(await page.one(request, response, await conversations.items(callerOf(response).organization, idOf(request))));
-      },
+      (request, response) =>
+        runBlocking(response, async () => {
+          const items = await conversations.items(callerOf(response).organization, idOf(request));
+          response.json(await page.one(request, response, items));
+        }),
     ]),
     route("get", `${path}/:item_id`, "read", [
-      async (request, response) => {
-        const item = await conversations.item(callerOf(response).organization, idOf(request), itemIdOf(request));
-        response.json(await page.view(request, response, item));
-      },
+      (request, response) =>
+        runBlocking(response, async () => {
+          const item = await conversations.item(callerOf(response).organization, idOf(request), itemIdOf(request));
+          response.json(await page.view(request, response, item));
+        }),
     ]),
     route("delete", `${path}/:item_id`, "execute", [
-      async (request, response) => {
-        const left = await conversations.deleteItem(callerOf(response).organization, idOf(request), itemIdOf(request));
-        response.json(viewOfConversation(left));
-      },
+      (request, response) =>
+        runBlocking(response, async () => {
+          const left = await conversations.deleteItem(callerOf(response).organization, idOf(request), itemIdOf(request));
+          response.json(viewOfConversation(left));
+        }),
     ]),
   ];
 }

@@ -37,8 +37,13 @@ function statusOf(code: ErrorCode, response: Response): number {
   return response.locals.likeOpenai === true && fieldErrors.has(code) ? 400 : catalogue[code].status;
 }
 
-/** Writes the error body: the members of RFC 9457, and `error` for clients of the OpenAI API. */
+/** Writes the error with these further members. */
 export function writeProblem(response: Response, error: ServiceError, members: Record<string, unknown> = {}, openaiCode?: string): void {
+  response.end(JSON.stringify({ ...beginProblem(response, error, openaiCode), ...members }));
+}
+
+/** Sets status and headers. Returns the body: the members of RFC 9457, and `error` for clients of the OpenAI API. */
+export function beginProblem(response: Response, error: ServiceError, openaiCode?: string): Record<string, unknown> {
   const { title, type } = catalogue[error.code];
   const status = statusOf(error.code, response);
   if (status === 401 && !response.hasHeader("WWW-Authenticate")) response.setHeader("WWW-Authenticate", 'Bearer realm="code-interpreter"');
@@ -49,21 +54,18 @@ export function writeProblem(response: Response, error: ServiceError, members: R
   const traceId = traceIdIn(response);
   response.status(status);
   response.setHeader("Content-Type", "application/problem+json");
-  response.end(
-    JSON.stringify({
-      type: `urn:code-interpreter:error:${error.code}`,
-      title,
-      status,
-      detail: error.detail,
-      instance: requestIdOf(response),
-      code: error.code,
-      success: false,
-      error: { message: error.detail, type, param: error.param, code: openaiCode ?? error.code, status },
-      ...(error.faults.length === 0 ? {} : { errors: error.faults }),
-      ...(traceId === undefined ? {} : { trace_id: traceId }),
-      ...members,
-    }),
-  );
+  return {
+    type: `urn:code-interpreter:error:${error.code}`,
+    title,
+    status,
+    detail: error.detail,
+    instance: requestIdOf(response),
+    code: error.code,
+    success: false,
+    error: { message: error.detail, type, param: error.param, code: openaiCode ?? error.code, status },
+    ...(error.faults.length === 0 ? {} : { errors: error.faults }),
+    ...(traceId === undefined ? {} : { trace_id: traceId }),
+  };
 }
 
 /** Every 429 and 503 has a Retry-After. These are the values when the error has none. */
@@ -73,6 +75,7 @@ const retryAfterDefaults: Partial<Record<ErrorCode, number>> = {
   organization_queue_full: 5,
   // Stored bytes expire hourly, or the caller deletes something.
   organization_storage_full: 600,
+  organization_requests_full: 1,
   organization_responses_full: 5,
   responses_full: 5,
   model_rate_limited: 5,

@@ -1,8 +1,13 @@
 import type { Response } from "express";
 
+const signals = new WeakMap<Response, AbortSignal>();
+
 /** Aborted when the connection closes before the response is complete. */
 export function callerGone(response: Response): AbortSignal {
+  const known = signals.get(response);
+  if (known !== undefined) return known;
   const gone = new AbortController();
+  signals.set(response, gone.signal);
   const check = () => {
     if (!response.writableFinished) gone.abort();
   };

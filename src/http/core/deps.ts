@@ -53,6 +53,8 @@ export interface Route {
   method: "get" | "post" | "delete";
   path: string;
   scope: Scope;
+  /** It may wait for something else, or stream. Its handler calls `stepAside` before it does. */
+  open?: true;
   /** OpenAI's API has the route too. Its clients expect 400 where our own routes answer 422. */
   ofOpenai?: true;
   handlers: RequestHandler[];

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { type JsonPieces, withMember } from "../../domain/execution-text.ts";
 import type { Limits } from "../../domain/limits.ts";
 
 const LIMIT_DEFAULT = 20;
@@ -31,4 +32,14 @@ export function listBody<T extends { id: string }>(page: { data: T[]; hasMore: b
     first_id: page.data[0]?.id ?? null,
     last_id: page.data.at(-1)?.id ?? null,
   };
+}
+
+/** The same as JSON, of entries that may have stored pieces. */
+export function listPieces<T extends { id: string }>(
+  page: { data: T[]; hasMore: boolean },
+  piecesOf: (entry: T) => JsonPieces,
+): JsonPieces {
+  const { data: _, ...rest } = listBody(page);
+  const entries = page.data.flatMap((entry, at) => [...(at === 0 ? [] : [","]), ...piecesOf(entry)]);
+  return [`${withMember(rest, "data")}[`, ...entries, "]}"];
 }

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import type { Response } from "express";
+import { type JsonPieces, partsOf } from "../../domain/execution-text.ts";
 
 /**
  * A comment without a blank line after it. A blank line ends an event: some clients, such as openai-python, would then
@@ -16,6 +17,11 @@ export interface StreamOptions {
   open?: { inc(): void; dec(): void };
 }
 
+/** What an event is written as. By default, it has no stored pieces. */
+interface Writing<E> {
+  piecesOf?: (event: E) => JsonPieces;
+}
+
 /**
  * Writes events as a text/event-stream until they end. The next event is read only after the connection has accepted
  * the last one, so a slow reader takes no memory.
@@ -23,9 +29,9 @@ export interface StreamOptions {
 export async function streamEvents<E extends { type: string }>(
   response: Response,
   events: AsyncIterable<{ id: string; event: E }>,
-  options: StreamOptions,
+  options: StreamOptions & Writing<E>,
 ): Promise<void> {
-  const { signal, pingMs, open } = options;
+  const { signal, pingMs, open, piecesOf = (event) => [JSON.stringify(event)] } = options;
   response.status(200);
   response.setHeader("Content-Type", "text/event-stream; charset=utf-8");
   response.setHeader("X-Accel-Buffering", "no");
@@ -35,15 +41,25 @@ export async function streamEvents<E extends { type: string }>(
   }
   response.flushHeaders();
   open?.inc();
+  let within = false;
   const ping = setInterval(() => {
-    if (!response.writableNeedDrain && !response.writableEnded) response.write(PING);
+    if (!within && !response.writableNeedDrain && !response.writableEnded) response.write(PING);
   }, pingMs);
+  const write = async (text: string | Uint8Array) => {
+    if (!response.write(text)) await once(response, "drain", { signal });
+  };
   try {
     for await (const { id, event } of events) {
       if (signal.aborted) break;
-      if (!response.write(`id: ${id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`)) {
-        await once(response, "drain", { signal });
+      const [first, ...more] = piecesOf(event);
+      const head = `id: ${id}\nevent: ${event.type}\ndata: `;
+      if (typeof first === "string" && more.length === 0) {
+        await write(`${head}${first}\n\n`);
+        continue;
       }
+      within = true;
+      for await (const part of partsOf([head, first as string, ...more, "\n\n"])) await write(part);
+      within = false;
     }
   } catch (error) {
     if (!signal.aborted) throw error;

@@ -5,6 +5,10 @@ import { ServiceError } from "../../domain/errors.ts";
 import type { Limits } from "../../domain/limits.ts";
 import { countJsonValues } from "../../util/json-shape.ts";
 import { type Fault, faultsOf, shownName } from "./field-faults.ts";
+import { runBlocking } from "./turns.ts";
+
+/** Parsing a body of this length takes about a millisecond. */
+const BLOCKING_BYTES_MIN = 256 * 1024;
 
 /** Reads a JSON body with limits on bytes, values and depth. Refuses other content types. */
 export function jsonBody(limits: Limits): RequestHandler[] {
@@ -13,8 +17,12 @@ export function jsonBody(limits: Limits): RequestHandler[] {
     if (!isJson(request)) throw new ServiceError("unsupported_media_type", { detail: "Send the body as application/json in UTF-8." });
     next();
   };
-  const parse: RequestHandler = (request, _response, next) => {
-    if (Buffer.isBuffer(request.body)) request.body = parseJson(request.body, limits);
+  const parse: RequestHandler = async (request, response, next) => {
+    const body: unknown = request.body;
+    if (Buffer.isBuffer(body)) {
+      const parseBody = () => parseJson(body, limits);
+      request.body = body.length > BLOCKING_BYTES_MIN ? await runBlocking(response, parseBody) : parseBody();
+    }
     next();
   };
   return [ensureJson, read, parse];

@@ -6,6 +6,7 @@ import type { Limits } from "../../domain/limits.ts";
 import { callerOf } from "../core/auth.ts";
 import { callerGone } from "../core/caller-gone.ts";
 import type { AppDeps, Route } from "../core/deps.ts";
+import { stepAside } from "../core/turns.ts";
 import { checked, jsonBody } from "../core/validate.ts";
 import { answerExecution } from "./execution-answer.ts";
 import { executionOf } from "./execution-param.ts";
@@ -52,16 +53,18 @@ export function answerToolCalls(deps: AppDeps): Route {
       json: jsonOf(output, error),
     }));
     await deps.executions.answerCalls(organization, id, answers);
+    stepAside(response);
     if (preferred !== null) response.setHeader("Preference-Applied", preferred.applied);
     const gone = callerGone(response);
     const execution = await deps.executions.waitForEnd(organization, id, preferred?.ms ?? waitMsMax, gone);
     // The answers have been taken: a caller that is gone may read the execution later.
-    if (!gone.aborted) answerExecution(response, execution);
+    if (!gone.aborted) await answerExecution(response, execution);
   };
   return {
     method: "post",
     path: "/v1/executions/:id/tool_outputs",
     scope: "execute",
+    open: true,
     handlers: [...jsonBody({ ...deps.limits, requestBodyValuesMax: deps.limits.toolValueValuesMax }), handler],
   };
 }

@@ -1,15 +1,17 @@
 import type { Request, Response } from "express";
 import { type FollowOptions, followExecution, longestExecutionMs, submitExecution } from "../../app/run-execution.ts";
 import { ServiceError } from "../../domain/errors.ts";
+import { executionPieces } from "../../domain/execution-text.ts";
 import { executionRequestSchema } from "../../domain/request.ts";
-import type { Execution } from "../../domain/result.ts";
 import { callerOf } from "../core/auth.ts";
 import { callerGone } from "../core/caller-gone.ts";
 import type { AppDeps, Route } from "../core/deps.ts";
-import { streamEvents } from "../core/sse.ts";
+import { sendJson } from "../core/send-json.ts";
 import { refuseWhenStopping } from "../core/stopping.ts";
+import { stepAside } from "../core/turns.ts";
 import { checked, jsonBody } from "../core/validate.ts";
 import { answerExecution, pathOfExecution } from "./execution-answer.ts";
+import { streamExecution } from "./execution-stream.ts";
 import { idempotencyOf } from "./idempotency.ts";
 import { waitPreference } from "./prefer.ts";
 
@@ -26,13 +28,15 @@ export function createExecution(deps: AppDeps): Route {
     const { execution, replayed } = await submitExecution(deps, organization, wanted, idempotency);
     response.setHeader("Location", pathOfExecution(execution.id));
     if (replayed) response.setHeader("Idempotency-Replayed", "true");
-    if (wantsStream(request)) return stream(deps, organization, execution, response);
+    stepAside(response);
+    // A stream can be resumed, so the execution continues when its caller disconnects.
+    if (wantsStream(request)) return streamExecution(deps, { organization, id: execution.id, after: null }, response);
     const preferred = waitPreference(request.get("prefer"), waitMsMax);
     if (preferred !== null) response.setHeader("Preference-Applied", preferred.applied);
     const waitMs = preferred?.ms ?? waitMsMax;
     if (waitMs === 0) {
-      response.status(202).json(execution);
-      return;
+      response.status(202);
+      return sendJson(response, executionPieces(execution));
     }
     // Without an Idempotency-Key, a caller that hung up cannot come back for the result.
     await answerAtEnd(deps, { organization, execution, waitMs, cancelOnAbort: idempotency === null }, response);
@@ -41,6 +45,7 @@ export function createExecution(deps: AppDeps): Route {
     method: "post",
     path: "/v1/executions",
     scope: "execute",
+    open: true,
     handlers: [refuseWhenStopping(deps.stopping), ...jsonBody(deps.limits), handler],
   };
 }
@@ -59,18 +64,11 @@ function wantsStream(request: Request): boolean {
   return request.accepts(["application/json", "text/event-stream"]) === "text/event-stream";
 }
 
-/** A stream can be resumed, so the execution continues when its caller disconnects. */
-async function stream(deps: AppDeps, organization: string, execution: Execution, response: Response): Promise<void> {
-  const signal = AbortSignal.any([callerGone(response), deps.stopping]);
-  const events = deps.executions.events(organization, execution.id, null, signal);
-  await streamEvents(response, events, { signal, pingMs: deps.limits.streamPingMs, open: deps.metrics.eventStreams });
-}
-
 /** Answers with the result, or with the current state after `waitMs`. */
 async function answerAtEnd(deps: AppDeps, follow: Omit<FollowOptions, "signal">, response: Response): Promise<void> {
   const gone = callerGone(response);
   try {
-    answerExecution(response, await followExecution(deps.executions, { ...follow, signal: gone }));
+    await answerExecution(response, await followExecution(deps.executions, { ...follow, signal: gone }));
   } catch (error) {
     // The connection is closed, so an error response would have no reader.
     if (!gone.aborted) throw error;

@@ -17,7 +17,7 @@ export function deleteExecution(deps: AppDeps): Route {
         if (!isFinal(status)) throw new ServiceError("execution_running", { detail: "The execution has not ended; cancel it first." });
         // Files first: if that fails, the record still exists and the call can be retried.
         await deps.files.deleteOwnedBy(organization, id);
-        if ((await deps.executions.delete(organization, id)) === null) throw new ServiceError("execution_not_found");
+        if (!(await deps.executions.delete(organization, id))) throw new ServiceError("execution_not_found");
         response.json({ id, object: "code_interpreter_call", deleted: true });
       },
     ],

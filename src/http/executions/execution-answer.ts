@@ -1,8 +1,10 @@
 import type { Response } from "express";
 import { type ErrorCode, ServiceError } from "../../domain/errors.ts";
-import type { Execution } from "../../domain/result.ts";
+import { executionPieces, withMember } from "../../domain/execution-text.ts";
+import type { ReadExecution } from "../../domain/result.ts";
 import { isFinal } from "../../domain/status.ts";
-import { writeProblem } from "../core/answer-error.ts";
+import { beginProblem } from "../core/answer-error.ts";
+import { sendJson } from "../core/send-json.ts";
 
 export function pathOfExecution(id: string): string {
   return `/v1/executions/${id}`;
@@ -12,29 +14,30 @@ export function pathOfExecution(id: string): string {
  * Answers a caller that waited: 200 when the code ended in any way or calls a tool, 202 when it has not ended yet, 503 when the service
  * failed. The 503 contains the execution with its output from before the failure.
  */
-export function answerExecution(response: Response, execution: Execution): void {
+export async function answerExecution(response: Response, execution: ReadExecution): Promise<void> {
   if (!isFinal(execution.status)) {
-    response.status(execution.status === "requires_action" ? 200 : 202).json(execution);
-    return;
+    response.status(execution.status === "requires_action" ? 200 : 202);
+    return sendJson(response, executionPieces(execution));
   }
   if (execution.status !== "errored") {
-    response.status(200).json(execution);
-    return;
+    response.status(200);
+    return sendJson(response, executionPieces(execution));
   }
   // A retry with the same Idempotency-Key would return this same execution.
   const shouldRetry = execution.retry_safe && response.req.headers["idempotency-key"] === undefined;
   response.setHeader("x-should-retry", String(shouldRetry));
-  writeProblem(response, new ServiceError(codeOfErrored(execution), { detail: detailOfErrored(execution) }), { execution });
+  const problem = beginProblem(response, new ServiceError(codeOfErrored(execution), { detail: detailOfErrored(execution) }));
+  return sendJson(response, [withMember(problem, "execution"), ...executionPieces(execution), "}"]);
 }
 
-function codeOfErrored(execution: Execution): ErrorCode {
+function codeOfErrored(execution: ReadExecution): ErrorCode {
   if (execution.evidence.limit === "queueWaitMsMax") return "queue_deadline_passed";
   if (execution.container_id !== null && execution.evidence.session_alive === false) return "container_lost";
   if (execution.cause === "sandbox_lost" || execution.cause === "worker_lost") return execution.cause;
   return "internal";
 }
 
-function detailOfErrored(execution: Execution): string {
+function detailOfErrored(execution: ReadExecution): string {
   const ran = execution.outcome === "never_started" ? "The code did not run." : "The code may have run in part.";
   return execution.retry_safe ? `${ran} It is safe to send the request again.` : ran;
 }

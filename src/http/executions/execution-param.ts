@@ -2,7 +2,7 @@ import type { Request, Response } from "express";
 import type { Executions } from "../../app/ports.ts";
 import { ServiceError } from "../../domain/errors.ts";
 import { executionIdPattern } from "../../domain/ids.ts";
-import type { Execution } from "../../domain/result.ts";
+import type { ReadExecution } from "../../domain/result.ts";
 import { callerOf } from "../core/auth.ts";
 
 /** The `:id` of the path. Throws `execution_not_found` for a malformed id. */
@@ -13,7 +13,7 @@ export function executionIdOf(request: Request): string {
 }
 
 /** The execution of the path, within the caller's organization. */
-export async function executionOf(executions: Executions, request: Request, response: Response): Promise<Execution> {
+export async function executionOf(executions: Executions, request: Request, response: Response): Promise<ReadExecution> {
   const found = await executions.get(callerOf(response).organization, executionIdOf(request));
   if (found === null) throw new ServiceError("execution_not_found");
   return found;

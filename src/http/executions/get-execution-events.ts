@@ -1,11 +1,11 @@
 import type { Request } from "express";
 import { z } from "zod";
 import { callerOf } from "../core/auth.ts";
-import { callerGone } from "../core/caller-gone.ts";
 import type { AppDeps, Route } from "../core/deps.ts";
-import { streamEvents } from "../core/sse.ts";
+import { stepAside } from "../core/turns.ts";
 import { checked, checkedQuery } from "../core/validate.ts";
 import { executionOf } from "./execution-param.ts";
+import { streamExecution } from "./execution-stream.ts";
 
 const eventId = z.string().regex(/^\d{1,20}-\d{1,20}$/, "must be the id of an event");
 const query = z.strictObject({ after: eventId.optional() });
@@ -17,13 +17,13 @@ export function getExecutionEvents(deps: AppDeps): Route {
     method: "get",
     path: "/v1/executions/:id/events",
     scope: "read",
+    open: true,
     handlers: [
       async (request, response) => {
         const after = afterOf(request);
         const { id } = await executionOf(deps.executions, request, response);
-        const signal = AbortSignal.any([callerGone(response), deps.stopping]);
-        const events = deps.executions.events(callerOf(response).organization, id, after, signal);
-        await streamEvents(response, events, { signal, pingMs: deps.limits.streamPingMs, open: deps.metrics.eventStreams });
+        stepAside(response);
+        await streamExecution(deps, { organization: callerOf(response).organization, id, after }, response);
       },
     ],
   };

@@ -1,4 +1,6 @@
+import { executionPieces } from "../../domain/execution-text.ts";
 import type { AppDeps, Route } from "../core/deps.ts";
+import { sendJson } from "../core/send-json.ts";
 import { executionOf } from "./execution-param.ts";
 
 /** GET /v1/executions/:id */
@@ -9,7 +11,7 @@ export function getExecution(deps: AppDeps): Route {
     scope: "read",
     handlers: [
       async (request, response) => {
-        response.json(await executionOf(deps.executions, request, response));
+        await sendJson(response, executionPieces(await executionOf(deps.executions, request, response)));
       },
     ],
   };

@@ -1,8 +1,10 @@
 import { z } from "zod";
+import { executionPieces } from "../../domain/execution-text.ts";
 import { executionIdPattern } from "../../domain/ids.ts";
 import { callerOf } from "../core/auth.ts";
 import type { AppDeps, Route } from "../core/deps.ts";
-import { listBody, pageQuery } from "../core/paging.ts";
+import { listPieces, pageQuery } from "../core/paging.ts";
+import { sendJson } from "../core/send-json.ts";
 import { checkedQuery } from "../core/validate.ts";
 
 /** GET /v1/executions: a page of the organization's executions. */
@@ -15,7 +17,8 @@ export function listExecutions(deps: AppDeps): Route {
     handlers: [
       async (request, response) => {
         const page = checkedQuery(query, request);
-        response.json(listBody(await deps.executions.list(callerOf(response).organization, page)));
+        const found = await deps.executions.list(callerOf(response).organization, page);
+        await sendJson(response, listPieces(found, executionPieces));
       },
     ],
   };

@@ -3,6 +3,7 @@ import { ServiceError } from "../../domain/errors.ts";
 import type { Files } from "../../files/files.ts";
 import { BlobStoreFailed, type FileRecord } from "../../files/store.ts";
 import { callerGone } from "../core/caller-gone.ts";
+import { stepAside } from "../core/turns.ts";
 import { attachment } from "./content-disposition.ts";
 import { type ByteRange, matchesTag, parseRange } from "./range.ts";
 
@@ -28,6 +29,7 @@ export async function answerFileContent(files: Files, record: FileRecord, reques
   const ifRange = request.get("if-range");
   const range = ifRange === undefined || ifRange === tag ? parseRange(request.get("range"), record.bytes) : null;
   if (range === "unsatisfiable") throw unsatisfiable(response, record);
+  stepAside(response);
   const bytes = await files.read(record, range ?? undefined);
   if (bytes === null) throw new ServiceError("file_not_found");
   setLength(response, record, range);

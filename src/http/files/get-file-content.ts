@@ -8,6 +8,7 @@ export function getFileContent(deps: AppDeps): Route {
     method: "get",
     path: "/v1/files/:id/content",
     scope: "read",
+    open: true,
     ofOpenai: true,
     handlers: [
       async (request, response) => {

@@ -5,6 +5,7 @@ import { makeMcpService } from "../../mcp/serve.ts";
 import { callerOf } from "../core/auth.ts";
 import { callerGone } from "../core/caller-gone.ts";
 import type { AppDeps } from "../core/deps.ts";
+import { stepAside } from "../core/turns.ts";
 import { jsonBody } from "../core/validate.ts";
 import { interpreterOf } from "./interpreter.ts";
 import { sendWebResponse, webRequestOf } from "./web-bridge.ts";
@@ -18,6 +19,7 @@ export function handleMcpMessage(deps: AppDeps): RequestHandler[] {
     const body: unknown = request.body;
     if (Array.isArray(body)) throw new ServiceError("malformed_request", { detail: "Send one message per request." });
     ensureUriLength(body);
+    stepAside(response);
     const { organization, scopes } = callerOf(response);
     const may = (scope: "execute" | "read") => scopes.has(scope) || scopes.has("admin");
     const caller = { organization, rights: { execute: may("execute"), read: may("read") }, interpreter: interpreterOf(organization, deps) };

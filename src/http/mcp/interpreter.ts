@@ -1,7 +1,7 @@
 import { chunksOf } from "../../app/input-files.ts";
 import { longestExecutionMs, runExecutionWith } from "../../app/run-execution.ts";
 import { ServiceError } from "../../domain/errors.ts";
-import type { Execution } from "../../domain/result.ts";
+import type { ReadExecution } from "../../domain/result.ts";
 import { isFinal } from "../../domain/status.ts";
 import { mimeTypeOf } from "../../files/mime.ts";
 import { BlobTooLarge } from "../../files/store.ts";
@@ -50,7 +50,7 @@ export function interpreterOf(organization: string, deps: AppDeps): Interpreter 
 }
 
 /** Searches the newest executions: a running one is rarely older than that. */
-async function findLabelled({ executions, limits }: AppDeps, organization: string, label: string): Promise<Execution | null> {
+async function findLabelled({ executions, limits }: AppDeps, organization: string, label: string): Promise<ReadExecution | null> {
   let after: string | undefined;
   for (let left = limits.listPageMax; left > 0; ) {
     const page = { ...(after === undefined ? {} : { after }), limit: left, order: "desc" as const };

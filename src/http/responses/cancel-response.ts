@@ -2,6 +2,7 @@ import { viewOfResponse } from "../../assistant/views/views.ts";
 import { ServiceError } from "../../domain/errors.ts";
 import { callerOf } from "../core/auth.ts";
 import type { AppDeps, Route } from "../core/deps.ts";
+import { stepAside } from "../core/turns.ts";
 import { ImageUrls } from "./image-urls.ts";
 import { idOf } from "./response-param.ts";
 
@@ -11,9 +12,11 @@ export function cancelResponse(deps: AppDeps): Route {
     method: "post",
     path: "/v1/responses/:id/cancel",
     scope: "execute",
+    open: true,
     ofOpenai: true,
     handlers: [
       async (request, response) => {
+        stepAside(response);
         const found = await deps.assistant.responses.cancel(callerOf(response).organization, idOf(request));
         if (found === null) throw new ServiceError("response_not_found");
         const images = new ImageUrls(deps, callerOf(response).organization, request);

@@ -8,6 +8,7 @@ import { callerGone } from "../core/caller-gone.ts";
 import type { AppDeps, Route } from "../core/deps.ts";
 import type { StreamOptions } from "../core/sse.ts";
 import { refuseWhenStopping } from "../core/stopping.ts";
+import { stepAside } from "../core/turns.ts";
 import { checked, jsonBody } from "../core/validate.ts";
 import { ImageUrls } from "./image-urls.ts";
 import { answerResponse } from "./response-answer.ts";
@@ -19,6 +20,7 @@ export function createResponse(deps: AppDeps): Route {
   const handler = async (request: Request, response: Response) => {
     answerLikeOpenai(response, dialectOf(request.body) === "openai");
     const wanted = parse(request.body);
+    stepAside(response);
     // Without a model, retries are useless until an operator has acted.
     if (deps.assistant.models.length === 0) response.setHeader("x-should-retry", "false");
     const running = await deps.assistant.responses.create(callerOf(response).organization, wanted);
@@ -37,6 +39,7 @@ export function createResponse(deps: AppDeps): Route {
     method: "post",
     path: "/v1/responses",
     scope: "execute",
+    open: true,
     ofOpenai: true,
     handlers: [refuseWhenStopping(deps.stopping), ...jsonBody(deps.limits), handler],
   };

@@ -5,6 +5,7 @@ import { viewOfResponse } from "../../assistant/views/views.ts";
 import { callerOf } from "../core/auth.ts";
 import { callerGone } from "../core/caller-gone.ts";
 import type { AppDeps, Route } from "../core/deps.ts";
+import { runBlocking, stepAside } from "../core/turns.ts";
 import { checked } from "../core/validate.ts";
 import { ImageUrls } from "./image-urls.ts";
 import { responseOf } from "./response-param.ts";
@@ -26,17 +27,20 @@ export function getResponse(deps: AppDeps): Route {
     method: "get",
     path: "/v1/responses/:id",
     scope: "read",
+    open: true,
     ofOpenai: true,
     handlers: [
       async (request, response) => {
         const { stream, starting_after: after, include } = checked(query, queryOf(request));
-        const found = await responseOf(deps.assistant, request, response);
+        // The stored response may have megabytes.
+        const found = await runBlocking(response, () => responseOf(deps.assistant, request, response));
         const images = new ImageUrls(deps, callerOf(response).organization, request);
         if (stream !== "true") {
           const view = viewOfResponse(found, { ...found.echo, includeOutputs: includesOutputs(include) || found.echo.includeOutputs });
-          response.json(await images.inView(view, found.dialect));
+          await runBlocking(response, async () => response.json(await images.inView(view, found.dialect)));
           return;
         }
+        stepAside(response);
         const signal = AbortSignal.any([callerGone(response), deps.stopping]);
         const events = images.inEvents(
           deps.assistant.responses.events(found, after === undefined ? -1 : Number(after), signal),

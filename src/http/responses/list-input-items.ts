@@ -1,5 +1,6 @@
 import { pageOfItems } from "../conversations/item-page.ts";
 import type { AppDeps, Route } from "../core/deps.ts";
+import { runBlocking } from "../core/turns.ts";
 import { responseOf } from "./response-param.ts";
 
 /** GET /v1/responses/:id/input_items: a page of the input of the request, newest first by default. */
@@ -11,10 +12,12 @@ export function listInputItems(deps: AppDeps): Route {
     scope: "read",
     ofOpenai: true,
     handlers: [
-      async (request, response) => {
-        const { input, dialect, echo } = await responseOf(deps.assistant, request, response);
-        response.json(await page.one(request, response, input, { dialect, ...echo }));
-      },
+      (request, response) =>
+        // The stored response may have megabytes.
+        runBlocking(response, async () => {
+          const { input, dialect, echo } = await responseOf(deps.assistant, request, response);
+          response.json(await page.one(request, response, input, { dialect, ...echo }));
+        }),
     ],
   };
 }

@@ -11,6 +11,8 @@ export interface Keys {
   readonly base: string;
   record(organization: string, id: string): string;
   list(organization: string): string;
+  /** A list of the parts of outputs that are stored apart from the record. */
+  outputs(organization: string, id: string): string;
   events(organization: string, id: string): string;
   /** Pub/sub channel of one execution. An empty message means that its state changed. */
   wake(organization: string, id: string): string;
@@ -57,6 +59,7 @@ export function makeKeys(prefix: string): Keys {
     base,
     record: (organization, id) => `${base}:record:${organization}:${id}`,
     list: (organization) => `${base}:list:${organization}`,
+    outputs: (organization, id) => `${base}:outputs:${organization}:${id}`,
     events: (organization, id) => `${base}:stream:${organization}:${id}`,
     wake: (organization, id) => `${base}:wake:${organization}:${id}`,
     ended: `${base}:ended`,

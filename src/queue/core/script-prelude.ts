@@ -20,6 +20,7 @@ ${keptBytesLua}
 local function kept_key(org) return base .. ':kept:' .. org end
 local function text(number) return string.format('%.0f', number) end
 local function record_key(org, id) return base .. ':record:' .. org .. ':' .. id end
+local function outputs_key(org, id) return base .. ':outputs:' .. org .. ':' .. id end
 local function stream_key(org, id) return base .. ':stream:' .. org .. ':' .. id end
 ${jobKeyLua}
 local function wake(org, id) redis.call('PUBLISH', base .. ':wake:' .. org .. ':' .. id, '') end

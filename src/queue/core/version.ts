@@ -4,10 +4,16 @@
  * processes that know its version.
  */
 export const VERSION = 1;
-/** Of a record with tools: a worker that does not know them would run the code without. */
-export const VERSION_WITH_TOOLS = 2;
+
+/**
+ * Version of records. 2: with tools, which a worker that does not know them would leave out. 3: outputs may be stored
+ * apart (`outputs.ts`), where older readers do not see them.
+ */
+export const RECORD_VERSION = 3;
+export const OUTPUTS_APART_SINCE = 3;
+
 /** The newest version that this code reads. */
-export const READS_UP_TO = 2;
+export const READS_UP_TO = 3;
 
 export function isNewer(payload: { v?: number }, readsUpTo: number): boolean {
   return (payload.v ?? 0) > readsUpTo;

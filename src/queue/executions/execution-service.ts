@@ -5,7 +5,7 @@ import { ServiceError } from "../../domain/errors.ts";
 import { executionIdPattern } from "../../domain/ids.ts";
 import type { Limits } from "../../domain/limits.ts";
 import type { ReceiptSource } from "../../domain/receipt-source.ts";
-import type { Execution, ExecutionEvent } from "../../domain/result.ts";
+import type { ReadEvent, ReadExecution } from "../../domain/result.ts";
 import { isFinal } from "../../domain/status.ts";
 import type { DayRange, DayUsage, OrganizationUsage, UsageMeasure } from "../../domain/usage.ts";
 import type { Log } from "../../observe/log.ts";
@@ -14,6 +14,7 @@ import type { Tracing } from "../../observe/trace.ts";
 import type { RedisClient } from "../../redis/address.ts";
 import { disconnect, subscriberOf, untilReady } from "../../redis/connection.ts";
 import { probeWrite } from "../../redis/probe.ts";
+import { Turns } from "../../util/turns.ts";
 import { boardQueue } from "../core/board.ts";
 import { type Keys, makeKeys, memberOf, queueNames } from "../core/keys.ts";
 import { callRedis, unavailable } from "../core/unavailable.ts";
@@ -27,7 +28,16 @@ import { requeueDetachedOfSilentWorkers } from "../worker/detached-runs.ts";
 import { endOverdue, repeat } from "../worker/sweep.ts";
 import { collectDepth, countJobs } from "./depth.ts";
 import { readEvents } from "./event-reader.ts";
-import { type DecodedExecution, decodeRecord, endWithoutResult, mayAwaitCaller, type StoredExecution, toExecution } from "./record.ts";
+import type { OutputsSource } from "./outputs.ts";
+import {
+  type DecodedExecution,
+  decodeRecord,
+  endWithoutResult,
+  mayAwaitCaller,
+  type StoredExecution,
+  toExecution,
+  withoutOutputs,
+} from "./record.ts";
 import { reportEnd } from "./report-end.ts";
 import { cancelScript, deleteScript } from "./scripts.ts";
 import { type NewExecution, Submissions } from "./submission.ts";
@@ -49,6 +59,12 @@ const SWEEP_MS = 1_000;
 const SILENT_SWEEP_MS = 2_000;
 const COUNT_MS = 2_000;
 const READY_TIMEOUT_MS = 800;
+/**
+ * Pages of events and parts of large outputs that are read for one organization: at once, and with this rest about a
+ * thousand a second. A thousand readers of one execution would otherwise take Redis and the event loop for themselves.
+ */
+const READS_AT_ONCE = 4;
+const READ_REST_MS = 4;
 /** Waiting callers survive an outage of Redis of this length, such as a restart. */
 const OUTAGE_MS_MAX = 15_000;
 /** In addition to the kill grace: time to remove a container under load and to store the end. */
@@ -56,7 +72,7 @@ const CANCEL_WAIT_MS = 15_000;
 
 /** The last known state of an execution, and when it was read. */
 interface Snapshot {
-  execution: Execution;
+  execution: ReadExecution;
   at: number;
 }
 
@@ -65,7 +81,7 @@ interface Wait {
   id: string;
   timeoutMs: number;
   signal?: AbortSignal | undefined;
-  known?: Execution | undefined;
+  known?: ReadExecution | undefined;
 }
 
 /**
@@ -82,6 +98,8 @@ export class ExecutionService {
   readonly #wakeups: Wakeups;
   readonly #sessionQueues: SessionQueues;
   readonly #submissions: Submissions;
+  /** Reads of events and large outputs. */
+  readonly #reading: OutputsSource;
   readonly #stopSweep: () => void;
   readonly #stopLossSweep: () => void;
   readonly #stopCounting: () => void;
@@ -95,7 +113,9 @@ export class ExecutionService {
     this.#subscriber = subscriberOf(deps.redis, deps.log);
     this.#wakeups = new Wakeups(this.#subscriber, this.#keys.ended);
     collectDepth(deps.metrics, { queue: this.#queue, redis: deps.redis, base: this.#keys.base });
-    const context = { ...deps, keys: this.#keys, queue: this.#queue };
+    const turns = new Turns(READS_AT_ONCE, READ_REST_MS);
+    this.#reading = { redis: deps.redis, keys: this.#keys, turns };
+    const context = { ...deps, keys: this.#keys, queue: this.#queue, turns };
     this.#sessionQueues = new SessionQueues({ redis: deps.redis, base: this.#keys.base, log: deps.log });
     const submissions = new Submissions({ ...context, sessionQueues: this.#sessionQueues });
     this.#submissions = submissions;
@@ -122,16 +142,16 @@ export class ExecutionService {
    * Accepts an execution, or returns the one that its idempotency key created before. Rejects with
    * `organization_queue_full`, `queue_full`, `organization_storage_full`, `idempotency_mismatch`.
    */
-  submit(request: NewExecution): Promise<{ execution: Execution; replayed: boolean }> {
+  submit(request: NewExecution): Promise<{ execution: ReadExecution; replayed: boolean }> {
     return this.#submissions.submit(request);
   }
 
   /** The execution that an idempotency key created, or null. Rejects with `idempotency_mismatch`. */
-  replay(organization: string, idempotency: Idempotency): Promise<Execution | null> {
+  replay(organization: string, idempotency: Idempotency): Promise<ReadExecution | null> {
     return this.#submissions.replay(organization, idempotency);
   }
 
-  async get(organization: string, id: string): Promise<Execution | null> {
+  async get(organization: string, id: string): Promise<ReadExecution | null> {
     const stored = await this.#readRecord(organization, id);
     return stored === null ? null : this.#view(stored);
   }
@@ -143,7 +163,7 @@ export class ExecutionService {
   async list(
     organization: string,
     page: { after?: string; limit: number; order: "asc" | "desc" },
-  ): Promise<{ data: Execution[]; hasMore: boolean }> {
+  ): Promise<{ data: ReadExecution[]; hasMore: boolean }> {
     const { redis } = this.#deps;
     const list = this.#keys.list(organization);
     let start = 0;
@@ -155,7 +175,7 @@ export class ExecutionService {
     }
     const stop = start + page.limit;
     const ids = await callRedis(() => (page.order === "asc" ? redis.zrange(list, start, stop) : redis.zrevrange(list, start, stop)));
-    const data: Execution[] = [];
+    const data: ReadExecution[] = [];
     let bytes = 0;
     for (const [index, id] of ids.slice(0, page.limit).entries()) {
       const stored = await this.#readRecord(organization, id);
@@ -171,12 +191,12 @@ export class ExecutionService {
    * Returns the execution once it has ended or its caller must act, or its current state after `timeoutMs` or when `signal` aborts.
    * Pass `known` to skip the first read. Rejects with `execution_not_found`.
    */
-  waitForEnd(organization: string, id: string, timeoutMs: number, signal?: AbortSignal, known?: Execution): Promise<Execution> {
-    const settled = ({ status }: Execution) => isFinal(status) || status === "requires_action";
+  waitForEnd(organization: string, id: string, timeoutMs: number, signal?: AbortSignal, known?: ReadExecution): Promise<ReadExecution> {
+    const settled = ({ status }: ReadExecution) => isFinal(status) || status === "requires_action";
     return this.#waitUntil(settled, { organization, id, timeoutMs, signal, known });
   }
 
-  async #waitUntil(settled: (execution: Execution) => boolean, wait: Wait): Promise<Execution> {
+  async #waitUntil(settled: (execution: ReadExecution) => boolean, wait: Wait): Promise<ReadExecution> {
     const { organization, id, timeoutMs, signal, known } = wait;
     const until = performance.now() + timeoutMs;
     const watch = this.#wakeups.watchEnd(memberOf(organization, id));
@@ -194,7 +214,7 @@ export class ExecutionService {
     }
   }
 
-  async #readOrLast(organization: string, id: string, last: Snapshot | null): Promise<Execution> {
+  async #readOrLast(organization: string, id: string, last: Snapshot | null): Promise<ReadExecution> {
     const execution = await this.get(organization, id).catch((error: unknown) => {
       // The execution runs on without Redis, so a waiting caller survives a short outage.
       if (last === null || performance.now() - last.at > OUTAGE_MS_MAX) throw error;
@@ -210,9 +230,9 @@ export class ExecutionService {
     id: string,
     afterEventId: string | null,
     signal: AbortSignal,
-  ): AsyncGenerator<{ id: string; event: ExecutionEvent }> {
+  ): AsyncGenerator<{ id: string; event: ReadEvent }> {
     if (!executionIdPattern.test(id)) return;
-    const source = { redis: this.#deps.redis, keys: this.#keys, wakeups: this.#wakeups, load: this.get.bind(this) };
+    const source = { ...this.#reading, wakeups: this.#wakeups, load: this.get.bind(this) };
     try {
       yield* readEvents(source, { organization, id, after: afterEventId, signal });
     } catch (error) {
@@ -232,7 +252,7 @@ export class ExecutionService {
    * Ends a waiting execution at once. For a running one, resolves once its container is gone and the end is stored, or
    * after a time limit.
    */
-  async cancel(organization: string, id: string): Promise<Execution | null> {
+  async cancel(organization: string, id: string): Promise<ReadExecution | null> {
     if (!executionIdPattern.test(id)) return null;
     const { limits, redis } = this.#deps;
     const end = endWithoutResult({ status: "cancelled", cause: "cancelled", outcome: "never_started", retrySafe: true });
@@ -245,19 +265,14 @@ export class ExecutionService {
     return this.get(organization, id);
   }
 
-  /**
-   * Deletes an ended execution and returns it, so that the caller can delete its files. Rejects with
-   * `execution_running`.
-   */
-  async delete(organization: string, id: string): Promise<Execution | null> {
-    if (!executionIdPattern.test(id)) return null;
+  /** Deletes an ended execution. False when there is none. Rejects with `execution_running`. */
+  async delete(organization: string, id: string): Promise<boolean> {
+    if (!executionIdPattern.test(id)) return false;
     const deleted = await callRedis(() => deleteScript.run(this.#deps.redis, this.#keys.base, { organization, id }));
-    if (deleted === "unknown") return null;
     if (deleted === "running") {
       throw new ServiceError("execution_running", { detail: "The execution has not ended; cancel it first." });
     }
-    const stored = await decodeRecord(organization, deleted.record);
-    return stored === null ? null : toExecution(stored);
+    return deleted === "deleted";
   }
 
   /** Usage of the organization for every UTC day of the range, oldest first. Executions count on the day they ended. */
@@ -281,7 +296,7 @@ export class ExecutionService {
     if (stored === null) return null;
     return {
       organization,
-      execution: toExecution(stored),
+      execution: withoutOutputs(stored),
       stdin: stored.request.stdin,
       args: stored.request.args,
       provenance: stored.end?.provenance ?? null,
@@ -331,10 +346,10 @@ export class ExecutionService {
     return decodeRecord(organization, await callRedis(() => this.#deps.redis.callBuffer("HGETALL", this.#keys.record(organization, id))));
   }
 
-  async #view(stored: StoredExecution): Promise<Execution> {
+  async #view(stored: StoredExecution): Promise<ReadExecution> {
     const { organization, id } = stored;
-    if (!mayAwaitCaller(stored)) return toExecution(stored);
-    return toExecution(stored, await callRedis(() => readPendingCalls(this.#deps.redis, this.#keys, organization, id)));
+    if (!mayAwaitCaller(stored)) return toExecution(stored, this.#reading);
+    return toExecution(stored, this.#reading, await callRedis(() => readPendingCalls(this.#deps.redis, this.#keys, organization, id)));
   }
 
   #openQueue(name: string): Queue {

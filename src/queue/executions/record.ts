@@ -2,17 +2,22 @@ import { promisify } from "node:util";
 import { gunzip, gzip } from "node:zlib";
 import { ServiceError } from "../../domain/errors.ts";
 import type { Limits } from "../../domain/limits.ts";
+import type { Output } from "../../domain/outputs.ts";
 import type { ExecutionRequest } from "../../domain/request.ts";
-import type { Evidence, Execution, ExecutionEnd } from "../../domain/result.ts";
+import type { Evidence, ExecutionEnd, ReadExecution } from "../../domain/result.ts";
 import type { RunInput } from "../../domain/run.ts";
 import { type Cause, type FinalStatus, isFinal, type Outcome, type Status } from "../../domain/status.ts";
+import type { StoredJson } from "../../domain/stored-json.ts";
 import { exactSeconds } from "../../domain/time.ts";
 import type { PendingCall, ToolDeclaration } from "../../domain/tools.ts";
 import { traceIdOf } from "../../observe/trace.ts";
-import { isNewer, READS_UP_TO } from "../core/version.ts";
+import { isNewer, OUTPUTS_APART_SINCE, READS_UP_TO } from "../core/version.ts";
+import { encodeOutputs, type OutputsSource, storedOutputs } from "./outputs.ts";
 
 /** The record of one execution, decoded. */
 export interface StoredExecution {
+  /** Of the process that accepted it. Readers of that version must be able to read the end. */
+  version: number;
   id: string;
   organization: string;
   status: Status;
@@ -27,24 +32,36 @@ export interface StoredExecution {
   webhookId: string | null;
   /** W3C traceparent of the request that submitted it. Null without tracing. */
   trace: string | null;
+  /** Its outputs are empty when they are stored apart. */
   end: ExecutionEnd | null;
+  /** Length of the JSON of outputs that are stored apart. 0 when they are in the end. */
+  outputsBytes: number;
 }
 
 export interface DecodedExecution extends StoredExecution {
-  /** Size of request and end as JSON. */
+  /** Size of request, end and outputs as JSON. */
   bytes: number;
 }
 
-/**
- * Larger ends are stored compressed. Text and tables shrink about tenfold; for smaller ends the time is not worth it.
- */
+/** The outputs of a larger end are stored apart, compressed. For smaller ends the time is not worth it. */
 const PLAIN_BYTES_MAX = 64 * 1024;
 
 const gzipAsync = promisify(gzip);
 const gunzipAsync = promisify(gunzip);
 
-/** The execution as callers see it. */
-export function toExecution(stored: StoredExecution, pendingCalls: PendingCall[] = []): Execution {
+/** The execution as callers see it, with outputs of `source` when they are stored apart. */
+export function toExecution(stored: StoredExecution, source: OutputsSource, pendingCalls: PendingCall[] = []): ReadExecution {
+  const { organization, id, outputsBytes } = stored;
+  return viewOf(stored, outputsBytes === 0 ? null : storedOutputs(source, { organization, id, bytes: outputsBytes }), pendingCalls);
+}
+
+/** The same for readers that do not need the outputs. */
+export function withoutOutputs(stored: StoredExecution): Omit<ReadExecution, "outputs"> {
+  const { outputs: _, ...rest } = viewOf(stored, null, []);
+  return rest;
+}
+
+function viewOf(stored: StoredExecution, apart: StoredJson<Output[]> | null, pendingCalls: PendingCall[]): ReadExecution {
   const end = isFinal(stored.status) ? stored.end : null;
   const traceId = traceIdOf(stored.trace);
   return {
@@ -55,7 +72,7 @@ export function toExecution(stored: StoredExecution, pendingCalls: PendingCall[]
     evidence: end?.evidence ?? {},
     code: stored.request.code,
     container_id: stored.request.container ?? null,
-    outputs: end?.outputs ?? [],
+    outputs: end === null ? [] : (apart ?? end.outputs),
     usage: end === null ? null : { ...end.usage, queue_ms: queueMs(stored) },
     truncated: end?.truncated ?? { stdout: false, stderr: false, outputs: false, files: false },
     skipped_files: end?.skipped_files ?? [],
@@ -135,10 +152,27 @@ export function endWithoutResult(ending: {
   };
 }
 
-export async function encodeEnd(end: ExecutionEnd): Promise<{ body: Buffer; zipped: "0" | "1" }> {
+export interface EncodedEnd {
+  body: Buffer;
+  zipped: "0" | "1";
+  /** Outputs that are stored apart. */
+  parts: Buffer[];
+  /** Length of the JSON of these outputs. */
+  outputsBytes: number;
+}
+
+/** Encodes the end for readers of `version`, the version of the record. */
+export async function encodeEnd(end: ExecutionEnd, version: number): Promise<EncodedEnd> {
+  const outputs = end.outputs.map((output) => JSON.stringify(output));
+  const rest = JSON.stringify({ ...end, outputs: [] });
+  const length = rest.length + outputs.reduce((sum, output) => sum + output.length, 0);
+  if (length > PLAIN_BYTES_MAX && version >= OUTPUTS_APART_SINCE) {
+    const { parts, bytes } = await encodeOutputs(outputs);
+    return { body: Buffer.from(rest, "utf8"), zipped: "0", parts, outputsBytes: bytes };
+  }
   const plain = Buffer.from(JSON.stringify(end), "utf8");
-  if (plain.length <= PLAIN_BYTES_MAX) return { body: plain, zipped: "0" };
-  return { body: await gzipAsync(plain, { level: 1 }), zipped: "1" };
+  if (plain.length <= PLAIN_BYTES_MAX) return { body: plain, zipped: "0", parts: [], outputsBytes: 0 };
+  return { body: await gzipAsync(plain, { level: 1 }), zipped: "1", parts: [], outputsBytes: 0 };
 }
 
 /**
@@ -163,7 +197,9 @@ export async function decodeRecord(organization: string, reply: unknown, readsUp
   const body = fields.get("end");
   const end = body !== undefined && text("end_zipped") === "1" ? await gunzipAsync(body) : body;
   const request = required("request");
+  const outputsBytes = Number(text("outputs_bytes") ?? 0);
   return {
+    version: Number(text("v") ?? 0),
     id: required("id"),
     organization,
     status: required("status") as Status,
@@ -177,6 +213,7 @@ export async function decodeRecord(organization: string, reply: unknown, readsUp
     webhookId: text("webhook_id") || null,
     trace: text("trace") || null,
     end: end === undefined ? null : (JSON.parse(end.toString("utf8")) as ExecutionEnd),
-    bytes: request.length + (end?.length ?? 0),
+    outputsBytes,
+    bytes: request.length + (end?.length ?? 0) + outputsBytes,
   };
 }

@@ -1,7 +1,7 @@
 import type { Log } from "../../observe/log.ts";
 import type { Metrics } from "../../observe/metrics.ts";
 import { traceIdOf } from "../../observe/trace.ts";
-import { type StoredExecution, toExecution } from "./record.ts";
+import { type StoredExecution, withoutOutputs } from "./record.ts";
 
 /**
  * Updates the metrics for an ended execution and writes its log line. Called once, by the process that stored the end.
@@ -36,7 +36,7 @@ export function reportEnd({ metrics, log }: { metrics: Metrics; log: Log }, stor
       session: stored.request.container,
       image: end.provenance?.sandbox?.image_digest,
       trace_id: traceIdOf(stored.trace) ?? undefined,
-      usage: toExecution(stored).usage,
+      usage: withoutOutputs(stored).usage,
     },
     "execution ended",
   );

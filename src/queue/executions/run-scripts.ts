@@ -110,17 +110,42 @@ return #ARGV - rest + 1
 });
 
 /**
- * Stores the end of a run and appends the outputs that the event stream lacks, as JSON in the further arguments.
- * Returns the time of the end, or 0 when it was ignored: the execution has ended, or the attempt is no longer the
+ * Stores the end of a run. The further arguments are first the parts of outputs that are stored apart, then, as JSON,
+ * the outputs that the event stream lacks. Returns the time of the end, or 0 when it was ignored: the execution has ended, or the attempt is no longer the
  * current one because its worker lost the lock. A repeated `call` returns the first reply again.
  */
 export const finishScript = queueScript({
-  args: ["organization", "id", "attempt", "finalStatus", "cause", "endJson", "zipped", "call", "cpuMs", "bytesIn", "bytesOut"],
+  args: [
+    "organization",
+    "id",
+    "attempt",
+    "finalStatus",
+    "cause",
+    "endJson",
+    "zipped",
+    "outputsParts",
+    "outputsBytes",
+    "call",
+    "cpuMs",
+    "bytesIn",
+    "bytesOut",
+  ],
   lua: `
-local state = redis.call('HMGET', record_key(organization, id), 'attempt', 'ended_by', 'completed_at', 'status')
+local state = redis.call('HMGET', record_key(organization, id), 'attempt', 'ended_by', 'completed_at', 'status', 'expires_at')
 if state[2] == call then return state[3] end
 if state[1] ~= attempt or state[4] ~= 'in_progress' then return 0 end
-for at = rest, #ARGV do redis.call('XADD', stream_key(organization, id), 'MAXLEN', '~', 20000, '*', 'output', ARGV[at]) end
+local events = rest + tonumber(outputs_parts)
+for at = events, #ARGV do redis.call('XADD', stream_key(organization, id), 'MAXLEN', '~', 20000, '*', 'output', ARGV[at]) end
+if events > rest then
+  local stored = 0
+  for at = rest, events - 1 do
+    stored = stored + #ARGV[at]
+    redis.call('RPUSH', outputs_key(organization, id), ARGV[at])
+  end
+  redis.call('PEXPIREAT', outputs_key(organization, id), state[5])
+  redis.call('HSET', record_key(organization, id), 'outputs_bytes', outputs_bytes, 'outputs_stored', text(stored))
+  keep_bytes(kept_key(organization), stored)
+end
 finish(organization, id, final_status, cause, end_json, zipped, {cpu_ms, bytes_in, bytes_out})
 redis.call('HSET', record_key(organization, id), 'ended_by', call)
 count_run()

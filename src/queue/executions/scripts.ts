@@ -107,25 +107,24 @@ return 'running'
   reply: (reply): "unknown" | "final" | "waiting" | "running" => String(reply) as "unknown",
 });
 
-/** Deletes an ended execution and returns its record. */
+/** Deletes an ended execution. */
 export const deleteScript = queueScript({
   args: ["organization", "id"],
   lua: `
-local record = redis.call('HGETALL', record_key(organization, id))
-if #record == 0 then return 'unknown' end
-if not is_final(redis.call('HGET', record_key(organization, id), 'status')) then return 'running' end
-local idem, created, completed = unpack(redis.call('HMGET', record_key(organization, id), 'idempotency', 'created_at', 'completed_at'))
+local status = redis.call('HGET', record_key(organization, id), 'status')
+if not status then return 'unknown' end
+if not is_final(status) then return 'running' end
+local idem, created, completed, outputs = unpack(redis.call('HMGET', record_key(organization, id), 'idempotency', 'created_at', 'completed_at', 'outputs_stored'))
 local function freed(field) return -redis.call('HSTRLEN', record_key(organization, id), field) end
 keep_bytes(kept_key(organization), freed('request') + freed('files'), tonumber(created))
-keep_bytes(kept_key(organization), freed('end'), tonumber(completed))
-redis.call('DEL', record_key(organization, id), stream_key(organization, id))
+keep_bytes(kept_key(organization), freed('end') - tonumber(outputs or '0'), tonumber(completed))
+redis.call('DEL', record_key(organization, id), stream_key(organization, id), outputs_key(organization, id))
 redis.call('ZREM', base .. ':list:' .. organization, id)
 redis.call('ZREM', base .. ':webhooks-due', organization .. '/' .. id)
 if idem and idem ~= '' then redis.call('DEL', base .. ':idempotency:' .. organization .. ':' .. idem) end
-return record
+return 'deleted'
 `,
-  reply: (reply): "unknown" | "running" | { record: ScriptReply } =>
-    Array.isArray(reply) ? { record: reply } : (String(reply) as "unknown"),
+  reply: (reply): "unknown" | "running" | "deleted" => String(reply) as "unknown",
 });
 
 /**

@@ -4,16 +4,17 @@ import { ServiceError } from "../../domain/errors.ts";
 import { wantsPreloaded } from "../../domain/heavy-imports.ts";
 import { newId } from "../../domain/ids.ts";
 import type { Limits } from "../../domain/limits.ts";
-import type { Execution } from "../../domain/result.ts";
+import type { ReadExecution } from "../../domain/result.ts";
 import type { RunNeeds } from "../../domain/run.ts";
 import type { Metrics } from "../../observe/metrics.ts";
 import { noTracing, type Span, type Tracing } from "../../observe/trace.ts";
 import type { RedisClient } from "../../redis/address.ts";
 import type { ScriptReply } from "../../redis/script.ts";
+import type { Turns } from "../../util/turns.ts";
 import { hashIdempotencyKey, type Keys } from "../core/keys.ts";
 import type { Refusal } from "../core/script-prelude.ts";
 import { callRedis, unavailable } from "../core/unavailable.ts";
-import { VERSION, VERSION_WITH_TOOLS } from "../core/version.ts";
+import { RECORD_VERSION, VERSION } from "../core/version.ts";
 import type { SessionQueues } from "../sessions/jobs.ts";
 import { notActive } from "../sessions/lookup.ts";
 import { retryAfterSeconds } from "./admission.ts";
@@ -33,6 +34,8 @@ export interface SubmissionsDeps {
   sessionQueues: SessionQueues;
   limits: Limits;
   metrics: Metrics;
+  /** For reading large outputs. */
+  turns: Turns;
   tracing?: Tracing | undefined;
 }
 
@@ -55,7 +58,7 @@ export class Submissions {
    * Accepts an execution, or returns the one that its idempotency key created before. Rejects with
    * `organization_queue_full`, `queue_full`, `organization_storage_full`, `idempotency_mismatch`.
    */
-  async submit(request: NewExecution): Promise<{ execution: Execution; replayed: boolean }> {
+  async submit(request: NewExecution): Promise<{ execution: ReadExecution; replayed: boolean }> {
     const { tracing = noTracing } = this.#deps;
     const span = tracing.startSpan("execution.submit", { kind: "producer", parent: tracing.current() });
     try {
@@ -65,7 +68,7 @@ export class Submissions {
     }
   }
 
-  async #submit(request: NewExecution, span: Span | null): Promise<{ execution: Execution; replayed: boolean }> {
+  async #submit(request: NewExecution, span: Span | null): Promise<{ execution: ReadExecution; replayed: boolean }> {
     const { limits, redis, keys } = this.#deps;
     const id = newId("execution");
     const { organization, idempotency } = request;
@@ -89,7 +92,7 @@ export class Submissions {
       session: request.request.container ?? "",
       trace: span?.traceparent ?? "",
       usageMs: limits.usageKeptDaysMax * DAY_MS,
-      version: needs.tools === true ? VERSION_WITH_TOOLS : VERSION,
+      version: RECORD_VERSION,
       keptBytesMax: limits.recordsBytesPerOrganizationMax,
     };
     const reply = await callRedis(() => submitScript.run(redis, keys.base, args));
@@ -105,6 +108,7 @@ export class Submissions {
     const late = performance.now() - enqueueStarted > ENQUEUE_SAFE_MS;
     if (late && !(await callRedis(() => confirmQueued(redis, keys, organization, id)))) throw unavailable("withdrawn");
     const stored: StoredExecution = {
+      version: RECORD_VERSION,
       id,
       organization,
       status: "queued",
@@ -118,12 +122,13 @@ export class Submissions {
       webhookId: null,
       trace: span?.traceparent ?? null,
       end: null,
+      outputsBytes: 0,
     };
-    return { execution: toExecution(stored), replayed: false };
+    return { execution: toExecution(stored, this.#deps), replayed: false };
   }
 
   /** The execution that an idempotency key created, or null. Rejects with `idempotency_mismatch`. */
-  async replay(organization: string, idempotency: Idempotency): Promise<Execution | null> {
+  async replay(organization: string, idempotency: Idempotency): Promise<ReadExecution | null> {
     const { redis, keys } = this.#deps;
     const args = { organization, idempotencyHash: hashIdempotencyKey(idempotency.key) };
     const earlier = await callRedis(() => replayScript.run(redis, keys.base, args));
@@ -184,7 +189,7 @@ export class Submissions {
     organization: string,
     idempotency: Idempotency | null,
     { bodySha256, record }: { bodySha256: string; record: ScriptReply },
-  ): Promise<Execution> {
+  ): Promise<ReadExecution> {
     if (idempotency === null || bodySha256 !== idempotency.bodySha256) {
       throw new ServiceError("idempotency_mismatch", {
         detail: "The Idempotency-Key was used with another body; use a new key.",
@@ -196,7 +201,7 @@ export class Submissions {
     const { container } = stored.request;
     if (stored.status === "queued" && container === undefined) await this.#addJob(organization, stored.id, PRIORITY_FIRST);
     if (stored.status === "queued" && container !== undefined) await this.#addCellAgain(organization, stored.id, container);
-    return toExecution(stored);
+    return toExecution(stored, this.#deps);
   }
 }
 

@@ -1,4 +1,6 @@
-import type { Execution } from "../../domain/result.ts";
+import { buffer } from "node:stream/consumers";
+import { executionPieces, partsOf, withMember } from "../../domain/execution-text.ts";
+import type { ReadExecution } from "../../domain/result.ts";
 import { isRefused, postSigned, signedHeaders } from "./signed-post.ts";
 
 /** How one attempt ended; also the label of the metric. `rejected` and `unreachable` are retried. */
@@ -8,7 +10,7 @@ export interface Delivery {
   url: string;
   secret: string;
   webhookId: string;
-  execution: Execution;
+  execution: ReadExecution;
   allowPrivate: boolean;
   timeoutMs: number;
   /** Unix milliseconds. */
@@ -25,7 +27,7 @@ export async function deliverWebhook(delivery: Delivery): Promise<DeliveryResult
   const signal = AbortSignal.timeout(delivery.timeoutMs);
   const message = { url, secret, id, allowPrivate, nowMs, signal, userAgent: USER_AGENT, responseBytesMax: RESPONSE_BYTES_MAX };
   try {
-    const { status } = await postSigned({ ...message, body: bodyOf(delivery) });
+    const { status } = await postSigned({ ...message, body: await bodyOf(delivery) });
     if (status >= 200 && status < 300) return "delivered";
     return status === 410 ? "gone" : "rejected";
   } catch (error) {
@@ -34,16 +36,17 @@ export async function deliverWebhook(delivery: Delivery): Promise<DeliveryResult
 }
 
 /** Body and headers of a delivery. */
-export function signedMessage(delivery: Pick<Delivery, "execution" | "webhookId" | "secret" | "nowMs">): {
-  body: string;
+export async function signedMessage(delivery: Pick<Delivery, "execution" | "webhookId" | "secret" | "nowMs">): Promise<{
+  body: Buffer;
   headers: Record<string, string>;
-} {
-  const body = bodyOf(delivery);
+}> {
+  const body = await bodyOf(delivery);
   const { webhookId: id, secret, nowMs } = delivery;
   return { body, headers: signedHeaders({ id, body, secret, nowMs, userAgent: USER_AGENT }) };
 }
 
 /** It has the time of the end, so that every retry has the same body. */
-function bodyOf({ webhookId, execution }: Pick<Delivery, "execution" | "webhookId">): string {
-  return JSON.stringify({ id: webhookId, type: "execution.ended", created_at: execution.completed_at, execution });
+function bodyOf({ webhookId, execution }: Pick<Delivery, "execution" | "webhookId">): Promise<Buffer> {
+  const message = { id: webhookId, type: "execution.ended", created_at: execution.completed_at };
+  return buffer(partsOf([withMember(message, "execution"), ...executionPieces(execution), "}"]));
 }

@@ -8,7 +8,7 @@ export interface SignedPost {
   secret: string;
   /** Names the message; a receiver takes each only once. */
   id: string;
-  body: string;
+  body: string | Uint8Array;
   userAgent: string;
   allowPrivate: boolean;
   signal: AbortSignal;
@@ -34,7 +34,7 @@ export function signedHeaders({
   nowMs,
 }: Omit<SignedPost, "url" | "allowPrivate" | "signal" | "responseBytesMax">) {
   const timestamp = String(Math.floor(nowMs / 1000));
-  const signature = createHmac("sha256", keyOf(secret)).update(`${id}.${timestamp}.${body}`).digest("base64");
+  const signature = createHmac("sha256", keyOf(secret)).update(`${id}.${timestamp}.`).update(body).digest("base64");
   return {
     "content-type": "application/json",
     "user-agent": userAgent,

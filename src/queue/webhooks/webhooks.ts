@@ -4,6 +4,7 @@ import type { Log } from "../../observe/log.ts";
 import type { Metrics } from "../../observe/metrics.ts";
 import type { RedisClient } from "../../redis/address.ts";
 import { collectWith, replyNow } from "../../redis/probe.ts";
+import { Turns } from "../../util/turns.ts";
 import { type Keys, memberOf, parseMember, queueNames } from "../core/keys.ts";
 import { PatientWorker } from "../core/patient-worker.ts";
 import { requeueLater } from "../core/requeue.ts";
@@ -32,6 +33,8 @@ const CONCURRENCY = 16;
 /** The lock of a delivery outlives the longest attempt by this. */
 const LOCK_MARGIN_MS = 20_000;
 const DUE_PAGE = 100;
+/** Parts of large outputs that are read at once for one organization. */
+const READS_AT_ONCE = 4;
 
 /**
  * Delivers the webhooks of ended executions. The script that stores an end also marks the webhook as due. The mark is
@@ -41,6 +44,7 @@ export class Webhooks {
   readonly #deps: WebhooksDeps;
   readonly #queue: Queue<DeliveryJob>;
   readonly #worker: PatientWorker<DeliveryJob>;
+  readonly #turns = new Turns(READS_AT_ONCE);
 
   constructor(deps: WebhooksDeps) {
     this.#deps = deps;
@@ -111,7 +115,7 @@ export class Webhooks {
     const result = await deliverWebhook({
       ...webhook,
       webhookId: stored.webhookId,
-      execution: toExecution(stored),
+      execution: toExecution(stored, { redis, keys, turns: this.#turns }),
       allowPrivate,
       timeoutMs: limits.webhookTimeoutMsMax,
       nowMs: Date.now(),

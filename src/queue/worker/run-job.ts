@@ -180,13 +180,13 @@ async function backInQueue({ redis, keys }: RunContext, { organization, id, atte
  */
 async function finish(context: RunContext, stored: StoredExecution, { end, lastOutputs }: EndedRun, stop: AbortSignal): Promise<void> {
   const { redis, keys, log, metrics } = context;
-  const { body, zipped } = await encodeEnd(end);
+  const { body, zipped, parts, outputsBytes } = await encodeEnd(end, stored.version);
   const { organization, id, attempt } = stored;
-  const outcome = { finalStatus: end.status, cause: end.cause ?? "", endJson: body, zipped };
+  const outcome = { finalStatus: end.status, cause: end.cause ?? "", endJson: body, zipped, outputsParts: parts.length, outputsBytes };
   const args = { organization, id, attempt, ...outcome, call: randomUUID(), ...usageOf(stored, end) };
   for (let turn = 0; ; turn++) {
     try {
-      const completedAt = await finishScript.run(redis, keys.base, args, lastOutputs);
+      const completedAt = await finishScript.run(redis, keys.base, args, [...parts, ...lastOutputs]);
       // 0: another attempt is the current one, or the execution had already ended.
       if (completedAt !== 0) reportEnd(context, { ...stored, status: end.status, end, completedAt });
       return;

@@ -128,13 +128,13 @@ export class Pool {
   }
 
   /**
-   * Leases spare capacity for background work. Null unless the stock is full, nothing starts or waits, and at most
-   * `inUseMax` sandboxes are in use, which leaves a core free. Usage and metrics exclude what runs there.
+   * Leases spare capacity for the background work of so many sandboxes. Null unless the stock is full, nothing starts or
+   * waits, and at most `inUseMax` sandboxes are in use, which leaves a core free. Usage and metrics exclude what runs there.
    */
-  spare(inUseMax: number): BackgroundLease | null {
+  spare(inUseMax: number, sandboxes = 1): BackgroundLease | null {
     const full = this.#stock.size >= this.#target() && this.#stock.allReady;
     const noDemand = this.#starting === 0 && this.#waiters.length === 0 && this.#inUse <= inUseMax;
-    const room = this.#existing < this.#options.capacity && !this.#spareSlot.leased && !this.#closing.signal.aborted;
+    const room = this.#existing + sandboxes <= this.#options.capacity && !this.#spareSlot.leased && !this.#closing.signal.aborted;
     if (!full || !noDemand || !room) return null;
     return this.#spareSlot.lease(inUseMax, {
       start: (spec, signal) => this.#startOutsideStock(spec, signal),

@@ -14,7 +14,11 @@ export interface AttackProgram {
   claim: string;
   code(limits: Limits, ownKernel: boolean): string;
   verdict(end: ExecutionEnd): Verdict;
+  /** A program of another sandbox that prints `HOLDING` and then stays while this one runs. */
+  beside?: string;
 }
+
+export const HOLDING = "holding";
 
 const held: Verdict = { breaches: [], inconclusive: null };
 
@@ -149,7 +153,55 @@ print("written")`,
   verdict: (end) => (printedBy(end).includes("written") ? breached("disk", "more than the limit was written") : endedBy(end, ["disk"])),
 };
 
-export const attackPrograms: readonly AttackProgram[] = [inside, memory, processes, disk];
+/** One sandbox takes what the kernel counts by user, as much as it gets. Another needs a little of each. */
+const neighbours: AttackProgram = {
+  claim: "a sandbox does not use up what the kernel counts for its neighbours",
+  beside: `
+import ctypes, fcntl, os, select, socket, time
+libc, held = ctypes.CDLL(None), []
+def passes():
+    held.append(socket.socketpair())
+    for _ in range(5): socket.send_fds(held[-1][0], [b"x"], [0] * 250)
+def widens():
+    held.append(os.pipe())
+    fcntl.fcntl(held[-1][1], fcntl.F_SETPIPE_SZ, 1 << 20)
+def times():
+    if libc.timer_create(1, None, ctypes.byref(ctypes.c_void_p())) < 0: raise OSError("no more")
+for take, turns in ((passes, 20), (widens, 40), (times, 20_000), (lambda: libc.inotify_init1(0), 200)):
+    try:
+        for _ in range(turns): take()
+    except OSError: pass
+print("${HOLDING}", flush=True)
+time.sleep(600)`,
+  code: () => `
+import ctypes, fcntl, os, socket
+missing = []
+def need(name, make):
+    try: make()
+    except OSError as error: missing.append(f"{name}: {error.strerror}")
+def timer():
+    if ctypes.CDLL(None).timer_create(1, None, ctypes.byref(ctypes.c_void_p())) < 0: raise OSError(11, "refused")
+ours, theirs = socket.socketpair()
+need("descriptors in transit", lambda: socket.send_fds(ours, [b"x"], [0] * 32))
+need("pipe memory", lambda: fcntl.fcntl(os.pipe()[1], fcntl.F_SETPIPE_SZ, 1 << 20))
+need("timers", timer)
+print(", ".join(missing) or "all there")`,
+  verdict: (end) => {
+    const text = printedBy(end);
+    if (end.status !== "completed") return { breaches: [], inconclusive: describe(end) };
+    return text === "all there" ? held : breached("neighbours", `a neighbour takes all: ${text}`);
+  },
+};
+
+/** gVisor's kernel counts for each sandbox alone. */
+export function attackPrograms(ownKernel: boolean): readonly AttackProgram[] {
+  return [inside, memory, processes, disk, ...(ownKernel ? [] : [neighbours])];
+}
+
+/** How many sandboxes a program needs at once. */
+export function sandboxesOf({ beside }: AttackProgram): number {
+  return beside === undefined ? 1 : 2;
+}
 
 function breached(check: IsolationCheck, words: string): Verdict {
   return { breaches: [{ check, words }], inconclusive: null };

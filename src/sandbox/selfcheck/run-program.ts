@@ -1,4 +1,5 @@
 import type { Limits } from "../../domain/limits.ts";
+import type { Output } from "../../domain/outputs.ts";
 import type { ExecutionEnd } from "../../domain/result.ts";
 import type { Engine } from "../../domain/run.ts";
 
@@ -8,10 +9,11 @@ export function runProgram(
   limits: Limits,
   { name, code }: { name: string; code: string },
   stop: AbortSignal = new AbortController().signal,
+  onOutput: (output: Output) => void = () => {},
 ): Promise<ExecutionEnd> {
   const { runTimeoutMsMax: timeoutMs, memoryMbMax: memoryMb } = limits;
   const input = { id: name, organization: name, attempt: 1, code, args: [], stdin: "", env: {}, files: [], timeoutMs, memoryMb };
-  return engine.run(input, silentPorts, stop);
+  return engine.run(input, { ...noFiles, emit: async (output) => onOutput(output) }, stop);
 }
 
 /** What a program printed, without white space around it. */
@@ -22,8 +24,7 @@ export function printedBy(end: ExecutionEnd): string {
     .trim();
 }
 
-const silentPorts = {
+const noFiles = {
   openFile: () => Promise.reject(new Error("a program of the service has no input files")),
   saveFile: () => Promise.reject(new Error("a program of the service keeps no files")),
-  emit: () => Promise.resolve(),
 };

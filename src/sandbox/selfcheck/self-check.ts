@@ -6,7 +6,7 @@ import type { Metrics } from "../../observe/metrics.ts";
 import type { BackgroundLease } from "../pool/background-slot.ts";
 import type { Pool } from "../pool/pool.ts";
 import { runInSandbox } from "../run/engine.ts";
-import { type AttackProgram, attackPrograms, type Verdict } from "./attack-programs.ts";
+import { type AttackProgram, attackPrograms, sandboxesOf, type Verdict } from "./attack-programs.ts";
 import { attack } from "./self-proof.ts";
 
 export interface SelfCheckOptions {
@@ -44,10 +44,11 @@ export function startSelfChecks(options: SelfCheckOptions): () => Promise<void> 
 
 /** Runs until it is stopped, or until it finds a breach. */
 async function runChecks(options: SelfCheckOptions, stop: AbortSignal): Promise<void> {
-  const { limits, log, onBreach } = options;
+  const { limits, log, onBreach, ownKernel } = options;
+  const programs = attackPrograms(ownKernel);
   for (let turn = 0; ; ) {
     await sleep(limits.selfCheckIntervalMs, undefined, { signal: stop, ref: false });
-    const program = attackPrograms[turn % attackPrograms.length] as AttackProgram;
+    const program = programs[turn % programs.length] as AttackProgram;
     const { breaches, inconclusive } = await checkOnce(options, program, stop);
     if (breaches.length > 0) {
       const checks = [...new Set(breaches.map(({ check }) => check))];
@@ -63,11 +64,13 @@ async function runChecks(options: SelfCheckOptions, stop: AbortSignal): Promise<
 
 async function checkOnce(options: SelfCheckOptions, program: AttackProgram, stop: AbortSignal): Promise<Verdict> {
   const { limits, log, metrics, ownKernel } = options;
-  const spare = await untilSpare(options, stop);
+  const spare = await untilSpare(options, sandboxesOf(program), stop);
+  // A worker may never have room for two; then the other programs go on.
+  if (spare === null) return { breaches: [], inconclusive: null };
   const giveWay = AbortSignal.any([spare.reclaimed, stop]);
   // Runs like an execution, but in a spare sandbox, so that usage and metrics exclude it.
   const run: Engine["run"] = (input, ports, signal) => runInSandbox({ pool: spare, limits, log }, input, ports, signal);
-  const verdict = await attack({ engine: { run }, limits, ownKernel }, program, giveWay);
+  const verdict = await attack({ engine: { run }, limits, ownKernel }, program, giveWay).finally(() => spare.end());
   metrics.selfChecks.inc({ result: resultOf(verdict, giveWay.aborted) });
   for (const { check } of verdict.breaches) metrics.selfCheckFailures.inc({ check });
   if (verdict.breaches.length === 0 && verdict.inconclusive === null) metrics.selfCheckSuccess.setToCurrentTime();
@@ -81,12 +84,20 @@ function resultOf({ breaches, inconclusive }: Verdict, gaveWay: boolean): "held"
   return gaveWay ? "gave_way" : "inconclusive";
 }
 
-async function untilSpare({ pool, inUseMax, nothingWaits }: SelfCheckOptions, stop: AbortSignal): Promise<BackgroundLease> {
+/** Null when there is room for one sandbox, but not for as many as are wanted. */
+async function untilSpare(
+  { pool, inUseMax, nothingWaits }: SelfCheckOptions,
+  sandboxes: number,
+  stop: AbortSignal,
+): Promise<BackgroundLease | null> {
   for (;;) {
     stop.throwIfAborted();
     const queueEmpty = await nothingWaits().catch(() => false);
-    const spare = queueEmpty ? pool.spare(inUseMax) : null;
+    const spare = queueEmpty ? pool.spare(inUseMax, sandboxes) : null;
     if (spare !== null) return spare;
+    const one = queueEmpty && sandboxes > 1 ? pool.spare(inUseMax) : null;
+    one?.end();
+    if (one !== null) return null;
     await sleep(SPARE_POLL_MS, undefined, { signal: stop, ref: false });
   }
 }

@@ -149,9 +149,9 @@ describe.each<[string, () => Promise<{ executions: Executions; close(): Promise<
     const { execution } = await executions.submit(submission());
     await expect(executions.delete("org_a", execution.id)).rejects.toMatchObject({ code: "execution_running" });
     await executions.cancel("org_a", execution.id);
-    expect(await executions.delete("org_b", execution.id)).toBeNull();
-    expect((await executions.delete("org_a", execution.id))?.id).toBe(execution.id);
+    expect(await executions.delete("org_b", execution.id)).toBe(false);
+    expect(await executions.delete("org_a", execution.id)).toBe(true);
     expect(await executions.get("org_a", execution.id)).toBeNull();
-    expect(await executions.delete("org_a", execution.id)).toBeNull();
+    expect(await executions.delete("org_a", execution.id)).toBe(false);
   });
 });

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { ExecutionEvent } from "../../../src/domain/result.ts";
+import type { ReadEvent } from "../../../src/domain/result.ts";
+import { StoredJson } from "../../../src/domain/stored-json.ts";
 import { outputScript } from "../../../src/queue/executions/run-scripts.ts";
 import { FakeEngine } from "../../support/fakes/fake-engine.ts";
 import { makeRig, newExecution, type Rig } from "./rig.ts";
@@ -14,17 +15,18 @@ afterEach(async () => {
 
 const never = new AbortController().signal;
 
-async function all(id: string, after: string | null = null): Promise<Array<{ id: string; event: ExecutionEvent }>> {
+async function all(id: string, after: string | null = null): Promise<Array<{ id: string; event: ReadEvent }>> {
   const found = [];
   for await (const event of rig.executionService.events("org_a", id, after, never)) found.push(event);
   return found;
 }
 
 /** Adjacent text events are joined, because timing decides where text is cut. */
-function summaryOf(events: Array<{ event: ExecutionEvent }>): string[] {
+function summaryOf(events: Array<{ event: ReadEvent }>): string[] {
   const lines: string[] = [];
   for (const { event } of events) {
     if (event.type !== "execution.output") lines.push(event.type);
+    else if (event.output instanceof StoredJson) lines.push("large");
     else if (event.output.type === "text") {
       const last = lines.at(-1);
       if (last?.startsWith(event.output.stream)) lines[lines.length - 1] = last + event.output.text;

@@ -125,10 +125,10 @@ export class FakeExecutions implements Executions {
 
   async delete(organization: string, id: string) {
     const execution = await this.get(organization, id);
-    if (execution === null) return null;
+    if (execution === null) return false;
     if (!isFinal(execution.status)) throw new ServiceError("execution_running");
     this.stored.delete(id);
-    return execution;
+    return true;
   }
 
   start(id: string): void {

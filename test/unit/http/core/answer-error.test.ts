@@ -40,6 +40,7 @@ const promised: Array<[ErrorCode, number, string]> = [
   ["rate_limited", 429, "Too many requests for this key"],
   ["organization_queue_full", 429, "The organization's share of the queue is full"],
   ["organization_storage_full", 429, "The organization's storage is full"],
+  ["organization_requests_full", 429, "The organization has too many requests in flight"],
   ["organization_responses_full", 429, "The organization has too many responses running"],
   ["organization_containers_full", 429, "The organization has too many containers"],
   ["queue_full", 503, "The queue is full"],

@@ -1,9 +1,18 @@
+import { gunzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { execution } from "../../../../src/domain/result.ts";
-import { decodeRecord, encodeEnd, endWithoutResult, type StoredExecution, toExecution } from "../../../../src/queue/executions/record.ts";
+import { RECORD_VERSION } from "../../../../src/queue/core/version.ts";
+import {
+  decodeRecord,
+  encodeEnd,
+  endWithoutResult,
+  type StoredExecution,
+  withoutOutputs,
+} from "../../../../src/queue/executions/record.ts";
 import { completedEnd } from "../../../support/fakes/fake-engine.ts";
 
 const stored: StoredExecution = {
+  version: RECORD_VERSION,
   id: "ci_1",
   organization: "org_a",
   status: "queued",
@@ -28,10 +37,11 @@ const stored: StoredExecution = {
   trace: null,
   webhookId: "whd_1",
   end: null,
+  outputsBytes: 0,
 };
 
-async function roundTrip(end: ReturnType<typeof completedEnd>) {
-  const { body, zipped } = await encodeEnd(end);
+async function roundTrip(end: ReturnType<typeof completedEnd>, version: number) {
+  const { body, zipped, parts, outputsBytes } = await encodeEnd(end, version);
   const fields = {
     id: "ci_1",
     status: end.status,
@@ -44,6 +54,8 @@ async function roundTrip(end: ReturnType<typeof completedEnd>) {
     expires_at: "9000",
     webhook_id: "",
     end_zipped: zipped,
+    outputs_bytes: String(outputsBytes),
+    v: String(version),
   };
   const reply = [
     ...Object.entries(fields)
@@ -52,37 +64,53 @@ async function roundTrip(end: ReturnType<typeof completedEnd>) {
     Buffer.from("end"),
     body,
   ];
-  return { zipped, decoded: await decodeRecord("org_a", reply) };
+  return { zipped, parts, decoded: await decodeRecord("org_a", reply) };
 }
 
 describe("the execution as callers see it", () => {
   test("is valid in every state, and never contains stdin, env or the webhook", () => {
     const ended = { ...stored, status: "completed", end: completedEnd(), startedAt: 1_005, completedAt: 1_010, attempt: 1 } as const;
     for (const one of [stored, { ...stored, status: "in_progress", attempt: 1, startedAt: 1_005 } as const, ended]) {
-      const shown = toExecution(one);
+      const shown = { ...withoutOutputs(one), outputs: one.end?.outputs ?? [] };
       expect(execution.strict().safeParse(shown).error).toBeUndefined();
       expect(JSON.stringify(shown)).not.toContain("0123456789abcdef");
     }
-    expect(toExecution(ended).usage?.queue_ms).toBe(5);
+    expect(withoutOutputs(ended).usage?.queue_ms).toBe(5);
   });
 
   test("shows how long an execution waited that never started", () => {
     const end = endWithoutResult({ status: "errored", cause: "timeout", outcome: "never_started", retrySafe: true });
-    const shown = toExecution({ ...stored, status: "errored", end, completedAt: 4_000 });
-    expect(shown).toMatchObject({ started_at: null, retry_safe: true, outputs: [], usage: { queue_ms: 3_000 } });
+    const shown = withoutOutputs({ ...stored, status: "errored", end, completedAt: 4_000 });
+    expect(shown).toMatchObject({ started_at: null, retry_safe: true, usage: { queue_ms: 3_000 } });
   });
 });
 
 describe("a stored end", () => {
-  test("is compressed beyond 64 KiB, and is decoded unchanged", async () => {
-    const small = await roundTrip(completedEnd("x"));
-    expect(small.zipped).toBe("0");
-    expect(small.decoded?.end).toEqual(completedEnd("x"));
-    const text = "ä\u{1F600}".repeat(40_000);
-    const large = await roundTrip(completedEnd(text));
-    expect(large.zipped).toBe("1");
-    expect(large.decoded?.end).toEqual(completedEnd(text));
-    expect(large.decoded).toMatchObject({ startedAt: 1_005, completedAt: 1_010, webhookId: null });
+  const text = "ä\u{1F600}".repeat(400_000);
+
+  test("of usual size is decoded unchanged", async () => {
+    const { zipped, parts, decoded } = await roundTrip(completedEnd("x"), RECORD_VERSION);
+    expect([zipped, parts]).toEqual(["0", []]);
+    expect(decoded?.end).toEqual(completedEnd("x"));
+  });
+
+  test("beyond 64 KiB has its outputs apart, in compressed parts of bounded length", async () => {
+    const end = completedEnd(text);
+    const { zipped, parts, decoded } = await roundTrip(end, RECORD_VERSION);
+    expect(zipped).toBe("0");
+    expect(decoded?.end).toEqual({ ...end, outputs: [] });
+    expect(decoded).toMatchObject({ startedAt: 1_005, completedAt: 1_010, webhookId: null });
+    const plain = parts.map((part) => gunzipSync(part));
+    expect(Math.max(...plain.map((part) => part.length))).toBeLessThanOrEqual(256 * 1024);
+    const json = Buffer.concat(plain);
+    expect(json.length).toBe(decoded?.outputsBytes);
+    expect(JSON.parse(json.toString("utf8"))).toEqual(end.outputs);
+  });
+
+  test("for a process of version 1 is one compressed text, as that version reads it", async () => {
+    const { zipped, parts, decoded } = await roundTrip(completedEnd(text), 1);
+    expect([zipped, parts]).toEqual(["1", []]);
+    expect(decoded?.end).toEqual(completedEnd(text));
   });
 
   test("is null for an empty reply", async () => {

@@ -35,7 +35,10 @@ const untilSpare = (pool: Pool): Promise<BackgroundLease> =>
     if (spare === null) throw new Error("nothing is spare");
     return spare;
   });
-const useAndDiscard = async (spare: BackgroundLease) => spare.discard((await spare.take(spec, false, never)).sandbox);
+const useAndDiscard = async (spare: BackgroundLease) => {
+  await spare.discard((await spare.take(spec, false, never)).sandbox);
+  spare.end();
+};
 const counts = async ({ poolTakes, poolSandboxes }: Metrics) => [(await poolTakes.get()).values, (await poolSandboxes.get()).values];
 const untilIdle = (pool: Pool, count: number) => vi.waitFor(() => expect(pool.idle).toBe(count));
 
@@ -114,7 +117,23 @@ describe("the warm pool", () => {
     expect(await counts(metrics)).toEqual(before);
     await spare.discard(sandbox);
     expect((sandbox as FakeSandbox).destroyed).toBe(1);
+    expect(pool.spare(1)).toBeNull();
+    spare.end();
     await untilSpare(pool);
+  });
+
+  test("leases spare capacity for two sandboxes until both are gone", async () => {
+    const { pool } = poolOf(new FakeFactory(wellBehaved));
+    pool.open();
+    (await untilSpare(pool)).end();
+    expect(pool.spare(1, 100)).toBeNull();
+    const spare = pool.spare(1, 2) as BackgroundLease;
+    const [one, other] = await Promise.all([spare.take(spec, false, never), spare.take(spec, false, never)]);
+    spare.end();
+    await spare.discard(one.sandbox);
+    expect(pool.spare(1)).toBeNull();
+    await spare.discard(other.sandbox);
+    (await untilSpare(pool)).end();
   });
 
   test("reclaims spare capacity when an execution would wait for a core or a sandbox", async () => {
