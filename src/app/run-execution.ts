@@ -4,7 +4,7 @@ import type { ExecutionRequest } from "../domain/request.ts";
 import { type Execution, type ExecutionEvent, type ReadEvent, type ReadExecution, wholeExecution } from "../domain/result.ts";
 import { StoredJson } from "../domain/stored-json.ts";
 import { dropFiles, storeInputFiles } from "./input-files.ts";
-import type { Executions, Idempotency, InputFileStore, Submitted } from "./ports.ts";
+import type { CallAnswer, Executions, Idempotency, InputFileStore, Submitted } from "./ports.ts";
 
 /** Submit, follow, cancel: the one way to run code. REST, MCP and the assistant translate onto it. */
 
@@ -60,7 +60,7 @@ export interface FollowOptions {
   onEvent?: ((event: ExecutionEvent) => void) | undefined;
 }
 
-/** Returns the execution once it has ended. Rejects with the reason of `signal` when it aborts first. */
+/** Returns the execution once it has ended or its caller must answer a tool call. Rejects with the reason of `signal` when it aborts first. */
 export async function followExecution(
   executions: Pick<Executions, "events" | "waitForEnd" | "cancel">,
   { organization, execution, signal, waitMs, cancelOnAbort, onEvent }: FollowOptions,
@@ -70,6 +70,8 @@ export async function followExecution(
     if (onEvent !== undefined) {
       for await (const { event } of executions.events(organization, id, null, signal)) {
         if (event.type === "execution.ended") return event.execution;
+        // The caller must act: the state of the execution has the calls.
+        if (event.type === "execution.tool_call") break;
         onEvent(await wholeEvent(event));
       }
       signal.throwIfAborted();
@@ -105,6 +107,23 @@ export function runExecutionWith(deps: RunDeps): RunExecution {
   return async ({ request, ...follow }) => {
     const { execution } = await submitExecution(deps, follow.organization, request);
     return wholeExecution(await followExecution(deps.executions, { ...follow, execution }));
+  };
+}
+
+export interface AnsweredExecution extends Omit<FollowOptions, "execution" | "onEvent"> {
+  id: string;
+  answers: readonly CallAnswer[];
+}
+
+/** Answers tool calls of an execution, and follows it. Rejects with ServiceError when it does not wait for them. */
+export type AnswerExecution = (answered: AnsweredExecution) => Promise<Execution>;
+
+export function answerExecutionWith({ executions }: Pick<RunDeps, "executions">): AnswerExecution {
+  return async ({ id, answers, ...follow }) => {
+    await executions.answerCalls(follow.organization, id, answers);
+    const execution = await executions.get(follow.organization, id);
+    if (execution === null) throw new ServiceError("execution_not_found");
+    return wholeExecution(await followExecution(executions, { ...follow, execution }));
   };
 }
 

@@ -6,6 +6,7 @@ import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { LoopContext } from "./loop/loop.ts";
 import { prepareResponse } from "./loop/prepare-response.ts";
+import { withoutPrograms } from "./loop/programs.ts";
 import { endEventOf, RunningResponse } from "./loop/running.ts";
 import { estimateTokens } from "./model/estimate-tokens.ts";
 import { messagesOf } from "./model/messages.ts";
@@ -80,9 +81,10 @@ export class Responses {
     if (model === null) throw notConfigured();
     const { response } = await this.#prepare(organization, request, model.choice);
     const { settings, history, input } = response;
-    const tool = () => codeTool(limits, settings.memoryMb ?? limits.memoryMbMax, namesForModels(packages.latest));
+    const tool = () =>
+      codeTool(limits, settings.memoryMb ?? limits.memoryMbMax, namesForModels(packages.latest), settings.programFunctions);
     const tools = settings.mode === "off" ? settings.functions : [tool(), ...settings.functions];
-    return estimateTokens(messagesOf([...history, ...input], settings), tools);
+    return estimateTokens(messagesOf(withoutPrograms([...history, ...input]), settings), tools);
   }
 
   #prepare(organization: string, request: ResponseRequest, models: ModelChoice) {

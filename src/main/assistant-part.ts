@@ -1,5 +1,5 @@
 import type { Executions } from "../app/ports.ts";
-import { runExecutionWith } from "../app/run-execution.ts";
+import { answerExecutionWith, runExecutionWith } from "../app/run-execution.ts";
 import { Assistants } from "../assistant/assistants.ts";
 import { Conversations } from "../assistant/conversations.ts";
 import { ModelClient } from "../assistant/model/client.ts";
@@ -50,6 +50,7 @@ export function makeAssistant(options: AssistantOptions): AssistantPart {
   const responses = new Responses({
     model: choice === null ? null : { choice, client: modelClient(config, metrics) },
     runExecution: runExecutionWith({ executions, files: options.files, limits }),
+    answerExecution: answerExecutionWith({ executions }),
     sessions,
     files,
     limits,

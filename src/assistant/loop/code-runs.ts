@@ -1,4 +1,4 @@
-import type { RunExecution } from "../../app/run-execution.ts";
+import type { AnswerExecution, RunExecution } from "../../app/run-execution.ts";
 import { ServiceError } from "../../domain/errors.ts";
 import type { Limits } from "../../domain/limits.ts";
 import type { Execution } from "../../domain/result.ts";
@@ -12,12 +12,14 @@ import { dataUrlOf } from "../views/input.ts";
 import type { CodeCall, Item } from "../views/items.ts";
 import type { StoredResponse } from "../views/response.ts";
 import type { OutputWriter } from "./output-writer.ts";
+import type { WaitingProgram } from "./programs.ts";
 import { runCode } from "./run-code.ts";
 import { isSessionMissing, SessionUse } from "./session-use.ts";
 import type { WrittenCode } from "./turn.ts";
 
 export interface CodeRunContext {
   runExecution: RunExecution;
+  answerExecution: AnswerExecution;
   sessions: Sessions;
   files: Files;
   limits: Limits;
@@ -52,6 +54,7 @@ export class CodeRuns {
   /** Files that code of this conversation produced, by name, for citations. */
   readonly produced = new Map<string, { containerId: string; fileId: string }>();
   #calls = 0;
+  #waits = false;
   #hasRun = false;
 
   constructor(context: CodeRunContext, { response, writer, fileIds, signal }: ResponseRun, conversation: readonly Item[]) {
@@ -79,8 +82,14 @@ export class CodeRuns {
     return this.#hasRun;
   }
 
+  /** Whether code waits for the caller's functions. The response then ends with their calls. */
+  get waits(): boolean {
+    return this.#waits;
+  }
+
   /** Runs one block of code, or ends its call with the reason why not. Rejects when the response cannot continue. */
   async run({ call, code }: WrittenCode): Promise<void> {
+    if (this.#waits) return this.skipCall(call, "incomplete", notes.otherProgramWaits);
     const { codeBytesMax } = this.#context.limits;
     if (code === null) return this.skipCall(call, "failed", notes.badArguments);
     if (code.trim() === "") return this.skipCall(call, "failed", notes.emptyCode);
@@ -88,9 +97,39 @@ export class CodeRuns {
     if (!this.hasCallsLeft) return this.skipCall(call, "incomplete", notes.callBound);
     this.#calls += 1;
     this.#writer.interpreting(call);
-    const execution = await this.#execute(call, code);
+    this.#endRun(call, await this.#execute(call, code));
+  }
+
+  /** Goes on with a program whose functions the caller has answered, as another item. */
+  async goOn({ call: begun, executionId, answers }: WaitingProgram): Promise<void> {
+    const call = this.#writer.beginCode(begun.callId, begun.containerId);
+    call.part = "continues";
+    call.executionId = executionId;
+    this.#writer.endCode(call, begun.code ?? "");
+    this.#writer.interpreting(call);
+    this.#hasRun = true;
+    const { organization } = this.#response;
+    const follow = { organization, signal: this.#signal, waitMs: this.#context.limits.responseTimeoutMsMax, cancelOnAbort: true };
+    try {
+      this.#endRun(call, await this.#context.answerExecution({ ...follow, id: executionId, answers }));
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      const isGone = error instanceof ServiceError && (error.code === "execution_not_found" || error.code === "tool_call_not_waiting");
+      if (!isGone) throw failureOf(error);
+      this.skipCall(call, "failed", notes.programGone);
+    }
+  }
+
+  #endRun(call: CodeCall, execution: Execution): void {
     if (execution.outcome !== "never_started") this.#hasRun = true;
     call.executionId = execution.id;
+    if (execution.status === "requires_action") {
+      this.#waits = true;
+      this.#writer.pauseCall(call);
+      for (const { call_id: callId, name, arguments: args } of execution.pending_calls ?? [])
+        this.#writer.programCall({ callId, name, argumentsJson: JSON.stringify(args) }, execution.id);
+      return;
+    }
     call.cause = execution.cause;
     call.outputs = execution.outputs;
     const note = this.#session.takeNote();
@@ -145,8 +184,9 @@ export class CodeRuns {
         // An earlier block of the same turn may have lost the session.
         call.containerId = await this.container();
         const wanted = { organization: this.#response.organization, container: call.containerId, code, responseId: this.#response.id };
+        const functions = this.#response.settings.programFunctions ?? [];
         const onOutput = this.#response.dialect === "own" ? { onOutput: this.#writer.codeOutput.bind(this.#writer, call) } : {};
-        return await runCode(this.#context.runExecution, this.#context.limits, { ...wanted, ...onOutput }, this.#signal);
+        return await runCode(this.#context.runExecution, this.#context.limits, { ...wanted, functions, ...onOutput }, this.#signal);
       } catch (error) {
         this.#signal.throwIfAborted();
         const isReplaceable = isSessionMissing(error) && this.#response.settings.container === null;

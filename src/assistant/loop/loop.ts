@@ -8,6 +8,7 @@ import type { Message } from "../views/items.ts";
 import type { IncompleteReason, StoredResponse } from "../views/response.ts";
 import { type CodeRunContext, CodeRuns, ResponseFailed, type ResponseRun } from "./code-runs.ts";
 import type { OutputWriter } from "./output-writer.ts";
+import { waitingPrograms, withoutPrograms } from "./programs.ts";
 import { readTurn, type Turn } from "./turn.ts";
 
 export interface LoopContext extends CodeRunContext {
@@ -28,7 +29,7 @@ class Loop {
   readonly #writer: OutputWriter;
   readonly #signal: AbortSignal;
   readonly #code: CodeRuns;
-  #messages: ChatMessage[];
+  #messages: ChatMessage[] = [];
   /** Consecutive turns in which the model ignored an instruction. */
   #ignoredTurns = 0;
   /** False once the server has refused a forced tool choice. Then a note instructs the model instead. */
@@ -41,12 +42,15 @@ class Loop {
     this.#writer = run.writer;
     this.#signal = run.signal;
     const conversation = [...response.history, ...response.input];
-    this.#messages = messagesOf(conversation, response.settings);
     this.#code = new CodeRuns(context, run, conversation);
   }
 
   async run(): Promise<LoopEnd> {
+    const { history, input, output, settings } = this.#response;
     try {
+      for (const program of waitingPrograms(history, input)) await this.#code.goOn(program);
+      if (this.#code.waits) return "completed";
+      this.#messages = messagesOf(withoutPrograms([...history, ...input, ...output]), settings);
       return await this.#turns();
     } finally {
       await this.#code.release();
@@ -113,7 +117,8 @@ class Loop {
   #request(isFirst: boolean): ModelRequest {
     const { limits, packages } = this.#context;
     const { model, memoryMb, functions, functionChoice, tokensMax, passed } = this.#response.settings;
-    const tool = () => codeTool(limits, memoryMb ?? limits.memoryMbMax, namesForModels(packages.latest));
+    const tool = () =>
+      codeTool(limits, memoryMb ?? limits.memoryMbMax, namesForModels(packages.latest), this.#response.settings.programFunctions);
     const tools: ChatTool[] = this.#takesCode ? [tool(), ...functions] : functions;
     let toolChoice: ModelRequest["toolChoice"] = "auto";
     if (this.#mustRunCode && this.#canForce) toolChoice = { type: "function", function: { name: TOOL_NAME } };
@@ -130,7 +135,7 @@ class Loop {
     }
     if (turn.code.length > 0) {
       await this.#runAll(turn);
-      return turn.functions.length > 0 ? "completed" : null;
+      return turn.functions.length > 0 || this.#code.waits ? "completed" : null;
     }
     if (turn.functions.length > 0) return "completed";
     if (this.#mustRunCode) return this.#repeatTurn(notes.runCodeFirst, "code_not_run");
@@ -162,6 +167,7 @@ class Loop {
 
   async #runAll(turn: Turn): Promise<void> {
     for (const written of turn.code) await this.#code.run(written);
+    if (this.#code.waits) return;
     const calls = turn.code.map(({ call }) => call);
     const { reasoning, text } = turn;
     this.#messages.push(...turnMessages({ reasoning, text: text === "" ? null : text, calls }, new Map(), true));

@@ -132,7 +132,21 @@ export class OutputWriter {
     this.#emit("response.output_item.done", { output_index: this.#indexOf(call), item: this.#view(call) });
   }
 
-  beginFunction(callId: string, name: string): FunctionCall {
+  /** The code waits for its caller's functions. Its item stays in progress, and another item of a later response goes on with it. */
+  pauseCall(call: CodeCall): void {
+    call.status = "in_progress";
+    call.part = "waits";
+    this.#emit("response.output_item.done", { output_index: this.#indexOf(call), item: this.#view(call) });
+  }
+
+  /** A call that code makes, whole. */
+  programCall({ callId, name, argumentsJson }: { callId: string; name: string; argumentsJson: string }, program: string): void {
+    const call = this.beginFunction(callId, name, program);
+    this.functionDelta(call, argumentsJson);
+    this.endFunction(call, "completed");
+  }
+
+  beginFunction(callId: string, name: string, program?: string): FunctionCall {
     const call: FunctionCall = {
       type: "function_call",
       id: newId("functionCall"),
@@ -140,6 +154,7 @@ export class OutputWriter {
       name,
       arguments: "",
       status: "in_progress",
+      ...(program === undefined ? {} : { program }),
       turn: this.turn,
     };
     this.#add(call);
@@ -162,7 +177,8 @@ export class OutputWriter {
     for (const item of this.#response.output) {
       if (item.type === "reasoning" && item.status === "in_progress") this.endReasoning(item, "incomplete");
       if (item.type === "message" && item.status === "in_progress") this.endMessage(item, "incomplete", () => []);
-      if (item.type === "code_call" && (item.status === "in_progress" || item.status === "interpreting")) this.endCall(item, "incomplete");
+      if (item.type === "code_call" && item.part !== "waits" && (item.status === "in_progress" || item.status === "interpreting"))
+        this.endCall(item, "incomplete");
       if (item.type === "function_call" && item.status === "in_progress") this.endFunction(item, "incomplete");
     }
   }

@@ -5,17 +5,20 @@ import type { Output } from "../../domain/outputs.ts";
 import type { ExecutionRequest } from "../../domain/request.ts";
 import type { Execution } from "../../domain/result.ts";
 import { isFinal } from "../../domain/status.ts";
+import type { ToolDeclaration } from "../../domain/tools.ts";
 
 export interface CodeToRun {
   organization: string;
   container: string;
   code: string;
   responseId: string;
+  /** The caller's functions that the code may call. */
+  functions: readonly ToolDeclaration[];
   /** Receives each output as it appears. */
   onOutput?: (output: Output) => void;
 }
 
-/** Runs one block of code in a session, to its end. An abort cancels the code and keeps the session. */
+/** Runs one block of code in a session, to its end or until it calls a function. An abort cancels the code and keeps the session. */
 export async function runCode(run: RunExecution, limits: Limits, wanted: CodeToRun, signal: AbortSignal): Promise<Execution> {
   const { organization, onOutput } = wanted;
   const execution = await run({
@@ -31,7 +34,7 @@ export async function runCode(run: RunExecution, limits: Limits, wanted: CodeToR
             if (event.type === "execution.output") onOutput(event.output);
           },
   });
-  if (!isFinal(execution.status)) throw new ServiceError("queue_deadline_passed");
+  if (!isFinal(execution.status) && execution.status !== "requires_action") throw new ServiceError("queue_deadline_passed");
   return execution;
 }
 
@@ -47,5 +50,7 @@ function requestOf(wanted: CodeToRun, limits: Limits): ExecutionRequest {
     memory_mb: limits.memoryMbMax,
     priority: "normal",
     metadata: { response_id: wanted.responseId },
+    // The answers come with the next response, which a person may have to wait for.
+    ...(wanted.functions.length === 0 ? {} : { tools: [...wanted.functions], tool_timeout_ms: limits.toolAnswerMsMax }),
   };
 }

@@ -1,11 +1,17 @@
 import type { Limits } from "../../domain/limits.ts";
+import type { ToolDeclaration } from "../../domain/tools.ts";
 import type { ChatTool } from "./model.ts";
 
 /** Name of the tool for the model. */
 export const TOOL_NAME = "code_interpreter";
 
 /** The tool's description for the model, with the operator's limits, the memory of this session and the packages that code can import. */
-export function codeTool(limits: Limits, memoryMb: number, packages: readonly string[]): ChatTool {
+export function codeTool(
+  limits: Limits,
+  memoryMb: number,
+  packages: readonly string[],
+  functions: readonly ToolDeclaration[] = [],
+): ChatTool {
   return {
     type: "function",
     function: {
@@ -16,6 +22,7 @@ export function codeTool(limits: Limits, memoryMb: number, packages: readonly st
         `conversation as long as its sandbox lives. Each call may take ${limits.runTimeoutMsMax / 1000} seconds and ${memoryMb} MiB of memory.`,
         `At most ${limits.filesOutCountMax} files are returned per call. There is no network and nothing can be installed. Besides the standard`,
         `library there are: ${packages.join(", ")}.`,
+        ...functionsText(functions),
       ].join(" "),
       parameters: {
         type: "object",
@@ -25,6 +32,32 @@ export function codeTool(limits: Limits, memoryMb: number, packages: readonly st
       },
     },
   };
+}
+
+/** Above this many functions, `help` in the code shows the rest of their descriptions. */
+const DESCRIBED_MAX = 20;
+
+/** The caller's functions as signatures, which take a fraction of the tokens of their schemas. */
+function functionsText(functions: readonly ToolDeclaration[]): string[] {
+  if (functions.length === 0) return [];
+  const lines = functions.map((one) => {
+    const first = functions.length > DESCRIBED_MAX ? "" : (one.description?.trim().split("\n", 1)[0] ?? "");
+    return `${signatureOf(one)}${first === "" ? "" : `: ${first}`}`;
+  });
+  return [
+    "The code can call these functions of the user's application without an import, also from threads; each returns a JSON value, and",
+    `raises ToolError when it fails. help(name) describes one.\n${lines.join("\n")}`,
+  ];
+}
+
+function signatureOf({ name, parameters }: ToolDeclaration): string {
+  const properties = Object.entries((parameters?.properties ?? {}) as Record<string, { type?: unknown }>);
+  const required = Array.isArray(parameters?.required) ? parameters.required : [];
+  const shown = properties.map(([property, schema]) => {
+    const type = typeof schema?.type === "string" ? `: ${schema.type}` : "";
+    return `${property}${type}${required.includes(property) ? "" : " = ..."}`;
+  });
+  return `${name}(${shown.join(", ")})`;
 }
 
 /** System text after the caller's own instructions, while the tool is offered. */
@@ -41,6 +74,8 @@ export const notes = {
   toolIsOff: "There is no code tool in this conversation. Answer in text, without calling tools.",
   noMoreCalls: "The bound of tool calls for this response is reached. Answer now, in text, with what you have.",
   badArguments: 'The code was not run: the arguments were not a JSON object like {"code": "..."}. Call the tool again.',
+  programGone: "The program had ended before its functions were answered, so their answers were lost. Run it again if it is still needed.",
+  otherProgramWaits: "The code was not run: an earlier call waits for functions of the user's application. Call the tool again.",
   emptyCode: "The code was not run: it was empty.",
   callBound: "The code was not run: the bound of tool calls for this response is reached.",
   replacedEmpty: "The earlier sandbox is gone: its variables, imports and files no longer exist. This code ran in a new one.",

@@ -68,6 +68,7 @@ async function itemOf(item: RequestItem, place: Place): Promise<Item> {
         name: item.name,
         arguments: item.arguments,
         status: "completed",
+        ...(item.caller?.type === "program" ? { program: item.caller.caller_id } : {}),
         ...turnOf(earlier, "function_call"),
         ...(earlier?.type === "function_call" && earlier.extra !== undefined ? { extra: earlier.extra } : {}),
       };
@@ -104,6 +105,7 @@ function codeCall(item: Extract<RequestItem, { type: "code_interpreter_call" }>)
     cause: null,
     outputs: [],
     told: logsOf(item.outputs ?? []),
+    ...(item.status === "in_progress" ? { part: "waits" as const } : {}),
   };
 }
 

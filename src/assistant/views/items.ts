@@ -62,6 +62,11 @@ export interface CodeCall extends OfTurn {
   executionId: string | null;
   cause: Cause | null;
   outputs: Output[];
+  /**
+   * Of a program that calls the caller's functions: it waits for answers, or it is the rest of a program that an earlier item began.
+   * Both items have the same execution.
+   */
+  part?: "waits" | "continues";
   /** The result text that the model received. The name is part of stored responses. */
   told: string;
   /** Fields that the model's server needs back with the call. */
@@ -75,6 +80,8 @@ export interface FunctionCall extends OfTurn {
   name: string;
   arguments: string;
   status: ItemStatus;
+  /** The execution whose code made the call. Absent when the model made it. */
+  program?: string;
   /** Fields that the model's server needs back with the call. */
   extra?: Record<string, unknown>;
 }

@@ -111,6 +111,10 @@ export function inputItems(dialect: Dialect, limits: Limits) {
     status: z.string().nullish(),
     phase: z.string().nullish(),
   });
+  const caller = z.discriminatedUnion("type", [
+    object({ type: z.literal("direct") }),
+    object({ type: z.literal("program"), caller_id: z.string().max(64) }),
+  ]);
   return z
     .array(
       z.discriminatedUnion("type", [
@@ -122,6 +126,7 @@ export function inputItems(dialect: Dialect, limits: Limits) {
           arguments: text,
           id: z.string().nullish(),
           status: z.string().nullish(),
+          caller: caller.nullish().describe("as the response had it: code that calls the function, or the model"),
         }),
         object({
           type: z.literal("function_call_output"),
@@ -131,10 +136,12 @@ export function inputItems(dialect: Dialect, limits: Limits) {
             .describe("or a string"),
           id: z.string().nullish(),
           status: z.string().nullish(),
+          caller: caller.nullish(),
         }),
         z.looseObject({
           type: z.literal("code_interpreter_call"),
           id: z.string().max(64),
+          status: z.string().nullish(),
           code: text.nullish(),
           container_id: z.string().nullish(),
           outputs: z.array(z.unknown()).nullish(),
@@ -190,9 +197,15 @@ function tools(dialect: Dialect, limits: Limits) {
             description: z.string().nullish(),
             parameters: z.record(z.string(), z.unknown()).nullish(),
             strict: z.boolean().nullish(),
+            allowed_callers: z
+              .array(z.enum(["direct", "programmatic"]))
+              .min(1)
+              .nullish()
+              .describe("`programmatic`: code may call it; `direct`: the model may call it, the default"),
           }),
+          object({ type: z.literal("programmatic_tool_calling") }).describe("has code called functions, without a code_interpreter tool"),
         ],
-        { error: "must be a tool of type code_interpreter or function" },
+        { error: "must be a tool of type code_interpreter, function or programmatic_tool_calling" },
       ),
     )
     .max(limits.functionToolsMax)

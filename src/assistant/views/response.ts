@@ -1,3 +1,4 @@
+import type { ToolDeclaration } from "../../domain/tools.ts";
 import type { ChatTool, TokenUsage } from "../model/model.ts";
 import type { Failure } from "./failure.ts";
 import type { Dialect, Item, OutputItem } from "./items.ts";
@@ -20,6 +21,8 @@ export interface Settings {
   /** Files for the working folder, in addition to those in the input. */
   fileIds: string[];
   functions: ChatTool[];
+  /** The caller's functions that code may call. Absent in responses of older versions. */
+  programFunctions?: ToolDeclaration[];
   /** The caller's functions that the first turn must call; null when the model may choose. */
   functionChoice: "required" | { name: string } | null;
   codeCallsMax: number;

@@ -1,6 +1,7 @@
 import { ServiceError } from "../../domain/errors.ts";
 import type { Limits } from "../../domain/limits.ts";
 import { memoryMbOf, memoryText } from "../../domain/memory-size.ts";
+import { type ToolDeclaration, toolDeclarationSchema } from "../../domain/tools.ts";
 import type { ChatTool } from "../model/model.ts";
 import type { StoredAssistant } from "./assistant.ts";
 import { includesOutputs, includesReasoning, type Mode, type RequestTool, type ResponseRequest, type ToolChoice } from "./request.ts";
@@ -11,6 +12,7 @@ export interface ModelChoice {
   allowed: readonly string[];
 }
 
+type FunctionTool = Extract<RequestTool, { type: "function" }>;
 type CodeTool = Extract<RequestTool, { type: "code_interpreter" }>;
 
 /** The effective settings: the request's fields take precedence over the assistant's. */
@@ -23,18 +25,20 @@ export function settingsOf(
   const tools = request.tools ?? assistant?.tools ?? [];
   const choice = choiceOf(request, assistant, tools);
   const offered = choice.only === null ? tools : tools.filter((tool) => choice.only?.has(nameOf(tool)));
-  const code = offered.find((tool) => tool.type === "code_interpreter");
+  const code = offered.find((tool): tool is CodeTool => tool.type === "code_interpreter");
+  const isProgrammatic = offered.some((tool) => tool.type === "programmatic_tool_calling");
   const container = typeof code?.container === "object" ? code.container : null;
   const memoryMb = container?.memory_limit == null ? null : memoryGiven(container.memory_limit, limits);
-  const functions = choice.mode === "none" ? [] : offered.filter((tool) => tool.type === "function").map(chatTool);
+  const functions = choice.mode === "none" ? [] : offered.filter((tool) => tool.type === "function");
   const settings: Settings = {
     model: modelOf(request.model ?? assistant?.model ?? null, context.models),
     instructions: request.instructions ?? assistant?.instructions ?? null,
-    mode: code === undefined || choice.mode === "none" ? "off" : choice.mode,
+    mode: (code === undefined && !isProgrammatic) || choice.mode === "none" ? "off" : choice.mode,
     container: typeof code?.container === "string" ? code.container : null,
     memoryMb,
     fileIds: [...new Set([...(assistant?.fileIds ?? []), ...(code?.file_ids ?? []), ...(container?.file_ids ?? [])])],
-    functions,
+    functions: functions.filter((tool) => mayCall(tool, "direct")).map(chatTool),
+    programFunctions: functions.filter((tool) => mayCall(tool, "programmatic")).map((tool) => programFunction(tool, tools)),
     functionChoice: choice.functionChoice,
     codeCallsMax: Math.min(request.max_tool_calls ?? limits.codeCallsPerResponseMax, limits.codeCallsPerResponseMax),
     tokensMax: Math.min(request.max_output_tokens ?? limits.modelOutputTokensMax, limits.modelOutputTokensMax),
@@ -106,6 +110,21 @@ function required(tools: readonly RequestTool[]): Pick<Choice, "mode" | "functio
 
 function nameOf(tool: RequestTool): string {
   return tool.type === "function" ? tool.name : tool.type;
+}
+
+/** Without `allowed_callers`, only the model calls a function. */
+function mayCall({ allowed_callers: callers }: FunctionTool, caller: "direct" | "programmatic"): boolean {
+  return callers == null ? caller === "direct" : callers.includes(caller);
+}
+
+/** A function as a tool of the code, where its name must be one of Python. */
+function programFunction(tool: FunctionTool, tools: readonly RequestTool[]): ToolDeclaration {
+  const { type, name, description, parameters } = tool;
+  const declared = { type, name, ...(description == null ? {} : { description }), ...(parameters == null ? {} : { parameters }) };
+  const checked = toolDeclarationSchema().safeParse(declared);
+  if (checked.success) return checked.data;
+  const rule = checked.error.issues[0]?.message ?? "cannot be a function in Python";
+  throw invalid(`tools.${tools.indexOf(tool)}.name`, `${rule}, as code calls it`);
 }
 
 function chatTool(tool: Extract<RequestTool, { type: "function" }>): ChatTool {

@@ -102,7 +102,15 @@ export function viewOfItem(item: Item, dialect: Dialect, included: Included): Vi
         ...(dialect === "own" ? { cause: item.cause, execution_id: item.executionId } : {}),
       };
     case "function_call":
-      return { type: "function_call", id: item.id, call_id: item.callId, name: item.name, arguments: item.arguments, status: item.status };
+      return {
+        type: "function_call",
+        id: item.id,
+        call_id: item.callId,
+        name: item.name,
+        arguments: item.arguments,
+        status: item.status,
+        ...(item.program === undefined ? {} : { caller: { type: "program", caller_id: item.program } }),
+      };
     case "function_output":
       return {
         type: "function_call_output",

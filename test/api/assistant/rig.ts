@@ -1,4 +1,5 @@
 import { expect } from "vitest";
+import { newId } from "../../../src/domain/ids.ts";
 import type { LimitName } from "../../../src/domain/limits.ts";
 import type { Output } from "../../../src/domain/outputs.ts";
 import type { ExecutionEnd } from "../../../src/domain/result.ts";
@@ -13,7 +14,11 @@ import { type ModelServer, startModelServer } from "../../support/servers/model-
 export const MODEL_KEY = "sk-the-key-of-the-model";
 
 /** The result of a block of code: its outputs and its end; null leaves it running. */
-export type Ran = { outputs?: Output[]; end?: Partial<ExecutionEnd> } | null;
+export type Ran =
+  | { outputs?: Output[]; end?: Partial<ExecutionEnd> }
+  /** The code calls functions of its caller, and goes on with their answers, as JSON texts. */
+  | { calls: Array<{ name: string; arguments: Record<string, unknown> }>; afterAnswers(answers: string[]): Ran }
+  | null;
 
 export interface Rig {
   redis: TestRedis;
@@ -99,11 +104,19 @@ function runFake(executions: FakeExecutions, id: string, rig: Pick<Rig, "ran" | 
   // After `submit` has resolved, as in a real queue.
   setImmediate(() => {
     executions.start(id);
-    const result = rig.onCode(code);
-    if (result === null) return;
-    for (const output of result.outputs ?? []) executions.output(id, output);
-    executions.end(id, result.end);
+    goOn(executions, id, rig.onCode(code));
   });
+}
+
+function goOn(executions: FakeExecutions, id: string, result: Ran): void {
+  if (result === null) return;
+  if ("calls" in result) {
+    const calls = result.calls.map((one) => ({ call_id: newId("toolCall"), ...one }));
+    executions.pend(id, calls, (answers) => goOn(executions, id, result.afterAnswers(answers.map(({ json }) => json))));
+    return;
+  }
+  for (const output of result.outputs ?? []) executions.output(id, output);
+  executions.end(id, result.end);
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape

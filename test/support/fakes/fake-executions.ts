@@ -1,10 +1,11 @@
-import type { Executions, Idempotency, Submission } from "../../../src/app/ports.ts";
+import type { CallAnswer, Executions, Idempotency, Submission } from "../../../src/app/ports.ts";
 import { ServiceError } from "../../../src/domain/errors.ts";
 import { newId } from "../../../src/domain/ids.ts";
 import type { Output } from "../../../src/domain/outputs.ts";
 import type { Execution, ExecutionEnd, ExecutionEvent } from "../../../src/domain/result.ts";
 import { isFinal } from "../../../src/domain/status.ts";
 import { exactSeconds } from "../../../src/domain/time.ts";
+import type { PendingCall } from "../../../src/domain/tools.ts";
 
 interface Stored {
   organization: string;
@@ -18,6 +19,7 @@ export class FakeExecutions implements Executions {
   readonly stored = new Map<string, Stored>();
   readonly #idempotent = new Map<string, { bodySha256: string; id: string }>();
   readonly #waiters = new Set<() => void>();
+  readonly #onAnswers = new Map<string, (answers: readonly CallAnswer[]) => void>();
   /** Called for each accepted submission; by default the execution stays queued. */
   onSubmit: (id: string) => void = () => {};
   /** Whether a session takes code; there are none by default. */
@@ -77,10 +79,16 @@ export class FakeExecutions implements Executions {
     return found?.organization === organization ? found.execution : null;
   }
 
-  /** No execution of this fake calls tools. */
-  async answerCalls(organization: string, id: string) {
+  /** Passes the answers to the one that called `pend`. */
+  async answerCalls(organization: string, id: string, answers: readonly CallAnswer[]) {
     const found = await this.get(organization, id);
-    throw new ServiceError(found === null ? "execution_not_found" : "tool_call_not_waiting");
+    if (found === null) throw new ServiceError("execution_not_found");
+    const waiting = new Set(found.pending_calls?.map((call) => call.call_id));
+    if (answers.some(({ callId }) => !waiting.has(callId))) throw new ServiceError("tool_call_not_waiting");
+    const stored = this.#found(id);
+    const { pending_calls: _, ...execution } = stored.execution;
+    stored.execution = { ...execution, status: "in_progress" };
+    this.#onAnswers.get(id)?.(answers);
   }
 
   async list(organization: string, page: { after?: string; limit: number; order: "asc" | "desc" }) {
@@ -92,13 +100,22 @@ export class FakeExecutions implements Executions {
     return { data: all.slice(from, from + page.limit), hasMore: all.length > from + page.limit };
   }
 
+  /** The code calls tools, and waits. `onAnswers` receives the answers. */
+  pend(id: string, calls: PendingCall[], onAnswers: (answers: readonly CallAnswer[]) => void): void {
+    const found = this.#found(id);
+    found.execution = { ...found.execution, status: "requires_action", pending_calls: calls };
+    this.#onAnswers.set(id, onAnswers);
+    for (const { call_id, name, arguments: args } of calls)
+      this.#addEvent(found, { type: "execution.tool_call", call_id, name, arguments: args });
+  }
+
   async waitForEnd(organization: string, id: string, timeoutMs: number, signal: AbortSignal) {
     const until = Date.now() + timeoutMs;
     for (;;) {
       const execution = await this.get(organization, id);
       if (execution === null) throw new ServiceError("execution_not_found");
       const left = until - Date.now();
-      if (isFinal(execution.status) || left <= 0) return execution;
+      if (isFinal(execution.status) || execution.status === "requires_action" || left <= 0) return execution;
       await this.#change(left, signal);
       signal.throwIfAborted();
     }
@@ -158,7 +175,7 @@ export class FakeExecutions implements Executions {
       warm: true,
       engine: "docker" as const,
     };
-    const { execution } = found;
+    const { pending_calls: _, ...execution } = found.execution;
     found.execution = {
       ...execution,
       status: "completed",
