@@ -1,7 +1,9 @@
+import { spawn } from "node:child_process";
 import { createHmac } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { expectMatchesOpenApi } from "../support/checks/openapi.ts";
 import { client, type Json, prepareService, type ServiceProcess, type TestService } from "../support/servers/service.ts";
@@ -147,6 +149,27 @@ describe("turns", () => {
     expect([refused.status, refused.json.error.param]).toEqual([422, param]);
   });
 });
+
+test("the example of budgets finds who spent too much, in one program", async () => {
+  const child = spawn(process.execPath, [fileURLToPath(new URL("../../examples/budgets/budgets.mjs", import.meta.url))], {
+    env: { PATH: process.env.PATH, CODE_INTERPRETER_URL: apis[0]?.url, CODE_INTERPRETER_KEY: key },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let printed = "";
+  for await (const chunk of child.stdout) printed += chunk;
+  const lines = printed.trimEnd().split("\n");
+  expect(lines.slice(0, -1)).toEqual(overBudget());
+  expect(lines.at(-1)).toMatch(/^21 calls: turn by turn 22 turns of a model that reads \d{6} characters; here 2 turns and \d+\.$/);
+});
+
+/** The result, computed here. */
+function overBudget(): string[] {
+  return Array.from({ length: 20 }, (_, at) => {
+    const spent = Array.from({ length: 100 }, (_, line) => 20 + (((line * 20 + at) * 37) % 80)).reduce((sum, one) => sum + one, 0);
+    const budget = 5_000 + 100 * at;
+    return spent > budget ? [`employee ${at + 1}: ${spent - budget} over ${budget}`] : [];
+  }).flat();
+}
 
 describe("callback", () => {
   const secret = "0123456789abcdef0123";
