@@ -24,6 +24,8 @@ export interface SessionHostDeps {
   workerId: string;
   /** Slots for sessions. A session with more than the usual memory occupies several. */
   sessionsMax: number;
+  /** Slots that executions with tools hold, which may wait for as long as a session. */
+  slotsOfOthers(): number;
   /** Cells that run at the same time. */
   concurrency: number;
   /** Runs a cell like any execution, so that a cancel or a stop reaches it. */
@@ -74,7 +76,7 @@ export class SessionHost {
     this.#queues = new SessionQueues({ redis: context.redis, base: context.keys.base, log: context.log });
     this.#opening = new SessionOpening({
       ...{ context, workerId, engine: deps.engine, queues: this.#queues },
-      room: () => deps.sessionsMax - this.#slotsInUse(),
+      room: () => deps.sessionsMax - this.#slotsInUse() - deps.slotsOfOthers(),
       makeRoom: (organization) => this.#makeRoom(organization),
       opened: (record, session) => this.#addSession(record, session),
     });

@@ -25,8 +25,8 @@ export interface DetachedRunsDeps {
   workerId: string;
   /** Runs that may use a processor at the same time. */
   concurrency: number;
-  /** Runs with tools at the same time: the others wait in the queue. */
-  runsMax: number;
+  /** Runs with tools that have room now: the others wait in the queue. */
+  runsMax(): number;
   /** Runs with a job. */
   othersRunning(): number;
   /** Called when `size` or `running` has changed. */
@@ -35,8 +35,8 @@ export interface DetachedRunsDeps {
 
 export class DetachedRuns<Run extends DetachableRun> {
   readonly #deps: DetachedRunsDeps;
-  /** Ids of runs with tools, detached or not. */
-  readonly #reserved = new Set<string>();
+  /** Runs with tools, detached or not: id → organization. */
+  readonly #reserved = new Map<string, string>();
   readonly #runs = new Set<Run>();
   readonly #running = new Set<Run>();
   readonly #waiting: Array<{ run: Run; enter: () => void }> = [];
@@ -58,10 +58,20 @@ export class DetachedRuns<Run extends DetachableRun> {
     return this.#runs.has(run);
   }
 
-  /** Keeps room for a run with tools. False when there is none. `end` frees it. */
-  reserve(id: string): boolean {
-    if (this.#reserved.size >= Math.max(1, this.#deps.runsMax)) return false;
-    this.#reserved.add(id);
+  /** Slots that runs with tools hold or may hold. */
+  get reserved(): number {
+    return this.#reserved.size;
+  }
+
+  /**
+   * Keeps room for a run with tools. False when there is none, or when its organization holds half of it: it may wait for its own
+   * answers as long as it likes. `end` frees the room.
+   */
+  reserve(id: string, organization: string): boolean {
+    const room = Math.max(1, this.#deps.runsMax());
+    const own = [...this.#reserved.values()].filter((other) => other === organization).length;
+    if (this.#reserved.size >= room || own >= Math.ceil(room / 2)) return false;
+    this.#reserved.set(id, organization);
     return true;
   }
 

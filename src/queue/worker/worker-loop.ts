@@ -105,7 +105,7 @@ export class WorkerLoop {
       log,
       workerId: deps.workerId,
       concurrency: deps.concurrency,
-      runsMax: (deps.sessions?.sandboxesMax ?? 2 * deps.concurrency) - deps.concurrency,
+      runsMax: () => (deps.sessions?.sandboxesMax ?? 2 * deps.concurrency) - this.#sessionSlots - deps.concurrency,
       othersRunning: () => this.#attached(),
       onChange: () => this.#setConcurrency(),
     });
@@ -215,7 +215,7 @@ export class WorkerLoop {
     if (job.name === OPEN_JOB) return this.#sessions?.open(job.data);
     // An earlier run of it in this worker lost its lock without noticing.
     this.#stop(job.data.id, "lock_lost");
-    const reserved = job.data.needs?.tools === true && this.#detached.reserve(job.data.id);
+    const reserved = job.data.needs?.tools === true && this.#detached.reserve(job.data.id, job.data.organization);
     // A program that waits for its caller must not hold a slot that others need.
     if (job.data.needs?.tools === true && !reserved) return requeueLater(job, token);
     const { result, detached } = this.#run(job.data, this.#deps.engine);
@@ -264,6 +264,7 @@ export class WorkerLoop {
       engine,
       workerId,
       sessionsMax,
+      slotsOfOthers: () => this.#detached.reserved,
       concurrency,
       runCell: async (job, cells) => void (await this.#run(job, cells).result),
       cellFailed: (job) => this.#endFailed(job),

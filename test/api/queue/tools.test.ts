@@ -113,6 +113,22 @@ describe("a waiting program", () => {
     await expect.poll(() => rig.plain.scard("{ci}:detached-of:worker_1")).toBe(0);
   });
 
+  test("of one organization leaves half of the room to others", async () => {
+    const engine = new FakeEngine();
+    const sessions = { engine: { openSession: () => Promise.reject(new Error("no sessions")) }, sessionsMax: 1, sandboxesMax: 6 };
+    await beat("worker_1");
+    await rig.worker(engine, { concurrency: 2, sessions });
+    const submitted = [];
+    for (let at = 0; at < 4; at++) submitted.push((await rig.executionService.submit(withTools())).execution.id);
+    for (const at of [0, 1]) void (await engine.started(at)).ports.tools?.pause();
+    const { execution: other } = await rig.executionService.submit({ ...withTools(), organization: "org_b" });
+    expect((await engine.started(2)).input.id).toBe(other.id);
+    // The third of the first organization begins once one of its own has ended.
+    engine.runs[0]?.finish();
+    const fourth = await engine.started(3);
+    expect(submitted.slice(2)).toContain(fourth.input.id);
+  });
+
   test("is started again on another worker when its own stops before an answer", { timeout: 30_000 }, async () => {
     const { id, worker } = await waiting();
     await expect.poll(() => rig.plain.scard("{ci}:detached-of:worker_1")).toBe(1);
