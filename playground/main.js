@@ -9,13 +9,17 @@ import { readLimits } from "./limits.js";
 import { Outputs } from "./outputs.js";
 import { RunStatus } from "./run-status.js";
 import { SessionSwitch } from "./sessions.js";
+import { ToolAnswers } from "./tools.js";
 
 const DRAFT = "code-interpreter-draft";
+/** A person answers. */
+const TOOL_TIMEOUT_MS = 600_000;
 
 const status = new RunStatus();
 const editor = new Editor({ onChange: (code) => sessionStorage.setItem(DRAFT, code) });
 const outputs = new Outputs({ onLine: (line) => editor.goTo(line) });
 const sessions = new SessionSwitch({ onProblem: showProblem });
+const tools = new ToolAnswers();
 const files = new InputFiles({ onProblem: showProblem });
 let limits = { timeoutMs: null, memoryMb: null };
 /** The current run; its id is set once the service has accepted it. */
@@ -42,6 +46,7 @@ async function run() {
   running = { id: null, stopped: false };
   setBusy(true);
   outputs.clear();
+  tools.clear();
   editor.mark(null);
   status.waiting();
   // On a phone, the result is below the editor.
@@ -69,6 +74,7 @@ async function bodyOf(code, container) {
   const args = byId("args")
     .value.split("\n")
     .filter((line) => line !== "");
+  const declared = tools.declared();
   return {
     code,
     files: await files.references(container === null ? new Set() : sessions.filesGiven(container)),
@@ -77,6 +83,7 @@ async function bodyOf(code, container) {
     ...(megabytes === "" || container !== null ? {} : { memory_mb: Number(megabytes) }),
     ...(args.length === 0 ? {} : { args }),
     ...(byId("stdin").value === "" ? {} : { stdin: byId("stdin").value }),
+    ...(declared.length === 0 ? {} : { tools: declared, tool_timeout_ms: TOOL_TIMEOUT_MS }),
   };
 }
 
@@ -91,7 +98,10 @@ function handleEvent(event, code, body) {
     if (event.attempt > 1) outputs.clear();
     status.running(body.timeout_ms ?? limits.timeoutMs);
   } else if (event.type === "execution.output") outputs.add(event.output);
+  else if (event.type === "execution.tool_call") tools.called(running.id, event, (error) => showProblem(error.message, error));
+  else if (event.type === "execution.tool_output") tools.answered(event);
   else if (event.type === "execution.ended") {
+    tools.clear();
     show(event.execution, { timeoutMs: body.timeout_ms ?? limits.timeoutMs, memoryMb: body.memory_mb ?? limits.memoryMb });
     remember({ id: event.execution.id, code, status: event.execution.status, at: Date.now() });
     if (event.execution.evidence.session_alive === false) sessions.refresh();

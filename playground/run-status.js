@@ -3,6 +3,7 @@ import { byId, bytesText, honestName, make, timeText } from "./dom.js";
 const words = {
   queued: "Waiting",
   in_progress: "Running",
+  requires_action: "Waiting for answers",
   completed: "Completed",
   failed: "Failed",
   incomplete: "Stopped by a limit",

@@ -87,6 +87,22 @@ describe("key", () => {
 describe("run", () => {
   beforeEach(signIn);
 
+  test("a person answers the calls of the code, with values and with an error", async () => {
+    await page.getByText("Options").click();
+    await page.getByLabel("Functions that you answer").fill("price(sku)\nnote");
+    const code = "print(price('a') * 2)\ntry: note()\nexcept ToolError as e: print('refused:', e)";
+    await page.getByLabel("Python code").fill(code);
+    await page.keyboard.press("Control+Enter");
+    await page.getByText('price(sku="a")').waitFor();
+    await page.getByLabel("Answer to price").fill("21");
+    await page.keyboard.press("Enter");
+    await page.getByLabel("Answer to note").fill("not today");
+    await page.getByRole("button", { name: "Raise an error" }).click();
+    await page.locator("#run-status .badge.completed").waitFor();
+    expect(await outputs().innerText()).toContain("42\nrefused: not today");
+    expect(await page.locator(".tool-call").count()).toBe(0);
+  });
+
   test("prints while the code still runs, and Stop ends it with what was printed", async () => {
     await page.getByLabel("Python code").fill("import time\nprint('first', flush=True)\ntime.sleep(25)");
     await page.getByRole("button", { name: "Run" }).click();

@@ -30,6 +30,7 @@ export const playgroundFiles = [
   "stored-file.js",
   "run-status.js",
   "sessions.js",
+  "tools.js",
   "icon.svg",
 ] as const;
 
