@@ -16,6 +16,8 @@ export function webRequestOf(request: ExpressRequest, signal: AbortSignal): Requ
   return new Request(new URL(request.originalUrl, "http://localhost"), { method: request.method, headers, signal });
 }
 
+const RESPONSE_LISTENERS_MAX = 20;
+
 /** Sends a Fetch API response, streaming its body. */
 export async function sendWebResponse(source: Response, response: ExpressResponse, gone: AbortSignal): Promise<void> {
   if (gone.aborted) {
@@ -29,6 +31,8 @@ export async function sendWebResponse(source: Response, response: ExpressRespons
     return;
   }
   response.flushHeaders();
+  // The pipeline alone adds seven listeners; Node warns of a leak above ten.
+  response.setMaxListeners(RESPONSE_LISTENERS_MAX);
   try {
     await pipeline(Readable.fromWeb(source.body as ReadableStream), response);
   } catch (error) {
