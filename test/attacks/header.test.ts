@@ -13,6 +13,7 @@ test("a header names the attack, its verdicts and what must and must not be prin
 # input: bomb.zip zip-bomb
 # timeout_ms: 1500
 # memory_mb: 128
+# calls: at most 3
 # twice: every line differs
 # runtime: runc (the other has a kernel of its own)
 # engine: docker (the other forks)
@@ -29,6 +30,7 @@ print("# verdict: not this one")`;
     inputs: [{ name: "bomb.zip", kind: "zip-bomb" }],
     timeoutMs: 1500,
     memoryMb: 128,
+    callsMax: 3,
     twice: true,
     only: { runtime: "runc", reason: "the other has a kernel of its own" },
     onlyEngine: { runtime: "docker", reason: "the other forks" },
@@ -37,7 +39,7 @@ print("# verdict: not this one")`;
 });
 
 test("a header that says nothing more expects no files and never a breach", () => {
-  expect(parseAttack("a.py", minimal)).toMatchObject({ files: [], neverPrints: ["breached"], twice: false, only: null });
+  expect(parseAttack("a.py", minimal)).toMatchObject({ files: [], neverPrints: ["breached"], twice: false, only: null, callsMax: null });
   expect(parseAttack("a.py", `${minimal}# files: *\n`).files).toBeNull();
 });
 
@@ -55,6 +57,7 @@ test.each([
   ["a runtime without a reason", `${minimal}# runtime: runc\n`],
   ["an ended sandbox without a reason", `${minimal}# ends the sandbox: runsc\n`],
   ["an input without a kind", `${minimal}# input: bomb.zip\n`],
+  ["calls that are no number", `${minimal}# calls: many\n`],
   ["another comparison", `${minimal}# twice: the same\n`],
 ])("a header with %s is refused", (_, code) => {
   expect(() => parseAttack("bad.py", code)).toThrow(/^bad\.py: /);
