@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { expectMatchesOpenApi } from "../support/checks/openapi.ts";
+import { type ModelServer, script, startModelServer } from "../support/servers/model-server.ts";
 import { client, type Json, prepareService, type ServiceProcess, type TestService } from "../support/servers/service.ts";
 
 /** Two api processes: any of them takes the answers to a program's calls. */
@@ -13,12 +14,18 @@ const env = { POOL_SIZE_MIN: "1", POOL_SIZE_MAX: "1", WORKER_MEMORY_MB: "4096", 
 let service: TestService;
 let apis: ServiceProcess[];
 let key: string;
+let model: ModelServer;
 beforeAll(async () => {
   service = await prepareService();
-  [apis] = await Promise.all([Promise.all([service.start("api", env), service.start("api", env)]), service.start("worker", env)]);
+  model = await startModelServer();
+  const ofApi = { ...env, MODEL_BASE_URL: model.baseUrl, MODEL_DEFAULT: "scripted" };
+  [apis] = await Promise.all([Promise.all([service.start("api", ofApi), service.start("api", ofApi)]), service.start("worker", env)]);
   key = await service.key("org_tools");
 });
-afterAll(() => service.stop());
+afterAll(async () => {
+  await service.stop();
+  await model.stop();
+});
 
 const tools = [
   {
@@ -28,6 +35,11 @@ const tools = [
     parameters: { type: "object", properties: { order_id: { type: "integer" } }, required: ["order_id"] },
   },
 ];
+const price = {
+  type: "function",
+  name: "price",
+  parameters: { type: "object", properties: { sku: { type: "string" } }, required: ["sku"] },
+};
 let turn = 0;
 
 /** One call, checked against the API document, at another api process in turn. */
@@ -148,6 +160,18 @@ describe("turns", () => {
     const refused = await run("1", more);
     expect([refused.status, refused.json.error.param]).toEqual([422, param]);
   });
+});
+
+test("a response's code calls functions, and the next response goes on with the same program at another api process", async () => {
+  const tools = [{ type: "code_interpreter" }, { ...price, allowed_callers: ["programmatic"] }];
+  const code = "known = 40\nprint(known + price(sku='a'))";
+  const ask = async (body: object) => (await call("/v1/responses", { ...body, tools })).json;
+  const first = await ask({ inputs: script({ code }, { text: "It is 42." }) });
+  const [, { call_id, name, caller }] = first.output;
+  expect([name, caller.type]).toEqual(["price", "program"]);
+  const second = await ask({ inputs: [{ type: "function_call_output", call_id, output: "2" }], previous_response_id: first.id });
+  const [program, answer] = second.output;
+  expect([program.status, program.outputs[0].text, answer.content[0].text]).toEqual(["completed", "42", "It is 42."]);
 });
 
 test("the example of budgets finds who spent too much, in one program", async () => {
