@@ -50,7 +50,8 @@ export class ToolCalls {
     if (this.#open.size === 0) this.#deps.onOpenChange(true);
     const abort = new AbortController();
     this.#open.set(call, abort);
-    void this.#run(call, name, frame.body, abort);
+    // It rejects only on a bug of the service. A code process that waits for ever would hide it.
+    this.#run(call, name, frame.body, abort).catch(() => this.#deps.sandbox.destroy());
   }
 
   /** The code only waits for answers. */
