@@ -312,7 +312,8 @@ export class WorkerLoop {
 
   async #endLost({ id, organization, session }: JobData): Promise<void> {
     const { keys } = this.#context;
-    const end = endOfLostWorker(session === undefined);
+    const mayHaveEffects = session !== undefined || (await this.#redis.hget(keys.record(organization, id), "calls")) === "answered";
+    const end = endOfLostWorker(!mayHaveEffects);
     const outcome = { finalStatus: end.status, cause: "worker_lost", endJson: JSON.stringify(end), onlyIfStatus: "" };
     if (!(await endScript.run(this.#redis, keys.base, { organization, id, ...outcome }))) return;
     const stored = await decodeRecord(organization, await this.#redis.callBuffer("HGETALL", keys.record(organization, id)));

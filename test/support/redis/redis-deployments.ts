@@ -75,6 +75,7 @@ export async function startRedisCluster(): Promise<Replicated> {
     async failOver(key) {
       const slot = Number(await first.client.call("CLUSTER", "KEYSLOT", key));
       const at = Math.floor(slot / Math.ceil(SLOTS / masters.length));
+      await untilReplicated(servers[at] as Server);
       await fleet.kill(servers[at] as Server);
       const rest = servers.filter((_, other) => other !== at);
       await untilMaster(servers[at + masters.length] as Server);
@@ -106,6 +107,7 @@ export async function startRedisSentinel(): Promise<Replicated> {
     url: `redis+sentinel://${sentinels.map(addressOf).join(",")}/main`,
     stop: fleet.stop,
     async failOver() {
+      await untilReplicated(master);
       await fleet.kill(master);
       await untilMaster(replica);
     },
@@ -129,6 +131,21 @@ export async function startRedisTls(): Promise<Deployment & { withoutAuthority: 
     withoutPassword: `rediss://${at}?ca=${encodeURIComponent(ca)}`,
     stop: fleet.stop,
   };
+}
+
+const PAUSED_MS = 20_000;
+
+/**
+ * Redis replicates asynchronously, so a master that dies may take writes along that it has acknowledged, as OPERATING.md says.
+ * This one dies after its replica has them: it acknowledges no more writes, and waits for the replica.
+ */
+async function untilReplicated({ client }: Server): Promise<void> {
+  await client.call("CLIENT", "PAUSE", PAUSED_MS, "WRITE");
+  await until(async () => {
+    const info = await client.info("replication");
+    const [written, replicated] = [/^master_repl_offset:(\d+)/m, /^slave0:.*offset=(\d+)/m].map((pattern) => pattern.exec(info)?.[1]);
+    return written !== undefined && replicated !== undefined && Number(replicated) >= Number(written);
+  });
 }
 
 type Flags = Record<string, string | number>;
