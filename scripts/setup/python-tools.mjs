@@ -13,7 +13,9 @@ const made = new Map();
  * path of its bin folder. The programs in it name that folder, so a checkout that moved gets another. Throws SetupError saying what to
  * install when the machine has no suitable python3. Concurrent calls share one installation.
  */
-export function ensurePythonTools({ root, progress, group = "dev" }) {
+export function ensurePythonTools({ root: given, progress, group = "dev" }) {
+  // With or without a final slash, a checkout is one and the same.
+  const root = path.resolve(given);
   const key = `${group} ${root}`;
   const installed = () => (progress ? install(root, group, progress) : step(titles[group], (inner) => install(root, group, inner)));
   if (!made.has(key))
