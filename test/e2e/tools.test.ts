@@ -175,7 +175,7 @@ test("a response's code calls functions, and the next response goes on with the 
 });
 
 test("the example of budgets finds who spent too much, in one program", async () => {
-  const child = spawn(process.execPath, [fileURLToPath(new URL("../../examples/budgets/budgets.mjs", import.meta.url))], {
+  const child = spawn(process.execPath, [fileURLToPath(new URL("../../examples/budgets-client/budgets.mjs", import.meta.url))], {
     env: { PATH: process.env.PATH, CODE_INTERPRETER_URL: apis[0]?.url, CODE_INTERPRETER_KEY: key },
     stdio: ["ignore", "pipe", "inherit"],
   });

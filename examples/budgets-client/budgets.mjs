@@ -1,4 +1,4 @@
-// node examples/budgets/budgets.mjs   (CODE_INTERPRETER_URL, CODE_INTERPRETER_KEY)
+// node examples/budgets-client/budgets.mjs   (CODE_INTERPRETER_URL, CODE_INTERPRETER_KEY)
 //
 // Who went over budget? 20 employees, 2,000 expense lines, two functions of this program. A model that calls functions itself
 // needs a turn for each call and reads every line. Here one program calls them, and a model would read only what it prints.
