@@ -27,8 +27,8 @@ const apart = [
   ["sandbox/(wire|pool|run|selfcheck)", "sandbox/(docker|oci)"],
   ["sandbox/(wire|pool)", "sandbox/selfcheck"],
   ["sandbox/wire", "sandbox/pool"],
-  ["http/core", "http/(executions|files|containers|assistants|conversations|mcp|admin|pages)"],
-  ["queue/core", "queue/(executions|worker|sessions|webhooks)"],
+  ["http/(core|openapi)", "http/(executions|files|containers|assistants|conversations|mcp|admin|pages)"],
+  ["queue/core", "queue/(executions|worker|sessions|tools|webhooks)"],
   ["assistant/(model|views)", "assistant/(loop|store)"],
 ];
 

@@ -6,11 +6,11 @@ import { addOpenPaths } from "./admin/openapi-open.ts";
 import { addWatchPaths } from "./admin/openapi-watch.ts";
 import { addContainerPaths } from "./containers/openapi.ts";
 import { containerExample, containerFileExample } from "./containers/openapi-examples.ts";
-import { finishOpenApi } from "./core/openapi-finish.ts";
-import type { PathContext } from "./core/openapi-parts.ts";
 import { addExecutionPaths } from "./executions/openapi.ts";
 import { executionExample, fileExample } from "./executions/openapi-examples.ts";
 import { addFilePaths } from "./files/openapi.ts";
+import { finishOpenApi } from "./openapi/finish.ts";
+import type { PathContext } from "./openapi/parts.ts";
 import { addAssistantPaths } from "./responses/openapi.ts";
 import { assistantExample, responseExample } from "./responses/openapi-examples.ts";
 

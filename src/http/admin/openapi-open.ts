@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { jsonResponse, type PathContext } from "../core/openapi-parts.ts";
+import { jsonResponse, type PathContext } from "../openapi/parts.ts";
 
 const tags = ["operations"];
 

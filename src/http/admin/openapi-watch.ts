@@ -2,7 +2,7 @@ import { z } from "zod";
 import { sandboxPackages } from "../../domain/packages.ts";
 import { dayUsage, organizationUsage, totalUsage, usageMeasures } from "../../domain/usage.ts";
 import { publicKey } from "../../receipts/signing-keys.ts";
-import { errorResponses, jsonResponse, type PathContext } from "../core/openapi-parts.ts";
+import { errorResponses, jsonResponse, type PathContext } from "../openapi/parts.ts";
 import { topUsageQuery } from "./get-top-usage.ts";
 import { usageQuery } from "./get-usage.ts";
 

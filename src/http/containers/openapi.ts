@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { containerIdPattern, fileIdPattern } from "../../domain/ids.ts";
-import { jsonResponse, listOf, openaiErrorResponses, type PathContext } from "../core/openapi-parts.ts";
 import { pageQuery } from "../core/paging.ts";
 import { fileBytes, fileExample } from "../executions/openapi-examples.ts";
+import { jsonResponse, listOf, openaiErrorResponses, type PathContext } from "../openapi/parts.ts";
 import { containerFileObject, containerObject } from "./container-view.ts";
 import { containerRequestSchema } from "./create-container.ts";
 import { containerFileRequest } from "./create-container-file.ts";

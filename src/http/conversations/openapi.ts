@@ -2,8 +2,8 @@ import { z } from "zod";
 import { conversationItemsSchema, conversationSchema, conversationUpdateSchema } from "../../assistant/views/conversation.ts";
 import { conversationIdPattern } from "../../domain/ids.ts";
 import { wholeTime } from "../../domain/time.ts";
-import { jsonResponse, listOf, openaiErrorResponses, type PathContext } from "../core/openapi-parts.ts";
 import { pageQuery } from "../core/paging.ts";
+import { jsonResponse, listOf, openaiErrorResponses, type PathContext } from "../openapi/parts.ts";
 
 const tags = ["assistant"];
 const path = "/v1/conversations/{id}";

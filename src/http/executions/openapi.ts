@@ -2,8 +2,8 @@ import { z } from "zod";
 import { executionIdPattern } from "../../domain/ids.ts";
 import { executionRequestSchema } from "../../domain/request.ts";
 import { execution, executionEvent } from "../../domain/result.ts";
-import { errorResponses, jsonResponse, listOf, type PathContext, problemWithExecution } from "../core/openapi-parts.ts";
 import { pageQuery } from "../core/paging.ts";
+import { errorResponses, jsonResponse, listOf, type PathContext, problemWithExecution } from "../openapi/parts.ts";
 import { toolOutputsSchema } from "./answer-tool-calls.ts";
 import { executionExample, requestExample, streamExample, toolOutputsExample } from "./openapi-examples.ts";
 

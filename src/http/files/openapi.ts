@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { fileIdPattern } from "../../domain/ids.ts";
-import { jsonResponse, listOf, openaiErrorResponses, type PathContext } from "../core/openapi-parts.ts";
 import { pageQuery } from "../core/paging.ts";
 import { fileBytes, fileExample } from "../executions/openapi-examples.ts";
+import { jsonResponse, listOf, openaiErrorResponses, type PathContext } from "../openapi/parts.ts";
 import { fileObject, purposes, uploadPurposes } from "./file-view.ts";
 import { expirySeconds } from "./upload.ts";
 

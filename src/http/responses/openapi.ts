@@ -6,15 +6,8 @@ import type { ErrorCode } from "../../domain/errors.ts";
 import { assistantIdPattern, responseIdPattern } from "../../domain/ids.ts";
 import { wholeTime } from "../../domain/time.ts";
 import { addConversationPaths } from "../conversations/openapi.ts";
-import {
-  errorResponses,
-  jsonResponse,
-  listOf,
-  openaiErrorResponses,
-  type PathContext,
-  problemWithResponse,
-} from "../core/openapi-parts.ts";
 import { pageQuery } from "../core/paging.ts";
+import { errorResponses, jsonResponse, listOf, openaiErrorResponses, type PathContext, problemWithResponse } from "../openapi/parts.ts";
 import { assistantExample, responseExample, responseRequestExample, responseStreamExample } from "./openapi-examples.ts";
 
 const tags = ["assistant"];

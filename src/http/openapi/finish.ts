@@ -1,5 +1,5 @@
-import { describedOperations } from "./openapi-operations.ts";
-import { describeParameter } from "./openapi-parameters.ts";
+import { describedOperations } from "./operations.ts";
+import { describeParameter } from "./parameters.ts";
 
 /** Parts of an OpenAPI document as far as they are changed here. */
 type Json = Record<string, unknown>;
