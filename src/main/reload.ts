@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { parseEnv } from "node:util";
+import { isDeepStrictEqual, parseEnv } from "node:util";
 import type { Log } from "../observe/log.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
 
@@ -61,5 +61,5 @@ export class Reloads {
 function changedBetween(before: Config, after: Config): string[] {
   const flat = ({ limits, ...rest }: Config) => new Map<string, unknown>([...Object.entries(rest), ...Object.entries(limits)]);
   const old = flat(before);
-  return [...flat(after)].filter(([name, value]) => old.get(name) !== value).map(([name]) => name);
+  return [...flat(after)].filter(([name, value]) => !isDeepStrictEqual(old.get(name), value)).map(([name]) => name);
 }
