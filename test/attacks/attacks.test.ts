@@ -27,6 +27,7 @@ const attacks = readdirSync(folder, { recursive: true, encoding: "utf8" })
   .filter((name) => name.endsWith(".py"))
   .sort()
   .map((name) => parseAttack(name, readFileSync(new URL(name, folder), "utf8")));
+const toolsSocket = readFileSync(new URL("../support/attacks/tools-socket.py", import.meta.url), "utf8");
 const canary = readFileSync(new URL("../support/attacks/canary.py", import.meta.url), "utf8");
 const registered = await runtimesRegistered();
 
@@ -149,7 +150,7 @@ async function afterwards(under: EngineUnderTest): Promise<object> {
 
 async function run(under: EngineUnderTest, attack: Attack): Promise<Ran> {
   const calls = attack.callsMax === null ? null : new CountedCalls();
-  const ran = await under.run(attack.code, {
+  const ran = await under.run(calls === null ? attack.code : toolsSocket + attack.code, {
     timeoutMs: attack.timeoutMs,
     files: attack.inputs.map(({ name, kind }) => ({ name, bytes: attackInput(kind) })),
     ...(attack.memoryMb === null ? {} : { memoryMb: attack.memoryMb }),

@@ -11,7 +11,7 @@ import { causes, statuses } from "../../../src/domain/status.ts";
  *     # input: name kind                                       a file made by inputs.ts; repeatable
  *     # timeout_ms: 3000
  *     # memory_mb: 256
- *     # calls: none | at most 3                               has the tools echo and silent; calls that may reach their caller
+ *     # calls: none | at most 3                               has the tools echo and silent, and tools-socket.py; calls that may reach the caller
  *     # twice: every line differs                              runs twice, and no line may be printed by both
  *     # runtime: runc (reason)                                 runs only under this runtime
  *     # engine: docker (reason)                                runs only under this engine
