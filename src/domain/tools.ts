@@ -81,6 +81,8 @@ export interface ToolAnswer {
 export interface ToolPort {
   /** Resolves with the answer; with the outcome `timeout` when `signal` aborts first. Never rejects. */
   call(call: ToolCall, signal: AbortSignal): Promise<ToolAnswer>;
+  /** Whether calls of this run may have had effects on the caller's side: they were answered, or posted to its server. */
+  mayHaveEffects(): boolean;
   /**
    * Called when the code only waits for answers: another run may use its processor. Before the code gets its next answer, the
    * returned function is called and awaited.

@@ -281,6 +281,8 @@ describe("callback", () => {
     const { json } = await run("try: fetch_order(1)\nexcept ToolTimeout as e: print('late')", { ...at, tool_timeout_ms: 400 });
     close();
     expect([json.status, textOf(json), json.tool_calls[0].outcome]).toEqual(["completed", "late\n", "timeout"]);
+    // The server has the call, and may have done what it asks for.
+    expect(json.retry_safe).toBe(false);
   });
 
   test("arguments that the sandbox did not check are checked outside", async () => {
@@ -300,7 +302,7 @@ describe("callback", () => {
       'send(1, b\'{"order_id": "x"}\')\nsend(2, b"[]")\nsend(3, b"{")';
     const { json } = await run(forged, at);
     close();
-    expect(reached).toBe(0);
+    expect([reached, json.retry_safe]).toEqual([0, true]);
     expect(textOf(json)).toContain("the arguments do not match the schema: order_id must be integer");
     expect(textOf(json)).toContain("the arguments are not a JSON object");
   });

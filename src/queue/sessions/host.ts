@@ -222,7 +222,7 @@ export class SessionHost {
         permit.release = await this.#cellPermits.acquire();
       };
     };
-    return { ...ports, tools: { call: tools.call, pause } };
+    return { ...ports, tools: { call: (call, signal) => tools.call(call, signal), mayHaveEffects: () => tools.mayHaveEffects(), pause } };
   }
 
   async #changeFile(live: LiveSession, job: SessionJob & { op: "put" | "remove" }): Promise<void> {

@@ -54,6 +54,11 @@ export class CallbackTools {
     }
   }
 
+  /** A call that was posted may have had effects, answered or not. */
+  mayHaveEffects(): boolean {
+    return this.#marked !== null;
+  }
+
   close(): void {
     this.#agent.destroy();
   }

@@ -28,6 +28,7 @@ export class CallerTools {
   /** Answers that have arrived here. Redis may forget them. */
   #taken: string[] = [];
   #order = 0;
+  #answered = false;
 
   constructor(deps: CallerToolsDeps) {
     this.#deps = deps;
@@ -48,6 +49,10 @@ export class CallerTools {
       const args = JSON.parse(call.argumentsJson) as StoredCall["arguments"];
       this.#gathered.push({ call_id: call.callId, name: call.name, arguments: args, order: this.#order++ });
     });
+  }
+
+  mayHaveEffects(): boolean {
+    return this.#answered;
   }
 
   close(): void {
@@ -77,6 +82,7 @@ export class CallerTools {
     const { organization, id, attempt } = stored;
     const taken = [...this.#taken];
     for (const [callId, text] of await takeAnswersScript.run(redis, keys.base, { organization, id, attempt }, taken)) {
+      this.#answered = true;
       this.#settle(callId, JSON.parse(text) as ToolAnswer);
       this.#taken.push(callId);
     }

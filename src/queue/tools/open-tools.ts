@@ -42,6 +42,7 @@ export function openTools(context: ToolContext, stored: StoredExecution, writer:
         });
   return {
     call: (call, signal) => tools.call(call, signal),
+    mayHaveEffects: () => tools.mayHaveEffects(),
     pause: () => context.pause?.(id) ?? (() => Promise.resolve()),
     close: () => tools.close(),
   };

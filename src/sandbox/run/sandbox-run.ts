@@ -118,10 +118,7 @@ export class SandboxRun {
     return {
       ...verdict,
       evidence: { ...verdict.evidence, ...(suggestion === null ? {} : { suggestion }) },
-      // A sandbox leaves nothing behind, so a retry repeats no effect. In a session it may, unless its runner never had the code, and
-      // through the caller's tools.
-      retry_safe:
-        (this.#input.session === undefined || this.#codeSentAt === null || first.kind === "silent") && this.#tools?.answered !== true,
+      retry_safe: this.#isRetrySafe(first),
       outputs,
       usage: this.usage,
       truncated: this.#outputs.truncated,
@@ -129,6 +126,16 @@ export class SandboxRun {
       ...(this.#input.tools === undefined ? {} : { tool_calls: this.#tools?.records ?? [] }),
       provenance: { limits: runLimitsOf(this.#input, this.#limits), inputs: this.#sent, outputs: this.#outputs.stored },
     };
+  }
+
+  /**
+   * A sandbox leaves nothing behind, so a retry repeats no effect, but for calls of the caller's tools. A cell may have changed its
+   * session, unless its runner never showed that it had the code.
+   */
+  #isRetrySafe(first: FirstCause): boolean {
+    if (this.#ports.tools?.mayHaveEffects() === true) return false;
+    const hadCode = this.#codeSentAt !== null && (first.kind !== "silent" || this.#runnerLives);
+    return this.#input.session === undefined || !hadCode;
   }
 
   neverStarted(stop: AbortSignal, acquireMs: number): ExecutionEnd {

@@ -22,8 +22,6 @@ export interface ToolCallsDeps {
  */
 export class ToolCalls {
   readonly records: ToolCallRecord[] = [];
-  /** Whether an answer may have had effects on the caller's side. */
-  answered = false;
   readonly #deps: ToolCallsDeps;
   readonly #schemas: ReadonlyMap<string, unknown>;
   readonly #open = new Map<number, AbortController>();
@@ -95,7 +93,6 @@ export class ToolCalls {
     record.duration_ms = Math.round(performance.now() - began);
     if (this.#ended) return;
     record.outcome = answer.outcome;
-    this.answered ||= problem === null && (answer.outcome === "output" || answer.outcome === "error" || answer.outcome === "failed");
     const answerBody = Buffer.from(answer.json, "utf8");
     record.output_bytes = answerBody.length;
     await this.#takeBackProcessor();

@@ -22,6 +22,10 @@ export class CountedCalls implements ToolPort {
     return new Promise((resolve) => signal.addEventListener("abort", () => resolve({ outcome: "timeout", json: "" }), { once: true }));
   }
 
+  mayHaveEffects(): boolean {
+    return false;
+  }
+
   pause(): () => Promise<void> {
     return () => Promise.resolve();
   }

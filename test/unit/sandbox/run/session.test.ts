@@ -93,6 +93,18 @@ describe("a session", () => {
     expect(sandbox.destroyed).toBeGreaterThan(0);
   });
 
+  test.each([
+    ["never had the code, as far as is known", () => undefined, true],
+    ["had the code, and is not reached at its limit", (frame, sandbox) => frame.kind === "run" && sandbox.says("started"), false],
+  ] satisfies Array<[string, Parameters<typeof open>[0], boolean]>)(
+    "is safe to repeat only when its runner %s",
+    async (_what, script, safe) => {
+      const { session, sandbox } = await open(script);
+      sandbox.reached = false;
+      expect(await session.run(input(), ports, never)).toMatchObject({ cause: "sandbox_lost", retry_safe: safe });
+    },
+  );
+
   test("survives a cancellation when the code yields, or when the code was not sent yet", async () => {
     const { session, sandbox } = await open((frame, one) => {
       if (frame.kind === "interrupt") one.says("done", alive({ end: "interrupted" }));
