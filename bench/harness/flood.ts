@@ -15,7 +15,7 @@ const { url, key, method, path, body, atOnce } = workerData as Flood;
 const agent = new http.Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY });
 const headers = { authorization: `Bearer ${key}`, ...(body === "" ? {} : { "content-type": "application/json" }) };
 
-/** Ends with the answer, whatever it is. */
+/** Resolves once the answer has ended, with any status. */
 function request(): Promise<void> {
   return new Promise((resolve) => {
     const sent = http.request(new URL(path, url), { agent, method, headers }, (response) => {

@@ -59,7 +59,7 @@ describe("a program that hangs", () => {
     await until("the engine answers", async () => await engineReady(service));
     const begun1 = await rig.ledger.submit(caller, { code: long, timeout_ms: 9_000 }, { endings: lost });
     await begun(begun1);
-    // Without one in stock the next run would wait in the queue, blamed on nobody either.
+    // Without a sandbox in stock, the next run would wait in the queue and never reach the engine.
     await until("another sandbox is ready", async () => /pool_sandboxes\{state="idle"\} [1-9]/.test(await metricsOf(service)));
     const thaw = engine.freeze(program);
     try {

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # Functions of asyncio that take awaitables, by the name at the end of the call.
 _TAKE_AWAITABLES = frozenset({
     "gather", "create_task", "ensure_future", "wait_for", "wait", "as_completed", "shield", "run", "run_until_complete",
-    "run_coroutine_threadsafe", "timeout",
+    "run_coroutine_threadsafe",
 })  # fmt: skip
 # Expressions, functions and methods whose value holds what they are given.
 _HOLDERS = (

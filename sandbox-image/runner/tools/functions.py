@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import _thread
-import builtins
 import json
 
 from runner.outputs.sender import flush_streams
@@ -15,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import _ast
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
 
@@ -30,8 +29,6 @@ class ToolTimeout(ToolError):
 for _error in (ToolError, ToolTimeout):
     # As the code sees them: built in, not a module of the runner.
     _error.__module__ = "builtins"
-
-NAMES = ("tools", "ToolError", "ToolTimeout")
 
 
 class CellTools:
@@ -147,16 +144,17 @@ class Tool:
         return function
 
 
-class ToolList(tuple[str, ...]):
+class ToolList:
     """The names of the tools. Shown, it says how each is called."""
 
-    __slots__ = ()
-    _lines: dict[tuple[str, ...], str] = {}  # noqa: RUF012
+    def __init__(self, declared: list[Tool]) -> None:
+        self._tools = declared
 
-    def __new__(cls, declared: list[Tool]) -> ToolList:
-        names = super().__new__(cls, (tool.name for tool in declared))
-        cls._lines = {tuple(names): "\n".join(tool.line() for tool in declared)}
-        return names
+    def __iter__(self) -> Iterator[str]:
+        return (tool.name for tool in self._tools)
+
+    def __len__(self) -> int:
+        return len(self._tools)
 
     def __repr__(self) -> str:
-        return self._lines.get(tuple(self), builtins.repr(tuple(self)))
+        return "\n".join(tool.line() for tool in self._tools)

@@ -100,11 +100,6 @@ export class DetachedRuns<Run extends DetachableRun> {
     this.#changed();
   }
 
-  /** Gives a run that another worker must repeat a new job. */
-  giveBack(queue: Queue, organization: string, id: string): Promise<void> {
-    return addAgain(queue, organization, id);
-  }
-
   async #detach(run: Run): Promise<void> {
     const { redis, keys, workerId, log } = this.#deps;
     const { organization, id } = run;
@@ -155,8 +150,8 @@ export async function requeueDetachedOfSilentWorkers(redis: RedisClient, keys: K
   }
 }
 
-/** An existing job is kept. The worker that takes it decides from the record whether the code may run again. */
-async function addAgain(queue: Queue, organization: string, id: string): Promise<void> {
+/** Gives an execution a new job; an existing one is kept. The worker that takes it decides from the record whether the code may run. */
+export async function addAgain(queue: Queue, organization: string, id: string): Promise<void> {
   await queue.add("execution", { v: VERSION, id, organization }, { jobId: id, priority: 1, removeOnComplete: true, removeOnFail: true });
 }
 

@@ -16,7 +16,7 @@ import { SessionHost } from "../sessions/host.ts";
 import { OPEN_JOB } from "../sessions/jobs.ts";
 import { AnswerWatch } from "../tools/answer-watch.ts";
 import { Webhooks } from "../webhooks/webhooks.ts";
-import { type DetachableRun, DetachedRuns } from "./detached-runs.ts";
+import { addAgain, type DetachableRun, DetachedRuns } from "./detached-runs.ts";
 import { REBASE_AT, rebaseWhenDue } from "./fairness.ts";
 import { endOfLostWorker, type JobData, type RunContext, type RunResult, runJob } from "./run-job.ts";
 import { endOverdue, repeat } from "./sweep.ts";
@@ -215,9 +215,9 @@ export class WorkerLoop {
     if (job.name === OPEN_JOB) return this.#sessions?.open(job.data);
     // An earlier run of it in this worker lost its lock without noticing.
     this.#stop(job.data.id, "lock_lost");
-    const reserved = job.data.needs?.tools === true && this.#detached.reserve(job.data.id, job.data.organization);
+    const { id, organization, needs } = job.data;
     // A program that waits for its caller must not hold a slot that others need.
-    if (job.data.needs?.tools === true && !reserved) return requeueLater(job, token);
+    if (needs?.tools === true && !this.#detached.reserve(id, organization)) return requeueLater(job, token);
     const { result, detached } = this.#run(job.data, this.#deps.engine);
     const first = await Promise.race([result, detached]);
     if (first === "detached") {
@@ -294,7 +294,7 @@ export class WorkerLoop {
 
   /** A detached run has no job. When another worker must repeat it, it gets a new one. */
   async #endDetached({ id, organization }: JobData, result: RunResult): Promise<void> {
-    if (result === "give_back") await this.#detached.giveBack(this.#queue, organization, id);
+    if (result === "give_back") await addAgain(this.#queue, organization, id);
   }
 
   #stop(id: string, reason: StopReason): void {
