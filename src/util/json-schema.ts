@@ -1,9 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
 
 /**
- * Checks a value against a JSON Schema of a caller, in bounded time: schema and value come from different strangers, and the
- * packages for this run the schema's patterns and references without a bound. Knows types, enumerations, objects, arrays, numeric
- * and length bounds, combinations and references inside the schema; other keywords are ignored.
+ * Checks a value against a JSON Schema of a caller, in bounded time. Schema and value come from different strangers, and packages
+ * for this run the schema's patterns and references without a bound. Knows `type`, `enum`, `const`, bounds of numbers and lengths,
+ * `properties`, `required`, `additionalProperties`, `items`, `allOf`, `anyOf`, `oneOf` (at least one) and `$ref` inside the schema.
+ * Other keywords are ignored.
  */
 export function schemaProblem(schema: unknown, value: unknown): string | null {
   try {
@@ -68,10 +69,13 @@ class Check {
   }
 
   #boundsProblem(schema: JsonObject, value: unknown, path: string): string | null {
-    const { minimum, maximum, minLength, maxLength, minItems, maxItems } = schema;
+    const { minimum, maximum, exclusiveMinimum, exclusiveMaximum, minLength, maxLength, minItems, maxItems } = schema;
     const outside = (size: number, least: unknown, most: unknown) =>
       (typeof least === "number" && size < least) || (typeof most === "number" && size > most);
-    if (typeof value === "number" && outside(value, minimum, maximum)) return `${path || "the value"} is out of bounds`;
+    const onBound = (number: number) =>
+      (typeof exclusiveMinimum === "number" && number <= exclusiveMinimum) ||
+      (typeof exclusiveMaximum === "number" && number >= exclusiveMaximum);
+    if (typeof value === "number" && (outside(value, minimum, maximum) || onBound(value))) return `${path || "the value"} is out of bounds`;
     if (typeof value === "string" && outside(value.length, minLength, maxLength))
       return `${path || "the value"} has a length out of bounds`;
     if (Array.isArray(value) && outside(value.length, minItems, maxItems)) return `${path || "the value"} has a length out of bounds`;
@@ -99,9 +103,11 @@ class Check {
       const problem = first(allOf, (one) => this.problem(one, value, path));
       if (problem !== null) return problem;
     }
-    const choices = Array.isArray(anyOf) ? anyOf : Array.isArray(oneOf) ? oneOf : [];
-    if (choices.length === 0) return null;
-    return choices.some((one) => this.problem(one, value, path) === null) ? null : `${path || "the value"} matches none of its choices`;
+    for (const choices of [anyOf, oneOf]) {
+      if (!Array.isArray(choices) || choices.some((one) => this.problem(one, value, path) === null)) continue;
+      return `${path || "the value"} matches none of its choices`;
+    }
+    return null;
   }
 }
 

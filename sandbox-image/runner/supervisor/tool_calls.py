@@ -1,7 +1,7 @@
 """The calls of the code to its caller's tools: passes them to the worker and the answers back, and keeps the clock of waiting.
 
 While calls are open, the code's time is the CPU time that the sandbox uses, not the time that passes: a program whose threads all
-wait uses none. The code cannot stop this clock, only leave the processor.
+wait uses none. Code that computes cannot stop this clock.
 """
 
 from __future__ import annotations

@@ -34,6 +34,10 @@ describe("a value is checked against a caller's schema", () => {
     expect(schemaProblem(schema, 3)).toBeNull();
     expect(schemaProblem(schema, null)).toBeNull();
     expect(schemaProblem(schema, "x")).toBe("the value matches none of its choices");
+    expect(schemaProblem({ anyOf: [{ type: "integer" }], oneOf: [{ maximum: 3 }] }, 4)).toBe("the value matches none of its choices");
+    expect(schemaProblem({ exclusiveMinimum: 0, exclusiveMaximum: 2 }, 1)).toBeNull();
+    expect(schemaProblem({ exclusiveMinimum: 0 }, 0)).toBe("the value is out of bounds");
+    expect(schemaProblem({ exclusiveMaximum: 2 }, 2)).toBe("the value is out of bounds");
     expect(schemaProblem({ allOf: [{ type: "integer" }, { maximum: 3 }] }, 4)).toBe("the value is out of bounds");
   });
 
