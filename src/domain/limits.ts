@@ -108,6 +108,8 @@ export const limitDefaults = {
   sessionIdleMinutesMax: 60,
   // A session that the service created for itself may be evicted when idle this long, or once its response has ended.
   sessionGivesWayAfterMs: 60_000,
+  // For the copy of a session's process to take the place of one that its cell killed.
+  sessionRestoreMsMax: 1_500,
   sessionLifetimeMsMax: 24 * 60 * 60 * 1000,
   // From the request to the ready sandbox, time in the queue included.
   sessionStartTimeoutMsMax: 30_000,
@@ -277,7 +279,7 @@ const relations: ReadonlyArray<[claim: string, holds: (l: Limits) => boolean]> =
 const wholeOutputValues = (l: Limits) => Math.max((l.tableRowsMax + 8) * (l.tableColumnsMax + 1), 8 * l.chartPointsMax) + 1_000;
 
 /** The longest time from the start of a run until its files are stored. */
-const wholeRunMs = (l: Limits) => l.runTimeoutMsMax + l.runKillGraceMs + l.collectTimeoutMsMax;
+const wholeRunMs = (l: Limits) => l.runTimeoutMsMax + l.runKillGraceMs + l.sessionRestoreMsMax + l.collectTimeoutMsMax;
 
 /** Limits that rise with others, so that raising one does not require raising the other. */
 function following(
