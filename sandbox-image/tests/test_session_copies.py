@@ -236,7 +236,7 @@ def test_a_process_that_passes_for_the_copy_is_only_another_process_of_the_sandb
     steal = (
         "import os, sys, socket\n"
         "import runner.code.session_loop as loop\n"
-        "def leave(fd, others):\n"
+        "def leave(fd):\n"
         "  if os.fork() == 0:\n"
         "    s = socket.socket(fileno=fd); s.send(b'ready1'); s.recv(16); s.send(b'awake'); import time; time.sleep(100)\n"
         "  os.close(fd); return False\n"

@@ -279,7 +279,7 @@ const relations: ReadonlyArray<[claim: string, holds: (l: Limits) => boolean]> =
 const wholeOutputValues = (l: Limits) => Math.max((l.tableRowsMax + 8) * (l.tableColumnsMax + 1), 8 * l.chartPointsMax) + 1_000;
 
 /** The longest time from the start of a run until its files are stored. */
-const wholeRunMs = (l: Limits) => l.runTimeoutMsMax + l.runKillGraceMs + l.sessionRestoreMsMax + l.collectTimeoutMsMax;
+const wholeRunMs = (l: Limits) => l.runTimeoutMsMax + l.runKillGraceMs + l.collectTimeoutMsMax;
 
 /** Limits that rise with others, so that raising one does not require raising the other. */
 function following(

@@ -19,7 +19,7 @@ export interface RunInput {
   tools?: { declared: readonly ToolDeclaration[]; answerMs: number } | undefined;
   /** The session of a cell. Absent when the execution has its own sandbox. */
   session?: string | undefined;
-  /** In a session: a copy of its process is made before the cell and takes its place if the cell kills it. */
+  /** In a session: a copy of its process is made after the cell and takes its place if the next cell kills it. */
   copies?: boolean | undefined;
 }
 

@@ -134,11 +134,11 @@ def die(): os.kill(os.getpid(), 9)
     ["uses up the memory", "b = bytearray(2**30)"],
     [
       "replaces what makes it",
-      "import runner.code.session_loop as loop\nloop.leave_copy = lambda fd, others: (os.fork() == 0 and time.sleep(100), False)[1]",
+      "import runner.code.session_loop as loop\nloop.leave_copy = lambda fd: (os.fork() == 0 and time.sleep(100), False)[1]",
     ],
     [
       "answers in its place",
-      "import socket\nimport runner.code.session_loop as loop\ndef leave(fd, others):\n  if os.fork() == 0:\n    s = socket.socket(fileno=fd); s.send(b'ready1'); s.recv(16); s.send(b'awake'); time.sleep(100)\n  os.close(fd); return False\nloop.leave_copy = leave",
+      "import socket\nimport runner.code.session_loop as loop\ndef leave(fd):\n  if os.fork() == 0:\n    s = socket.socket(fileno=fd); s.send(b'ready1'); s.recv(16); s.send(b'awake'); time.sleep(100)\n  os.close(fd); return False\nloop.leave_copy = leave",
     ],
   ])("and %s costs it its session at most", async (_what, attack) => {
     const { cell, session } = await under.begin();

@@ -1,4 +1,4 @@
-"""The copy of a session's process: a paused fork, made before a cell. It becomes the session if the cell costs the process its life.
+"""The copy of a session's process: a paused fork, made between two cells. It becomes the session if the cell costs the process its life.
 
 The supervisor decides that. It holds the other end of the copy's socket: what it sends wakes the copy, and its end ends the copy.
 """
@@ -15,7 +15,6 @@ from stat import S_ISREG
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from typing import Any
 
 # The kernel kills a copy before its session's process, and that before the supervisor.
@@ -32,11 +31,11 @@ _OUT_OF_THE_WAY = 64
 _EX_OSERR = 71
 
 
-def leave_copy(fd: int, others: Sequence[int]) -> bool:
+def leave_copy(fd: int) -> bool:
     """
     Leaves a copy of this process that waits at the socket `fd`, and returns False. In the copy it returns True, once the supervisor
-    has made it the session: its standard descriptors are new, and all other processes of the sandbox are gone. `others` are
-    descriptors of the cell, which the copy closes. Without room for a copy there is none.
+    has made it the session: its standard descriptors are new, and all other processes of the sandbox are gone. Without room for a copy
+    there is none.
     """
     try:
         positions = _file_positions()
@@ -47,8 +46,6 @@ def leave_copy(fd: int, others: Sequence[int]) -> bool:
         os.close(fd)
         return False
     try:
-        for each in others:
-            os.close(each)
         fd = _pause(fd)
         for place, position in positions.items():
             os.lseek(place, position, os.SEEK_SET)

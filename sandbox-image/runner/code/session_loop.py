@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 CELLS_FD = 4
 READ_BYTES = 64 * 1024
-# Standard input; the tools socket of a cell with tools; the socket of the copy before a cell that has one.
-_RIGHTS_MAX = 3
+# Standard input, and the tools socket of a cell with tools. Or the socket of a copy.
+_RIGHTS_MAX = 2
+_KINDS = frozenset((protocol.IN_RUN, protocol.COPY))
 
 
 def serve_cells(descriptors: tuple[int, int, int, int, int]) -> NoReturn:
@@ -39,11 +40,12 @@ def serve_cells(descriptors: tuple[int, int, int, int, int]) -> NoReturn:
         owner = os.getpid()
         while (received := _receive(cells)) is not None:
             cell, rights = received
-            if cell.head.get("copy") is True and leave_copy(rights.pop(), rights):
-                # This is the copy, and the cell that was to come has killed the process.
-                owner = os.getpid()
-                channel.take_over()
-                stream_order.take_over()
+            if cell.kind == protocol.COPY:
+                if leave_copy(rights[0]):
+                    # This is the copy, and a later cell has cost the process its life.
+                    owner = os.getpid()
+                    channel.take_over()
+                    stream_order.take_over()
                 continue
             _take_stdin(rights.pop(0))
             code = _run(cell, channel, rights[0] if rights else -1)
@@ -71,7 +73,7 @@ def _run(cell: protocol.Frame, channel: Channel, tools_fd: int) -> int:
         channel.send(protocol.CELL_BEGIN, jsontext.spell({"cell": bounds.get("cell")}))
         code = run_cell(bytes(cell.body).decode("utf-8", "replace"), channel, bounds, tools)
         # Files may stay open for the next cell. Flush them, so that their content so far is collected.
-        flush_open_files()
+        flush_open_files(shared_heap=True)
         _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
     except KeyboardInterrupt:
         _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
@@ -83,11 +85,10 @@ def _run(cell: protocol.Frame, channel: Channel, tools_fd: int) -> int:
 
 def _receive(cells: _socket.socket) -> tuple[protocol.Frame, list[int]] | None:
     """
-    Waits for the next cell. Returns it with its descriptors: standard input, its tools socket if it has tools, and the socket for a
-    copy if one is wanted. None when the supervisor has closed.
+    Waits for the next cell, or for the request to leave a copy. Returns it with its descriptors. None when the supervisor has closed.
     """
     descriptors: list[int] = []
-    parser = protocol.FrameParser(frozenset((protocol.IN_RUN,)), protocol.IN_HEAD_BYTES_MAX, protocol.IN_BODY_BYTES_MAX)
+    parser = protocol.FrameParser(_KINDS, protocol.IN_HEAD_BYTES_MAX, protocol.IN_BODY_BYTES_MAX)
     while True:
         data, ancillary, _flags, _address = cells.recvmsg(READ_BYTES, _socket.CMSG_SPACE(_RIGHTS_MAX * 4), _socket.MSG_CMSG_CLOEXEC)
         for _level, _type, rights in ancillary:

@@ -51,11 +51,20 @@ class SessionProcess:
         self.alive = True
         self.copy: Copy | None = None
 
-    def leave_copy(self) -> Copy:
-        """Has the process leave a copy before its next cell, instead of an earlier one."""
+    def leave_copy(self) -> None:
+        """Has the process leave a copy now, between two cells, instead of an earlier one."""
         self.drop_copy()
-        self.copy = Copy()
-        return self.copy
+        copy = Copy()
+        given = copy.take_given()
+        rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, given.to_bytes(4, "little"))]
+        try:
+            self.cells.sendmsg([protocol.encode(protocol.COPY)], rights)
+            self.copy = copy
+        except OSError:
+            # The process does not read, or has ended.
+            copy.close()
+        finally:
+            os.close(given)
 
     def drop_copy(self) -> None:
         if self.copy is not None:
@@ -146,9 +155,6 @@ class CellExecution(Execution):
         os.set_blocking(self._stdin_fd, False)
         self._stdin = stdin
         head = {**self._bounds, "cell": process.cells_begun}
-        if self._bounds.get("copies") is True and process.cells_begun > 1:
-            self._rights.append(process.leave_copy().take_given())
-            head["copy"] = True
         self._unsent = protocol.encode(protocol.IN_RUN, head, source)
         self._send_cell()
         self._feed()

@@ -70,7 +70,7 @@ export interface OutFrame {
 export interface RunHead {
   /** The code process survives this run and takes the next one. */
   session?: boolean;
-  /** The code process leaves a copy of itself before this run, if it is not its first. The copy takes its place if the run kills it. */
+  /** The code process leaves a copy of itself after this run. The copy takes its place if the next run kills it. */
   copies?: boolean;
   /** Time for the copy to take its place. */
   restore_ms?: number;
