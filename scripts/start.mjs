@@ -140,13 +140,13 @@ ${proof.answer}
 
 API     ${url}/v1        docs  ${url}/docs
 Page    ${url}/playground        MCP   ${url}/mcp
-Key     in ${here("key")}; more with: npx code-interpreter keys create --org org_example
+Key     in ${here("key")}; more with: bin/code-interpreter.mjs keys create --org org_example
 Log     ${path.relative(process.cwd(), logFile)}
 
 Try
   curl -s ${url}/v1/executions -H "Authorization: Bearer $(cat ${here("key")})" \\
     -H 'Content-Type: application/json' -d '{"code": "sum(range(101))"}'
-  npx code-interpreter run -c 'print(2 ** 100)'
+  bin/code-interpreter.mjs run -c 'print(2 ** 100)'
 `);
 }
 
