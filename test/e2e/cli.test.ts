@@ -97,7 +97,9 @@ describe("run", () => {
     const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
     child.stdout.once("data", () => child.stdout.destroy());
     expect([await ended, await stderr]).toEqual([141, ""]);
-    const listed = await fetch(`${service.url}/v1/executions?limit=1`, { headers: { authorization: `Bearer ${env.CODE_INTERPRETER_KEY}` } });
+    const listed = await fetch(`${service.url}/v1/executions?limit=1`, {
+      headers: { authorization: `Bearer ${env.CODE_INTERPRETER_KEY}` },
+    });
     const { data } = (await listed.json()) as { data: Array<{ status: string }> };
     expect(data[0]?.status).toBe("cancelled");
   });
