@@ -10,6 +10,7 @@ import { connectFailFast, untilReady } from "../redis/connection.ts";
 import { makeAssistant } from "./assistant-part.ts";
 import { serve } from "./http-server.ts";
 import { openKeyFiles } from "./key-files.ts";
+import { showOrganizations } from "./organization-metrics.ts";
 import type { Part, ProcessContext } from "./process.ts";
 
 /** The descriptions of tools follow a change of the workers' image within this time. */
@@ -46,6 +47,7 @@ export async function startApi(context: ProcessContext, files: Files, otherCheck
   const assistant = makeAssistant({ config, redis, executions: executionService, sessions: containers, files, packages, log, metrics });
   const rateLimit = makeRateLimit({ redis, prefix: config.REDIS_PREFIX, limits, metrics });
   reloads.add((next) => rateLimit.setMax(next.limits.requestsPerMinutePerKeyMax));
+  showOrganizations(metrics, { count: config.METRICS_ORGANIZATIONS, topUsage: executionService.topUsage.bind(executionService) });
   const logRequest = config.ACCESS_LOG ? logRequests(log) : () => {};
   const onAnswered = (answered: AnsweredRequest) => {
     logRequest(answered);
