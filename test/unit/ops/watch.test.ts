@@ -29,7 +29,10 @@ test("an annotation shows each number as a person reads it: rounded, and with a 
   for (const { alert, annotations } of alerts) {
     const shown = [...(annotations?.summary ?? "").matchAll(/\{\{(.*?)\}\}/g)].map(([, text]) => (text as string).trim());
     const readable = /^(\$labels\.\w+|\$value \| humanize(Percentage|Duration)|printf "%\.[0-2]f" \$value)$/;
-    expect(shown.filter((text) => !readable.test(text)), alert).toEqual([]);
+    expect(
+      shown.filter((text) => !readable.test(text)),
+      alert,
+    ).toEqual([]);
   }
 });
 
