@@ -98,7 +98,8 @@ async function choosePort(name, chosen, host, usual, except) {
 
 /** This data folder's API key: created once, in a file that only its owner can read. */
 async function ensureKey(dataFolder, keysFile) {
-  const { createKey, KeyFile } = await import(pathToFileURL(path.join(root, "dist/keys/keys.js")).href);
+  const { KeyFile } = await import(pathToFileURL(path.join(root, "dist/keys/keys.js")).href);
+  const { createKey } = await import(pathToFileURL(path.join(root, "dist/keys/change-keys.js")).href);
   const file = path.join(dataFolder, "key");
   const kept = existsSync(file) ? readFileSync(file, "utf8").trim() : "";
   const live = new KeyFile(keysFile, () => {}).find(kept);

@@ -5,6 +5,7 @@ import { publicKey } from "../../receipts/signing-keys.ts";
 import { errorResponses, jsonResponse, type PathContext } from "../openapi/parts.ts";
 import { topUsageQuery } from "./get-top-usage.ts";
 import { usageQuery } from "./get-usage.ts";
+import { addKeyPaths } from "./openapi-keys.ts";
 
 /** Header, content and signature; the content is shortened. */
 const receiptExample = [
@@ -66,6 +67,8 @@ export function addWatchPaths({ registry, limits, security, executionId }: PathC
       ...errorResponses(["invalid_field", "unknown_field"]),
     },
   });
+
+  addKeyPaths({ registry, security });
 
   registry.registerPath({
     method: "get",
