@@ -1,4 +1,5 @@
 import { byId, bytesText, honestName, make, timeText } from "./dom.js";
+import { waysOut } from "./ways-out.js";
 
 const words = {
   queued: "Waiting",
@@ -76,7 +77,7 @@ export class RunStatus {
     const head = make("div", { className: "run-head" }, badge(execution.status), why);
     const parts = [head];
     if (execution.usage !== null) parts.push(phaseBar(execution.usage), usageRow(execution.usage, limits));
-    for (const note of notesOf(execution)) parts.push(make("p", { className: "note" }, note));
+    for (const note of [...waysOut(execution, limits), ...notesOf(execution)]) parts.push(make("p", { className: "note" }, note));
     this.#place.replaceChildren(...parts);
     this.#place.hidden = false;
     this.#statusText.textContent = `${words[execution.status]}${execution.usage === null ? "" : ` in ${timeText(total(execution.usage))}`}`;

@@ -63,10 +63,12 @@ export function createContainer(deps: AppDeps): Route {
       async (request, response) => {
         const wanted = checked(schema, request.body);
         stepAside(response);
-        const made = await deps.containers.create(callerOf(response).organization, {
+        const { organization } = callerOf(response);
+        const { sessionMemoryMbMax } = deps.limitsOf(organization);
+        const made = await deps.containers.create(organization, {
           name: wanted.name,
           fileIds: wanted.file_ids,
-          memoryMb: wanted.memory_limit === undefined ? undefined : Math.min(memoryMbOf(wanted.memory_limit), limits.sessionMemoryMbMax),
+          memoryMb: wanted.memory_limit === undefined ? undefined : Math.min(memoryMbOf(wanted.memory_limit), sessionMemoryMbMax),
           expiresAfterMinutes:
             wanted.expires_after === undefined ? undefined : Math.min(wanted.expires_after.minutes, limits.sessionIdleMinutesMax),
           restoreFrom: wanted.restore_from,

@@ -29,7 +29,7 @@ export const sessionCreateScript = queueScript({
 local wait_ms, retention = tonumber(wait_ms), tonumber(retention_ms)
 local live = live_key(organization)
 redis.call('ZREMRANGEBYSCORE', live, '-inf', '(' .. text(now))
-local full = refusal(organization, tonumber(queue_total_max), tonumber(queue_per_organization_max))
+local full, nothing_waits = refusal(organization, tonumber(queue_total_max), tonumber(queue_per_organization_max))
 if full then return full end
 local full_of_sessions = redis.call('ZCARD', live) >= tonumber(sessions_max)
 for _, other in ipairs(full_of_sessions and redis.call('ZRANGE', live, 0, -1) or {}) do
@@ -39,7 +39,7 @@ for _, other in ipairs(full_of_sessions and redis.call('ZRANGE', live, 0, -1) or
   end
 end
 if full_of_sessions then return {'many'} end
-local deadline, tag, priority = take_place(organization, id, 'normal', wait_ms)
+local deadline, tag, priority = take_place(organization, id, 'normal', wait_ms, nothing_waits)
 wait_for_worker(organization, id)
 local record = session_key(organization, id)
 redis.call('HSET', record, 'id', id, 'status', 'starting', 'name', name, 'memory_mb', memory_mb, 'minutes', minutes,
