@@ -33,9 +33,13 @@ _POLL_MS = 5
 # Below this share of the memory a copy must hold next to nothing of its own, or it goes.
 _ROOM_SHARE = 4
 _OWN_SHARE = 50
+# With fewer processes left than this, the copy makes room for one.
+_ROOM_PROCESSES = 16
 # No code fills memory faster, in bytes per second. The room is looked at twice before it could be used up.
 _FASTEST_FILL = 8 << 30
 _LOOK_S_MIN, _LOOK_S_MAX = 0.005, 0.25
+# For the end of a copy, which may have much memory to give back.
+_END_MS = 50
 # From the kernel's pidfd.h.
 _PIDFD_GET_INFO, _PIDFD_INFO_EXIT = 0xC040FF0B, 1 << 3
 _REAPED_MS = 100
@@ -99,7 +103,7 @@ class Copy:
         return self.ready
 
     def look(self, meter: Meter) -> float | None:
-        """Gives the copy up when the code needs its memory. Returns when to look again, in seconds of the monotonic clock."""
+        """Gives the copy up when the code needs its memory or its process. Returns when to look again, in seconds of the monotonic clock."""
         if not self.ready:
             return None
         now = time.monotonic()
@@ -109,8 +113,12 @@ class Copy:
                 self._look_at = now + _LOOK_S_MAX
                 return self._look_at
             free, total = room
+            processes = meter.room_processes()
+            if processes is not None and processes < _ROOM_PROCESSES:
+                self._give_up()
+                return None
             if free * _ROOM_SHARE < total and self._own_bytes() * _OWN_SHARE > total:
-                self.close()
+                self._give_up()
                 return None
             self._look_at = now + min(_LOOK_S_MAX, max(_LOOK_S_MIN, free / _FASTEST_FILL / 2))
         return self._look_at
@@ -146,6 +154,14 @@ class Copy:
         if not self.closed:
             self.closed = True
             self._socket.close()
+
+    def _give_up(self) -> None:
+        """Ends the copy and waits for its end, from which on the code has what it held."""
+        self.close()
+        if self.pidfd >= 0:
+            poll = select.poll()
+            poll.register(self.pidfd, select.POLLIN)
+            poll.poll(_END_MS)
 
     def take_given(self) -> int:
         """The end of its socket that goes to the session's process with the cell. The caller closes it."""

@@ -60,6 +60,12 @@ class Meter:
         """Number of processes and threads in the sandbox now."""
         return _whole_number(self._read("pids.current" if self._unified else "pids/pids.current"))
 
+    def room_processes(self) -> int | None:
+        """Processes and threads that the sandbox can still start. None where nothing bounds them."""
+        limit = _whole_number(self._read("pids.max" if self._unified else "pids/pids.max"))
+        now = self.processes()
+        return None if limit is None or now is None else limit - now
+
     def _oom_kills(self) -> int | None:
         return _field(self._read("memory.events" if self._unified else "memory/memory.oom_control"), "oom_kill")
 

@@ -133,6 +133,7 @@ class CellExecution(Execution):
         self._exit_code: int | None = None
         # The process ignores interrupts between cells, so an early interrupt waits for CELL_BEGIN.
         self._listens = False
+        self._copy_gone = False
         self._interrupt_due = False
 
     def start(self, source: bytes, stdin: bytes) -> None:
@@ -171,6 +172,10 @@ class CellExecution(Execution):
     def wait_s(self) -> float:
         copy = self._process.copy
         look_at = None if copy is None else copy.look(self._meter)
+        if copy is not None and copy.closed and not self._copy_gone:
+            # Until it is reaped it counts as a process.
+            self._copy_gone = True
+            self._reap_at = 0.0
         wait = super().wait_s()
         return wait if look_at is None else max(0.0, min(wait, look_at - time.monotonic()))
 

@@ -232,6 +232,20 @@ describe.skipIf(!copiesUnderTest)("a cell that costs the process its life costs 
     expect(textOf(await cell("print(x)"))).toBe("1");
   });
 
+  test("and the copy makes room for the last processes that the code may start", async () => {
+    const start =
+      "import subprocess, time\nstarted = []\ntry:\n  while True:\n    started.append(subprocess.Popen(['sleep', '100'])); time.sleep(0.005)\n" +
+      "except OSError: print(len(started))\nfor p in started: p.kill(); p.wait()";
+    const counts: string[] = [];
+    for (const copies of [true, false]) {
+      const { cell } = await under.begin(copies);
+      await cell("x = 1");
+      counts.push(textOf(await cell(start)));
+    }
+    expect(counts[0]).toMatch(/^\d+$/);
+    expect(counts[0]).toBe(counts[1]);
+  });
+
   test("but the session ends where that was asked for", async () => {
     const { session, cell } = await under.begin(false);
     await cell("x = 1");
