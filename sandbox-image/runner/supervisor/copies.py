@@ -103,7 +103,7 @@ class Copy:
         return self.ready
 
     def look(self, meter: Meter) -> float | None:
-        """Gives the copy up when the code needs its memory or its process. Returns when to look again, in seconds of the monotonic clock."""
+        """Gives the copy up when the code needs its memory or its process. Returns when to look again, by the monotonic clock."""
         if not self.ready:
             return None
         now = time.monotonic()
