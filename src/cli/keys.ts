@@ -1,6 +1,7 @@
 import { appendFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { createKey, idOfKey, listKeys, organizationPattern, revokeKey, type Scope, scopes } from "../keys/keys.ts";
+import { organizationPattern } from "../domain/ids.ts";
+import { createKey, idOfKey, listKeys, revokeKey, type Scope, scopes } from "../keys/keys.ts";
 import { auditLine } from "../observe/audit.ts";
 import type { Printer } from "./printer.ts";
 import { CliError, dataFolder, EXIT_USAGE } from "./settings.ts";

@@ -3,7 +3,7 @@ import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
-import { newId } from "../domain/ids.ts";
+import { newId, organizationPattern } from "../domain/ids.ts";
 import { type FileState, WatchedFile } from "../util/watched-file.ts";
 
 /**
@@ -13,7 +13,6 @@ import { type FileState, WatchedFile } from "../util/watched-file.ts";
 export const scopes = ["execute", "read", "admin"] as const;
 export type Scope = (typeof scopes)[number];
 
-export const organizationPattern = /^org_[a-z0-9]{1,32}$/;
 const KEY_TEXT = /^ci_sk_([0-9a-z]{24})_([0-9a-f]{64})$/;
 
 const storedKey = z.strictObject({

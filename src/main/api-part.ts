@@ -11,6 +11,7 @@ import { makeAssistant } from "./assistant-part.ts";
 import { serve } from "./http-server.ts";
 import { openKeyFiles } from "./key-files.ts";
 import type { Part, ProcessContext } from "./process.ts";
+import { openToolServers } from "./tool-servers-part.ts";
 
 /** The descriptions of tools follow a change of the workers' image within this time. */
 const READ_PACKAGES_MS = 20_000;
@@ -43,7 +44,10 @@ export async function startApi(context: ProcessContext, files: Files, otherCheck
   });
   const packages = new AnnouncedPackages({ redis, prefix: config.REDIS_PREFIX });
   const containers = executionService.sessionsWith(files);
-  const assistant = makeAssistant({ config, redis, executions: executionService, sessions: containers, files, packages, log, metrics });
+  const tools = openToolServers(context, redis);
+  const toolServers = tools.servers;
+  const shared = { redis, executions: executionService, sessions: containers, files, packages, toolServers };
+  const assistant = makeAssistant({ config, ...shared, log, metrics });
   const rateLimit = makeRateLimit({ redis, prefix: config.REDIS_PREFIX, limits, metrics });
   reloads.add((next) => rateLimit.setMax(next.limits.requestsPerMinutePerKeyMax));
   const logRequest = config.ACCESS_LOG ? logRequests(log) : () => {};
@@ -61,6 +65,7 @@ export async function startApi(context: ProcessContext, files: Files, otherCheck
     containers,
     assistant,
     files,
+    toolServers,
     rateLimit,
     packages,
     usage: executionService.usage.bind(executionService),
@@ -98,6 +103,7 @@ export async function startApi(context: ProcessContext, files: Files, otherCheck
         assistant.responses.stop(limits.shutdownMsMax - CUT_MARGIN_MS),
         server.close(limits.shutdownMsMax - CUT_MARGIN_MS),
       ]);
+      await tools.stop();
       await executionService.close();
       redis.disconnect();
     },

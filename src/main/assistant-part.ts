@@ -1,4 +1,4 @@
-import type { Executions } from "../app/ports.ts";
+import type { Executions, ToolServers } from "../app/ports.ts";
 import { answerExecutionWith, runExecutionWith } from "../app/run-execution.ts";
 import { Assistants } from "../assistant/assistants.ts";
 import { Conversations } from "../assistant/conversations.ts";
@@ -33,6 +33,7 @@ export interface AssistantOptions {
   executions: Executions;
   sessions: Sessions;
   files: Files;
+  toolServers: ToolServers;
   packages: Pick<PackageList, "latest">;
   log: Log;
   metrics: Metrics;
@@ -40,7 +41,7 @@ export interface AssistantOptions {
 
 /** The assistant of an api process. Without a model it serves assistants and earlier responses, and refuses new responses. */
 export function makeAssistant(options: AssistantOptions): AssistantPart {
-  const { config, redis, executions, sessions, packages, log, metrics } = options;
+  const { config, redis, executions, sessions, toolServers, packages, log, metrics } = options;
   const { limits, REDIS_PREFIX: prefix } = config;
   const choice = modelChoiceOf(config);
   const files = filesFor(options.files);
@@ -49,7 +50,7 @@ export function makeAssistant(options: AssistantOptions): AssistantPart {
   const conversationStore = new RedisConversationStore({ redis, prefix, limits });
   const responses = new Responses({
     model: choice === null ? null : { choice, client: modelClient(config, metrics) },
-    runExecution: runExecutionWith({ executions, files: options.files, limits }),
+    runExecution: runExecutionWith({ executions, files: options.files, toolServers, limits }),
     answerExecution: answerExecutionWith({ executions }),
     sessions,
     files,

@@ -3,7 +3,7 @@ import { type Cause, type FinalStatus, isolationChecks } from "../domain/status.
 
 /**
  * All metrics of the service, created once per process and passed down. Labels come only from closed sets: statuses, causes,
- * error codes, operations, route patterns. A caller's text is never a label.
+ * error codes, operations, route patterns, MCP servers of the operator. A caller's text is never a label.
  */
 const PREFIX = "code_interpreter_";
 /** Fewer than elsewhere, because each route and status has them; the last are for callers that wait for long runs and streams. */
@@ -145,6 +145,11 @@ function declareMetrics() {
     sessionsEnded: counter("sessions_ended_total", "Sessions that ended, by reason.", ["reason"]),
     webhooks: counter("webhook_deliveries_total", "Webhook delivery attempts, by result.", ["result"]),
     webhooksWaiting: gauge("webhooks_waiting", "Webhooks that wait for their first or next delivery; every worker reports the same."),
+    toolServerCalls: counter(
+      "tool_server_calls_total",
+      "Calls of code to tools of the operator's MCP servers, by server and outcome: output, error, timeout, failed.",
+      ["server", "outcome"],
+    ),
     eventStreams: gauge("event_streams", "Event streams that callers read from this process now."),
     buildInfo: gauge("build_info", "1 for the version of the service and of Node that this process runs.", ["version", "node"]),
     limit: gauge("limit", "Each limit that an operator can set, in the unit that its name ends with.", ["limit"]),

@@ -20,6 +20,7 @@ import { makeMetrics } from "../../../src/observe/metrics.ts";
 import { noTracing } from "../../../src/observe/trace.ts";
 import { AnnouncedPackages } from "../../../src/queue/worker/packages.ts";
 import { openSigningKeys } from "../../../src/receipts/signing-keys.ts";
+import { ToolServers } from "../../../src/tool-servers/tool-servers.ts";
 import { FakeExecutions } from "../fakes/fake-executions.ts";
 
 export interface ApiOptions {
@@ -56,6 +57,7 @@ export async function startApi(options: ApiOptions) {
     MODEL_TOKENS_FIELD: "max_tokens",
   } as const;
   const packages = new AnnouncedPackages({ redis, prefix });
+  const toolServers = new ToolServers({ limits, metrics, log }, new Map());
   const base: AppDeps = {
     limits,
     log,
@@ -63,8 +65,19 @@ export async function startApi(options: ApiOptions) {
     keys: new KeyFile(keysFile, (error) => problems.push(error)),
     executions,
     containers: noContainers,
-    assistant: makeAssistant({ config: { ...models, limits }, redis, executions, sessions: noContainers, files, packages, log, metrics }),
+    assistant: makeAssistant({
+      config: { ...models, limits },
+      redis,
+      executions,
+      sessions: noContainers,
+      files,
+      packages,
+      toolServers,
+      log,
+      metrics,
+    }),
     files,
+    toolServers,
     rateLimit: { take: async () => {} },
     packages,
     usage: async () => [],
