@@ -98,7 +98,11 @@ export interface InputFileStore {
 export interface ToolServers {
   /**
    * The servers with these labels and their tools. A server that is away has a `problem` and perhaps no tools. Rejects with
-   * `invalid_field` for a label that the organization may not use.
+   * `invalid_field` for a label that the organization may not use; `param` is the field that has the labels.
    */
-  serversOf(organization: string, labels: readonly string[]): Promise<ServerTools[]>;
+  serversOf(organization: string, labels: readonly string[], param?: string): Promise<ServerTools[]>;
+  /** Labels that the organization may use. */
+  labelsFor(organization: string): string[];
+  /** Labels of servers that the code of its responses may call without naming them. */
+  labelsOfResponses(organization: string): string[];
 }

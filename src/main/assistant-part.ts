@@ -54,6 +54,7 @@ export function makeAssistant(options: AssistantOptions): AssistantPart {
     answerExecution: answerExecutionWith({ executions }),
     sessions,
     files,
+    toolServers,
     limits,
     packages,
     seesImages: config.MODEL_SEES_IMAGES,

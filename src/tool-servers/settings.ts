@@ -14,6 +14,7 @@ type Reference = z.infer<typeof reference>;
 const shared = {
   tools: z.array(z.string().min(1)).optional().describe("tools that code may call; all when absent"),
   read_only: z.boolean().default(true).describe("only tools that the server marks as read-only"),
+  in_responses: z.boolean().default(false).describe("code of responses may call it without a request that names it"),
   organizations: z.array(z.string().regex(organizationPattern)).optional().describe("organizations that may use it; all when absent"),
 };
 const server = z.union([
@@ -34,6 +35,8 @@ export interface ServerSettings {
   /** Names of the tools that code may call; null for all. */
   allowed: ReadonlySet<string> | null;
   readOnly: boolean;
+  /** Whether code of responses may call it without a request that names it. */
+  inResponses: boolean;
   /** Organizations that may use it; null for all. */
   organizations: ReadonlySet<string> | null;
 }
@@ -60,6 +63,7 @@ function settingsOf(label: string, settings: z.infer<typeof server>, environment
         : { command: settings.command, args: settings.args, env: values(settings.env) },
     allowed: settings.tools === undefined ? null : new Set(settings.tools),
     readOnly: settings.read_only,
+    inResponses: settings.in_responses,
     organizations: settings.organizations === undefined ? null : new Set(settings.organizations),
   };
 }

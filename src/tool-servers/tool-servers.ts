@@ -68,16 +68,25 @@ export class ToolServers implements ToolServersPort {
     for (const [label, server] of old) if (this.#servers.get(label) !== server) void server.connection.close();
   }
 
-  /** Labels that this organization may use. */
   labelsFor(organization: string): string[] {
-    return [...this.#servers.values()].filter(({ settings }) => mayUse(settings, organization)).map(({ settings }) => settings.label);
+    return this.#usedBy(organization).map(({ label }) => label);
   }
 
-  async serversOf(organization: string, labels: readonly string[]): Promise<ServerTools[]> {
+  labelsOfResponses(organization: string): string[] {
+    return this.#usedBy(organization)
+      .filter(({ inResponses }) => inResponses)
+      .map(({ label }) => label);
+  }
+
+  #usedBy(organization: string): ServerSettings[] {
+    return [...this.#servers.values()].map(({ settings }) => settings).filter((settings) => mayUse(settings, organization));
+  }
+
+  async serversOf(organization: string, labels: readonly string[], param = "mcp_servers"): Promise<ServerTools[]> {
     const servers = labels.map((label, at) => {
       const server = this.#servers.get(label);
       if (server !== undefined && mayUse(server.settings, organization)) return server;
-      throw this.#unknownLabel(organization, label, at);
+      throw this.#unknownLabel(organization, label, `${param}.${at}`);
     });
     await Promise.all(servers.map((server) => this.#refresh(server)));
     let left = this.#deps.limits.serverToolsBytesMax;
@@ -174,10 +183,9 @@ export class ToolServers implements ToolServersPort {
     );
   }
 
-  #unknownLabel(organization: string, label: string, at: number): ServiceError {
+  #unknownLabel(organization: string, label: string, param: string): ServiceError {
     const known = this.labelsFor(organization);
     const rule = known.length === 0 ? "must be a label of an MCP server, and there are none" : `must be one of ${known.join(", ")}`;
-    const param = `mcp_servers.${at}`;
     return new ServiceError("invalid_field", { detail: `\`${param}\` ${rule}, not "${label}".`, param });
   }
 }

@@ -2,10 +2,12 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { expectMatchesOpenApi } from "../support/checks/openapi.ts";
 import { serveMcpTools } from "../support/servers/mcp-tools.mjs";
-import { type ModelServer, startModelServer } from "../support/servers/model-server.ts";
+import { type ModelServer, script, startModelServer } from "../support/servers/model-server.ts";
 import { client, type Json, prepareService, type ServiceProcess, type TestService } from "../support/servers/service.ts";
 
 const program = fileURLToPath(new URL("../support/servers/mcp-tools.mjs", import.meta.url));
@@ -24,6 +26,7 @@ beforeAll(async () => {
     crm: { url: crm.url, headers: { "x-token": { env: "CRM_TOKEN" } } },
     notes: { command: process.execPath, args: [program], tools: ["add_note", "read-note"], read_only: false },
     away: { url: "http://127.0.0.1:9/mcp" },
+    usual: { url: crm.url, tools: ["search"], in_responses: true },
   };
   await writeFile(file, JSON.stringify(servers));
   const ofApi = {
@@ -141,7 +144,7 @@ describe("tools of MCP servers in code", () => {
   });
 
   test.each([
-    [{ mcp_servers: ["crn"] }, "mcp_servers.0", '`mcp_servers.0` must be one of crm, notes, away, not "crn".'],
+    [{ mcp_servers: ["crn"] }, "mcp_servers.0", '`mcp_servers.0` must be one of crm, notes, away, usual, not "crn".'],
     [{ mcp_servers: ["crm", "crm"] }, "mcp_servers", "distinct"],
     [{ mcp_servers: ["a-b"] }, "mcp_servers.0", "Python name"],
     [{ tools: [{ type: "function", name: "crm" }] }, "mcp_servers.0", "name of a tool"],
@@ -150,4 +153,41 @@ describe("tools of MCP servers in code", () => {
     expect([status, json.error.param]).toEqual([422, param]);
     expect(json.detail).toContain(rule);
   });
+});
+
+describe("responses", () => {
+  const ask = async (body: object) => (await call("/v1/responses", body)).json;
+
+  test("have code call the servers that their tool names, and the model is told of the tools", async () => {
+    const code = "print(crm.read_note(3))";
+    const tools = [{ type: "code_interpreter", mcp_servers: ["crm"] }];
+    const { output } = await ask({ inputs: script({ code }, { text: "It says note 3." }), tools });
+    expect([output[0].outputs[0].text, output[1].content[0].text]).toEqual(["note 3", "It says note 3."]);
+    const described = JSON.stringify((await model.asked()).at(-1));
+    expect(described).toContain("crm.search(query: string, limit: integer = ...): Finds customers.");
+    expect(described).not.toContain("usual.search");
+  });
+
+  test("may call the operator's choice without naming it", async () => {
+    const tools = [{ type: "code_interpreter" }];
+    const { output } = await ask({ inputs: script({ code: "print(usual.search('Ann', 1)['rows'][0]['name'])" }, { text: "Ann." }), tools });
+    expect(output[0].outputs[0].text).toBe("Ann 0");
+    expect(JSON.stringify((await model.asked()).at(-1))).toContain("usual.search(");
+  });
+
+  test("refuse a label that is unknown, by its path", async () => {
+    const { status, json } = await call("/v1/responses", { inputs: "Hello", tools: [{ type: "code_interpreter", mcp_servers: ["crn"] }] });
+    expect([status, json.error.param]).toEqual([422, "tools.0.mcp_servers.0"]);
+  });
+});
+
+test("execute_python of our own MCP server has code call them", async () => {
+  const url = new URL(`${apis[0]?.url}/mcp`);
+  const mcp = new Client({ name: "test", version: "1" });
+  await mcp.connect(new StreamableHTTPClientTransport(url, { requestInit: { headers: { authorization: `Bearer ${key}` } } }));
+  const { tools } = await mcp.listTools();
+  expect(tools.find(({ name }) => name === "execute_python")?.description).toContain("these servers: crm, notes, away, usual.");
+  const result = await mcp.callTool({ name: "execute_python", arguments: { code: "print(crm.read_note(3))", mcp_servers: ["crm"] } });
+  expect(JSON.stringify(result.content)).toContain("note 3");
+  await mcp.close();
 });
