@@ -23,6 +23,7 @@ export const sessionCreateScript = queueScript({
     "restoredFrom",
     "givesWay",
     "givesWayAfterMs",
+    "restoresCells",
   ],
   lua: `
 local wait_ms, retention = tonumber(wait_ms), tonumber(retention_ms)
@@ -42,7 +43,7 @@ local deadline, tag, priority = take_place(organization, id, 'normal', wait_ms, 
 wait_for_worker(organization, id)
 local record = session_key(organization, id)
 redis.call('HSET', record, 'id', id, 'status', 'starting', 'name', name, 'memory_mb', memory_mb, 'minutes', minutes,
-  'restored_from', restored_from, 'gives_way', gives_way, 'created_at', text(now), 'deadline_at', text(deadline), 'tag', text(tag), 'retention_ms', retention_ms)
+  'restored_from', restored_from, 'gives_way', gives_way, 'restores_cells', restores_cells, 'created_at', text(now), 'deadline_at', text(deadline), 'tag', text(tag), 'retention_ms', retention_ms)
 local files = base .. ':session-files:' .. organization .. ':' .. id
 for i = rest, #ARGV, 2 do redis.call('HSET', files, ARGV[i], ARGV[i + 1]) end
 keep_session(organization, id, minutes, retention)
