@@ -1,6 +1,6 @@
 import type { Output } from "./outputs.ts";
 import type { ExecutionEnd } from "./result.ts";
-import type { ToolDeclaration, ToolPort } from "./tools.ts";
+import type { ServerTools, ToolDeclaration, ToolPort } from "./tools.ts";
 
 /** One execution as a worker runs it: everything a sandbox needs, files by reference. */
 export interface RunInput {
@@ -15,8 +15,8 @@ export interface RunInput {
   timeoutMs: number;
   memoryMb: number;
   files: ReadonlyArray<{ name: string; file_id: string }>;
-  /** Functions of the caller, and the time for one answer. Absent when there are none. */
-  tools?: { declared: readonly ToolDeclaration[]; answerMs: number } | undefined;
+  /** Functions of the caller, MCP servers of the operator, and the time for one answer. Absent when there are none. */
+  tools?: { declared: readonly ToolDeclaration[]; servers?: readonly ServerTools[] | undefined; answerMs: number } | undefined;
   /** The session of a cell. Absent when the execution has its own sandbox. */
   session?: string | undefined;
   /** In a session: a copy of its process is made after the cell and takes its place if the next cell kills it. */

@@ -106,12 +106,13 @@ def restore_environment(before: Mapping[str, str | None]) -> None:
 
 def open_tools(bounds: dict[str, Any], fd: int) -> CellTools | None:
     """Returns the tools of a run that has some. Others import nothing for them."""
-    if not bounds.get("tools"):
+    if not bounds.get("tools") and not bounds.get("tool_servers"):
         return None
     from runner.tools.client import ToolClient
     from runner.tools.functions import CellTools
 
-    return CellTools(bounds["tools"], ToolClient(fd, bounds["tool_calls_open"], bounds["tool_value_bytes"]))
+    servers = bounds.get("tool_servers") or []
+    return CellTools(bounds["tools"], servers, ToolClient(fd, bounds["tool_calls_open"], bounds["tool_value_bytes"]))
 
 
 def _receive_run() -> tuple[str, dict[str, Any]]:

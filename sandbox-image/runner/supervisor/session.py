@@ -149,7 +149,7 @@ class CellExecution(Execution):
         self._channel = process.channel
         stdin_read, self._stdin_fd = os.pipe()
         self._rights = [stdin_read]
-        if self._bounds.get("tools"):
+        if self._bounds.get("tools") or self._bounds.get("tool_servers"):
             ours, theirs = socket_pair()
             self._open_tools(ours)
             self._rights.append(theirs)

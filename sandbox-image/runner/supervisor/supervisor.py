@@ -211,7 +211,7 @@ class Supervisor:
         self._execution = execution
 
     def _make_run(self, head: dict[str, Any]) -> Execution:
-        if head.get("tools"):
+        if head.get("tools") or head.get("tool_servers"):
             # Prepared processes have no tools socket.
             self._discard_prepared()
             process = self._make_process(with_tools=True)

@@ -33,6 +33,7 @@ export const submitScript = queueScript({
     "trace",
     "usageMs",
     "version",
+    "serversJson",
     "keptBytesMax",
   ],
   lua: `
@@ -60,12 +61,13 @@ local expires = now + retention
 redis.call('HSET', record_key(organization, id), 'status', 'queued', 'request', request_json, 'files', files_json, 'created_at', text(now),
   'deadline_at', text(deadline), 'expires_at', text(expires), 'tag', text(tag), 'attempt', '0', 'webhook_id', webhook_id,
   'events_ms', events_ms, 'idempotency', idempotency_hash, 'id', id, 'worker', worker, 'trace', trace, 'usage_ms', usage_ms, 'v', version)
+if servers_json ~= '' then redis.call('HSET', record_key(organization, id), 'servers', servers_json) end
 redis.call('PEXPIREAT', record_key(organization, id), text(expires))
 add_to_list(base .. ':list:' .. organization, id, retention, expires)
 -- The mark stays until the job is in the queue, see unqueued.ts.
 redis.call('ZADD', base .. ':unqueued', text(now), organization .. '/' .. id)
 if idempotency_hash ~= '' then redis.call('SET', idem_key, body_sha256 .. ' ' .. id, 'PXAT', text(expires)) end
-keep_bytes(kept_key(organization), #request_json + #files_json, now, retention)
+keep_bytes(kept_key(organization), #request_json + #files_json + #servers_json, now, retention)
 return {'new', priority, text(now), worker}
 `,
   reply: submitReply,

@@ -98,6 +98,8 @@ export interface RunHead {
   collect_timeout_ms: number;
   /** Present when the run has tools. */
   tools?: readonly ToolDeclaration[];
+  /** MCP servers whose tools are `label.name` in `tools`. `problem`: why its tools are not known. */
+  tool_servers?: ReadonlyArray<{ label: string; problem?: string }>;
   tool_calls_open?: number;
   tool_calls_count?: number;
   tool_value_bytes?: number;

@@ -28,13 +28,24 @@ export function runHead(input: RunInput, limits: Limits): RunHead {
     file_bytes: limits.fileOutBytesMax,
     files_bytes: limits.filesOutBytesMax,
     collect_timeout_ms: limits.collectTimeoutMsMax,
-    ...(input.tools === undefined ? {} : toolsHead(input.tools.declared, limits)),
+    ...(input.tools === undefined ? {} : toolsHead(input.tools, limits)),
   };
 }
 
-function toolsHead(tools: readonly ToolDeclaration[], limits: Limits) {
+type RunTools = NonNullable<RunInput["tools"]>;
+
+/** The tools of the caller and those of MCP servers, which have a dot in their names. */
+export function allTools({ declared, servers = [] }: RunTools): ToolDeclaration[] {
+  const ofServers = servers.flatMap(({ tools }) =>
+    tools.map(({ name, description, parameters }) => ({ type: "function" as const, name, description, parameters })),
+  );
+  return [...declared, ...ofServers];
+}
+
+function toolsHead(tools: RunTools, limits: Limits) {
   return {
-    tools,
+    tools: allTools(tools),
+    tool_servers: (tools.servers ?? []).map(({ label, problem }) => ({ label, ...(problem === undefined ? {} : { problem }) })),
     tool_calls_open: limits.toolCallsOpenMax,
     tool_calls_count: limits.toolCallsPerExecutionMax,
     tool_value_bytes: limits.toolValueBytesMax,
