@@ -14,6 +14,7 @@ const mayImport = {
   queue: ["app", "domain", "observe", "redis", "util"],
   sandbox: ["domain", "observe", "util"],
   readable: ["domain"],
+  "tool-servers": ["app", "domain", "observe", "util"],
   mcp: ["domain", "observe", "readable"],
   assistant: ["app", "domain", "observe", "readable", "redis", "util"],
   http: ["app", "assistant", "domain", "files", "keys", "mcp", "observe", "receipts", "redis", "util"],
@@ -39,6 +40,7 @@ const owners = {
   express: ["http", "mcp", "main"],
   commander: ["cli"],
   jose: ["receipts"],
+  "@modelcontextprotocol/client": ["tool-servers"],
   htmlparser2: ["readable"],
 };
 

@@ -16,7 +16,7 @@ const onBothEngines = [
   "neighbours/**/*.test.ts",
   "attacks/**/*.test.ts",
   "clients/*.test.ts",
-  "e2e/{main-job,processes,sessions,tools}.test.ts",
+  "e2e/{main-job,mcp-servers,processes,sessions,tools}.test.ts",
 ];
 
 export default defineConfig({

@@ -1,6 +1,7 @@
 import type { ExecutionRequest } from "../domain/request.ts";
 import type { ReadEvent, ReadExecution } from "../domain/result.ts";
 import type { NewSession, Session, SessionFile } from "../domain/session.ts";
+import type { ServerTools } from "../domain/tools.ts";
 
 /** What the use cases need from the queue, sessions and stored files. Every call names the organization. */
 
@@ -14,6 +15,8 @@ export interface Submission {
   organization: string;
   request: ExecutionRequest;
   files: ReadonlyArray<{ name: string; file_id: string }>;
+  /** The MCP servers that the request names. */
+  servers?: readonly ServerTools[];
   idempotency: Idempotency | null;
 }
 
@@ -89,4 +92,17 @@ export interface InputFileStore {
   delete(organization: string, id: string): Promise<boolean>;
   /** Ties files to an execution: they are deleted with it. */
   own(organization: string, executionId: string, ids: readonly string[]): Promise<void>;
+}
+
+/** The MCP servers of the operator. */
+export interface ToolServers {
+  /**
+   * The servers with these labels and their tools. A server that is away has a `problem` and perhaps no tools. Rejects with
+   * `invalid_field` for a label that the organization may not use; `param` is the field that has the labels.
+   */
+  serversOf(organization: string, labels: readonly string[], param?: string): Promise<ServerTools[]>;
+  /** Labels that the organization may use. */
+  labelsFor(organization: string): string[];
+  /** Labels of servers that the code of its responses may call without naming them. */
+  labelsOfResponses(organization: string): string[];
 }

@@ -4,13 +4,14 @@ import type { ExecutionRequest } from "../domain/request.ts";
 import { type Execution, type ExecutionEvent, type ReadEvent, type ReadExecution, wholeExecution } from "../domain/result.ts";
 import { StoredJson } from "../domain/stored-json.ts";
 import { dropFiles, storeInputFiles } from "./input-files.ts";
-import type { CallAnswer, Executions, Idempotency, InputFileStore, Submitted } from "./ports.ts";
+import type { CallAnswer, Executions, Idempotency, InputFileStore, Submitted, ToolServers } from "./ports.ts";
 
 /** Submit, follow, cancel: the one way to run code. REST, MCP and the assistant translate onto it. */
 
 export interface SubmitDeps {
   executions: Pick<Executions, "submit" | "replay">;
   files: InputFileStore;
+  toolServers: ToolServers;
   limits: Limits;
 }
 
@@ -22,18 +23,20 @@ const mayBeStored: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["queue_unavailab
  * key was used before. Deletes stored files that no execution uses. Rejects with ServiceError.
  */
 export async function submitExecution(
-  { executions, files: store, limits }: SubmitDeps,
+  { executions, files: store, toolServers, limits }: SubmitDeps,
   organization: string,
   request: ExecutionRequest,
   idempotency: Idempotency | null = null,
 ): Promise<Submitted> {
   const earlier = idempotency === null ? null : await executions.replay(organization, idempotency);
   if (earlier !== null) return { execution: earlier, replayed: true };
+  const { mcp_servers: labels = [] } = request;
+  const servers = labels.length === 0 ? {} : { servers: await toolServers.serversOf(organization, labels) };
   const context = { organization, files: store, limits };
   const { files, storedIds } = await storeInputFiles(request, context);
   let used = false;
   try {
-    const submitted = await executions.submit({ organization, request: { ...request, files: [] }, files, idempotency });
+    const submitted = await executions.submit({ organization, request: { ...request, files: [] }, files, ...servers, idempotency });
     used = !submitted.replayed;
     if (used) await store.own(organization, submitted.execution.id, storedIds);
     return submitted;

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { ToolServers } from "../app/ports.ts";
 import { ServiceError } from "../domain/errors.ts";
 import { responseIdPattern } from "../domain/ids.ts";
 import { namesForModels } from "../domain/packages.ts";
@@ -19,6 +20,7 @@ import type { ModelChoice } from "./views/settings.ts";
 import { type ResponseEvent, viewOfResponse } from "./views/views.ts";
 
 export interface ResponsesDeps extends Omit<LoopContext, "model"> {
+  toolServers: ToolServers;
   /** Null when none is configured. Then only new responses are refused. */
   model: { client: Model; choice: ModelChoice } | null;
   store: ResponseStore;
@@ -81,8 +83,7 @@ export class Responses {
     if (model === null) throw notConfigured();
     const { response } = await this.#prepare(organization, request, model.choice);
     const { settings, history, input } = response;
-    const tool = () =>
-      codeTool(limits, settings.memoryMb ?? limits.memoryMbMax, namesForModels(packages.latest), settings.programFunctions);
+    const tool = () => codeTool(limits, settings.memoryMb ?? limits.memoryMbMax, namesForModels(packages.latest), settings);
     const tools = settings.mode === "off" ? settings.functions : [tool(), ...settings.functions];
     return estimateTokens(messagesOf(withoutPrograms([...history, ...input]), settings), tools);
   }

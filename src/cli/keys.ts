@@ -1,8 +1,9 @@
 import { appendFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { organizationPattern } from "../domain/ids.ts";
 import { type OrganizationLimits, organizationLimitNames, organizationLimits } from "../domain/organization-limits.ts";
 import { createKey, expireKey, idOfKey, listKeys, revokeKey, rotateKey } from "../keys/change-keys.ts";
-import { hasExpired, organizationPattern, type Scope, scopes } from "../keys/stored-key.ts";
+import { hasExpired, type Scope, scopes } from "../keys/stored-key.ts";
 import { type AuditAction, auditLine } from "../observe/audit.ts";
 import type { Printer } from "./printer.ts";
 import { CliError, dataFolder, EXIT_USAGE, serviceFrom } from "./settings.ts";

@@ -1,7 +1,8 @@
+import { readFileSync } from "node:fs";
 import { Command, InvalidArgumentError } from "commander";
 import { exitCodesHelp } from "./exit-code.ts";
 import { Printer } from "./printer.ts";
-import { type RunOptions, run } from "./run.ts";
+import { READER_GONE, type RunOptions, run } from "./run.ts";
 import { CliError, EXIT_USAGE, serviceFrom, urlFrom } from "./settings.ts";
 import type { VerifyOptions } from "./verify.ts";
 
@@ -9,7 +10,8 @@ const printer = new Printer(process.stdout, process.stderr);
 
 /** A closed reader (`| head`) is not an error, but the code must not continue without a reader. */
 const stop = new AbortController();
-process.stdout.on("error", () => stop.abort());
+process.stdout.on("error", () => stop.abort(READER_GONE));
+process.stderr.on("error", () => undefined);
 
 interface ConnectionOptions {
   url?: string;
@@ -18,6 +20,7 @@ interface ConnectionOptions {
 
 const program = new Command("code-interpreter")
   .description("Runs Python in a fresh locked-down container of the code interpreter service")
+  .version(version())
   .showHelpAfterError("(use --help to see all options)")
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_USAGE));
 
@@ -144,6 +147,10 @@ function cancelOnSignal(): void {
       stop.abort();
     });
   }
+}
+
+function version(): string {
+  return (JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string }).version;
 }
 
 function collect(value: string, earlier: string[]): string[] {

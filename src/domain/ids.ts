@@ -33,3 +33,4 @@ export const fileIdPattern = /^file_[0-9a-z]{24}$/;
 export const conversationIdPattern = /^conv_[0-9a-z]{24}$/;
 export const toolCallIdPattern = /^call_[0-9a-z]{24}$/;
 export const containerIdPattern = /^cntr_[0-9a-z]{24}$/;
+export const organizationPattern = /^org_[a-z0-9]{1,32}$/;

@@ -85,6 +85,12 @@ export const limitDefaults = {
   // The arguments of one call, or one answer, as JSON.
   toolValueBytesMax: 1 * MIB,
   toolValueValuesMax: 250_000,
+  // MCP servers of the operator whose tools the code may call. The declarations of their tools are bounded as JSON.
+  toolServersPerExecutionMax: 8,
+  serverToolsBytesMax: 256 * KIB,
+  // Time to connect to a server and list its tools, and the age at which its list is asked for again.
+  toolServerListMsMax: 5_000,
+  toolServerListAgeMsMax: 300_000,
 
   // The queue.
   queueTotalMax: 1_000,
@@ -108,6 +114,8 @@ export const limitDefaults = {
   sessionIdleMinutesMax: 60,
   // A session that the service created for itself may be evicted when idle this long, or once its response has ended.
   sessionGivesWayAfterMs: 60_000,
+  // For the copy of a session's process to take the place of one that its cell killed.
+  sessionRestoreMsMax: 1_500,
   sessionLifetimeMsMax: 24 * 60 * 60 * 1000,
   // From the request to the ready sandbox, time in the queue included.
   sessionStartTimeoutMsMax: 30_000,
@@ -242,9 +250,9 @@ const relations: ReadonlyArray<[claim: string, holds: (l: Limits) => boolean]> =
     (l) => Math.max(l.codeBytesMax, l.stdinBytesMax) <= frameBodyBytesMax,
   ],
   [
-    `6 × (argsCountMax × argBytesMax + envCountMax × envValueBytesMax + toolsBytesMax) < ${frameHeadBytesMax} (the runner accepts no longer head)`,
+    `6 × (argsCountMax × argBytesMax + envCountMax × envValueBytesMax + toolsBytesMax + serverToolsBytesMax) < ${frameHeadBytesMax} (the runner accepts no longer head)`,
     (l) =>
-      6 * (l.argsCountMax * l.argBytesMax + l.envCountMax * l.envValueBytesMax + l.toolsBytesMax) <
+      6 * (l.argsCountMax * l.argBytesMax + l.envCountMax * l.envValueBytesMax + l.toolsBytesMax + l.serverToolsBytesMax) <
       frameHeadBytesMax - FRAME_HEAD_REST_BYTES,
   ],
   [

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { fileIdPattern } from "./ids.ts";
 import type { Limits } from "./limits.ts";
-import { toolsSchema } from "./tools.ts";
+import { serverLabelSchema, toolsSchema } from "./tools.ts";
 
 /**
  * A file name is a relative path inside the working folder. The sandbox checks names again; these rules produce the
@@ -116,6 +116,12 @@ export function executionFieldsSchema(limits: Limits) {
       .optional()
       .describe("each call is posted here and the answer taken; without it, the caller answers through `tool_outputs`"),
     tools_secret: z.string().min(16).max(256).optional().describe("key of the HMAC-SHA256 signature of each call"),
+    mcp_servers: z
+      .array(serverLabelSchema())
+      .max(limits.toolServersPerExecutionMax)
+      .refine((labels) => new Set(labels).size === labels.length, "must have distinct labels")
+      .optional()
+      .describe("labels of MCP servers of the operator, whose tools the code may call as `label.tool(…)`"),
     tool_timeout_ms: z
       .int()
       .min(1)
@@ -127,13 +133,18 @@ export function executionFieldsSchema(limits: Limits) {
 
 /** The body of POST /executions. */
 export function executionRequestSchema(limits: Limits) {
-  return executionFieldsSchema(limits).superRefine(({ tools, tools_url, tools_secret, tool_timeout_ms }, context) => {
+  return executionFieldsSchema(limits).superRefine((request, context) => {
+    const { tools, tools_url, tools_secret, tool_timeout_ms, mcp_servers: labels = [] } = request;
     const fault = (field: string, message: string) => context.addIssue({ code: "custom", path: [field], message });
     if (tools_url !== undefined && tools_secret === undefined) fault("tools_secret", "is required with `tools_url`");
     if (tools_secret !== undefined && tools_url === undefined) fault("tools_secret", "needs `tools_url`");
-    if (tools !== undefined && tools.length > 0) return;
+    const names = new Set(tools?.map((tool) => tool.name));
+    for (const [at, label] of labels.entries()) {
+      if (names.has(label)) context.addIssue({ code: "custom", path: ["mcp_servers", at], message: "must not be the name of a tool" });
+    }
+    if (names.size > 0) return;
     if (tools_url !== undefined) fault("tools_url", "needs `tools`");
-    if (tool_timeout_ms !== undefined) fault("tool_timeout_ms", "needs `tools`");
+    if (tool_timeout_ms !== undefined && labels.length === 0) fault("tool_timeout_ms", "needs `tools` or `mcp_servers`");
   });
 }
 

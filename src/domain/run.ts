@@ -1,6 +1,6 @@
 import type { Output } from "./outputs.ts";
 import type { ExecutionEnd } from "./result.ts";
-import type { ToolDeclaration, ToolPort } from "./tools.ts";
+import type { ServerTools, ToolDeclaration, ToolPort } from "./tools.ts";
 
 /** One execution as a worker runs it: everything a sandbox needs, files by reference. */
 export interface RunInput {
@@ -15,10 +15,12 @@ export interface RunInput {
   timeoutMs: number;
   memoryMb: number;
   files: ReadonlyArray<{ name: string; file_id: string }>;
-  /** Functions of the caller, and the time for one answer. Absent when there are none. */
-  tools?: { declared: readonly ToolDeclaration[]; answerMs: number } | undefined;
+  /** Functions of the caller, MCP servers of the operator, and the time for one answer. Absent when there are none. */
+  tools?: { declared: readonly ToolDeclaration[]; servers?: readonly ServerTools[] | undefined; answerMs: number } | undefined;
   /** The session of a cell. Absent when the execution has its own sandbox. */
   session?: string | undefined;
+  /** In a session: a copy of its process is made after the cell and takes its place if the next cell kills it. */
+  copies?: boolean | undefined;
 }
 
 export interface SavedFile {
@@ -77,10 +79,17 @@ export interface Engine {
   run(input: RunInput, ports: RunPorts, stop: AbortSignal): Promise<ExecutionEnd>;
 }
 
+export interface SessionSpec {
+  id: string;
+  memoryMb: number;
+  /** A cell that kills the session's process costs only the cell. */
+  restoresCells: boolean;
+}
+
 /** Keeps sandboxes alive between executions. */
 export interface SessionEngine {
   /** Resolves with a session in its own sandbox. Rejects when none is ready before `signal` aborts. */
-  openSession(spec: { id: string; memoryMb: number }, signal: AbortSignal): Promise<EngineSession>;
+  openSession(spec: SessionSpec, signal: AbortSignal): Promise<EngineSession>;
 }
 
 /** The result of a cell, and the files it removed from the working folder. */

@@ -19,7 +19,7 @@ export function toolDeclarationSchema() {
       name: z
         .string()
         .regex(NAME, "must be a Python name of at most 64 ASCII letters, digits and underscores")
-        .refine((name) => !TAKEN_NAMES.has(name) && !name.startsWith("__"), "must not be a keyword of Python or a reserved name"),
+        .refine((name) => !isTakenName(name), "must not be a keyword of Python or a reserved name"),
       description: z.string().optional(),
       parameters: z.record(z.string(), z.unknown()).optional().describe("JSON Schema of the arguments, an object"),
       async: z.boolean().optional().describe("whether calls are awaited; decided from the code when absent"),
@@ -40,6 +40,37 @@ export function toolsSchema(limits: Limits) {
     );
 }
 
+/** A label of the operator for an MCP server, which is also the name of the object that the code calls it by. */
+export function serverLabelSchema() {
+  return z
+    .string()
+    .regex(NAME, "must be a Python name of at most 64 ASCII letters, digits and underscores")
+    .refine((name) => !isTakenName(name), "must not be a keyword of Python or a reserved name");
+}
+
+export function isTakenName(name: string): boolean {
+  return TAKEN_NAMES.has(name) || name.startsWith("__");
+}
+
+/** A tool of an MCP server of the operator. */
+export interface ServerTool {
+  /** As the code calls it, such as `crm.search`. */
+  name: string;
+  /** As its server calls it. */
+  tool: string;
+  description?: string | undefined;
+  parameters?: Record<string, unknown> | undefined;
+  /** A call has no effects, as the server says. */
+  readOnly: boolean;
+}
+
+/** An MCP server as the code sees it. `problem` says why its tools are not known. */
+export interface ServerTools {
+  label: string;
+  tools: ServerTool[];
+  problem?: string | undefined;
+}
+
 /** A call that waits for its answer. */
 export const pendingCall = z.object({
   call_id: z.string(),
@@ -48,7 +79,7 @@ export const pendingCall = z.object({
 });
 export type PendingCall = z.infer<typeof pendingCall>;
 
-/** How a call ended. `failed`: the server of `tools_url` did not answer as it should. `abandoned`: the code ended first. */
+/** How a call ended. `failed`: the server of `tools_url`, or the MCP server, did not answer as it should. `abandoned`: the code ended first. */
 export const toolOutcomes = ["output", "error", "timeout", "failed", "abandoned"] as const;
 export type ToolOutcome = (typeof toolOutcomes)[number];
 
@@ -77,7 +108,7 @@ export interface ToolAnswer {
   json: string;
 }
 
-/** Brings calls to the caller. */
+/** Brings calls to the caller, or to an MCP server of the operator. */
 export interface ToolPort {
   /** Resolves with the answer; with the outcome `timeout` when `signal` aborts first. Never rejects. */
   call(call: ToolCall, signal: AbortSignal): Promise<ToolAnswer>;

@@ -2,9 +2,9 @@ import { randomBytes } from "node:crypto";
 import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { newId } from "../domain/ids.ts";
+import { newId, organizationPattern } from "../domain/ids.ts";
 import { type OrganizationLimits, organizationLimits } from "../domain/organization-limits.ts";
-import { hashOf, KEY_TEXT, organizationPattern, parseKeys, type Scope, type StoredKey, scopes } from "./stored-key.ts";
+import { hashOf, KEY_TEXT, parseKeys, type Scope, type StoredKey, scopes } from "./stored-key.ts";
 
 export interface NewKey {
   organization: string;

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { organizationPattern } from "../domain/ids.ts";
 import { organizationLimits } from "../domain/organization-limits.ts";
 
 /**
@@ -9,7 +10,6 @@ import { organizationLimits } from "../domain/organization-limits.ts";
 export const scopes = ["execute", "read", "admin"] as const;
 export type Scope = (typeof scopes)[number];
 
-export const organizationPattern = /^org_[a-z0-9]{1,32}$/;
 export const keyIdPattern = /^key_[0-9a-z]{24}$/;
 export const KEY_TEXT = /^ci_sk_([0-9a-z]{24})_([0-9a-f]{64})$/;
 

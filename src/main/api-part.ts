@@ -15,6 +15,7 @@ import { serve } from "./http-server.ts";
 import { openKeyFiles } from "./key-files.ts";
 import { showOrganizations } from "./organization-metrics.ts";
 import type { Part, ProcessContext } from "./process.ts";
+import { openToolServers } from "./tool-servers-part.ts";
 
 /** The descriptions of tools follow a change of the workers' image within this time. */
 const READ_PACKAGES_MS = 20_000;
@@ -50,6 +51,8 @@ export async function startApi(context: ProcessContext, files: Files, otherCheck
   });
   const packages = new AnnouncedPackages({ redis, prefix: config.REDIS_PREFIX });
   const containers = executionService.sessionsWith(files);
+  const tools = openToolServers(context, redis);
+  const toolServers = tools.servers;
   const assistant = makeAssistant({
     config,
     limitsOf,
@@ -58,6 +61,7 @@ export async function startApi(context: ProcessContext, files: Files, otherCheck
     sessions: containers,
     files,
     packages,
+    toolServers,
     log,
     metrics,
   });
@@ -81,6 +85,7 @@ export async function startApi(context: ProcessContext, files: Files, otherCheck
     containers,
     assistant,
     files,
+    toolServers,
     rateLimit,
     packages,
     usage: executionService.usage.bind(executionService),
@@ -121,6 +126,7 @@ export async function startApi(context: ProcessContext, files: Files, otherCheck
         assistant.responses.stop(limits.shutdownMsMax - CUT_MARGIN_MS),
         server.close(limits.shutdownMsMax - CUT_MARGIN_MS),
       ]);
+      await tools.stop();
       await executionService.close();
       redis.disconnect();
     },

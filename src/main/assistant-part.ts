@@ -1,4 +1,4 @@
-import type { Executions } from "../app/ports.ts";
+import type { Executions, ToolServers } from "../app/ports.ts";
 import { answerExecutionWith, runExecutionWith } from "../app/run-execution.ts";
 import { Assistants } from "../assistant/assistants.ts";
 import { Conversations } from "../assistant/conversations.ts";
@@ -35,6 +35,7 @@ export interface AssistantOptions {
   executions: Executions;
   sessions: Sessions;
   files: Files;
+  toolServers: ToolServers;
   packages: Pick<PackageList, "latest">;
   log: Log;
   metrics: Metrics;
@@ -42,7 +43,7 @@ export interface AssistantOptions {
 
 /** The assistant of an api process. Without a model it serves assistants and earlier responses, and refuses new responses. */
 export function makeAssistant(options: AssistantOptions): AssistantPart {
-  const { config, limitsOf, redis, executions, sessions, packages, log, metrics } = options;
+  const { config, limitsOf, redis, executions, sessions, toolServers, packages, log, metrics } = options;
   const { limits, REDIS_PREFIX: prefix } = config;
   const choice = modelChoiceOf(config);
   const files = filesFor(options.files);
@@ -51,10 +52,11 @@ export function makeAssistant(options: AssistantOptions): AssistantPart {
   const conversationStore = new RedisConversationStore({ redis, prefix, limits, limitsOf });
   const responses = new Responses({
     model: choice === null ? null : { choice, client: modelClient(config, metrics) },
-    runExecution: runExecutionWith({ executions, files: options.files, limits }),
+    runExecution: runExecutionWith({ executions, files: options.files, toolServers, limits }),
     answerExecution: answerExecutionWith({ executions }),
     sessions,
     files,
+    toolServers,
     limits,
     packages,
     seesImages: config.MODEL_SEES_IMAGES,

@@ -112,6 +112,11 @@ const variables = z.object({
     .default("max_tokens")
     .describe("field of the model's API that bounds the tokens of an answer"),
   WEBHOOK_ALLOW_PRIVATE: flag.default(false).describe("deliver webhooks and tool calls to private and loopback addresses"),
+  MCP_SERVERS: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("JSON file of MCP servers whose tools code may call by label, see docs/tools.md; read at the start and on SIGHUP"),
   RECEIPT_KEY_FILE: z
     .string()
     .min(1)

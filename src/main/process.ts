@@ -18,6 +18,8 @@ export interface Part {
 
 export interface ProcessContext {
   config: Config;
+  /** For secrets that a file of the operator names by their variables. */
+  environment: Readonly<Record<string, string | undefined>>;
   log: Log;
   metrics: Metrics;
   tracing: Tracing;
@@ -54,6 +56,7 @@ export async function runProcess(name: string, start: (context: ProcessContext) 
   try {
     const starting = start({
       config,
+      environment: process.env,
       log,
       metrics: describeProcess(makeMetrics(), config),
       tracing,

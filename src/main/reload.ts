@@ -53,7 +53,7 @@ export class Reloads {
     this.#log.level = next.LOG_LEVEL;
     for (const take of this.#takers) take(next);
     this.#config = next;
-    this.#log.info({ reloaded: [...reloadable, "keys", "receipt keys"], needRestart: waiting }, "settings reloaded");
+    this.#log.info({ reloaded: [...reloadable, "keys", "receipt keys", "MCP servers"], needRestart: waiting }, "settings reloaded");
   }
 }
 

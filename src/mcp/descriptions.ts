@@ -3,7 +3,7 @@ import type { Limits } from "../domain/limits.ts";
 const MIB = 1024 * 1024;
 
 /** Descriptions of the tools for models, with the operator's limits and the packages that code can import. */
-export function describeTools(limits: Limits, packages: readonly string[]) {
+export function describeTools(limits: Limits, packages: readonly string[], toolServers: readonly string[] = []) {
   const sessions =
     "Without `session`, each call runs in a new container, without the variables and files of earlier calls. " +
     "With `session` set to `new`, a session is opened and its id returned; calls with this id share variables, imports and files. " +
@@ -17,6 +17,7 @@ export function describeTools(limits: Limits, packages: readonly string[]) {
       `The working folder is /mnt/data (${limits.workingFolderMbMax} MiB); files written there are stored and linked in the result ` +
         `(at most ${limits.filesOutCountMax}, ${limits.fileOutBytesMax / MIB} MiB each). Matplotlib figures are returned as images.`,
       sessions,
+      ...serversText(toolServers),
     ].join("\n"),
     uploadFile:
       `Stores a file and returns its file_id, for use in \`files\` of execute_python. ` +
@@ -26,4 +27,14 @@ export function describeTools(limits: Limits, packages: readonly string[]) {
       `Returns a stored file: text as text (at most ${limits.toolTextCharsMax} bytes at a time, from \`offset\`), an image as an image, ` +
       "and for any other file its name, type and size. To work with a file's content, pass its file_id to execute_python.",
   };
+}
+
+/** The tools themselves are described in the code, on demand: their servers may be slow, and have hundreds. */
+function serversText(labels: readonly string[]): string[] {
+  const [first] = labels;
+  if (first === undefined) return [];
+  return [
+    `\`mcp_servers\` lets the code call tools of these servers: ${labels.join(", ")}. The code calls them without an import, such as ` +
+      `${first}.name(…), also from threads; print(${first}) lists the tools of a server with their parameters, help(${first}.name) describes one.`,
+  ];
 }

@@ -26,6 +26,8 @@ export const CALL_LABEL = "mcp_call";
 export interface Interpreter {
   /** Runs an execution to its end. When `signal` aborts, cancels the execution and rejects. */
   execute(request: ExecutionRequest, onEvent: (event: ExecutionEvent) => void, signal: AbortSignal): Promise<Execution>;
+  /** Labels of MCP servers whose tools the code may call. */
+  toolServers(): string[];
   /** Cancels the running execution with this label, on any worker. Does nothing when there is none. */
   cancelLabelled(label: string): Promise<void>;
   storeFile(name: string, bytes: Uint8Array): Promise<StoredFile>;

@@ -19,7 +19,7 @@ export interface Rights {
 /** A server with only the tools that the caller's key may use. */
 export function makeServer(deps: ToolDeps, rights: Rights): McpServer {
   const server = new McpServer({ name: "code-interpreter", title: "Code interpreter", version: VERSION });
-  const descriptions = describeTools(deps.limits, namesForModels(deps.packages.latest));
+  const descriptions = describeTools(deps.limits, namesForModels(deps.packages.latest), deps.interpreter.toolServers());
   if (rights.execute) {
     addExecutePython(server, deps, descriptions.executePython);
     addUploadFile(server, deps, descriptions.uploadFile);

@@ -3,8 +3,8 @@ import { type Cause, type FinalStatus, isolationChecks } from "../domain/status.
 
 /**
  * All metrics of the service, created once per process and passed down. Labels come only from closed sets: statuses, causes,
- * error codes, operations, route patterns. A caller's text is never a label. Organizations are labels only where an operator
- * asks for it, and then a bounded number of them.
+ * error codes, operations, route patterns, MCP servers of the operator. A caller's text is never a label. Organizations are labels
+ * only where an operator asks for it, and then a bounded number of them.
  */
 const PREFIX = "code_interpreter_";
 /** Fewer than elsewhere, because each route and status has them; the last are for callers that wait for long runs and streams. */
@@ -146,6 +146,11 @@ function declareMetrics() {
     sessionsEnded: counter("sessions_ended_total", "Sessions that ended, by reason.", ["reason"]),
     webhooks: counter("webhook_deliveries_total", "Webhook delivery attempts, by result.", ["result"]),
     webhooksWaiting: gauge("webhooks_waiting", "Webhooks that wait for their first or next delivery; every worker reports the same."),
+    toolServerCalls: counter(
+      "tool_server_calls_total",
+      "Calls of code to tools of the operator's MCP servers, by server and outcome: output, error, timeout, failed.",
+      ["server", "outcome"],
+    ),
     eventStreams: gauge("event_streams", "Event streams that callers read from this process now."),
     organizationToday: gauge(
       "organization_today",

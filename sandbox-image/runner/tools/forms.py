@@ -29,8 +29,15 @@ _COLLECT = frozenset({"append", "add", "insert", "extend", "appendleft", "put", 
 
 def awaited_tools(tree: ast.Module, tools: set[str]) -> set[str]:
     """Returns the tools among `tools` whose calls the code awaits or hands to asyncio."""
-    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} & tools
+    used = {_dotted(node) for node in ast.walk(tree) if isinstance(node, (ast.Name, ast.Attribute))} & tools
     return {tool for tool in used if _reaches_await(tree, tool)}
+
+
+def _dotted(node: ast.expr) -> str:
+    """Returns `name`, or `server.name` for a tool of a server; an empty text for other expressions."""
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        return f"{node.value.id}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def _reaches_await(tree: ast.Module, tool: str) -> bool:
@@ -84,12 +91,12 @@ class _Carriers:
 
     def _call_carries(self, call: ast.Call) -> bool:
         function = call.func
+        if self._returns_call(function):
+            return True
         if isinstance(function, ast.Attribute):
             return function.attr in _TAKE_OUT and self.carries(function.value)
         if not isinstance(function, ast.Name):
             return False
-        if self._returns_call(function):
-            return True
         if function.id not in _PASS_ON:
             # Any other function takes a value as data: `await g(x)` says nothing about where `x` comes from.
             return False
@@ -99,7 +106,7 @@ class _Carriers:
     def _returns_call(self, function: ast.expr) -> bool:
         if isinstance(function, ast.Lambda):
             return self.carries(function.body)
-        return isinstance(function, ast.Name) and (function.id == self._tool or function.id in self._names)
+        return _dotted(function) == self._tool or (isinstance(function, ast.Name) and function.id in self._names)
 
 
 def _parts(node: ast.AST) -> Iterator[ast.expr]:

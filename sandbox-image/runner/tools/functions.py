@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import json
+from types import ModuleType
 
 from runner.outputs.sender import flush_streams
 from runner.tools.client import ENDED, ERROR, TIMEOUT, ToolClient
@@ -34,9 +35,13 @@ for _error in (ToolError, ToolTimeout):
 class CellTools:
     """The tools of one cell. They exist as global variables of the code while it runs."""
 
-    def __init__(self, declared: list[dict[str, Any]], client: ToolClient) -> None:
+    def __init__(self, declared: list[dict[str, Any]], servers: list[dict[str, Any]], client: ToolClient) -> None:
         self._client = client
         self._tools = [Tool(tool, client) for tool in declared]
+        self._servers = {server["label"]: ToolServer(server["label"], server.get("problem")) for server in servers}
+        for tool in self._tools:
+            if tool.server is not None:
+                self._servers[tool.server].add(tool)
         self._namespace: dict[str, Any] = {}
         self._defined: dict[str, Any] = {}
 
@@ -44,7 +49,7 @@ class CellTools:
         """Defines the functions, before the cell runs."""
         self._namespace = namespace
         names = {"ToolError": ToolError, "ToolTimeout": ToolTimeout, "tools": ToolList(self._tools)}
-        self._defined = {**names, **{tool.name: tool.blocking for tool in self._tools}}
+        self._defined = {**names, **self._servers, **{tool.name: tool.blocking for tool in self._tools if tool.server is None}}
         namespace.update(self._defined)
 
     def choose_forms(self, tree: _ast.Module) -> None:
@@ -52,7 +57,11 @@ class CellTools:
         awaited = awaited_tools(tree, {tool.name for tool in self._tools})
         for tool in self._tools:
             is_async = tool.is_async if tool.is_async is not None else tool.name in awaited
-            if is_async and self._namespace.get(tool.name) is tool.blocking:
+            if not is_async:
+                continue
+            if tool.server is not None:
+                self._servers[tool.server].__dict__[tool.attribute] = tool.awaitable
+            elif self._namespace.get(tool.name) is tool.blocking:
                 self._namespace[tool.name] = self._defined[tool.name] = tool.awaitable
 
     def end(self) -> None:
@@ -63,9 +72,42 @@ class CellTools:
                 del self._namespace[name]
 
 
+class ToolServer(ModuleType):
+    """The tools of one server, as `label.tool(...)`. A module, so that help() and dir() show its functions."""
+
+    def __init__(self, label: str, problem: str | None) -> None:
+        super().__init__(label)
+        self.__all__: list[str] = []
+        self._tools: list[Tool] = []
+        self._problem = problem
+
+    def add(self, tool: Tool) -> None:
+        self._tools.append(tool)
+        self.__all__.append(tool.attribute)
+        self.__doc__ = "Tools of a server. Each raises ToolError when it fails."
+        setattr(self, tool.attribute, tool.blocking)
+
+    def __getattr__(self, name: str) -> Any:
+        if self._problem is not None and not name.startswith("_"):
+            raise ToolError(f"{self.__name__}.{name}(): {self._problem}")
+        raise AttributeError(f"'{self.__name__}' has no tool '{name}'; it has {', '.join(self.__all__) or 'none'}")
+
+    def __dir__(self) -> list[str]:
+        return list(self.__all__)
+
+    def __repr__(self) -> str:
+        if self._problem is not None:
+            return f"{self.__name__}: {self._problem}"
+        return "\n".join(tool.line() for tool in self._tools) or f"{self.__name__} has no tools"
+
+
 class Tool:
     def __init__(self, declared: dict[str, Any], client: ToolClient) -> None:
         self.name: str = declared["name"]
+        label, dot, attribute = self.name.partition(".")
+        # The label of the server that has the tool; None for a function of the caller.
+        self.server: str | None = label if dot else None
+        self.attribute: str = attribute if dot else self.name
         self.description: str = declared.get("description") or ""
         self.is_async: bool | None = declared.get("async")
         self.parameters = Parameters(self.name, declared.get("parameters"))
@@ -136,7 +178,8 @@ class Tool:
 
     def _dress(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Gives a function what help() and inspect show."""
-        function.__name__ = function.__qualname__ = self.name
+        function.__name__ = self.attribute
+        function.__qualname__ = self.name
         function.__module__ = "__main__"
         described = "\n".join(f"{name}: {text}" for name, text in self.parameters.descriptions())
         function.__doc__ = "\n\n".join(part for part in (self.description, described) if part) or None

@@ -184,9 +184,15 @@ export class CodeRuns {
         // An earlier block of the same turn may have lost the session.
         call.containerId = await this.container();
         const wanted = { organization: this.#response.organization, container: call.containerId, code, responseId: this.#response.id };
-        const functions = this.#response.settings.programFunctions ?? [];
+        const { programFunctions: functions = [], toolServers } = this.#response.settings;
+        const servers = toolServers?.labels ?? [];
         const onOutput = this.#response.dialect === "own" ? { onOutput: this.#writer.codeOutput.bind(this.#writer, call) } : {};
-        return await runCode(this.#context.runExecution, this.#context.limits, { ...wanted, functions, ...onOutput }, this.#signal);
+        return await runCode(
+          this.#context.runExecution,
+          this.#context.limits,
+          { ...wanted, functions, servers, ...onOutput },
+          this.#signal,
+        );
       } catch (error) {
         this.#signal.throwIfAborted();
         const isReplaceable = isSessionMissing(error) && this.#response.settings.container === null;

@@ -117,8 +117,7 @@ class Loop {
   #request(isFirst: boolean): ModelRequest {
     const { limits, packages } = this.#context;
     const { model, memoryMb, functions, functionChoice, tokensMax, passed } = this.#response.settings;
-    const tool = () =>
-      codeTool(limits, memoryMb ?? limits.memoryMbMax, namesForModels(packages.latest), this.#response.settings.programFunctions);
+    const tool = () => codeTool(limits, memoryMb ?? limits.memoryMbMax, namesForModels(packages.latest), this.#response.settings);
     const tools: ChatTool[] = this.#takesCode ? [tool(), ...functions] : functions;
     let toolChoice: ModelRequest["toolChoice"] = "auto";
     if (this.#mustRunCode && this.#canForce) toolChoice = { type: "function", function: { name: TOOL_NAME } };

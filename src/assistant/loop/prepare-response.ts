@@ -1,3 +1,4 @@
+import type { ToolServers } from "../../app/ports.ts";
 import { ServiceError } from "../../domain/errors.ts";
 import { newId } from "../../domain/ids.ts";
 import type { Limits } from "../../domain/limits.ts";
@@ -7,7 +8,7 @@ import type { StoredAssistant } from "../views/assistant.ts";
 import { containerIn, ensureCallsPaired, fileIdsIn, inputItemsOf } from "../views/input.ts";
 import type { Item } from "../views/items.ts";
 import type { ResponseRequest } from "../views/request.ts";
-import { isEnded, type StoredResponse } from "../views/response.ts";
+import { type Echo, isEnded, type NamedServers, type Settings, type StoredResponse } from "../views/response.ts";
 import { conversationIdOf, type ModelChoice, settingsOf } from "../views/settings.ts";
 import { withFilesOnly } from "./running.ts";
 
@@ -17,6 +18,7 @@ export interface PreparationContext {
   conversations: ConversationStore;
   sessions: Sessions;
   files: Files;
+  toolServers: ToolServers;
   limits: Limits;
   seesImages: boolean;
 }
@@ -33,6 +35,7 @@ export async function prepareResponse(
   const assistant = await assistantOf(context.assistants, organization, request);
   const earlier = await earlierOf(context.conversations, responses, organization, request);
   const { settings, echo } = settingsOf(request, assistant, { models, limits });
+  const servers = settings.mode === "off" ? null : await namedServers(context.toolServers, organization, { echo, settings });
   if (echo.background && !echo.store) throw invalid("background", "needs `store` to be true");
   const field = request.dialect === "own" ? "inputs" : "input";
   const history = compacted(earlier.items);
@@ -54,7 +57,7 @@ export async function prepareResponse(
     completedAt: null,
     expiresAt: createdAt + limits.retentionMsMax,
     // A session that continues keeps its memory size.
-    settings: { ...settings, memoryMb: session?.memoryMb ?? settings.memoryMb },
+    settings: { ...settings, memoryMb: session?.memoryMb ?? settings.memoryMb, ...(servers === null ? {} : { toolServers: servers }) },
     echo,
     history,
     input,
@@ -66,6 +69,31 @@ export async function prepareResponse(
     usage: { input: 0, inputCached: 0, inputCacheWritten: 0, output: 0, outputReasoning: 0 },
   };
   return { response, fileIds: [...new Set([...settings.fileIds, ...earlierFiles, ...fileIdsIn(input)])] };
+}
+
+/** The servers that the code may call: those of the request, or else the operator's for responses. Null when there are none. */
+async function namedServers(
+  toolServers: ToolServers,
+  organization: string,
+  { echo, settings }: { echo: Echo; settings: Settings },
+): Promise<NamedServers | null> {
+  const at = echo.tools.findIndex((tool) => tool.type === "code_interpreter");
+  const tool = echo.tools[at];
+  const named = tool?.type === "code_interpreter" ? tool.mcp_servers : undefined;
+  const labels = named ?? toolServers.labelsOfResponses(organization);
+  if (labels.length === 0) return null;
+  const param = `tools.${at}.mcp_servers`;
+  const names = new Set(settings.programFunctions?.map((one) => one.name));
+  const taken = labels.findIndex((label) => names.has(label));
+  if (taken >= 0) throw invalid(`${param}.${taken}`, "must not be the name of a function");
+  const servers = await toolServers.serversOf(organization, labels, param);
+  return {
+    labels: [...labels],
+    tools: servers.flatMap(({ tools }) =>
+      tools.map(({ name, description, parameters }) => ({ type: "function", name, description, parameters })),
+    ),
+    problems: servers.flatMap(({ label, problem }) => (problem === undefined ? [] : [`${label}: ${problem}`])),
+  };
 }
 
 async function assistantOf(

@@ -14,6 +14,8 @@ export interface CodeToRun {
   responseId: string;
   /** The caller's functions that the code may call. */
   functions: readonly ToolDeclaration[];
+  /** Labels of the MCP servers that the code may call. */
+  servers: readonly string[];
   /** Receives each output as it appears. */
   onOutput?: (output: Output) => void;
 }
@@ -52,5 +54,6 @@ function requestOf(wanted: CodeToRun, limits: Limits): ExecutionRequest {
     metadata: { response_id: wanted.responseId },
     // The answers come with the next response, which a person may have to wait for.
     ...(wanted.functions.length === 0 ? {} : { tools: [...wanted.functions], tool_timeout_ms: limits.toolAnswerMsMax }),
+    ...(wanted.servers.length === 0 ? {} : { mcp_servers: [...wanted.servers] }),
   };
 }

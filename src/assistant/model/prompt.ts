@@ -5,13 +5,14 @@ import type { ChatTool } from "./model.ts";
 /** Name of the tool for the model. */
 export const TOOL_NAME = "code_interpreter";
 
+/** What code can call: functions of the caller, and tools of the operator's MCP servers. */
+interface Callable {
+  programFunctions?: readonly ToolDeclaration[] | undefined;
+  toolServers?: { labels: readonly string[]; tools: readonly ToolDeclaration[]; problems: readonly string[] } | undefined;
+}
+
 /** The tool's description for the model, with the operator's limits, the memory of this session and the packages that code can import. */
-export function codeTool(
-  limits: Limits,
-  memoryMb: number,
-  packages: readonly string[],
-  functions: readonly ToolDeclaration[] = [],
-): ChatTool {
+export function codeTool(limits: Limits, memoryMb: number, packages: readonly string[], callable: Callable = {}): ChatTool {
   return {
     type: "function",
     function: {
@@ -22,7 +23,8 @@ export function codeTool(
         `conversation as long as its sandbox lives. Each call may take ${limits.runTimeoutMsMax / 1000} seconds and ${memoryMb} MiB of memory.`,
         `At most ${limits.filesOutCountMax} files are returned per call. There is no network and nothing can be installed. Besides the standard`,
         `library there are: ${packages.join(", ")}.`,
-        ...functionsText(functions),
+        ...functionsText(callable.programFunctions ?? []),
+        ...serversText(callable.toolServers),
       ].join(" "),
       parameters: {
         type: "object",
@@ -40,14 +42,28 @@ const DESCRIBED_MAX = 20;
 /** The caller's functions as signatures, which take a fraction of the tokens of their schemas. */
 function functionsText(functions: readonly ToolDeclaration[]): string[] {
   if (functions.length === 0) return [];
-  const lines = functions.map((one) => {
-    const first = functions.length > DESCRIBED_MAX ? "" : (one.description?.trim().split("\n", 1)[0] ?? "");
-    return `${signatureOf(one)}${first === "" ? "" : `: ${first}`}`;
-  });
   return [
     "The code can call these functions of the user's application without an import, also from threads; each returns a JSON value, and",
-    `raises ToolError when it fails. help(name) describes one.\n${lines.join("\n")}`,
+    `raises ToolError when it fails. help(name) describes one.\n${linesOf(functions)}`,
   ];
+}
+
+function serversText(servers: Callable["toolServers"]): string[] {
+  if (servers === undefined) return [];
+  const { labels, tools, problems } = servers;
+  return [
+    `The code can call tools of ${labels.join(", ")} without an import, also from threads; each returns a JSON value or text, and raises`,
+    `ToolError when it fails. help(label.name) describes one.\n${[linesOf(tools), ...problems].filter((line) => line !== "").join("\n")}`,
+  ];
+}
+
+function linesOf(functions: readonly ToolDeclaration[]): string {
+  return functions
+    .map((one) => {
+      const first = functions.length > DESCRIBED_MAX ? "" : (one.description?.trim().split("\n", 1)[0] ?? "");
+      return `${signatureOf(one)}${first === "" ? "" : `: ${first}`}`;
+    })
+    .join("\n");
 }
 
 function signatureOf({ name, parameters }: ToolDeclaration): string {

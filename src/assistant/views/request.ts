@@ -2,6 +2,7 @@ import { z } from "zod";
 import { assistantIdPattern, containerIdPattern, conversationIdPattern, fileIdPattern, responseIdPattern } from "../../domain/ids.ts";
 import type { Limits } from "../../domain/limits.ts";
 import { memorySizePattern } from "../../domain/memory-size.ts";
+import { serverLabelSchema } from "../../domain/tools.ts";
 import type { Dialect } from "./items.ts";
 
 /**
@@ -186,6 +187,11 @@ function tools(dialect: Dialect, limits: Limits) {
             mode: z.enum(modes).optional().describe("auto: when needed; on: before any answer; off: never"),
             container: container.optional(),
             file_ids: z.array(fileId).max(limits.filesInCountMax).optional(),
+            mcp_servers: z
+              .array(serverLabelSchema())
+              .max(limits.toolServersPerExecutionMax)
+              .optional()
+              .describe("labels of MCP servers of the operator, whose tools the code may call; the operator's choice when absent"),
             allowed_callers: z.unknown().optional(),
           }),
           object({

@@ -9,6 +9,14 @@ export type ResponseStatus = (typeof responseStatuses)[number];
 
 export type IncompleteReason = "max_output_tokens" | "content_filter" | "max_tool_calls";
 
+/** Labels of MCP servers, and their tools as the model is told of them. */
+export interface NamedServers {
+  labels: string[];
+  tools: ToolDeclaration[];
+  /** Why the tools of some are not known, one sentence each. */
+  problems: string[];
+}
+
 /** The effective settings of a request and its assistant. */
 export interface Settings {
   model: string;
@@ -23,6 +31,8 @@ export interface Settings {
   functions: ChatTool[];
   /** The caller's functions that code may call. Absent in responses of older versions. */
   programFunctions?: ToolDeclaration[];
+  /** MCP servers that code may call. Absent when there are none. */
+  toolServers?: NamedServers;
   /** The caller's functions that the first turn must call; null when the model may choose. */
   functionChoice: "required" | { name: string } | null;
   codeCallsMax: number;

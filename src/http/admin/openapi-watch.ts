@@ -93,7 +93,7 @@ export function addWatchPaths({ registry, limits, security, executionId }: PathC
     summary: "Get the signed receipt of an execution",
     description:
       "A compact JWS signed with Ed25519. It contains the image digest, limits, hashes of the runner, seccomp profile, code and files, " +
-      "usage, times and status. Verify it offline with `npx code-interpreter verify` and the keys of `/v1/receipt-keys`.",
+      "usage, times and status. Verify it offline with `bin/code-interpreter.mjs verify` and the keys of `/v1/receipt-keys`.",
     request: executionId,
     responses: {
       200: {

@@ -1,6 +1,6 @@
 import type { createBullBoard } from "@bull-board/api";
 import type { RequestHandler } from "express";
-import type { Containers, Executions } from "../../app/ports.ts";
+import type { Containers, Executions, ToolServers } from "../../app/ports.ts";
 import type { Limits } from "../../domain/limits.ts";
 import type { LimitsOf } from "../../domain/organization-limits.ts";
 import type { PackageList } from "../../domain/packages.ts";
@@ -34,6 +34,7 @@ export interface AppDeps {
   containers: Containers;
   assistant: AssistantPart;
   files: Files;
+  toolServers: ToolServers;
   rateLimit: { take(caller: Pick<Caller, "keyId" | "requestsPerMinute">): Promise<void> };
   usage(organization: string, range: DayRange): Promise<DayUsage[]>;
   topUsage(wanted: { day: number; by: UsageMeasure; limit: number }): Promise<OrganizationUsage[]>;

@@ -19,6 +19,7 @@ export function interpreterOf(organization: string, deps: AppDeps): Interpreter 
       ensureNotStopping(deps.stopping);
       return run({ organization, request, signal, onEvent, waitMs: longestExecutionMs(limits), cancelOnAbort: true });
     },
+    toolServers: () => deps.toolServers.labelsFor(organization),
     async cancelLabelled(label) {
       const found = await findLabelled(deps, organization, label);
       if (found !== null) await deps.executions.cancel(organization, found.id);

@@ -14,7 +14,7 @@ import { runTool } from "../tool-result.ts";
 const NEW = "new";
 
 export function addExecutePython(server: McpServer, deps: ToolDeps, description: string): void {
-  const inputSchema = schemaOf(deps.limits);
+  const inputSchema = schemaOf(deps.limits, deps.interpreter.toolServers());
   server.registerTool(
     "execute_python",
     {
@@ -27,12 +27,14 @@ export function addExecutePython(server: McpServer, deps: ToolDeps, description:
   );
 }
 
-function schemaOf(limits: Limits) {
+function schemaOf(limits: Limits, toolServers: readonly string[]) {
   const session = z
     .union([z.literal(NEW), z.string().regex(containerIdPattern, "must be a session's id, or `new`")])
     .optional()
     .describe("`new` opens a session; its id runs the code in it; without `session` nothing is kept between calls");
-  return executionFieldsSchema(limits).pick({ code: true, files: true, timeout_ms: true }).extend({ session });
+  const fields = executionFieldsSchema(limits);
+  const schema = fields.pick({ code: true, files: true, timeout_ms: true, mcp_servers: true }).extend({ session });
+  return toolServers.length > 0 ? schema : schema.omit({ mcp_servers: true });
 }
 
 async function execute(input: z.infer<ReturnType<typeof schemaOf>>, context: ServerContext, deps: ToolDeps) {

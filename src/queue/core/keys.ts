@@ -22,6 +22,8 @@ export interface Keys {
   readonly control: string;
   /** Pub/sub channel for answers of tools, to which all workers subscribe. The message is the execution's id. */
   readonly answers: string;
+  /** Pub/sub channel for calls to MCP servers of the operator, to which all api processes subscribe. */
+  readonly serverCalls: string;
   /** Executions that a worker runs without a job, as organization/id, see worker/detached-runs.ts. */
   detachedOf(workerId: string): string;
   /** Call id → a call that waits for its answer, as JSON. */
@@ -67,6 +69,7 @@ export function makeKeys(prefix: string): Keys {
     ended: `${base}:ended`,
     control: `${base}:control`,
     answers: `${base}:answers`,
+    serverCalls: `${base}:server-calls`,
     detachedOf: (workerId) => `${base}:detached-of:${workerId}`,
     calls: (organization, id) => `${base}:calls:${organization}:${id}`,
     waiting: `${base}:waiting`,

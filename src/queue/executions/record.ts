@@ -9,7 +9,7 @@ import type { RunInput } from "../../domain/run.ts";
 import { type Cause, type FinalStatus, isFinal, type Outcome, type Status } from "../../domain/status.ts";
 import type { StoredJson } from "../../domain/stored-json.ts";
 import { exactSeconds } from "../../domain/time.ts";
-import type { PendingCall, ToolDeclaration } from "../../domain/tools.ts";
+import type { PendingCall, ServerTools, ToolDeclaration } from "../../domain/tools.ts";
 import { traceIdOf } from "../../observe/trace.ts";
 import { isNewer, OUTPUTS_APART_SINCE, READS_UP_TO } from "../core/version.ts";
 import { encodeOutputs, type OutputsSource, storedOutputs } from "./outputs.ts";
@@ -23,6 +23,8 @@ export interface StoredExecution {
   status: Status;
   request: ExecutionRequest;
   files: ReadonlyArray<{ name: string; file_id: string }>;
+  /** The MCP servers that the request names. */
+  servers: readonly ServerTools[];
   attempt: number;
   /** Unix milliseconds. */
   createdAt: number;
@@ -106,13 +108,15 @@ function queueMs({ createdAt, startedAt, completedAt }: StoredExecution): number
 
 export function toRunInput(stored: StoredExecution, limits: Limits): RunInput {
   const { code, args, stdin, env, timeout_ms, memory_mb, container, tools, tool_timeout_ms } = stored.request;
-  const { id, organization, attempt, files } = stored;
+  const { id, organization, attempt, files, servers } = stored;
+  const declared = hasTools(tools) ? tools : [];
+  const any = declared.length > 0 || servers.length > 0;
   return {
     ...{ id, organization, attempt, code, args, stdin, env, files },
     timeoutMs: timeout_ms,
     memoryMb: memory_mb,
     session: container,
-    tools: hasTools(tools) ? { declared: tools, answerMs: tool_timeout_ms ?? limits.toolAnswerMsDefault } : undefined,
+    tools: any ? { declared, servers, answerMs: tool_timeout_ms ?? limits.toolAnswerMsDefault } : undefined,
   };
 }
 
@@ -205,6 +209,7 @@ export async function decodeRecord(organization: string, reply: unknown, readsUp
     status: required("status") as Status,
     request: JSON.parse(request) as ExecutionRequest,
     files: JSON.parse(required("files")) as StoredExecution["files"],
+    servers: JSON.parse(text("servers") ?? "[]") as ServerTools[],
     attempt: Number(required("attempt")),
     createdAt: Number(required("created_at")),
     startedAt: time("started_at"),

@@ -16,7 +16,7 @@ import type { Turns } from "../../util/turns.ts";
 import { hashIdempotencyKey, type Keys } from "../core/keys.ts";
 import type { Refusal } from "../core/script-prelude.ts";
 import { callRedis, unavailable } from "../core/unavailable.ts";
-import { RECORD_VERSION, VERSION } from "../core/version.ts";
+import { RECORD_VERSION, SERVERS_VERSION, VERSION } from "../core/version.ts";
 import type { SessionQueues } from "../sessions/jobs.ts";
 import { notActive } from "../sessions/lookup.ts";
 import { retryAfterSeconds } from "./admission.ts";
@@ -74,11 +74,12 @@ export class Submissions {
   async #submit(request: NewExecution, span: Span | null): Promise<{ execution: ReadExecution; replayed: boolean }> {
     const { redis, keys } = this.#deps;
     const id = newId("execution");
-    const { organization, idempotency } = request;
+    const { organization, idempotency, servers = [] } = request;
+    const version = servers.length > 0 ? SERVERS_VERSION : RECORD_VERSION;
     const limits = this.#deps.limitsOf(organization);
     const wanted = within(limits, request.request);
     const { memory_mb: memoryMb, code, tools = [] } = wanted;
-    const needs = { memoryMb, preloaded: wantsPreloaded(code), ...(tools.length > 0 ? { tools: true } : {}) };
+    const needs = { memoryMb, preloaded: wantsPreloaded(code), ...(tools.length + servers.length > 0 ? { tools: true } : {}) };
     const waitMs = Math.max(1, Math.min(request.queueDeadlineMs ?? limits.queueWaitMsMax, limits.queueWaitMsMax));
     const args = {
       organization,
@@ -97,7 +98,8 @@ export class Submissions {
       session: wanted.container ?? "",
       trace: span?.traceparent ?? "",
       usageMs: limits.usageKeptDaysMax * DAY_MS,
-      version: RECORD_VERSION,
+      version,
+      serversJson: servers.length > 0 ? JSON.stringify(servers) : "",
       keptBytesMax: limits.recordsBytesPerOrganizationMax,
     };
     const reply = await callRedis(() => submitScript.run(redis, keys.base, args));
@@ -113,12 +115,13 @@ export class Submissions {
     const late = performance.now() - enqueueStarted > ENQUEUE_SAFE_MS;
     if (late && !(await callRedis(() => confirmQueued(redis, keys, organization, id)))) throw unavailable("withdrawn");
     const stored: StoredExecution = {
-      version: RECORD_VERSION,
+      version,
       id,
       organization,
       status: "queued",
       request: wanted,
       files: request.files,
+      servers,
       attempt: 0,
       createdAt,
       startedAt: null,

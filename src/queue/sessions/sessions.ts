@@ -176,6 +176,7 @@ export class Sessions {
       restoredFrom: wanted.restoreFrom ?? "",
       givesWay: wanted.givesWay === true ? 1 : 0,
       givesWayAfterMs: limits.sessionGivesWayAfterMs,
+      restoresCells: wanted.restoresCells === false ? 0 : 1,
     };
     const reply = await callRedis(() => sessionCreateScript.run(redis, keys.base, args, index));
     if (reply.kind === "full") throw this.#deps.refused(reply, limits);

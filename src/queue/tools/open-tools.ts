@@ -6,9 +6,11 @@ import type { Keys } from "../core/keys.ts";
 import type { EventWriter } from "../executions/event-writer.ts";
 import type { StoredExecution } from "../executions/record.ts";
 import type { AnswerWatch } from "./answer-watch.ts";
+import { AwaitedAnswers } from "./awaited-answers.ts";
 import { CallbackTools } from "./callback-tools.ts";
 import { CallerTools } from "./caller-tools.ts";
 import { markCalledScript } from "./scripts.ts";
+import { ServerTools } from "./server-tools.ts";
 
 export interface ToolContext {
   redis: RedisClient;
@@ -25,13 +27,15 @@ export interface ToolContext {
   pause?: (id: string) => () => Promise<void>;
 }
 
-/** Opens the way on which the calls of an execution reach its caller. `close` settles calls that still wait. */
+/** Opens the ways on which the calls of an execution reach its caller and MCP servers. `close` settles calls that still wait. */
 export function openTools(context: ToolContext, stored: StoredExecution, writer: EventWriter): ToolPort & { close(): void } {
-  const { redis, keys, limits, log, answers, callbackAllowPrivate } = context;
-  const { organization, id, attempt, request } = stored;
-  const tools =
+  const { redis, keys, limits, log, answers: watch, callbackAllowPrivate } = context;
+  const { organization, id, attempt, request, servers } = stored;
+  const answers = new AwaitedAnswers({ redis, keys, stored, watch });
+  const ofServers = new ServerTools({ redis, keys, log, stored, servers, answers });
+  const callback =
     request.tools_url === undefined
-      ? new CallerTools({ redis, keys, log, stored, watch: answers, flush: () => writer.flush() })
+      ? null
       : new CallbackTools({
           executionId: id,
           url: request.tools_url,
@@ -40,10 +44,14 @@ export function openTools(context: ToolContext, stored: StoredExecution, writer:
           limits,
           markCalled: () => markCalledScript.run(redis, keys.base, { organization, id, attempt }),
         });
+  const ofCaller = callback ?? new CallerTools({ redis, keys, log, stored, answers, flush: () => writer.flush() });
   return {
-    call: (call, signal) => tools.call(call, signal),
-    mayHaveEffects: () => tools.mayHaveEffects(),
+    call: (call, signal) => (ofServers.has(call.name) ? ofServers : ofCaller).call(call, signal),
+    mayHaveEffects: () => ofServers.mayHaveEffects() || ofCaller.mayHaveEffects(),
     pause: () => context.pause?.(id) ?? (() => Promise.resolve()),
-    close: () => tools.close(),
+    close: () => {
+      answers.close();
+      callback?.close();
+    },
   };
 }

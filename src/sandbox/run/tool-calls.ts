@@ -6,6 +6,7 @@ import { schemaProblem } from "../../util/json-schema.ts";
 import { countJsonValues } from "../../util/json-shape.ts";
 import type { Sandbox } from "../sandbox.ts";
 import { type OutFrame, WireError } from "../wire/frames.ts";
+import { allTools } from "../wire/run-head.ts";
 
 export interface ToolCallsDeps {
   tools: NonNullable<RunInput["tools"]>;
@@ -31,7 +32,7 @@ export class ToolCalls {
 
   constructor(deps: ToolCallsDeps) {
     this.#deps = deps;
-    this.#schemas = new Map(deps.tools.declared.map((tool) => [tool.name, tool.parameters]));
+    this.#schemas = new Map(allTools(deps.tools).map((tool) => [tool.name, tool.parameters]));
   }
 
   /** Takes a call and returns at once. Throws WireError for one that the runner would have refused. */

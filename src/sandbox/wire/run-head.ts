@@ -6,7 +6,7 @@ import type { RunHead } from "./frames.ts";
 /** The bounds of a run in the form that the runner expects. */
 export function runHead(input: RunInput, limits: Limits): RunHead {
   return {
-    ...(input.session === undefined ? {} : { session: true }),
+    ...(input.session === undefined ? {} : { session: true, copies: input.copies === true, restore_ms: limits.sessionRestoreMsMax }),
     announce_start: true,
     timeout_ms: input.timeoutMs,
     args: input.args,
@@ -28,13 +28,24 @@ export function runHead(input: RunInput, limits: Limits): RunHead {
     file_bytes: limits.fileOutBytesMax,
     files_bytes: limits.filesOutBytesMax,
     collect_timeout_ms: limits.collectTimeoutMsMax,
-    ...(input.tools === undefined ? {} : toolsHead(input.tools.declared, limits)),
+    ...(input.tools === undefined ? {} : toolsHead(input.tools, limits)),
   };
 }
 
-function toolsHead(tools: readonly ToolDeclaration[], limits: Limits) {
+type RunTools = NonNullable<RunInput["tools"]>;
+
+/** The tools of the caller and those of MCP servers, which have a dot in their names. */
+export function allTools({ declared, servers = [] }: RunTools): ToolDeclaration[] {
+  const ofServers = servers.flatMap(({ tools }) =>
+    tools.map(({ name, description, parameters }) => ({ type: "function" as const, name, description, parameters })),
+  );
+  return [...declared, ...ofServers];
+}
+
+function toolsHead(tools: RunTools, limits: Limits) {
   return {
-    tools,
+    tools: allTools(tools),
+    tool_servers: (tools.servers ?? []).map(({ label, problem }) => ({ label, ...(problem === undefined ? {} : { problem }) })),
     tool_calls_open: limits.toolCallsOpenMax,
     tool_calls_count: limits.toolCallsPerExecutionMax,
     tool_value_bytes: limits.toolValueBytesMax,

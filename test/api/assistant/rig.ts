@@ -72,6 +72,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
           sessions,
           files: deps.files,
           packages: deps.packages,
+          toolServers: deps.toolServers,
           log: deps.log,
           metrics: deps.metrics,
         }),

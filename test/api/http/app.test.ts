@@ -124,7 +124,7 @@ describe("every HTTP response", () => {
     expect(headers.get("content-security-policy")).toContain("default-src 'none'");
   });
 
-  test.each(["/", "/nowhere", "/v2/executions", "/.env"])("%s does not exist", async (path) => {
+  test.each(["/nowhere", "/v2/executions", "/.env"])("%s does not exist", async (path) => {
     const { status, body } = await call((await start()).url, `GET ${path}`);
     expect([status, body.code]).toEqual([404, "route_not_found"]);
   });

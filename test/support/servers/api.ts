@@ -23,6 +23,7 @@ import { makeMetrics } from "../../../src/observe/metrics.ts";
 import { noTracing } from "../../../src/observe/trace.ts";
 import { AnnouncedPackages } from "../../../src/queue/worker/packages.ts";
 import { openSigningKeys } from "../../../src/receipts/signing-keys.ts";
+import { ToolServers } from "../../../src/tool-servers/tool-servers.ts";
 import { FakeExecutions } from "../fakes/fake-executions.ts";
 
 export interface ApiOptions {
@@ -61,6 +62,7 @@ export async function startApi(options: ApiOptions) {
   const packages = new AnnouncedPackages({ redis, prefix });
   const keys = new KeyFile(keysFile, (error) => problems.push(error));
   const limitsOf = (organization: string) => keys.limitsOf(organization, limits);
+  const toolServers = new ToolServers({ limits, metrics, log }, new Map());
   const base: AppDeps = {
     limits,
     limitsOf,
@@ -77,10 +79,12 @@ export async function startApi(options: ApiOptions) {
       sessions: noContainers,
       files,
       packages,
+      toolServers,
       log,
       metrics,
     }),
     files,
+    toolServers,
     rateLimit: { take: async () => {} },
     packages,
     usage: async () => [],

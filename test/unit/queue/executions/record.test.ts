@@ -29,6 +29,7 @@ const stored: StoredExecution = {
     webhook: { url: "https://example.com/", secret: "0123456789abcdef" },
   },
   files: [],
+  servers: [],
   attempt: 0,
   createdAt: 1_000,
   startedAt: null,
