@@ -47,6 +47,7 @@ export default defineConfig({
       { test: { name: "soak", include: ["test/soak/**/*.test.ts"], ...two } },
       { test: { name: "attacks", include: ["test/attacks/**/*.test.ts"], ...two } },
       { test: { name: "clients", include: ["test/clients/**/*.test.ts"], ...two } },
+      { test: { name: "charts", include: ["test/charts/**/*.test.ts"], ...two } },
       { test: { name: "ops", include: ["test/ops/**/*.test.ts"], ...two } },
       { test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], ...two } },
     ],

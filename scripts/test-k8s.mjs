@@ -171,7 +171,7 @@ async function rolledOut() {
   for (const [namespace, what] of [
     [SERVICE_NAMESPACE, "statefulset/redis"],
     [SERVICE_NAMESPACE, "deployment/api"],
-    [WORKER_NAMESPACE, "statefulset/worker"],
+    [WORKER_NAMESPACE, "deployment/worker"],
   ])
     await kubectl(["-n", namespace, "rollout", "status", what, `--timeout=${ROLLOUT_MS / 1000}s`], { timeoutMs: ROLLOUT_MS + 5_000 });
 }
@@ -247,7 +247,7 @@ async function checkNothingIsLost({ sidecar, everyMs }) {
   calling.catch(() => {});
   await check("a rolling update of api and workers loses no execution", async () => {
     await pause(5_000);
-    await kubectl([...worker, "rollout", "restart", "statefulset/worker"]);
+    await kubectl([...worker, "rollout", "restart", "deployment/worker"]);
     await kubectl(["-n", SERVICE_NAMESPACE, "rollout", "restart", "deployment/api"]);
     await rolledOut();
     const { wrong, posted_again: postedAgain } = JSON.parse(
@@ -256,12 +256,14 @@ async function checkNothingIsLost({ sidecar, everyMs }) {
     if (wrong.length + postedAgain.length > 0) throw new SetupError(`lost: ${[...wrong, ...postedAgain].join("; ")}`);
   });
   await check("a worker pod is killed", async () => {
-    await kubectl([...worker, "delete", "pod", "worker-0", "--grace-period=0", "--force"]);
+    const [pod] = await workerPods();
+    await kubectl([...worker, "delete", "pod", pod, "--grace-period=0", "--force"]);
     await rolledOut();
   });
   await check(`the ${sidecar} is killed under its worker`, async () => {
     // Killing process 1 makes the kubelet restart the container.
-    await attempt([...worker, "exec", "worker-1", "-c", sidecar, "--", "sh", "-c", "kill -TERM 1"]);
+    const [pod] = await workerPods();
+    await attempt([...worker, "exec", pod, "-c", sidecar, "--", "sh", "-c", "kill -TERM 1"]);
     await rolledOut();
   });
   await check("every execution has its result", async () => {
@@ -273,10 +275,15 @@ async function checkNothingIsLost({ sidecar, everyMs }) {
   });
 }
 
+async function workerPods() {
+  const names = ["get", "pods", "-l", "app.kubernetes.io/name=worker", "-o", "jsonpath={.items[*].metadata.name}"];
+  return (await kubectl(["-n", WORKER_NAMESPACE, ...names])).split(" ").filter((name) => name !== "");
+}
+
 async function checkProduction() {
   await check("the production overlay passes a server-side dry run", async () => {
     const said = await kubectl(["apply", "-k", path.join(root, "k8s/overlays/production"), "--dry-run=server"]);
-    if (!said.includes("statefulset.apps/worker")) throw new SetupError(said);
+    if (!said.includes("deployment.apps/worker")) throw new SetupError(said);
   });
 }
 

@@ -26,7 +26,12 @@ export function ensurePythonTools({ root: given, progress, group = "dev" }) {
   return made.get(key);
 }
 
-const titles = { dev: "Python tools", clients: "Python clients", "clients-behind": "Python clients behind the newest" };
+const titles = {
+  dev: "Python tools",
+  clients: "Python clients",
+  "clients-behind": "Python clients behind the newest",
+  charts: "Helm for Python",
+};
 
 async function install(root, group, progress) {
   const pins = pinsIn(readFileSync(path.join(root, "pyproject.toml"), "utf8"), group);

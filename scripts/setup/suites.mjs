@@ -103,6 +103,7 @@ export const suites = [
     needsBuild: true,
     tools: ["redis-server"],
   },
+  { name: "charts", title: "Helm chart", run: vitest("charts"), tools: [] },
   {
     name: "ops",
     title: "alerts and dashboards",

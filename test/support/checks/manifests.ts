@@ -45,19 +45,27 @@ export function parseManifests(text: string): Manifest[] {
 
 /** Throws if the published schema of its kind rejects the object or lacks one of its fields. */
 export async function validateManifest(manifest: Manifest): Promise<void> {
-  const [group = "", version] = manifest.apiVersion.includes("/") ? manifest.apiVersion.split("/") : ["", manifest.apiVersion];
+  const [group = "", stated = ""] = manifest.apiVersion.includes("/") ? manifest.apiVersion.split("/") : ["", manifest.apiVersion];
+  const version = olderSchemas[manifest.apiVersion] ?? stated;
   const path = [packages[group] ?? "kubernetes-models", group, version, manifest.kind].filter((part) => part !== "").join("/");
   const models = (await import(path)) as Record<string, { prototype: { validate(): void } }>;
-  const seen = new WatchedObject(manifest);
-  models[manifest.kind]?.prototype.validate.call(seen.proxy);
+  const model = models[manifest.kind];
+  if (model === undefined) throw new TypeError(`there is no schema of ${manifest.kind} in ${path}`);
+  const seen = new WatchedObject({ ...manifest, apiVersion: group === "" ? version : `${group}/${version}` }, model.prototype);
+  model.prototype.validate.call(seen.proxy);
   const unread = seen.unread().filter((field) => !["/apiVersion", "/kind"].includes(field));
   if (unread.length > 0) throw new TypeError(`unknown fields: ${unread.join(", ")}`);
 }
 
 const packages: Record<string, string> = {
+  "external-secrets.io": "@kubernetes-models/external-secrets",
+  "gateway.networking.k8s.io": "@kubernetes-models/gateway-api",
   "keda.sh": "@kubernetes-models/keda",
   "monitoring.coreos.com": "@kubernetes-models/prometheus-operator",
 };
+
+/** The package for Node 20 has only the version before, with the same fields for what we use. */
+const olderSchemas: Record<string, string> = { "external-secrets.io/v1": "v1beta1" };
 
 /** Records the fields that a validator reads: the schemas allow unknown fields, which would hide a misspelling. */
 class WatchedObject {
@@ -66,10 +74,11 @@ class WatchedObject {
   readonly #parts = new Map<string, WatchedObject>();
   readonly #target: Record<string, unknown>;
 
-  constructor(target: object) {
+  /** `model` holds what the validator looks up by a symbol: the name of its schema. */
+  constructor(target: object, model: object = {}) {
     this.#target = target as Record<string, unknown>;
     this.proxy = new Proxy(target, {
-      get: (_, key) => (typeof key === "symbol" ? Reflect.get(target, key) : this.#get(key)),
+      get: (_, key) => (typeof key === "symbol" ? (Reflect.get(target, key) ?? Reflect.get(model, key)) : this.#get(key)),
       // A map with free keys, such as labels, is read key by key.
       ownKeys: () => {
         for (const key of Object.keys(target)) this.#read.add(key);

@@ -14,7 +14,7 @@ const find = (kind: string, name: string): Manifest => {
   if (found === undefined) throw new Error(`there is no ${kind} ${name} under k8s/`);
   return found.manifest;
 };
-const worker = find("StatefulSet", "worker").spec.template.spec;
+const worker = find("Deployment", "worker").spec.template.spec;
 const api = find("Deployment", "api").spec.template.spec;
 const restricted = {
   allowPrivilegeEscalation: false,

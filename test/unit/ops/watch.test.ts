@@ -73,6 +73,17 @@ test("every metric that a runbook names exists; a pattern's first part begins on
   expect(named.filter((name) => !known.some((one) => one.startsWith(name)))).toEqual([]);
 });
 
+test("OPERATING.md asks for metrics, alerts and routes that exist", () => {
+  const text = readFileSync(`${root}OPERATING.md`, "utf8");
+  const named = text.match(/\bcode_interpreter[:_][a-z0-9_:]+/g) ?? [];
+  expect(named.length).toBeGreaterThan(25);
+  expect(named.filter((name) => !known.some((one) => one === name || one.startsWith(`${name}_`)))).toEqual([]);
+  const onCall = /^## On call\n(.*?)^Questions/ms.exec(text)?.[1] ?? "";
+  const pages = [...onCall.matchAll(/`((?:[A-Z][a-z]+){2,})`/g)].map(([, name]) => name as string);
+  expect(pages.length).toBeGreaterThan(9);
+  expect(pages.filter((name) => !runbooks.has(name))).toEqual([]);
+});
+
 const commands = [...runbooks].flatMap(([name, text]) => commandsOf(text).map((command) => [name, command] as const));
 
 test("runbooks give commands, each for a program that is there where the service is", () => {
