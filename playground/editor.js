@@ -36,6 +36,15 @@ export class Editor {
     this.#draw();
   }
 
+  /** Replaces the code as an edit, so that the browser's undo brings the earlier code back. */
+  replace(text) {
+    this.#area.focus();
+    this.#area.select();
+    this.#insert(text);
+    this.#area.setSelectionRange(0, 0);
+    this.#area.scrollTop = 0;
+  }
+
   /** Marks a line, counted from 1; null removes the mark. */
   mark(line) {
     this.#markedLine = line === null || line > this.#lines ? null : line;
@@ -125,7 +134,7 @@ export class Editor {
 
   /** Uses the browser's own editing command, so that it can be undone. */
   #insert(text) {
-    if (document.execCommand("insertText", false, text)) return;
+    if (document.execCommand(text === "" ? "delete" : "insertText", false, text)) return;
     this.#area.setRangeText(text, this.#area.selectionStart, this.#area.selectionEnd, "end");
     this.#area.dispatchEvent(new Event("input"));
   }

@@ -24,8 +24,8 @@ function write(entries) {
 }
 
 /** Adds a run to the history of the current key. Each key has its own history. */
-export function remember({ id, code, status, at }) {
-  const entry = { id, code: code.slice(0, CODE_CHARS_MAX), status, at };
+export function remember({ id, code, status, at, limits }) {
+  const entry = { id, code: code.slice(0, CODE_CHARS_MAX), status, at, limits };
   write([entry, ...read().filter((other) => other.id !== id)].slice(0, ENTRIES_MAX));
 }
 

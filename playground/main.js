@@ -33,12 +33,10 @@ setUpHistory(showEarlier);
 setUpExamples();
 setUpActions();
 editor.code = sessionStorage.getItem(DRAFT) ?? examples[0].code;
-limits = await readLimits();
-byId("timeout").placeholder = limits.timeoutMs === null ? "" : String(limits.timeoutMs / 1000);
-byId("memory").placeholder = limits.memoryMb === null ? "" : String(limits.memoryMb);
-await sessions.refresh();
 if (currentKey() === "") askForKey();
 else editor.focus();
+readLimits().then(setLimits);
+await sessions.refresh();
 
 async function run() {
   if (running !== null) return;
@@ -48,6 +46,7 @@ async function run() {
   outputs.clear();
   tools.clear();
   editor.mark(null);
+  hideReplaced();
   status.waiting();
   // On a phone, the result is below the editor.
   if (matchMedia("(max-width: 820px)").matches) byId("right").scrollIntoView({ block: "start" });
@@ -102,14 +101,15 @@ function handleEvent(event, code, body) {
   else if (event.type === "execution.tool_output") tools.answered(event);
   else if (event.type === "execution.ended") {
     tools.clear();
-    show(event.execution, { timeoutMs: body.timeout_ms ?? limits.timeoutMs, memoryMb: body.memory_mb ?? limits.memoryMb });
-    remember({ id: event.execution.id, code, status: event.execution.status, at: Date.now() });
+    const given = { timeoutMs: body.timeout_ms ?? limits.timeoutMs, memoryMb: body.memory_mb ?? limits.memoryMb };
+    show(event.execution, given);
+    remember({ id: event.execution.id, code, status: event.execution.status, at: Date.now(), limits: given });
     if (event.execution.evidence.session_alive === false) sessions.refresh();
   }
 }
 
 function show(execution, ofLimits) {
-  outputs.show(execution.outputs);
+  outputs.show(execution);
   status.ended(execution, ofLimits);
   const error = execution.outputs.findLast((output) => output.type === "error" && output.line !== null);
   if (error !== undefined) editor.mark(error.line);
@@ -117,7 +117,8 @@ function show(execution, ofLimits) {
 
 async function failed(error) {
   showProblem(error.message, error);
-  if (error instanceof Refused && error.status === 410) await sessions.refresh();
+  // The session may have ended, or was deleted elsewhere.
+  if (error instanceof Refused && (error.status === 410 || error.status === 404)) await sessions.refresh();
 }
 
 function showProblem(message, error) {
@@ -133,16 +134,38 @@ async function stop() {
 }
 
 async function showEarlier(entry) {
-  editor.code = entry.code;
+  replaceCode(entry.code);
   outputs.clear();
   status.clear();
   try {
-    show(await askJson("GET", `/v1/executions/${entry.id}`), limits);
+    show(await askJson("GET", `/v1/executions/${entry.id}`), entry.limits ?? limits);
   } catch (error) {
     status.failed(
       error instanceof Refused && error.status === 404 ? "This result is no longer stored; the code is in the editor." : error.message,
     );
   }
+}
+
+function setLimits(read) {
+  limits = read;
+  byId("timeout").placeholder = limits.timeoutMs === null ? "" : String(limits.timeoutMs / 1000);
+  byId("memory").placeholder = limits.memoryMb === null ? "" : String(limits.memoryMb);
+}
+
+/** Replaces the code in the editor, and offers the draft back unless it is one of the examples. */
+function replaceCode(code) {
+  const draft = editor.code;
+  editor.replace(code);
+  if (draft.trim() === "" || draft === code || examples.some((example) => example.code === draft)) return hideReplaced();
+  byId("replaced").hidden = false;
+  byId("replaced-undo").onclick = () => {
+    editor.replace(draft);
+    hideReplaced();
+  };
+}
+
+function hideReplaced() {
+  byId("replaced").hidden = true;
 }
 
 function setBusy(busy) {
@@ -159,10 +182,7 @@ function setUpExamples() {
   );
   select.addEventListener("change", () => {
     const chosen = examples[Number(select.value)];
-    if (select.value !== "" && chosen !== undefined) {
-      editor.code = chosen.code;
-      sessionStorage.setItem(DRAFT, chosen.code);
-    }
+    if (select.value !== "" && chosen !== undefined) replaceCode(chosen.code);
     select.value = "";
   });
 }

@@ -1,17 +1,18 @@
 import { chartData } from "./chart.js";
 import { bytesText, honestName, make } from "./dom.js";
 import { addressOf, download } from "./stored-file.js";
+import { terminalNodes } from "./terminal-text.js";
 
 const ROWS_AT_FIRST = 50;
 
 /** Prepended to HTML of user code. Without it, the frame inherits the page's policy, which allows images from this service. */
-const FRAME_HEAD = `<!doctype html><meta http-equiv="Content-Security-Policy" content="default-src 'none'">`;
+const FRAME_HEAD = `<!doctype html><meta http-equiv="Content-Security-Policy" content="default-src 'none'"><meta name="color-scheme" content="light dark">`;
 
 /** HTML of user code is shown only in a frame without scripts, forms, origin or network. */
 const frameHtml = globalThis.trustedTypes?.createPolicy("output-frame", { createHTML: (text) => text }) ?? { createHTML: (text) => text };
 
 export function textPart(output) {
-  const part = make("pre", { className: `text ${output.stream}` }, output.text);
+  const part = make("pre", { className: `text ${output.stream}` }, ...terminalNodes(output.text));
   if (output.stream === "stderr") part.ariaLabel = "standard error";
   return part;
 }

@@ -2,6 +2,7 @@ import { chartData } from "./chart.js";
 import { byId, make } from "./dom.js";
 import { errorPart, filePart, htmlPart, imagePart, labelledText, tablePart, textPart } from "./output-parts.js";
 import { forgetAddresses } from "./stored-file.js";
+import { movesCursor, terminalNodes } from "./terminal-text.js";
 
 /** Within this distance of the end, the view scrolls along with new output. */
 const NEAR_END_PX = 160;
@@ -38,9 +39,11 @@ export class Outputs {
     const last = this.#outputs.at(-1);
     if (output.type === "text" && last?.type === "text" && last.stream === output.stream) {
       last.text += output.text;
-      // A separate text node, so that existing text is not rendered again.
       const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
-      this.#live.append(output.text);
+      last.moves ||= movesCursor(last.text);
+      if (last.moves) this.#redrawText(last, this.#live);
+      // A separate text node, so that existing text is not rendered again.
+      else this.#live.append(output.text);
       if (scrollHeight - scrollTop - clientHeight < NEAR_END_PX) this.#showEnd();
     } else if (output.type === "chart" && last?.type === "image") this.#addChart(output);
     else {
@@ -50,11 +53,23 @@ export class Outputs {
     }
   }
 
+  /** Draws text with progress bars or colours once a frame, however often it changes. */
+  #redrawText(output, place) {
+    if (output.redrawAsked) return;
+    output.redrawAsked = true;
+    requestAnimationFrame(() => {
+      output.redrawAsked = false;
+      place.replaceChildren(...terminalNodes(output.text));
+    });
+  }
+
   /** Shows all outputs of a stored execution, in place of the live ones. */
-  show(outputs) {
+  show({ outputs, truncated, cause }) {
     this.#outputs = [];
     const parts = [];
     for (const output of outputs) {
+      // Stop interrupts the code. That is no error to explain.
+      if (cause === "cancelled" && output.type === "error" && output.name === "KeyboardInterrupt") continue;
       const last = this.#outputs.at(-1);
       if (output.type === "chart" && last?.type === "image") {
         last.charts.push(output);
@@ -63,6 +78,8 @@ export class Outputs {
       this.#outputs.push({ ...output, charts: [] });
     }
     for (const output of this.#outputs) parts.push(this.#draw(output, output.charts));
+    const cut = ["stdout", "stderr"].filter((stream) => truncated[stream]);
+    if (cut.length > 0) parts.push(make("p", { className: "cut" }, `The text of ${cut.join(" and ")} is cut here.`));
     this.#place.replaceChildren(...parts);
     byId("nothing").hidden = true;
     if (parts.length === 0) this.#place.append(make("p", { className: "hint" }, "There is no output."));

@@ -1,4 +1,5 @@
 import { byId, bytesText, honestName, make, timeText } from "./dom.js";
+import { waysOut } from "./ways-out.js";
 
 const words = {
   queued: "Waiting",
@@ -76,7 +77,7 @@ export class RunStatus {
     const head = make("div", { className: "run-head" }, badge(execution.status), why);
     const parts = [head];
     if (execution.usage !== null) parts.push(phaseBar(execution.usage), usageRow(execution.usage, limits));
-    for (const note of notesOf(execution)) parts.push(make("p", { className: "note" }, note));
+    for (const note of [...waysOut(execution, limits), ...notesOf(execution)]) parts.push(make("p", { className: "note" }, note));
     this.#place.replaceChildren(...parts);
     this.#place.hidden = false;
     this.#statusText.textContent = `${words[execution.status]}${execution.usage === null ? "" : ` in ${timeText(total(execution.usage))}`}`;
@@ -159,7 +160,9 @@ function notesOf({ truncated, skipped_files: skipped, attempt, outcome, status, 
   for (const file of skipped) notes.push(`${honestName(file.name)} was not saved: ${file.reason}.`);
   if (attempt > 1) notes.push(`It ran ${attempt} times, because a worker was lost.`);
   if (evidence.session_alive === false) notes.push("The session ended with it; its variables are gone.");
-  if (evidence.session_alive === true && status !== "completed" && status !== "failed")
+  if (evidence.restored === "before_cell")
+    notes.push("The code ended the session's process. Its variables are those from before this code; files are as the code left them.");
+  else if (evidence.session_alive === true && status !== "completed" && status !== "failed")
     notes.push("The session continues with its variables.");
   if (status === "errored")
     notes.push(

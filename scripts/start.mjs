@@ -98,7 +98,8 @@ async function choosePort(name, chosen, host, usual, except) {
 
 /** This data folder's API key: created once, in a file that only its owner can read. */
 async function ensureKey(dataFolder, keysFile) {
-  const { createKey, KeyFile } = await import(pathToFileURL(path.join(root, "dist/keys/keys.js")).href);
+  const { KeyFile } = await import(pathToFileURL(path.join(root, "dist/keys/keys.js")).href);
+  const { createKey } = await import(pathToFileURL(path.join(root, "dist/keys/change-keys.js")).href);
   const file = path.join(dataFolder, "key");
   const kept = existsSync(file) ? readFileSync(file, "utf8").trim() : "";
   const live = new KeyFile(keysFile, () => {}).find(kept);
@@ -140,13 +141,13 @@ ${proof.answer}
 
 API     ${url}/v1        docs  ${url}/docs
 Page    ${url}/playground        MCP   ${url}/mcp
-Key     in ${here("key")}; more with: npx code-interpreter keys create --org org_example
+Key     in ${here("key")}; more with: bin/code-interpreter.mjs keys create --org org_example
 Log     ${path.relative(process.cwd(), logFile)}
 
 Try
   curl -s ${url}/v1/executions -H "Authorization: Bearer $(cat ${here("key")})" \\
     -H 'Content-Type: application/json' -d '{"code": "sum(range(101))"}'
-  npx code-interpreter run -c 'print(2 ** 100)'
+  bin/code-interpreter.mjs run -c 'print(2 ** 100)'
 `);
 }
 

@@ -134,7 +134,7 @@ function writeOverlay(folder, overlay, images) {
 async function makeSecrets(folder) {
   await ensureNodeModules(root);
   await ensureBuilt(root);
-  const { createKey } = await import(pathToFileURL(path.join(root, "dist/keys.js")).href);
+  const { createKey } = await import(pathToFileURL(path.join(root, "dist/keys/change-keys.js")).href);
   const keysFile = path.join(folder, "keys.json");
   const key = await createKey(keysFile, { organization: "org_test", scopes: ["execute", "read"], name: "test:k8s" });
   const password = randomBytes(24).toString("hex");

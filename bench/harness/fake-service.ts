@@ -41,7 +41,7 @@ await runProcess("fake", async (context) => {
     limits,
     metrics,
     log,
-    engine: makeEngine({ pool, limits, log }),
+    engine: makeEngine({ pool, limits, forksCheaply: true, log }),
     ports: (input, emit) => ({ ...files.portsOf(input), emit }),
     concurrency: CONCURRENCY,
     workerId: "fake",

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { EngineName } from "../../src/domain/status.ts";
-import { createKey } from "../../src/keys/keys.ts";
+import { createKey } from "../../src/keys/change-keys.ts";
 import { parentOfStates } from "../../src/sandbox/oci/state-folder.ts";
 import { Client } from "./client.ts";
 import type { BenchContext } from "./context.ts";

@@ -7,14 +7,16 @@ const EXIT_TIMEOUT = 124;
 /** Too many processes, a full folder, too much output. */
 const EXIT_OTHER_LIMIT = 123;
 /** Same as a shell after Ctrl-C. */
-const EXIT_CANCELLED = 130;
+export const EXIT_CANCELLED = 130;
+/** Same as a shell after SIGPIPE. */
+export const EXIT_READER_GONE = 141;
 /** Same as a shell after SIGKILL, which the kernel sends to a process that is out of memory. */
 const EXIT_MEMORY = 137;
 
 export const exitCodesHelp = `Exit codes:
   the program's own; 1 for an uncaught exception; 128 + n for signal n
   ${EXIT_TIMEOUT} time limit, ${EXIT_MEMORY} out of memory, ${EXIT_OTHER_LIMIT} another limit (processes, disk, output)
-  ${EXIT_CANCELLED} cancelled, ${EXIT_SERVICE} the service failed or cannot be reached, 2 wrong usage`;
+  ${EXIT_CANCELLED} cancelled, ${EXIT_READER_GONE} the reader of standard output has gone, ${EXIT_SERVICE} the service failed or cannot be reached, 2 wrong usage`;
 
 /** Exit code of the command line for the end of an execution. */
 export function exitCodeOf({ status, cause, evidence }: Pick<Execution, "status" | "cause" | "evidence">): number {

@@ -1,7 +1,8 @@
+import { readFileSync } from "node:fs";
 import { Command, InvalidArgumentError } from "commander";
 import { exitCodesHelp } from "./exit-code.ts";
 import { Printer } from "./printer.ts";
-import { type RunOptions, run } from "./run.ts";
+import { READER_GONE, type RunOptions, run } from "./run.ts";
 import { CliError, EXIT_USAGE, serviceFrom, urlFrom } from "./settings.ts";
 import type { VerifyOptions } from "./verify.ts";
 
@@ -9,7 +10,8 @@ const printer = new Printer(process.stdout, process.stderr);
 
 /** A closed reader (`| head`) is not an error, but the code must not continue without a reader. */
 const stop = new AbortController();
-process.stdout.on("error", () => stop.abort());
+process.stdout.on("error", () => stop.abort(READER_GONE));
+process.stderr.on("error", () => undefined);
 
 interface ConnectionOptions {
   url?: string;
@@ -18,6 +20,7 @@ interface ConnectionOptions {
 
 const program = new Command("code-interpreter")
   .description("Runs Python in a fresh locked-down container of the code interpreter service")
+  .version(version())
   .showHelpAfterError("(use --help to see all options)")
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_USAGE));
 
@@ -55,7 +58,9 @@ keys
   .requiredOption("--org <organization>", "the organization it belongs to, as in org_example")
   .option("--scopes <list>", "of execute, read, admin", "execute,read")
   .option("--name <text>", "a name to recognize it by")
-  .action(async (options: { org: string; scopes: string; name?: string }) => {
+  .option("--expires <time>", "a date, or a time from now such as 90d or 12h; without it the key does not expire")
+  .option("--limit <name=number...>", "a limit of the organization, such as sessions=5")
+  .action(async (options: { org: string; scopes: string; name?: string; expires?: string; limit?: string[] }) => {
     const { createKeyCommand } = await import("./keys.ts");
     await createKeyCommand(options, { environment: process.env, printer });
   });
@@ -65,6 +70,24 @@ keys
   .action(async () => {
     const { listKeysCommand } = await import("./keys.ts");
     await listKeysCommand({ environment: process.env, printer });
+  });
+keys
+  .command("rotate")
+  .argument("<id>", "as in keys list")
+  .option("--overlap <time>", "how long the old key stays valid, such as 24h", "24h")
+  .description("replace a key by a new one with the same rights and limits, and print it")
+  .action(async (id: string, options: { overlap: string }) => {
+    const { rotateKeyCommand } = await import("./keys.ts");
+    await rotateKeyCommand(id, options, { environment: process.env, printer });
+  });
+keys
+  .command("expire")
+  .argument("<id>", "as in keys list")
+  .option("--at <time>", "now, a date, or a time from now such as 7d", "now")
+  .description("set the end of a key; requests with it are refused from then on")
+  .action(async (id: string, options: { at: string }) => {
+    const { expireKeyCommand } = await import("./keys.ts");
+    await expireKeyCommand(id, options, { environment: process.env, printer });
   });
 keys
   .command("revoke")
@@ -124,6 +147,10 @@ function cancelOnSignal(): void {
       stop.abort();
     });
   }
+}
+
+function version(): string {
+  return (JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string }).version;
 }
 
 function collect(value: string, earlier: string[]): string[] {

@@ -1,10 +1,11 @@
 import { once } from "node:events";
+import type { Writable } from "node:stream";
 import type { Rendered } from "./render.ts";
 import { sanitize } from "./terminal.ts";
 
-export interface Sink extends NodeJS.WritableStream {
+export interface Sink extends Pick<Writable, "write" | "on" | "once" | "destroyed"> {
   isTTY?: boolean;
-  writableNeedDrain?: boolean;
+  columns?: number;
 }
 
 /**
@@ -19,12 +20,21 @@ export class Printer {
     this.#sinks = { stdout, stderr };
   }
 
-  /** Prints a piece of the program's text. */
+  /** Width of the terminal that shows standard output; undefined when it goes elsewhere. */
+  get columns(): number | undefined {
+    const { stdout } = this.#sinks;
+    return stdout.isTTY === true ? stdout.columns : undefined;
+  }
+
+  /** Prints a piece of the program's text. Text for a reader that has gone (`| head`) is dropped. */
   async piece({ stream, text }: Rendered): Promise<void> {
-    if (text === "") return;
     const sink = this.#sinks[stream];
+    if (text === "" || sink.destroyed) return;
     this.#atLineStart[stream] = text.endsWith("\n");
-    if (!sink.write(sink.isTTY ? sanitize(text) : text)) await once(sink, "drain");
+    if (sink.write(sink.isTTY ? sanitize(text) : text)) return;
+    await once(sink as Writable, "drain").catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code !== "EPIPE") throw error;
+    });
   }
 
   /** Prints a text on its own lines. */

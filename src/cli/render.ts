@@ -13,14 +13,14 @@ export interface Rendered {
 
 /**
  * Renders an output as text; null for images and files. Text output is unchanged; all other outputs are printed on their own
- * lines.
+ * lines. `columns` is the width of the terminal, if there is one.
  */
-export function renderOutput(output: Output): Rendered | null {
+export function renderOutput(output: Output, columns?: number): Rendered | null {
   switch (output.type) {
     case "text":
       return { stream: output.stream, text: output.text };
     case "table":
-      return { stream: "stdout", text: alignTable(output) };
+      return { stream: "stdout", text: alignTable(output, columns) };
     case "json":
       return { stream: "stdout", text: JSON.stringify(output.data, null, 2) };
     case "html":

@@ -1,10 +1,11 @@
 import { readFile, stat } from "node:fs/promises";
 import { basename } from "node:path";
+import { addAbortSignal, type Readable } from "node:stream";
 import { text as readText } from "node:stream/consumers";
 import type { Output } from "../domain/outputs.ts";
 import type { Execution } from "../domain/result.ts";
 import { Client, type RunBody } from "./client.ts";
-import { endingSentence, exitCodeOf } from "./exit-code.ts";
+import { EXIT_CANCELLED, EXIT_READER_GONE, endingSentence, exitCodeOf } from "./exit-code.ts";
 import type { Printer } from "./printer.ts";
 import { imageName, renderOutput } from "./render.ts";
 import { saveInto } from "./save.ts";
@@ -24,17 +25,27 @@ export interface RunOptions {
   json: boolean;
 }
 
+/** The reason of a stop when the reader of standard output has gone, as in `| head`. */
+export const READER_GONE = "reader gone";
+
+/** Standard input, which may be a terminal. */
+export type Input = Readable & { isTTY?: boolean };
+
 /**
  * Runs a script through the service, prints its outputs as they arrive and saves its files. Resolves with the exit code.
- * `stop` cancels the execution.
+ * `stop` cancels the execution. After a stop with READER_GONE nothing more is printed.
  */
 export async function run(
   script: string | undefined,
   options: RunOptions,
-  { service, printer, stdin, stop }: { service: Service; printer: Printer; stdin: NodeJS.ReadableStream; stop: AbortSignal },
+  { service, printer, stdin, stop }: { service: Service; printer: Printer; stdin: Input; stop: AbortSignal },
 ): Promise<number> {
   const client = new Client(service);
-  const body = await bodyOf(script, options, client, stdin);
+  const readInput = async (what: string) => {
+    if (stdin.isTTY === true) await printer.note(`Reading ${what} from the terminal. End it with Ctrl-D, or cancel with Ctrl-C.`);
+    return readUntilStop(stdin, stop);
+  };
+  const body = await bodyOf(script, options, client, readInput);
   let executionId = "";
   const onStop = () => {
     if (executionId !== "") client.cancel(executionId).catch(() => undefined);
@@ -43,12 +54,13 @@ export async function run(
   try {
     const ended = await follow(client, body, {
       printer,
-      quiet: options.json,
+      quiet: () => options.json || stop.reason === READER_GONE,
       onAccepted: (id) => {
         executionId = id;
         if (stop.aborted) onStop();
       },
     });
+    if (stop.reason === READER_GONE) return EXIT_READER_GONE;
     const saved = await saveOutputs(client, ended, options, printer);
     if (options.json) await printer.block({ stream: "stdout", text: JSON.stringify(ended, null, 2) });
     else await printEnding(ended, printer);
@@ -58,12 +70,17 @@ export async function run(
   }
 }
 
-async function bodyOf(script: string | undefined, options: RunOptions, client: Client, stdin: NodeJS.ReadableStream): Promise<RunBody> {
+async function bodyOf(
+  script: string | undefined,
+  options: RunOptions,
+  client: Client,
+  readInput: (what: string) => Promise<string>,
+): Promise<RunBody> {
   if ((script === undefined) === (options.code === undefined))
     throw new CliError("Give either a script, - for standard input, or -c CODE.", EXIT_USAGE);
   if (script === "-" && options.stdin === "-") throw new CliError("Standard input can be the script or its input, not both.", EXIT_USAGE);
-  const read = (path: string) => (path === "-" ? readText(stdin) : readLocal(path));
-  const code = options.code ?? (await read(script as string));
+  const read = (path: string, what: string) => (path === "-" ? readInput(what) : readLocal(path));
+  const code = options.code ?? (await read(script as string, "the script"));
   const files: RunBody["files"] = [];
   for (const given of options.file) {
     const { name, path } = await fileArgument(given);
@@ -76,10 +93,19 @@ async function bodyOf(script: string | undefined, options: RunOptions, client: C
     files,
     args: options.arg,
     env: options.env,
-    ...(options.stdin === undefined ? {} : { stdin: await read(options.stdin) }),
+    ...(options.stdin === undefined ? {} : { stdin: await read(options.stdin, "the script's input") }),
     ...(options.timeout === undefined ? {} : { timeout_ms: options.timeout }),
     ...(options.memory === undefined ? {} : { memory_mb: options.memory }),
   };
+}
+
+async function readUntilStop(stdin: Readable, stop: AbortSignal): Promise<string> {
+  try {
+    return await readText(addAbortSignal(stop, stdin));
+  } catch (error) {
+    if (stop.aborted) throw new CliError("Cancelled.", EXIT_CANCELLED);
+    throw error;
+  }
 }
 
 /** `PATH`, or `NAME=PATH` for another name in the sandbox. An existing path that contains `=` takes precedence. */
@@ -109,11 +135,11 @@ async function readLocal(path: string): Promise<string> {
 async function follow(
   client: Client,
   body: RunBody,
-  { printer, quiet, onAccepted }: { printer: Printer; quiet: boolean; onAccepted: (id: string) => void },
+  { printer, quiet, onAccepted }: { printer: Printer; quiet: () => boolean; onAccepted: (id: string) => void },
 ): Promise<Execution> {
   for await (const event of client.run(body, onAccepted)) {
     if (event.type === "execution.ended") return event.execution;
-    if (quiet) continue;
+    if (quiet()) continue;
     if (event.type === "execution.output") await print(event.output, printer);
     else if (event.type === "execution.started" && event.attempt > 1)
       await printer.note(`A worker was lost; the code restarts (attempt ${event.attempt}).`);
@@ -122,7 +148,7 @@ async function follow(
 }
 
 async function print(output: Output, printer: Printer): Promise<void> {
-  const rendered = renderOutput(output);
+  const rendered = renderOutput(output, printer.columns);
   if (rendered === null) return;
   if (output.type === "text") await printer.piece(rendered);
   else await printer.block(rendered);

@@ -114,6 +114,8 @@ export const limitDefaults = {
   sessionIdleMinutesMax: 60,
   // A session that the service created for itself may be evicted when idle this long, or once its response has ended.
   sessionGivesWayAfterMs: 60_000,
+  // For the copy of a session's process to take the place of one that its cell killed.
+  sessionRestoreMsMax: 1_500,
   sessionLifetimeMsMax: 24 * 60 * 60 * 1000,
   // From the request to the ready sandbox, time in the queue included.
   sessionStartTimeoutMsMax: 30_000,

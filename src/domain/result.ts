@@ -35,6 +35,12 @@ export const evidence = z.object({
   limit_value: z.number().optional(),
   suggestion: z.string().optional().describe("after an import of a missing module: the nearest installed one, or where the list is"),
   session_alive: z.boolean().optional().describe("in a container: whether its variables still exist"),
+  restored: z
+    .literal("before_cell")
+    .optional()
+    .describe(
+      "in a container: the code ended its process, and the variables are those from before it; threads and sockets are gone, files are as the code left them",
+    ),
 });
 export type Evidence = z.infer<typeof evidence>;
 

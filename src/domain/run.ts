@@ -19,6 +19,8 @@ export interface RunInput {
   tools?: { declared: readonly ToolDeclaration[]; servers?: readonly ServerTools[] | undefined; answerMs: number } | undefined;
   /** The session of a cell. Absent when the execution has its own sandbox. */
   session?: string | undefined;
+  /** In a session: a copy of its process is made after the cell and takes its place if the next cell kills it. */
+  copies?: boolean | undefined;
 }
 
 export interface SavedFile {
@@ -77,10 +79,17 @@ export interface Engine {
   run(input: RunInput, ports: RunPorts, stop: AbortSignal): Promise<ExecutionEnd>;
 }
 
+export interface SessionSpec {
+  id: string;
+  memoryMb: number;
+  /** A cell that kills the session's process costs only the cell. */
+  restoresCells: boolean;
+}
+
 /** Keeps sandboxes alive between executions. */
 export interface SessionEngine {
   /** Resolves with a session in its own sandbox. Rejects when none is ready before `signal` aborts. */
-  openSession(spec: { id: string; memoryMb: number }, signal: AbortSignal): Promise<EngineSession>;
+  openSession(spec: SessionSpec, signal: AbortSignal): Promise<EngineSession>;
 }
 
 /** The result of a cell, and the files it removed from the working folder. */

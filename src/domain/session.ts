@@ -22,6 +22,8 @@ export interface Session {
    * The service created it for itself. It may be evicted when it has been idle for a while and its slots are needed.
    */
   givesWay: boolean;
+  /** A cell that kills the session's process costs only the cell: the state before it is restored. */
+  restoresCells: boolean;
 }
 
 export interface NewSession {
@@ -34,6 +36,8 @@ export interface NewSession {
   /** An expired or lost session of the same organization, whose files the new session starts with. */
   restoreFrom?: string | undefined;
   givesWay?: boolean | undefined;
+  /** True by default. */
+  restoresCells?: boolean | undefined;
 }
 
 /** An entry of a session's file index. The bytes are in the file store under `id`. */

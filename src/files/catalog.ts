@@ -50,6 +50,26 @@ export class FileCatalog {
     return keptBytes(await this.#redis.hgetall(this.#keptKey(organization)), this.#retentionMs, Date.now());
   }
 
+  /** The bound of the organization's files where it differs from the service's, or null. */
+  async bytesMax(organization: string): Promise<number | null> {
+    const text = await this.#redis.hget(this.#boundsKey, organization);
+    return text === null ? null : Number(text);
+  }
+
+  /**
+   * Replaces the bounds of all organizations. The api writes them, because only it has keys; workers store files as well. They
+   * expire with the retention, so that bounds without an api end.
+   */
+  async setBytesMax(bounds: ReadonlyMap<string, number>): Promise<void> {
+    const transaction = this.#redis.multi().del(this.#boundsKey);
+    if (bounds.size > 0) transaction.hset(this.#boundsKey, Object.fromEntries(bounds)).pexpire(this.#boundsKey, this.#retentionMs);
+    ensureAllDone(await transaction.exec());
+  }
+
+  get #boundsKey(): string {
+    return `${this.#prefix}:files-bytes-max`;
+  }
+
   /** Ties files that were stored before their execution had an id to it, so that they are deleted with it. */
   async own(organization: string, executionId: string, ids: readonly string[]): Promise<void> {
     const owned = this.#ownedKey(organization, executionId);

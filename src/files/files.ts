@@ -86,12 +86,18 @@ export class Files {
     return record;
   }
 
+  /** See `FileCatalog.setBytesMax`. */
+  setBytesMax(bounds: ReadonlyMap<string, number>): Promise<void> {
+    return this.#catalog.setBytesMax(bounds);
+  }
+
   /** Concurrent uploads may together exceed the bound by the size of each. */
   async #ensureRoom(organization: string): Promise<void> {
-    const { filesBytesPerOrganizationMax } = this.#limits;
-    if ((await this.#catalog.keptBytes(organization)) < filesBytesPerOrganizationMax) return;
+    const [kept, own] = await Promise.all([this.#catalog.keptBytes(organization), this.#catalog.bytesMax(organization)]);
+    const bytesMax = own ?? this.#limits.filesBytesPerOrganizationMax;
+    if (kept < bytesMax) return;
     throw new ServiceError("organization_storage_full", {
-      detail: `Files of your organization use ${filesBytesPerOrganizationMax} bytes, which is the maximum; delete some, or retry when some have expired.`,
+      detail: `Files of your organization use ${bytesMax} bytes, which is the maximum; delete some, or retry when some have expired.`,
     });
   }
 

@@ -1,5 +1,6 @@
 import express, { type Express, type RequestHandler } from "express";
 import { ServiceError } from "../domain/errors.ts";
+import { adminKeyRoutes } from "./admin/admin-keys.ts";
 import { addAdminQueues } from "./admin/admin-queues.ts";
 import { getPackages } from "./admin/get-packages.ts";
 import { getTopUsage } from "./admin/get-top-usage.ts";
@@ -139,6 +140,7 @@ export function routesOf(deps: AppDeps): Route[] {
     deleteContainerFile(deps),
     getUsage(deps),
     getTopUsage(deps),
+    ...adminKeyRoutes(deps),
     getPackages(deps),
   ];
 }
@@ -152,7 +154,7 @@ function answersLike({ ofOpenai }: Route): RequestHandler {
 
 function limitRate(deps: AppDeps): RequestHandler {
   return async (_request, response, next) => {
-    await deps.rateLimit.take(callerOf(response).keyId);
+    await deps.rateLimit.take(callerOf(response));
     next();
   };
 }

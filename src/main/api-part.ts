@@ -1,20 +1,26 @@
+import type { Limits } from "../domain/limits.ts";
 import type { Files } from "../files/files.ts";
 import { makeOperationsApp } from "../http/admin/operations.ts";
 import { makeApp } from "../http/app.ts";
 import { type AnsweredRequest, logRequests } from "../http/core/measure.ts";
 import { makeRateLimit } from "../http/core/rate-limit.ts";
+import type { KeyFile } from "../keys/keys.ts";
 import { ExecutionService } from "../queue/executions/execution-service.ts";
 import { AnnouncedPackages } from "../queue/worker/packages.ts";
 import { repeat } from "../queue/worker/sweep.ts";
 import { connectFailFast, untilReady } from "../redis/connection.ts";
+import { adminKeysOf } from "./admin-keys.ts";
 import { makeAssistant } from "./assistant-part.ts";
 import { serve } from "./http-server.ts";
 import { openKeyFiles } from "./key-files.ts";
+import { showOrganizations } from "./organization-metrics.ts";
 import type { Part, ProcessContext } from "./process.ts";
 import { openToolServers } from "./tool-servers-part.ts";
 
 /** The descriptions of tools follow a change of the workers' image within this time. */
 const READ_PACKAGES_MS = 20_000;
+/** Workers know a changed bound of an organization's files within this time. */
+const SHARE_BOUNDS_MS = 2_000;
 const SWEEP_FILES_MS = 10 * 60_000;
 /** Reserved at the end of the shutdown time to close resources after all requests have ended. */
 const CUT_MARGIN_MS = 5_000;
@@ -32,8 +38,9 @@ export async function startApi(context: ProcessContext, files: Files, otherCheck
   const { config, log, metrics, tracing, draining, stopping, reloads } = context;
   const { limits } = config;
   const redis = connectFailFast(config.REDIS_URL, log);
-  const executionService = new ExecutionService({ redis, prefix: config.REDIS_PREFIX, limits, metrics, log, tracing });
   const keyFiles = await openKeyFiles(context);
+  const limitsOf = (organization: string) => keyFiles.keys.limitsOf(organization, limits);
+  const executionService = new ExecutionService({ redis, prefix: config.REDIS_PREFIX, limits, limitsOf, metrics, log, tracing });
   const readiness = async () => ({
     ...keyFiles.check(),
     redis: await executionService.ready().then(
@@ -46,18 +53,31 @@ export async function startApi(context: ProcessContext, files: Files, otherCheck
   const containers = executionService.sessionsWith(files);
   const tools = openToolServers(context, redis);
   const toolServers = tools.servers;
-  const shared = { redis, executions: executionService, sessions: containers, files, packages, toolServers };
-  const assistant = makeAssistant({ config, ...shared, log, metrics });
+  const assistant = makeAssistant({
+    config,
+    limitsOf,
+    redis,
+    executions: executionService,
+    sessions: containers,
+    files,
+    packages,
+    toolServers,
+    log,
+    metrics,
+  });
   const rateLimit = makeRateLimit({ redis, prefix: config.REDIS_PREFIX, limits, metrics });
   reloads.add((next) => rateLimit.setMax(next.limits.requestsPerMinutePerKeyMax));
+  showOrganizations(metrics, { count: config.METRICS_ORGANIZATIONS, topUsage: executionService.topUsage.bind(executionService) });
   const logRequest = config.ACCESS_LOG ? logRequests(log) : () => {};
   const onAnswered = (answered: AnsweredRequest) => {
     logRequest(answered);
-    const { organization, status } = answered;
+    const { organization, key, status } = answered;
+    if (key !== undefined) executionService.noteKeyUse(key);
     if (organization !== undefined && status >= 400 && status < 500) executionService.countRefused(organization);
   };
   const app = makeApp({
     limits,
+    limitsOf,
     log,
     metrics,
     keys: keyFiles.keys,
@@ -70,6 +90,7 @@ export async function startApi(context: ProcessContext, files: Files, otherCheck
     packages,
     usage: executionService.usage.bind(executionService),
     topUsage: executionService.topUsage.bind(executionService),
+    adminKeys: adminKeysOf(config.KEYS_FILE, executionService.keyUse.bind(executionService)),
     receipts: {
       get keys() {
         return keyFiles.receiptKeys.keys;
@@ -86,6 +107,7 @@ export async function startApi(context: ProcessContext, files: Files, otherCheck
     stopping,
   });
   const stopReading = repeat(READ_PACKAGES_MS, log, async () => void (await packages.read()));
+  const stopBounds = repeat(SHARE_BOUNDS_MS, log, () => files.setBytesMax(boundsOfFiles(keyFiles.keys, limits)));
   const stopSweep = repeat(SWEEP_FILES_MS, log, async () => void (await files.sweep()));
   // Prevents `queue_unavailable` for the first caller. If Redis stays away, callers get that error.
   await untilReady(redis, REDIS_START_WAIT_MS).catch((error: unknown) => log.warn({ err: error }, "listening without Redis"));
@@ -97,6 +119,7 @@ export async function startApi(context: ProcessContext, files: Files, otherCheck
     warnings: keyFiles.warnings,
     stop: async () => {
       stopSweep();
+      stopBounds();
       stopReading();
       // Background responses have no connection that the server could wait for.
       await Promise.all([
@@ -108,6 +131,12 @@ export async function startApi(context: ProcessContext, files: Files, otherCheck
       redis.disconnect();
     },
   };
+}
+
+function boundsOfFiles(keys: KeyFile, limits: Limits): Map<string, number> {
+  const own = keys.limitedOrganizations.map((organization) => [organization, keys.limitsOf(organization, limits)] as const);
+  const bounds = own.map(([organization, { filesBytesPerOrganizationMax }]) => [organization, filesBytesPerOrganizationMax] as const);
+  return new Map(bounds.filter(([, bytes]) => bytes !== limits.filesBytesPerOrganizationMax));
 }
 
 /** Starts metrics and health on their own port, for operations. */

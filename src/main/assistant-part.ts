@@ -9,6 +9,7 @@ import { RedisAssistantStore } from "../assistant/store/assistant-store.ts";
 import { RedisConversationStore } from "../assistant/store/conversation-store.ts";
 import { RedisResponseStore } from "../assistant/store/response-store.ts";
 import type { ModelChoice } from "../assistant/views/settings.ts";
+import type { LimitsOf } from "../domain/organization-limits.ts";
 import type { PackageList } from "../domain/packages.ts";
 import type { Files } from "../files/files.ts";
 import type { AssistantPart } from "../http/responses/assistant-port.ts";
@@ -29,6 +30,7 @@ export interface AssistantOptions {
     | "MODEL_TOKENS_FIELD"
     | "limits"
   >;
+  limitsOf: LimitsOf;
   redis: RedisClient;
   executions: Executions;
   sessions: Sessions;
@@ -41,13 +43,13 @@ export interface AssistantOptions {
 
 /** The assistant of an api process. Without a model it serves assistants and earlier responses, and refuses new responses. */
 export function makeAssistant(options: AssistantOptions): AssistantPart {
-  const { config, redis, executions, sessions, toolServers, packages, log, metrics } = options;
+  const { config, limitsOf, redis, executions, sessions, toolServers, packages, log, metrics } = options;
   const { limits, REDIS_PREFIX: prefix } = config;
   const choice = modelChoiceOf(config);
   const files = filesFor(options.files);
   const assistantStore = new RedisAssistantStore({ redis, prefix });
-  const responseStore = new RedisResponseStore({ redis, prefix, limits });
-  const conversationStore = new RedisConversationStore({ redis, prefix, limits });
+  const responseStore = new RedisResponseStore({ redis, prefix, limits, limitsOf });
+  const conversationStore = new RedisConversationStore({ redis, prefix, limits, limitsOf });
   const responses = new Responses({
     model: choice === null ? null : { choice, client: modelClient(config, metrics) },
     runExecution: runExecutionWith({ executions, files: options.files, toolServers, limits }),

@@ -145,6 +145,9 @@ const variables = z.object({
   PROBE_KEY_FILE: z.string().min(1).optional().describe("file of the API key that the process probe uses"),
   PROBE_INTERVAL_MS: count(1_000, 3_600_000).default(60_000).describe("time between two executions of the process probe"),
   ACCESS_LOG: flag.default(true).describe("one line of the log for each request: route, status, time, organization, bytes"),
+  METRICS_ORGANIZATIONS: count(0, 50)
+    .default(0)
+    .describe("number of organizations that /metrics of the api names, those with the largest use of the day; 0: none"),
   SETTINGS_FILE: z.string().min(1).optional().describe("file of lines NAME=value, read at the start and on SIGHUP; the environment wins"),
   SHUTDOWN_DRAIN_MS: count(0, 600_000)
     .default(0)

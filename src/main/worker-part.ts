@@ -63,7 +63,7 @@ export async function startWorker(context: ProcessContext, files: Files): Promis
     log,
   });
   let packages: SandboxPackages | null = null;
-  const engine = makeEngine({ pool, limits, log, packages: () => packages });
+  const engine = makeEngine({ pool, limits, log, packages: () => packages, forksCheaply: !ownKernel });
   let facts: SandboxFacts | null = null;
   const workerLoop = new WorkerLoop({
     redisUrl: config.REDIS_URL,

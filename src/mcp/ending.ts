@@ -43,6 +43,9 @@ function partialOf({ status, outcome, retry_safe }: Ended): string | null {
 
 function sessionOf({ status, container_id, evidence }: Ended): string | null {
   if (container_id === null || evidence.session_alive === undefined) return null;
+  if (evidence.restored !== undefined) {
+    return "The code ended the session's process. Variables are as they were before this code; threads and sockets are gone, files are as the code left them.";
+  }
   if (evidence.session_alive) return status === "completed" ? null : "The session continues with its variables.";
   return `The session ${container_id} has ended with it: its variables are gone.`;
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { createMcpHandler, isInitializeRequest } from "@modelcontextprotocol/server";
 import { z } from "zod";
+import type { Limits } from "../domain/limits.ts";
 import type { Interpreter } from "./interpreter.ts";
 import { type CallName, labelOf, RunningCalls } from "./running-calls.ts";
 import { makeServer, type Rights } from "./server.ts";
@@ -11,6 +12,7 @@ export interface McpCaller {
   organization: string;
   rights: Rights;
   interpreter: Interpreter;
+  limits: Limits;
 }
 
 export interface McpService {
@@ -22,12 +24,12 @@ export interface McpService {
  * MCP over streamable HTTP. Requests are independent, so any api process can serve them. The session id serves only to find
  * the call that a later request cancels.
  */
-export function makeMcpService({ limits, packages, log }: Pick<ToolDeps, "limits" | "packages" | "log">): McpService {
+export function makeMcpService({ packages, log }: Pick<ToolDeps, "packages" | "log">): McpService {
   const running = new RunningCalls();
   const handler = createMcpHandler(
     ({ authInfo }) => {
       const caller = authInfo?.extra?.caller as McpCaller;
-      return makeServer({ ...caller, limits, packages, log, running }, caller.rights);
+      return makeServer({ ...caller, packages, log, running }, caller.rights);
     },
     // The package's error message may contain what the client sent.
     { onerror: (error) => log.debug({ name: error.name }, "an MCP request was refused") },

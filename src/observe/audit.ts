@@ -1,7 +1,7 @@
 import type { Log } from "./log.ts";
 
 /** Administrative actions; a closed union. */
-export type AuditAction = "key.created" | "key.revoked" | "queues.opened" | "queues.changed";
+export type AuditAction = "key.created" | "key.rotated" | "key.expired" | "key.revoked" | "queues.opened" | "queues.changed";
 
 /** One administrative action. Contains only ids and names of the service. */
 export interface AuditEvent {

@@ -3,7 +3,8 @@ import { type Cause, type FinalStatus, isolationChecks } from "../domain/status.
 
 /**
  * All metrics of the service, created once per process and passed down. Labels come only from closed sets: statuses, causes,
- * error codes, operations, route patterns, MCP servers of the operator. A caller's text is never a label.
+ * error codes, operations, route patterns, MCP servers of the operator. A caller's text is never a label. Organizations are labels
+ * only where an operator asks for it, and then a bounded number of them.
  */
 const PREFIX = "code_interpreter_";
 /** Fewer than elsewhere, because each route and status has them; the last are for callers that wait for long runs and streams. */
@@ -151,6 +152,11 @@ function declareMetrics() {
       ["server", "outcome"],
     ),
     eventStreams: gauge("event_streams", "Event streams that callers read from this process now."),
+    organizationToday: gauge(
+      "organization_today",
+      "Use of the service on this UTC day, by organization and measure, of those that use it the most; only with METRICS_ORGANIZATIONS.",
+      ["organization", "measure"],
+    ),
     buildInfo: gauge("build_info", "1 for the version of the service and of Node that this process runs.", ["version", "node"]),
     limit: gauge("limit", "Each limit that an operator can set, in the unit that its name ends with.", ["limit"]),
     responses: counter("responses_total", "Responses that ended, by status and failure.", ["status", "failure"]),

@@ -15,13 +15,15 @@ export function keptBytes(hours: Readonly<Record<string, string>>, keptMs: numbe
 }
 
 /**
- * The script must define `now` first. `keep_bytes` gives a hash without expiry one of 25 hours; callers may extend it.
+ * The script must define `now` first. `keep_bytes` extends the expiry of the hash with each new hour: `kept` is how long what
+ * it counts is kept, milliseconds. Without `kept`, it gives a hash without expiry one of 25 hours.
  */
 export const keptBytesLua = `
 local hour = ${HOUR_MS}
-local function keep_bytes(key, bytes, at)
-  redis.call('HINCRBY', key, string.format('%.0f', math.floor((at or now) / hour)), bytes)
-  if redis.call('PTTL', key) < 0 then redis.call('PEXPIRE', key, 25 * hour) end
+local function keep_bytes(key, bytes, at, kept)
+  local first = redis.call('HINCRBY', key, string.format('%.0f', math.floor((at or now) / hour)), bytes) == bytes
+  if not first then return end
+  if kept then redis.call('PEXPIRE', key, kept + 2 * hour) elseif redis.call('PTTL', key) < 0 then redis.call('PEXPIRE', key, 25 * hour) end
 end
 local function kept_bytes(key, retention)
   local oldest, sum = math.floor((now - retention) / hour), 0

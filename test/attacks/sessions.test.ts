@@ -4,7 +4,7 @@ import { filesOf, prepareSessions, type SessionsUnderTest, textOf } from "../sup
 
 /** Hostile cells: what one leaves for the next can affect only its own session. */
 const limits = makeLimits();
-const GRACE_MS = limits.runKillGraceMs + 2_000;
+const GRACE_MS = limits.runKillGraceMs + limits.sessionRestoreMsMax + 2_000;
 let under: SessionsUnderTest;
 beforeAll(async () => {
   under = await prepareSessions(limits);
@@ -69,7 +69,8 @@ describe("a cell that ended", () => {
     const end = await within(500 + GRACE_MS, cell("while True: pass", { timeoutMs: 500 }));
     expect(end).toMatchObject({ status: "incomplete", cause: "timeout", evidence: { session_alive: true } });
     const blocked = await cell("signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})\nwhile True: pass", { timeoutMs: 500 });
-    expect(blocked).toMatchObject({ status: "incomplete", cause: "timeout", evidence: { session_alive: false } });
+    expect(blocked).toMatchObject({ status: "incomplete", cause: "timeout" });
+    expect(blocked.evidence.restored === "before_cell").toBe(blocked.evidence.session_alive);
   });
 
   test("and destroyed the interpreter's output leaves a session whose cells still end", async () => {
@@ -102,6 +103,56 @@ describe("a cell that forges", () => {
     const { cell } = await under.begin();
     const end = await within(10_000, cell("import os, time; os.write(3, b'\\xff' * 64); time.sleep(30)", { timeoutMs: 5_000 }));
     expect(end.evidence.session_alive).toBe(false);
+  });
+});
+
+describe("what code does to the copy of its process", () => {
+  /** Finds the other processes that the code can see, of which one is the copy. */
+  const FIND = `
+import ctypes, os, resource, signal, subprocess, sys, time
+def others():
+  while True:
+    found = [int(p) for p in os.listdir('/proc') if p.isdigit() and int(p) not in (1, os.getpid())]
+    if found: return found
+def die(): os.kill(os.getpid(), 9)
+`;
+  test.each([
+    ["kills it", "for p in others(): os.kill(p, 9)"],
+    ["stops it", "for p in others(): os.kill(p, signal.SIGSTOP)"],
+    ["traces it", "print([ctypes.CDLL(None).ptrace(16, p, 0, 0) for p in others()])"],
+    ["reads its memory", "print(len(open(f'/proc/{others()[0]}/mem', 'rb', 0).__class__.__name__))"],
+    ["takes its descriptors", "for p in others(): resource.prlimit(p, resource.RLIMIT_NOFILE, (0, 0))"],
+    [
+      "takes its processor",
+      "for p in others(): os.sched_setscheduler(p, os.SCHED_IDLE, os.sched_param(0))\nfor _ in range(30):\n  if os.fork() == 0:\n    while True: pass",
+    ],
+    [
+      "outlives it with forks that ignore signals",
+      "for _ in range(30):\n  if os.fork() == 0:\n    for n in range(1, 32):\n      if n not in (9, 19): signal.signal(n, signal.SIG_IGN)\n    while True:\n      if os.fork() != 0: os._exit(0)",
+    ],
+    ["uses up the processes", "try:\n  while True: subprocess.Popen(['sleep', '100'])\nexcept OSError: pass"],
+    ["uses up the memory", "b = bytearray(2**30)"],
+    [
+      "replaces what makes it",
+      "import runner.code.session_loop as loop\nloop.leave_copy = lambda fd: (os.fork() == 0 and time.sleep(100), False)[1]",
+    ],
+    [
+      "answers in its place",
+      "import socket\nimport runner.code.session_loop as loop\ndef leave(fd):\n  if os.fork() == 0:\n    s = socket.socket(fileno=fd); s.send(b'ready1'); s.recv(16); s.send(b'awake'); time.sleep(100)\n  os.close(fd); return False\nloop.leave_copy = leave",
+    ],
+  ])("and %s costs it its session at most", async (_what, attack) => {
+    const { cell, session } = await under.begin();
+    const other = await under.begin();
+    await cell(FIND);
+    await other.cell("x = 'other'");
+    await within(10_000 + GRACE_MS, cell(`x = 1\n${attack}`));
+    const killed = session.ended.aborted ? null : await within(5_000 + GRACE_MS, cell("x = 2\ndie()", { timeoutMs: 5_000 }));
+    if (killed !== null) expect(killed.evidence.session_alive).toBe(!session.ended.aborted);
+    if (killed?.evidence.session_alive === true) {
+      const next = await within(3_000 + GRACE_MS, cell("print('next')", { timeoutMs: 3_000 }));
+      expect(next.status === "completed" ? textOf(next) : next.cause).toMatch(/^(next|timeout|signal|exit|memory)$/);
+    }
+    expect(textOf(await other.cell("print(x)"))).toBe("other");
   });
 });
 

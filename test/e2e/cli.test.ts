@@ -91,6 +91,24 @@ describe("run", () => {
     expect(await ended, "Ctrl-C cancels the execution and ends as shells do").toBe(130);
   });
 
+  test("a reader that goes away ends the command quietly and cancels the execution", async () => {
+    const child = start(["run", "-c", "import itertools\nfor i in itertools.count(): print(i, flush=True)"]);
+    const stderr = text(child.stderr);
+    const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
+    child.stdout.once("data", () => child.stdout.destroy());
+    expect([await ended, await stderr]).toEqual([141, ""]);
+    const listed = await fetch(`${service.url}/v1/executions?limit=1`, {
+      headers: { authorization: `Bearer ${env.CODE_INTERPRETER_KEY}` },
+    });
+    const { data } = (await listed.json()) as { data: Array<{ status: string }> };
+    expect(data[0]?.status).toBe("cancelled");
+  });
+
+  test("says its version", async () => {
+    const { version } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as { version: string };
+    expect(await cli(["--version"])).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
+  });
+
   test("reads the script, its input, arguments and variables from the given places", async () => {
     await writeFile(join(folder, "name.txt"), "Ada");
     const code = "import os, sys\nprint(open('who.txt').read(), sys.argv[1:], os.environ['GREETING'], input())";
@@ -197,7 +215,7 @@ describe("examples", () => {
 
   test.for(Object.keys(results))("%s gives the result it promises", async (name) => {
     const readme = await readFile(join(root, "examples/README.md"), "utf8");
-    const command = readme.match(new RegExp(`\`npx code-interpreter (run examples/${name}/[^\`]*)\``))?.[1] ?? "";
+    const command = readme.match(new RegExp(`\`bin\\/code-interpreter\\.mjs (run examples/${name}/[^\`]*)\``))?.[1] ?? "";
     const words = command.replace("--out out", `--out ${folder}`).split(" ");
     const ended = await cli(words);
     expect(ended.code, ended.stderr).toBe(0);

@@ -82,6 +82,21 @@ describe("key", () => {
     const other = await open(context);
     await other.locator("#key-dialog").waitFor();
   });
+
+  test("is asked for before the API description has arrived", async () => {
+    const slow = await context.newPage();
+    await slow.route("**/openapi.json", () => new Promise(() => undefined));
+    await slow.goto(`${service.url}/playground`);
+    await slow.locator("#key-dialog").waitFor({ timeout: 5_000 });
+  });
+});
+
+test("the start page shows commands for this service", async () => {
+  await page.goto(`${service.url}/`);
+  await expect.poll(() => page.getByLabel("Run code").innerText()).toContain(`curl -s ${service.url}/v1/executions`);
+  if (process.env.SCREENSHOTS) await page.screenshot({ path: `${process.env.SCREENSHOTS}/home.png`, fullPage: true });
+  await page.getByRole("link", { name: /^Try it/ }).click();
+  await page.locator("#key-dialog").waitFor();
 });
 
 describe("run", () => {
@@ -111,6 +126,39 @@ describe("run", () => {
     await page.keyboard.press("Control+.");
     await expect.poll(badge).toBe("Cancelled");
     expect(await outputs().innerText()).toContain("first");
+    expect(await outputs().locator(".error").count(), "the interrupt of Stop is no error").toBe(0);
+  });
+
+  test("shows progress in its last state, colours, and where text is cut", async () => {
+    const bar = "import time\nfor i in range(101): print(f'\\r{i} %', end='', flush=True)\nprint()\nprint('\\x1b[1;31mred\\x1b[0m plain')";
+    await run(`${bar}\nfor i in range(60_000): print(i, 'x' * 60)`);
+    const text = await outputs().innerText();
+    expect(text.split("\n").slice(0, 2)).toEqual(["100 %", "red plain"]);
+    expect(await outputs().locator(".ansi-31.ansi-1").innerText()).toBe("red");
+    expect(await outputs().locator(".cut").innerText()).toBe("The text of stdout is cut here.");
+  });
+
+  test.for([
+    ["x = bytearray(2_000_000_000)\nx[::4096] = b'1' * len(x[::4096])", "set more memory under Options"],
+    ["input()", "input() reads the standard input. Fill it in under Options."],
+    ["import panda", "pandas"],
+    ["import urllib.request\nurllib.request.urlopen('http://example.com')", "A sandbox has no network. Add the data as a file."],
+  ] as const)("an ending says what one can do: %s", async ([code, way]) => {
+    await run(code);
+    expect(await page.locator("#run-status .note").allInnerTexts()).toContainEqual(expect.stringContaining(way));
+  });
+
+  test("a chosen example does not lose the draft", async () => {
+    const draft = "precious = 1\nprint(precious)";
+    const editor = page.getByLabel("Python code");
+    await editor.fill(draft);
+    await page.getByLabel("Example").selectOption("1");
+    expect(await editor.inputValue()).not.toContain("precious");
+    await page.getByRole("button", { name: "Bring it back" }).click();
+    expect(await editor.inputValue()).toBe(draft);
+    await page.getByLabel("Example").selectOption("1");
+    await editor.press("Control+z");
+    expect(await editor.inputValue(), "undo brings it back too").toBe(draft);
   });
 
   test("shows the figure, behind a switch its data, the table and the phases", async () => {
@@ -202,12 +250,16 @@ describe("run", () => {
   });
 
   test("remembers runs of this key and shows them again; another key does not see them", async () => {
+    await page.getByText("Options").click();
+    await page.getByLabel("Time limit, seconds").fill("7");
     await run("print('remember me')");
+    await page.getByLabel("Time limit, seconds").fill("");
     await run("print('later')");
     await page.getByRole("button", { name: "History" }).click();
     await page.getByRole("button", { name: /remember me/ }).click();
     await expect.poll(() => outputs().innerText()).toBe("remember me\n");
     expect(await page.getByLabel("Python code").inputValue()).toBe("print('remember me')");
+    expect(await page.locator("#run-status").innerText(), "with the limits of that run").toContain("of 7 s");
     await page.getByRole("button", { name: "Key", exact: true }).click();
     await page.getByLabel("Key", { exact: true }).fill(await prepared.key("org_other"));
     await page.keyboard.press("Enter");

@@ -121,7 +121,7 @@ describe("a container", () => {
     expect((await call("POST", `/v1/containers/${id}/files`, { file_id: `file_${"0".repeat(24)}` })).json.code).toBe("invalid_field");
   });
 
-  test("survives a time limit and a cancel, ends if code does not yield, and reports which", async () => {
+  test("survives a time limit and a cancel, goes back to before code that does not yield, and reports which", async () => {
     const { make, cell, call, begin } = await as("org_limits");
     const id = await make();
     await cell(id, "x = 1");
@@ -132,10 +132,23 @@ describe("a container", () => {
     expect(cancelled.json).toMatchObject({ status: "cancelled", evidence: { session_alive: true } });
     expect(text(await cell(id, "print(x)"))).toBe("1");
     const stubborn = await cell(id, "while True:\n  try:\n    while True: pass\n  except BaseException: pass", { timeout_ms: 300 });
-    expect(stubborn.json).toMatchObject({ status: "incomplete", cause: "timeout", evidence: { session_alive: false } });
+    expect(stubborn.json).toMatchObject({ status: "incomplete", cause: "timeout" });
+    expect(stubborn.json.evidence).toMatchObject({ session_alive: true, restored: "before_cell" });
+    expect(text(await cell(id, "print(x)"))).toBe("1");
+  });
+
+  test("ends with a cell that kills its process where that was asked for", async () => {
+    const { make, cell, call } = await as("org_ends");
+    const id = await make({ on_killed_cell: "end" });
+    await cell(id, "x = 1");
+    expect((await cell(id, "import os; os._exit(3)")).json).toMatchObject({
+      status: "failed",
+      cause: "exit",
+      evidence: { session_alive: false },
+    });
     const after = await cell(id, "print(x)");
     expect([after.status, after.json.code]).toEqual([410, "container_lost"]);
-    expect((await call("GET", `/v1/containers/${id}`)).json.status).toBe("lost");
+    expect((await call("GET", `/v1/containers/${id}`)).json).toMatchObject({ status: "lost", on_killed_cell: "end" });
   });
 
   test("does not exist for another organization, in any call", async () => {

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { createKey } from "../../src/keys/keys.ts";
+import { createKey } from "../../src/keys/change-keys.ts";
 import { startRedis, type TestRedis } from "../support/redis/redis.ts";
 import { client } from "../support/servers/service.ts";
 import { endPrograms, type Started, startProgram } from "../support/servers/start-program.ts";

@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import http from "node:http";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { alerts, commandsOf, inputsOf, panels, records, runbooks } from "../support/checks/ops-files.ts";
+import { alerts, commandsOf, inputsOf, panels, records, runbooks, variableQueries } from "../support/checks/ops-files.ts";
 import { type ModelServer, startModelServer } from "../support/servers/model-server.ts";
 import { startPrometheus, type TestPrometheus } from "../support/servers/prometheus.ts";
 import { client, prepareService, type ServiceProcess, type TestService } from "../support/servers/service.ts";
@@ -30,6 +30,7 @@ beforeAll(async () => {
     MODEL_DEFAULT: "scripted",
     WEBHOOK_ALLOW_PRIVATE: "true",
     LIMIT_SELF_CHECK_INTERVAL_MS: "1000",
+    METRICS_ORGANIZATIONS: "5",
   };
   const api = await service.start("api", env);
   const worker = await service.start("worker", env);
@@ -66,6 +67,7 @@ async function callerOf(api: ServiceProcess, webhook: string): Promise<() => Pro
     await run({ code: "1/0" });
     await run({ code: "open('a.txt', 'w').write('a')", memory_mb: 256 });
     await run({ code: "x = 1", container: session.id });
+    await call("GET", "/v1/containers/cntr_unknown");
     await call("POST", "/v1/responses", { tools: [{ type: "code_interpreter" }], inputs: [{ role: "user", content: "Say hello." }] });
   };
 }
@@ -77,13 +79,49 @@ interface Row {
   value: [number, string];
 }
 
+/** A query with the values of a dashboard's variables, as Grafana writes them: `.*` where a person has chosen all. */
+function filled(expr: string, chosen: Record<string, string> = {}): string {
+  const values = { namespace: ".*", instance: ".*", organization: ".*", __rate_interval: "1m", ...chosen };
+  return expr.replace(/\$(\w+)/g, (_, name: keyof typeof values) => values[name]);
+}
+
 /** Rows with a number in them; a quantile of nothing is a row without one. */
-async function rowsOf(expr: string): Promise<Row[]> {
-  const rows = (await prometheus.query(expr.replaceAll("$__rate_interval", "1m"))) as Row[];
+async function rowsOf(expr: string, chosen?: Record<string, string>): Promise<Row[]> {
+  const rows = (await prometheus.query(filled(expr, chosen))) as Row[];
   return rows.filter(({ value }) => !Number.isNaN(Number(value[1])));
 }
 
 const numbersOf = async (expr: string) => (await rowsOf(expr)).length;
+
+const shown = panels.flatMap(({ title, targets }) => (targets ?? []).map(({ expr }) => [title, expr] as const));
+
+test("a process and a namespace that are chosen leave the others out of every panel", async () => {
+  for (const [title, expr] of shown) {
+    expect(await rowsOf(expr, { instance: "none:1" }), title).toEqual([]);
+    expect(await rowsOf(expr, { namespace: "none" }), title).toEqual([]);
+  }
+  const [process] = (await prometheus.query("code_interpreter_worker_capacity")) as Row[];
+  const instance = process?.metric.instance as string;
+  for (const [title, expr] of shown) {
+    for (const { metric } of await rowsOf(expr, { instance })) expect(metric.instance ?? instance, title).toBe(instance);
+  }
+});
+
+test("each variable of a dashboard has values where its series are", async () => {
+  for (const query of variableQueries) {
+    const [, series, label] = /^label_values\((.*), (\w+)\)$/s.exec(query) as unknown as [string, string, string];
+    const rows = await rowsOf(series);
+    expect(rows.length, query).toBeGreaterThan(0);
+    // Only Kubernetes gives series a namespace.
+    if (label !== "namespace") expect(Object.keys(rows[0]?.metric ?? {}), query).toContain(label);
+  }
+});
+
+test("the tenant page counts what an organization ran, and names no other", async () => {
+  const rows = await rowsOf('code_interpreter_organization_today{measure="executions"}');
+  expect(rows.map(({ metric }) => metric.organization).sort()).toEqual(["org_load", "org_probe"]);
+  for (const { value } of rows) expect(Number(value[1])).toBeGreaterThan(0);
+});
 
 test.each(panels.flatMap(({ title, targets }) => (targets ?? []).map(({ expr, legendFormat }) => [title, expr, legendFormat] as const)))(
   "the panel %s has data, and the labels that name it: %s",

@@ -24,6 +24,11 @@ export interface components {
                 suggestion?: string;
                 /** @description in a container: whether its variables still exist */
                 session_alive?: boolean;
+                /**
+                 * @description in a container: the code ended its process, and the variables are those from before it; threads and sockets are gone, files are as the code left them
+                 * @enum {string}
+                 */
+                restored?: "before_cell";
             };
             code: string;
             container_id: string | null;
@@ -219,6 +224,11 @@ export interface components {
                 /** @enum {string} */
                 type: "disabled";
             };
+            /**
+             * @description what happens when code kills its process: the variables from before it are restored, or the container ends
+             * @enum {string}
+             */
+            on_killed_cell: "restore" | "end";
             /** @description the container whose files it was created with */
             restored_from: string | null;
             /**
@@ -244,6 +254,11 @@ export interface components {
                 /** @enum {string} */
                 type: "disabled";
             };
+            /**
+             * @description when code kills its process or has to be killed: `restore` (default) goes on with the variables from before that code, `end` ends the container
+             * @enum {string}
+             */
+            on_killed_cell?: "restore" | "end";
             /** @description an expired or lost container whose files are restored, without its variables */
             restore_from?: string;
         };
@@ -930,7 +945,7 @@ export interface components {
             /** @description trace id of the request, when tracing is on */
             trace_id?: string;
             /** @enum {string} */
-            code: "malformed_json" | "malformed_request" | "missing_key" | "invalid_key" | "missing_scope" | "foreign_organization" | "origin_not_allowed" | "route_not_found" | "execution_not_found" | "file_not_found" | "container_not_found" | "response_not_found" | "assistant_not_found" | "conversation_not_found" | "item_not_found" | "model_not_found" | "method_not_allowed" | "context_length_exceeded" | "model_refused_request" | "execution_running" | "tool_call_not_waiting" | "container_expired" | "container_lost" | "response_running" | "body_too_large" | "file_too_large" | "unsupported_media_type" | "range_not_satisfiable" | "invalid_field" | "unknown_field" | "idempotency_mismatch" | "rate_limited" | "organization_queue_full" | "organization_containers_full" | "organization_storage_full" | "organization_requests_full" | "organization_responses_full" | "model_rate_limited" | "queue_full" | "queue_unavailable" | "queue_not_writable" | "storage_unavailable" | "responses_full" | "packages_unknown" | "model_not_configured" | "queue_deadline_passed" | "container_unavailable" | "sandbox_lost" | "worker_lost" | "shutting_down" | "model_unavailable" | "model_refused" | "model_broken_answer" | "code_not_run" | "code_not_allowed" | "execution_failed" | "model_timeout" | "response_timeout" | "not_supported" | "internal";
+            code: "malformed_json" | "malformed_request" | "missing_key" | "invalid_key" | "missing_scope" | "foreign_organization" | "origin_not_allowed" | "route_not_found" | "execution_not_found" | "file_not_found" | "container_not_found" | "response_not_found" | "assistant_not_found" | "conversation_not_found" | "item_not_found" | "model_not_found" | "key_not_found" | "method_not_allowed" | "context_length_exceeded" | "model_refused_request" | "execution_running" | "tool_call_not_waiting" | "keys_not_writable" | "container_expired" | "container_lost" | "response_running" | "body_too_large" | "file_too_large" | "unsupported_media_type" | "range_not_satisfiable" | "invalid_field" | "unknown_field" | "idempotency_mismatch" | "rate_limited" | "organization_queue_full" | "organization_containers_full" | "organization_storage_full" | "organization_requests_full" | "organization_responses_full" | "model_rate_limited" | "queue_full" | "queue_unavailable" | "queue_not_writable" | "storage_unavailable" | "responses_full" | "packages_unknown" | "model_not_configured" | "queue_deadline_passed" | "container_unavailable" | "sandbox_lost" | "worker_lost" | "shutting_down" | "model_unavailable" | "model_refused" | "model_broken_answer" | "code_not_run" | "code_not_allowed" | "execution_failed" | "model_timeout" | "response_timeout" | "not_supported" | "internal";
             /** @enum {boolean} */
             success: false;
             error: {
@@ -960,7 +975,7 @@ export interface components {
             /** @description trace id of the request, when tracing is on */
             trace_id?: string;
             /** @enum {string} */
-            code: "malformed_json" | "malformed_request" | "missing_key" | "invalid_key" | "missing_scope" | "foreign_organization" | "origin_not_allowed" | "route_not_found" | "execution_not_found" | "file_not_found" | "container_not_found" | "response_not_found" | "assistant_not_found" | "conversation_not_found" | "item_not_found" | "model_not_found" | "method_not_allowed" | "context_length_exceeded" | "model_refused_request" | "execution_running" | "tool_call_not_waiting" | "container_expired" | "container_lost" | "response_running" | "body_too_large" | "file_too_large" | "unsupported_media_type" | "range_not_satisfiable" | "invalid_field" | "unknown_field" | "idempotency_mismatch" | "rate_limited" | "organization_queue_full" | "organization_containers_full" | "organization_storage_full" | "organization_requests_full" | "organization_responses_full" | "model_rate_limited" | "queue_full" | "queue_unavailable" | "queue_not_writable" | "storage_unavailable" | "responses_full" | "packages_unknown" | "model_not_configured" | "queue_deadline_passed" | "container_unavailable" | "sandbox_lost" | "worker_lost" | "shutting_down" | "model_unavailable" | "model_refused" | "model_broken_answer" | "code_not_run" | "code_not_allowed" | "execution_failed" | "model_timeout" | "response_timeout" | "not_supported" | "internal";
+            code: "malformed_json" | "malformed_request" | "missing_key" | "invalid_key" | "missing_scope" | "foreign_organization" | "origin_not_allowed" | "route_not_found" | "execution_not_found" | "file_not_found" | "container_not_found" | "response_not_found" | "assistant_not_found" | "conversation_not_found" | "item_not_found" | "model_not_found" | "key_not_found" | "method_not_allowed" | "context_length_exceeded" | "model_refused_request" | "execution_running" | "tool_call_not_waiting" | "keys_not_writable" | "container_expired" | "container_lost" | "response_running" | "body_too_large" | "file_too_large" | "unsupported_media_type" | "range_not_satisfiable" | "invalid_field" | "unknown_field" | "idempotency_mismatch" | "rate_limited" | "organization_queue_full" | "organization_containers_full" | "organization_storage_full" | "organization_requests_full" | "organization_responses_full" | "model_rate_limited" | "queue_full" | "queue_unavailable" | "queue_not_writable" | "storage_unavailable" | "responses_full" | "packages_unknown" | "model_not_configured" | "queue_deadline_passed" | "container_unavailable" | "sandbox_lost" | "worker_lost" | "shutting_down" | "model_unavailable" | "model_refused" | "model_broken_answer" | "code_not_run" | "code_not_allowed" | "execution_failed" | "model_timeout" | "response_timeout" | "not_supported" | "internal";
             /** @enum {boolean} */
             success: false;
             error: {
@@ -991,7 +1006,7 @@ export interface components {
             /** @description trace id of the request, when tracing is on */
             trace_id?: string;
             /** @enum {string} */
-            code: "malformed_json" | "malformed_request" | "missing_key" | "invalid_key" | "missing_scope" | "foreign_organization" | "origin_not_allowed" | "route_not_found" | "execution_not_found" | "file_not_found" | "container_not_found" | "response_not_found" | "assistant_not_found" | "conversation_not_found" | "item_not_found" | "model_not_found" | "method_not_allowed" | "context_length_exceeded" | "model_refused_request" | "execution_running" | "tool_call_not_waiting" | "container_expired" | "container_lost" | "response_running" | "body_too_large" | "file_too_large" | "unsupported_media_type" | "range_not_satisfiable" | "invalid_field" | "unknown_field" | "idempotency_mismatch" | "rate_limited" | "organization_queue_full" | "organization_containers_full" | "organization_storage_full" | "organization_requests_full" | "organization_responses_full" | "model_rate_limited" | "queue_full" | "queue_unavailable" | "queue_not_writable" | "storage_unavailable" | "responses_full" | "packages_unknown" | "model_not_configured" | "queue_deadline_passed" | "container_unavailable" | "sandbox_lost" | "worker_lost" | "shutting_down" | "model_unavailable" | "model_refused" | "model_broken_answer" | "code_not_run" | "code_not_allowed" | "execution_failed" | "model_timeout" | "response_timeout" | "not_supported" | "internal";
+            code: "malformed_json" | "malformed_request" | "missing_key" | "invalid_key" | "missing_scope" | "foreign_organization" | "origin_not_allowed" | "route_not_found" | "execution_not_found" | "file_not_found" | "container_not_found" | "response_not_found" | "assistant_not_found" | "conversation_not_found" | "item_not_found" | "model_not_found" | "key_not_found" | "method_not_allowed" | "context_length_exceeded" | "model_refused_request" | "execution_running" | "tool_call_not_waiting" | "keys_not_writable" | "container_expired" | "container_lost" | "response_running" | "body_too_large" | "file_too_large" | "unsupported_media_type" | "range_not_satisfiable" | "invalid_field" | "unknown_field" | "idempotency_mismatch" | "rate_limited" | "organization_queue_full" | "organization_containers_full" | "organization_storage_full" | "organization_requests_full" | "organization_responses_full" | "model_rate_limited" | "queue_full" | "queue_unavailable" | "queue_not_writable" | "storage_unavailable" | "responses_full" | "packages_unknown" | "model_not_configured" | "queue_deadline_passed" | "container_unavailable" | "sandbox_lost" | "worker_lost" | "shutting_down" | "model_unavailable" | "model_refused" | "model_broken_answer" | "code_not_run" | "code_not_allowed" | "execution_failed" | "model_timeout" | "response_timeout" | "not_supported" | "internal";
             /** @enum {boolean} */
             success: false;
             error: {
@@ -1339,6 +1354,11 @@ export interface components {
                     suggestion?: string;
                     /** @description in a container: whether its variables still exist */
                     session_alive?: boolean;
+                    /**
+                     * @description in a container: the code ended its process, and the variables are those from before it; threads and sockets are gone, files are as the code left them
+                     * @enum {string}
+                     */
+                    restored?: "before_cell";
                 };
                 code: string;
                 container_id: string | null;

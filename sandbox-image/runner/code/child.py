@@ -33,6 +33,8 @@ TOOLS_FD = 4
 _DESCRIPTORS_MAX = 128
 # sysexits.h: an internal software error, here one of ours.
 EX_SOFTWARE = 70
+# Of all processes of a sandbox, the kernel kills the code first when memory runs out.
+OOM_SCORE = 1000
 # The supervisor gets the processor first.
 NICENESS = 5
 ENVIRONMENT = {
@@ -75,10 +77,10 @@ def run_as_child(descriptors: tuple[int, ...]) -> NoReturn:
     finalize(code)
 
 
-def become_python(descriptors: tuple[int, ...]) -> None:
+def become_python(descriptors: tuple[int, ...], oom_score: int = OOM_SCORE) -> None:
     """Turns a fork of the supervisor into an ordinary Python process: descriptors, environment, streams, interpreter."""
     _take_descriptors(descriptors)
-    _leave_supervisor()
+    _leave_supervisor(oom_score)
     _set_environment()
     _open_streams()
     _set_interpreter()
@@ -157,13 +159,13 @@ def _take_descriptors(descriptors: tuple[int, ...]) -> None:
     os.closerange(len(descriptors), _DESCRIPTORS_MAX)
 
 
-def _leave_supervisor() -> None:
+def _leave_supervisor(oom_score: int) -> None:
     os.setsid()
     os.nice(NICENESS)
     set_dumpable(True)
     try:
         with open("/proc/self/oom_score_adj", "w") as file:
-            file.write("1000")
+            file.write(str(oom_score))
     except OSError:
         # Some kernels lack it. The kernel then chooses by size, which usually means the code.
         pass

@@ -12,6 +12,7 @@ import _io
 import atexit
 import builtins
 import faulthandler
+import fcntl
 import gc
 import os
 import sys
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 _WRITERS: tuple[type, ...] = (_io.TextIOWrapper, _io.BufferedWriter, _io.BufferedRandom)
 # Other buffered writers: module, class, and the method that flushes them.
 _LIBRARY_WRITERS = (("gzip", "GzipFile", "flush"), ("h5py", "File", "flush"))
-# A heap with more objects is searched only if a regular file is open. For a smaller one this check costs more than it saves.
+# A heap with more objects is searched only if a regular file is open for writing. For a smaller one this check costs more than it saves.
 _SMALL_HEAP = 20_000
 # Modules in other folders belong to the program.
 _INSTALLED = ("/usr/", "/opt/")
@@ -85,14 +86,17 @@ def flush_standard_streams() -> None:
             pass
 
 
-def flush_open_files() -> None:
+def flush_open_files(shared_heap: bool = False) -> None:
     """
     Flushes open files. Regular files only: writing to a pipe or socket may block for ever.
 
-    Finalizers are not enough: in a reference cycle the binary file may be closed before its text layer is flushed.
+    Finalizers are not enough: in a reference cycle the binary file may be closed before its text layer is flushed. In a `shared_heap`,
+    which a copy of this process still has too, a search would copy the pages of all objects.
     """
+    if shared_heap and not _has_files_to_write():
+        return
     objects = gc.get_objects()
-    if len(objects) > _SMALL_HEAP and not _has_open_files():
+    if len(objects) > _SMALL_HEAP and not _has_files_to_write():
         return
     for writer in _WRITERS:
         for each in objects:
@@ -117,12 +121,12 @@ def _flush(writer: Any, flush: Any) -> None:
         pass
 
 
-def _has_open_files() -> bool:
-    """Returns whether this process has a regular file open."""
+def _has_files_to_write() -> bool:
+    """Returns whether this process has a regular file open for writing."""
     try:
         for name in os.listdir(_FD_FOLDER):
             try:
-                if S_ISREG(os.fstat(int(name)).st_mode):
+                if S_ISREG(os.fstat(int(name)).st_mode) and fcntl.fcntl(int(name), fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY:
                     return True
             except OSError:
                 # The descriptor of the listing itself.

@@ -11,6 +11,7 @@ from runner.code import stream_order
 from runner.code.cell import EXIT_INTERRUPTED, run_cell
 from runner.code.child import CHANNEL_FD, EX_SOFTWARE, apply_request, become_python, open_tools, restore_environment
 from runner.code.finalization import end_program, finalize, flush_open_files
+from runner.code.session_copy import SESSION_OOM_SCORE, leave_copy
 from runner.wire import jsontext, protocol
 from runner.wire.channel import Channel
 
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 
 CELLS_FD = 4
 READ_BYTES = 64 * 1024
-# Two descriptors: standard input, and the tools socket of a cell with tools.
-_RIGHTS_BYTES = 8
+# Standard input, and the tools socket of a cell with tools. Or the socket of a copy.
+_RIGHTS_MAX = 2
+_KINDS = frozenset((protocol.IN_RUN, protocol.COPY))
 
 
 def serve_cells(descriptors: tuple[int, int, int, int, int]) -> NoReturn:
@@ -30,15 +32,23 @@ def serve_cells(descriptors: tuple[int, int, int, int, int]) -> NoReturn:
     the result channel and the socket of the cells. All others are closed.
     """
     try:
-        become_python(descriptors)
+        become_python(descriptors, SESSION_OOM_SCORE)
         _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
         channel = Channel(CHANNEL_FD)
         stream_order.keep(channel)
         cells = _socket.socket(fileno=CELLS_FD)
         owner = os.getpid()
         while (received := _receive(cells)) is not None:
-            cell, tools_fd = received
-            code = _run(cell, channel, tools_fd)
+            cell, rights = received
+            if cell.kind == protocol.COPY:
+                if leave_copy(rights[0]):
+                    # This is the copy, and a later cell has cost the process its life.
+                    owner = os.getpid()
+                    channel.take_over()
+                    stream_order.take_over()
+                continue
+            _take_stdin(rights.pop(0))
+            code = _run(cell, channel, rights[0] if rights else -1)
             if os.getpid() != owner:
                 # The code forked, and this is the fork: its program ends here.
                 finalize(end_program(code))
@@ -63,7 +73,7 @@ def _run(cell: protocol.Frame, channel: Channel, tools_fd: int) -> int:
         channel.send(protocol.CELL_BEGIN, jsontext.spell({"cell": bounds.get("cell")}))
         code = run_cell(bytes(cell.body).decode("utf-8", "replace"), channel, bounds, tools)
         # Files may stay open for the next cell. Flush them, so that their content so far is collected.
-        flush_open_files()
+        flush_open_files(shared_heap=True)
         _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
     except KeyboardInterrupt:
         _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
@@ -73,23 +83,20 @@ def _run(cell: protocol.Frame, channel: Channel, tools_fd: int) -> int:
     return code
 
 
-def _receive(cells: _socket.socket) -> tuple[protocol.Frame, int] | None:
+def _receive(cells: _socket.socket) -> tuple[protocol.Frame, list[int]] | None:
     """
-    Waits for the next cell and its standard input. Returns it with its tools socket, -1 without tools; None when the supervisor has
-    closed.
+    Waits for the next cell, or for the request to leave a copy. Returns it with its descriptors. None when the supervisor has closed.
     """
-    tools = -1
-    parser = protocol.FrameParser(frozenset((protocol.IN_RUN,)), protocol.IN_HEAD_BYTES_MAX, protocol.IN_BODY_BYTES_MAX)
+    descriptors: list[int] = []
+    parser = protocol.FrameParser(_KINDS, protocol.IN_HEAD_BYTES_MAX, protocol.IN_BODY_BYTES_MAX)
     while True:
-        data, ancillary, _flags, _address = cells.recvmsg(READ_BYTES, _socket.CMSG_SPACE(_RIGHTS_BYTES), _socket.MSG_CMSG_CLOEXEC)
+        data, ancillary, _flags, _address = cells.recvmsg(READ_BYTES, _socket.CMSG_SPACE(_RIGHTS_MAX * 4), _socket.MSG_CMSG_CLOEXEC)
         for _level, _type, rights in ancillary:
-            _take_stdin(int.from_bytes(rights[:4], "little"))
-            if len(rights) == _RIGHTS_BYTES:
-                tools = int.from_bytes(rights[4:], "little")
+            descriptors.extend(memoryview(rights).cast("i"))
         if not data:
             return None
         for frame in parser.push(data):
-            return frame, tools
+            return frame, descriptors
 
 
 def _take_stdin(fd: int) -> None:

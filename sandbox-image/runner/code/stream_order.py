@@ -54,6 +54,10 @@ class StreamOrder:
         self._changes_left = CHANGES_MAX
         self._watch_both()
 
+    def take_over(self) -> None:
+        """Makes a fork the owner of the streams."""
+        self._owner = os.getpid()
+
     def end(self) -> None:
         """Writes no longer wait."""
         self._changes_left = 0
@@ -120,6 +124,12 @@ def keep(channel: Channel) -> None:
     global current  # noqa: PLW0603
     current = StreamOrder(channel)
     os.register_at_fork(before=before_process)
+
+
+def take_over() -> None:
+    """Makes a fork that replaces its parent the owner of the streams."""
+    if current is not None:
+        current.take_over()
 
 
 def before_process() -> None:

@@ -6,6 +6,8 @@ import os
 
 _ROOT = "/sys/fs/cgroup"
 _READ_BYTES = 4096
+# cgroup v1 writes no limit as a number near 2^63.
+_UNLIMITED_BYTES = 1 << 50
 
 
 class Meter:
@@ -17,6 +19,7 @@ class Meter:
         self._cpu_ns_before = self._cpu_ns()
         self._oom_kills_before = self._oom_kills()
         self._refused_before = self._refused()
+        self._oom_kills_ignored = 0
 
     def cpu_ms(self) -> int | None:
         now = self._cpu_ns()
@@ -30,7 +33,25 @@ class Meter:
         return _whole_number(text)
 
     def oom_kills(self) -> int | None:
-        return _grown(self._oom_kills(), self._oom_kills_before)
+        kills = _grown(self._oom_kills(), self._oom_kills_before)
+        return None if kills is None else max(0, kills - self._oom_kills_ignored)
+
+    def ignore_oom_kill(self) -> None:
+        """Leaves one kill out of the count: that of a process which is not the code's."""
+        self._oom_kills_ignored += 1
+
+    def room_bytes(self) -> tuple[int, int] | None:
+        """Memory that the sandbox can still take, and all that it has. The cache of files is room. None where nothing bounds it."""
+        if self._unified:
+            limit, used = self._read("memory.max"), self._read("memory.current")
+            cached = [_field(self._read("memory.stat"), name) for name in ("active_file", "inactive_file")]
+        else:
+            limit, used = self._read("memory/memory.limit_in_bytes"), self._read("memory/memory.usage_in_bytes")
+            cached = [_field(self._read("memory/memory.stat"), name) for name in ("total_active_file", "total_inactive_file")]
+        total, taken = _whole_number(limit), _whole_number(used)
+        if total is None or taken is None or total >= _UNLIMITED_BYTES:
+            return None
+        return total - taken + sum(each or 0 for each in cached), total
 
     def processes_refused(self) -> int | None:
         return _grown(self._refused(), self._refused_before)

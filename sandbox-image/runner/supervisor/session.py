@@ -10,13 +10,14 @@ import time
 
 from runner.code.child import EX_SOFTWARE
 from runner.code.session_loop import serve_cells
+from runner.supervisor.copies import Copy, exit_status, has_ended
 from runner.supervisor.execution import READ_BYTES, Execution, Stream
 from runner.supervisor.process import open_pidfd, socket_pair
 from runner.wire import protocol
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from runner.supervisor.meter import Meter
@@ -31,37 +32,91 @@ SILENT_GRACE_S = 5.0
 
 
 class SessionProcess:
-    """The forked process of a session. Its pipes stay open; what it writes between cells waits in them."""
+    """The process of a session. Its pipes stay open; what it writes between cells waits in them. A copy can take its place."""
 
     def __init__(self, bounds: Mapping[str, Any]) -> None:
+        self._bounds = bounds
+        theirs = self._open()
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                serve_cells(theirs)
+            finally:
+                # The child must never return into the supervisor's loop.
+                os._exit(EX_SOFTWARE)
+        self._close_theirs(theirs)
+        self.pidfd = open_pidfd(self.pid)
+        self.is_child = True
+        self.cells_begun = 0
+        self.alive = True
+        self.copy: Copy | None = None
+
+    def leave_copy(self) -> None:
+        """Has the process leave a copy now, between two cells, instead of an earlier one."""
+        self.drop_copy()
+        copy = Copy()
+        given = copy.take_given()
+        rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, given.to_bytes(4, "little"))]
+        try:
+            self.cells.sendmsg([protocol.encode(protocol.COPY)], rights)
+            self.copy = copy
+        except OSError:
+            # The process does not read, or has ended.
+            copy.close()
+        finally:
+            os.close(given)
+
+    def drop_copy(self) -> None:
+        if self.copy is not None:
+            self.copy.close()
+            if self.copy.pidfd >= 0:
+                os.close(self.copy.release_pidfd())
+            self.copy = None
+
+    def become_copy(self, reap: Callable[[], object]) -> bool:
+        """
+        Makes the copy the session's process, and ends the present one with all that it started. False when there is no copy, or it
+        fails; then other processes may be alive. The descriptors of the present process stay open.
+        """
+        copy = self.copy
+        until = time.monotonic() + self._bounds.get("restore_ms", 0) / 1000
+        if copy is None or not copy.wait_until_ready(until):
+            self.drop_copy()
+            return False
+        self.cells.close()
+        theirs = self._open()
+        try:
+            woken = copy.wake(theirs, reap, until)
+        finally:
+            self._close_theirs(theirs)
+        if woken:
+            self.pid, self.pidfd, self.is_child = copy.pid, copy.release_pidfd(), copy.is_child
+        self.drop_copy()
+        return woken
+
+    def _open(self) -> tuple[int, int, int, int, int]:
+        """Makes the descriptors between the supervisor and a process. Returns those of the process."""
         nothing = os.open(os.devnull, os.O_RDONLY)
         self.stdout, stdout = os.pipe()
         self.stderr, stderr = os.pipe()
         self.channel, channel = socket_pair()
         ours, cells = socket_pair()
-        self.pid = os.fork()
-        if self.pid == 0:
-            try:
-                serve_cells((nothing, stdout, stderr, channel, cells))
-            finally:
-                # The child must never return into the supervisor's loop.
-                os._exit(EX_SOFTWARE)
-        for fd in (nothing, stdout, stderr, channel, cells):
-            os.close(fd)
         for fd in (self.stdout, self.stderr, self.channel):
             os.set_blocking(fd, False)
         self.cells = _socket.socket(fileno=ours)
         self.cells.setblocking(False)
-        self.pidfd = open_pidfd(self.pid)
         self.parser = protocol.FrameParser(
             protocol.CELL_KINDS,
-            bounds["display_bytes"],
-            bounds["display_bytes"],
+            self._bounds["display_bytes"],
+            self._bounds["display_bytes"],
             skip_oversize=True,
-            head_values_max=bounds["display_values"],
+            head_values_max=self._bounds["display_values"],
         )
-        self.cells_begun = 0
-        self.alive = True
+        return nothing, stdout, stderr, channel, cells
+
+    def _close_theirs(self, theirs: tuple[int, ...]) -> None:
+        for fd in theirs:
+            os.close(fd)
 
 
 class CellExecution(Execution):
@@ -87,6 +142,7 @@ class CellExecution(Execution):
         self._deadline = self._started_at + self._bounds["timeout_ms"] / 1000
         self._pid = process.pid
         self._pidfd = process.pidfd
+        self._is_child = process.is_child
         self.stdout = Stream(protocol.STDOUT, process.stdout, self._bounds["stdout_kept_bytes"])
         self.stderr = Stream(protocol.STDERR, process.stderr, self._bounds["stderr_kept_bytes"])
         self._channel = process.channel
@@ -107,11 +163,26 @@ class CellExecution(Execution):
         wanted = super().interests()
         if self._unsent:
             wanted.append((self._process.cells.fileno(), select.POLLOUT))
+        copy = self._process.copy
+        if copy is not None and not copy.closed:
+            wanted.append((copy.fd, select.POLLIN))
         return wanted
+
+    def wait_s(self) -> float:
+        copy = self._process.copy
+        look_at = None if copy is None else copy.look(self._meter)
+        wait = super().wait_s()
+        return wait if look_at is None else max(0.0, min(wait, look_at - time.monotonic()))
 
     def react(self, ready: Mapping[int, int]) -> None:
         if self._unsent and self._process.cells.fileno() in ready:
             self._send_cell()
+        copy = self._process.copy
+        if copy is not None and not copy.closed and copy.fd in ready:
+            copy.react()
+            if copy.was_killed:
+                # Most likely by the kernel, to give its memory to the code.
+                self._meter.ignore_oom_kill()
         super().react(ready)
         if self._channel < 0 and self._kill_at is None:
             # Without its channel the process cannot report the end of a cell. It may be about to end.
@@ -132,10 +203,35 @@ class CellExecution(Execution):
         return {**self._facts(self._exit_code, None, run_s), "session_alive": True}
 
     def _finish_dead(self) -> dict[str, object]:
-        self._process.alive = False
-        self._process.cells.close()
+        """The cell has cost the process its life. If there is a copy from before the cell, that is the session now."""
         self._close_rights()
-        return {**super().finish(), "session_alive": False}
+        self._end_all, self._kill_all = self._kill_all, self._restore
+        facts = super().finish()
+        process = self._process
+        if not process.alive:
+            process.cells.close()
+        return {**facts, "session_alive": process.alive, "restored": process.alive}
+
+    def _restore(self, reap_dead: Callable[[], bool]) -> None:
+        self._process.alive = self._process.become_copy(reap_dead)
+        reap_dead()
+        if not self._process.alive:
+            self._end_all(reap_dead)
+
+    def _reap_dead(self) -> bool:
+        others = super()._reap_dead()
+        if self._status is None and not self._is_child and has_ended(self._pidfd):
+            self._status = exit_status(self._pidfd)
+        return others
+
+    def _signal_child(self, number: int) -> None:
+        if self._pidfd < 0:
+            super()._signal_child(number)
+        elif self._status is None:
+            try:
+                _signal.pidfd_send_signal(self._pidfd, number)
+            except OSError:
+                pass
 
     def _send_cell(self) -> None:
         """Sends as much of the cell as the process takes. The first bytes carry the descriptors."""

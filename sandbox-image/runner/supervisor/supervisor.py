@@ -125,10 +125,15 @@ class Supervisor:
     def _wait_for_work(self) -> None:
         """Waits for the worker. If a session's process ends between cells, the sandbox is useless, and closes to notify the worker."""
         session = self._session
-        if session is None or session.pidfd < 0:
-            self._poll([], None)
-        elif self._poll([(session.pidfd, select.POLLIN)], None):
+        copy = None if session is None else session.copy
+        wanted = [] if session is None or session.pidfd < 0 else [(session.pidfd, select.POLLIN)]
+        if copy is not None and not copy.closed:
+            wanted.append((copy.fd, select.POLLIN))
+        ready = self._poll(wanted, None)
+        if session is not None and session.pidfd in ready:
             self._close()
+        if copy is not None and not copy.closed and copy.fd in ready:
+            copy.react()
 
     def _poll(self, wanted: list[tuple[int, int]], wait_s: float | None) -> dict[int, int]:
         """Waits for the worker and for `wanted`. Serves the worker, and returns the ready descriptors of `wanted`."""
@@ -255,6 +260,9 @@ class Supervisor:
             skipped_files=collection.skipped,
         )
         self._outbox.put(protocol.encode(protocol.DONE, facts))
+        if self._session is not None and self._session.alive and self._bounds.get("copies") is True:
+            # Now rather than before the next cell, which then does not wait for it.
+            self._session.leave_copy()
 
     def _move_marks(self, collection: Collection) -> list[str]:
         """Remembers the current files for comparison after the next cell. Returns the names of files that are gone."""

@@ -21,6 +21,12 @@ class Channel:
         # Reentrant: a handler of a signal may write. Nothing else is locked while it is held.
         self._one_at_a_time = _thread.RLock()
 
+    def take_over(self) -> None:
+        """Makes a fork the channel's owner. Its descriptor leads to the supervisor anew."""
+        self._owner = os.getpid()
+        self._awaited = 0
+        self._one_at_a_time = _thread.RLock()
+
     def announce(self, kind: int, head: bytes) -> None:
         """Writes one small frame without waiting for the acknowledgement: this process is about to end."""
         if os.getpid() != self._owner:

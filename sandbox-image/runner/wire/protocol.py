@@ -32,6 +32,8 @@ READY, PRELOADED, STDOUT, STDERR, DISPLAY, ERROR, FILE, CHUNK, FILE_END, DONE = 
 # CELL_BEGIN, in a session only: from now on an interrupt reaches the cell, {cell}. SYNC: asks only for the acknowledgement.
 CELL_END, CELL_BEGIN, SYNC = 0x4B, 0x4C, 0x4D
 CELL_KINDS = frozenset((DISPLAY, ERROR, CELL_END, CELL_BEGIN, SYNC))
+# To the code process of a session, between two cells: it leaves a copy of itself, at the socket that comes along.
+COPY = 0x51
 # To the worker again: the code calls a tool; the code only waits for answers.
 TOOL_CALL, TOOL_WAIT = 0x4E, 0x4F
 # And: the runner has the code.

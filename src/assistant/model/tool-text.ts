@@ -1,6 +1,6 @@
 import type { Limits } from "../../domain/limits.ts";
 import type { Output } from "../../domain/outputs.ts";
-import type { Execution } from "../../domain/result.ts";
+import type { Evidence, Execution } from "../../domain/result.ts";
 import { readableText } from "../../readable/readable-text.ts";
 
 const MIB = 1024 * 1024;
@@ -65,14 +65,15 @@ function truncationNotes({ truncated, skipped_files }: Execution): string[] {
 /** How the code ended, when its outputs do not show it. */
 function endNote(execution: Execution, limits: Limits): string {
   const { cause, evidence, status } = execution;
-  const gone = status !== "completed" && isSessionGone(execution) ? " Variables and imports are gone." : "";
+  const gone = restoredNote(evidence) ?? (status !== "completed" && isSessionGone(execution) ? " Variables and imports are gone." : "");
+  const restored = evidence.restored === undefined ? "" : `[The code ended its process.${gone}]`;
   // A session may have less memory than the maximum.
   const memoryMb = evidence.limit === "memory_bytes" ? Math.round((evidence.limit_value ?? 0) / MIB) : limits.memoryMbMax;
   switch (cause) {
     case null:
-      return "";
+      return restored;
     case "exception":
-      return evidence.suggestion === undefined ? "" : `[${evidence.suggestion}]`;
+      return evidence.suggestion === undefined ? restored : `[${evidence.suggestion}]${restored}`;
     case "exit":
       return `[The code ended itself with exit code ${evidence.exit_code ?? "unknown"}.${gone}]`;
     case "signal":
@@ -93,6 +94,11 @@ function endNote(execution: Execution, limits: Limits): string {
     case "worker_lost":
       return "[The sandbox was lost while the code ran; its variables are gone.]";
   }
+}
+
+function restoredNote({ restored }: Evidence): string | null {
+  if (restored === undefined) return null;
+  return " Variables are as they were before this code; threads and sockets are gone, files are as the code left them.";
 }
 
 export function isSessionGone(execution: Execution): boolean {

@@ -1,4 +1,5 @@
 import type { Limits } from "../../domain/limits.ts";
+import type { LimitsOf } from "../../domain/organization-limits.ts";
 import type { RedisClient } from "../../redis/address.ts";
 import { HOUR_MS, hourOf } from "../../redis/kept-bytes.ts";
 import { asFlag, Script } from "../../redis/script.ts";
@@ -39,11 +40,13 @@ export class RedisConversationStore implements ConversationStore {
   readonly #redis: RedisClient;
   readonly #base: string;
   readonly #limits: Limits;
+  readonly #limitsOf: LimitsOf;
 
-  constructor(options: { redis: RedisClient; prefix: string; limits: Limits }) {
+  constructor(options: { redis: RedisClient; prefix: string; limits: Limits; limitsOf?: LimitsOf }) {
     this.#redis = options.redis;
     this.#base = `{${options.prefix}}`;
     this.#limits = options.limits;
+    this.#limitsOf = options.limitsOf ?? (() => options.limits);
   }
 
   async create(conversation: StoredConversation, items: readonly Item[]): Promise<void> {
@@ -79,7 +82,7 @@ export class RedisConversationStore implements ConversationStore {
 
   async #write(conversation: StoredConversation, items: readonly Item[], creates: "0" | "1"): Promise<boolean> {
     const { organization, id } = conversation;
-    await ensureRoom(this.#redis, `${this.#base}:kept:${organization}`, this.#limits);
+    await ensureRoom(this.#redis, `${this.#base}:kept:${organization}`, this.#limitsOf(organization));
     const named = {
       organization,
       id,

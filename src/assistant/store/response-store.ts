@@ -1,4 +1,5 @@
 import type { Limits } from "../../domain/limits.ts";
+import type { LimitsOf } from "../../domain/organization-limits.ts";
 import type { RedisClient } from "../../redis/address.ts";
 import { HOUR_MS, hourOf } from "../../redis/kept-bytes.ts";
 import { asFlag, asNothing, Script } from "../../redis/script.ts";
@@ -63,18 +64,20 @@ export class RedisResponseStore implements ResponseStore {
   readonly #redis: RedisClient;
   readonly #base: string;
   readonly #limits: Limits;
+  readonly #limitsOf: LimitsOf;
 
-  constructor(options: { redis: RedisClient; prefix: string; limits: Limits }) {
+  constructor(options: { redis: RedisClient; prefix: string; limits: Limits; limitsOf?: LimitsOf }) {
     this.#redis = options.redis;
     this.#base = `{${options.prefix}}`;
     this.#limits = options.limits;
+    this.#limitsOf = options.limitsOf ?? (() => options.limits);
   }
 
   /** Rejects with `organization_storage_full`. */
   async create(response: StoredResponse): Promise<void> {
     const { organization, id, status } = response;
     const key = this.#key("response", organization, id);
-    await ensureRoom(this.#redis, this.#keptKey(organization), this.#limits);
+    await ensureRoom(this.#redis, this.#keptKey(organization), this.#limitsOf(organization));
     const doc = JSON.stringify(response);
     const kept = this.#keptKey(organization);
     const hour = hourOf(Date.now());

@@ -5,6 +5,7 @@ import { publicKey } from "../../receipts/signing-keys.ts";
 import { errorResponses, jsonResponse, type PathContext } from "../openapi/parts.ts";
 import { topUsageQuery } from "./get-top-usage.ts";
 import { usageQuery } from "./get-usage.ts";
+import { addKeyPaths } from "./openapi-keys.ts";
 
 /** Header, content and signature; the content is shortened. */
 const receiptExample = [
@@ -67,6 +68,8 @@ export function addWatchPaths({ registry, limits, security, executionId }: PathC
     },
   });
 
+  addKeyPaths({ registry, security });
+
   registry.registerPath({
     method: "get",
     path: "/v1/packages",
@@ -90,7 +93,7 @@ export function addWatchPaths({ registry, limits, security, executionId }: PathC
     summary: "Get the signed receipt of an execution",
     description:
       "A compact JWS signed with Ed25519. It contains the image digest, limits, hashes of the runner, seccomp profile, code and files, " +
-      "usage, times and status. Verify it offline with `npx code-interpreter verify` and the keys of `/v1/receipt-keys`.",
+      "usage, times and status. Verify it offline with `bin/code-interpreter.mjs verify` and the keys of `/v1/receipt-keys`.",
     request: executionId,
     responses: {
       200: {

@@ -23,6 +23,9 @@ export const containerObject = z.object({
   expires_after: z.object({ anchor: z.literal("last_active_at"), minutes: z.number().int() }),
   memory_limit: z.string().describe("`512m`, `4g`"),
   network_policy: z.object({ type: z.literal("disabled") }),
+  on_killed_cell: z
+    .enum(["restore", "end"])
+    .describe("what happens when code kills its process: the variables from before it are restored, or the container ends"),
   restored_from: z.string().nullable().describe("the container whose files it was created with"),
   variables_restored: z.literal(false).optional().describe("present with `restore_from`: only files are restored"),
 });
@@ -48,6 +51,7 @@ export function viewOfContainer(session: Session): z.infer<typeof containerObjec
     expires_after: { anchor: "last_active_at", minutes: session.expiresAfterMinutes },
     memory_limit: memoryText(session.memoryMb),
     network_policy: { type: "disabled" },
+    on_killed_cell: session.restoresCells ? "restore" : "end",
     restored_from: session.restoredFrom,
   };
 }

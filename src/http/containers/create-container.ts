@@ -33,6 +33,12 @@ export function containerRequestSchema(limits: Limits) {
       .strictObject({ type: z.literal("disabled") })
       .optional()
       .describe("containers have no network"),
+    on_killed_cell: z
+      .enum(["restore", "end"])
+      .optional()
+      .describe(
+        "when code kills its process or has to be killed: `restore` (default) goes on with the variables from before that code, `end` ends the container",
+      ),
     restore_from: z
       .string()
       .regex(containerIdPattern, "must be a container id")
@@ -57,13 +63,16 @@ export function createContainer(deps: AppDeps): Route {
       async (request, response) => {
         const wanted = checked(schema, request.body);
         stepAside(response);
-        const made = await deps.containers.create(callerOf(response).organization, {
+        const { organization } = callerOf(response);
+        const { sessionMemoryMbMax } = deps.limitsOf(organization);
+        const made = await deps.containers.create(organization, {
           name: wanted.name,
           fileIds: wanted.file_ids,
-          memoryMb: wanted.memory_limit === undefined ? undefined : Math.min(memoryMbOf(wanted.memory_limit), limits.sessionMemoryMbMax),
+          memoryMb: wanted.memory_limit === undefined ? undefined : Math.min(memoryMbOf(wanted.memory_limit), sessionMemoryMbMax),
           expiresAfterMinutes:
             wanted.expires_after === undefined ? undefined : Math.min(wanted.expires_after.minutes, limits.sessionIdleMinutesMax),
           restoreFrom: wanted.restore_from,
+          restoresCells: wanted.on_killed_cell !== "end",
         });
         response.setHeader("Location", `/v1/containers/${made.id}`);
         response.json({ ...viewOfContainer(made), ...(wanted.restore_from === undefined ? {} : { variables_restored: false }) });

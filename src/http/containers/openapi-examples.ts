@@ -9,6 +9,7 @@ export const containerExample = {
   expires_after: { anchor: "last_active_at", minutes: 20 },
   memory_limit: "512m",
   network_policy: { type: "disabled" },
+  on_killed_cell: "restore",
   restored_from: null,
 };
 

@@ -1,12 +1,13 @@
 import type { Request, RequestHandler, Response } from "express";
 import { ServiceError } from "../../domain/errors.ts";
-import type { Caller, Scope } from "../../keys/keys.ts";
+import type { Caller } from "../../keys/keys.ts";
+import type { Scope } from "../../keys/stored-key.ts";
 
 /** Refuses requests without a valid key. Later handlers get the caller from `callerOf`. */
 export function authenticate(keys: { find(text: string): Caller | null }): RequestHandler {
   return (request, response, next) => {
     const caller = keys.find(keyText(request));
-    if (caller === null) throw new ServiceError("invalid_key", { detail: "The API key is unknown or has been revoked." });
+    if (caller === null) throw new ServiceError("invalid_key", { detail: "The API key is unknown, has expired or has been revoked." });
     response.locals.caller = caller;
     next();
   };

@@ -2,11 +2,14 @@ import type { createBullBoard } from "@bull-board/api";
 import type { RequestHandler } from "express";
 import type { Containers, Executions, ToolServers } from "../../app/ports.ts";
 import type { Limits } from "../../domain/limits.ts";
+import type { LimitsOf } from "../../domain/organization-limits.ts";
 import type { PackageList } from "../../domain/packages.ts";
 import type { ReceiptSource } from "../../domain/receipt-source.ts";
 import type { DayRange, DayUsage, OrganizationUsage, UsageMeasure } from "../../domain/usage.ts";
 import type { Files } from "../../files/files.ts";
-import type { Caller, Scope } from "../../keys/keys.ts";
+import type { ListedKey } from "../../keys/change-keys.ts";
+import type { Caller } from "../../keys/keys.ts";
+import type { Scope } from "../../keys/stored-key.ts";
 import type { Log } from "../../observe/log.ts";
 import type { Metrics } from "../../observe/metrics.ts";
 import type { Tracing } from "../../observe/trace.ts";
@@ -16,9 +19,14 @@ import type { AnsweredRequest } from "./measure.ts";
 
 export type BoardQueue = Parameters<typeof createBullBoard>[0]["queues"][number];
 
+/** Unix time in ms; null for a key that was not used. */
+export type UsedKey = ListedKey & { lastUsedAt: number | null };
+
 /** The dependencies of the HTTP handlers, created in `src/main` and passed down. */
 export interface AppDeps {
   limits: Limits;
+  /** The limits for one organization; the same object as long as they are the same. */
+  limitsOf: LimitsOf;
   log: Log;
   metrics: Metrics;
   keys: { find(text: string): Caller | null };
@@ -27,9 +35,16 @@ export interface AppDeps {
   assistant: AssistantPart;
   files: Files;
   toolServers: ToolServers;
-  rateLimit: { take(keyId: string): Promise<void> };
+  rateLimit: { take(caller: Pick<Caller, "keyId" | "requestsPerMinute">): Promise<void> };
   usage(organization: string, range: DayRange): Promise<DayUsage[]>;
   topUsage(wanted: { day: number; by: UsageMeasure; limit: number }): Promise<OrganizationUsage[]>;
+  /** The keys of all organizations, for operators. Changes reject with `keys_not_writable`; null for an unknown id. */
+  adminKeys: {
+    list(): Promise<UsedKey[]>;
+    /** The new key, and its text. Null also for a key that has expired. */
+    rotate(id: string, overlapMs: number): Promise<{ key: UsedKey; text: string } | null>;
+    expire(id: string, at: number): Promise<UsedKey | null>;
+  };
   packages: PackageList;
   receipts: { keys: SigningKeys; source(organization: string, id: string): Promise<ReceiptSource | null> };
   tracing: Tracing;

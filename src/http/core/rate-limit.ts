@@ -1,6 +1,7 @@
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from "rate-limiter-flexible";
 import { ServiceError } from "../../domain/errors.ts";
 import type { Limits } from "../../domain/limits.ts";
+import type { Caller } from "../../keys/keys.ts";
 import type { Metrics } from "../../observe/metrics.ts";
 import type { RedisClient } from "../../redis/address.ts";
 
@@ -17,13 +18,13 @@ interface Remaining {
  * more than half of its requests left does not wait for the count, so a burst may exceed the limit by up to half.
  */
 export function makeRateLimit(options: { redis: RedisClient; prefix: string; limits: Limits; metrics: Metrics }): {
-  take(keyId: string): Promise<void>;
+  take(caller: Pick<Caller, "keyId" | "requestsPerMinute">): Promise<void>;
   /** Requests per minute from now on. What a key has used counts on. */
   setMax(requestsPerMinute: number): void;
 } {
-  let points = options.limits.requestsPerMinutePerKeyMax;
+  let general = options.limits.requestsPerMinutePerKeyMax;
   const remaining = new Map<string, Remaining>();
-  const makeLimiter = () =>
+  const makeLimiter = (points: number) =>
     new RateLimiterRedis({
       storeClient: options.redis,
       keyPrefix: `${options.prefix}:rate`,
@@ -34,10 +35,16 @@ export function makeRateLimit(options: { redis: RedisClient; prefix: string; lim
       rejectIfRedisNotReady: true,
       insuranceLimiter: new RateLimiterMemory({ points, duration: WINDOW_SECONDS }),
     });
-  let limiter = makeLimiter();
-  const count = async (keyId: string) => {
+  /** By their limit: most keys have the general one. */
+  const limiters = new Map<number, RateLimiterRedis>();
+  const limiterOf = (points: number) => {
+    const limiter = limiters.get(points) ?? makeLimiter(points);
+    limiters.set(points, limiter);
+    return limiter;
+  };
+  const count = async (keyId: string, points: number) => {
     try {
-      const { remainingPoints, msBeforeNext } = await limiter.consume(keyId);
+      const { remainingPoints, msBeforeNext } = await limiterOf(points).consume(keyId);
       remaining.set(keyId, { requests: remainingPoints, until: performance.now() + msBeforeNext });
     } catch (refused) {
       remaining.delete(keyId);
@@ -50,13 +57,13 @@ export function makeRateLimit(options: { redis: RedisClient; prefix: string; lim
   };
   return {
     setMax(requestsPerMinute) {
-      if (requestsPerMinute === points) return;
-      points = requestsPerMinute;
-      limiter = makeLimiter();
+      if (requestsPerMinute === general) return;
+      general = requestsPerMinute;
+      limiters.clear();
       remaining.clear();
     },
-    async take(keyId) {
-      const counted = count(keyId);
+    async take({ keyId, requestsPerMinute: points = general }) {
+      const counted = count(keyId, points);
       const known = remaining.get(keyId);
       if (known !== undefined && known.requests > points / 2 && performance.now() < known.until) {
         known.requests -= 1;

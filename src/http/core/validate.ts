@@ -10,6 +10,16 @@ import { runBlocking } from "./turns.ts";
 /** Parsing a body of this length takes about a millisecond. */
 const BLOCKING_BYTES_MIN = 256 * 1024;
 
+/** Makes a schema once for each set of limits: organizations may have their own. */
+export function byLimits<Schema>(make: (limits: Limits) => Schema): (limits: Limits) => Schema {
+  const made = new WeakMap<Limits, Schema>();
+  return (limits) => {
+    const schema = made.get(limits) ?? make(limits);
+    made.set(limits, schema);
+    return schema;
+  };
+}
+
 /** Reads a JSON body with limits on bytes, values and depth. Refuses other content types. */
 export function jsonBody(limits: Limits): RequestHandler[] {
   const read = express.raw({ limit: limits.requestBodyBytesMax, type: isJson });

@@ -9,7 +9,7 @@ import type { AppDeps, Route } from "../core/deps.ts";
 import { sendJson } from "../core/send-json.ts";
 import { refuseWhenStopping } from "../core/stopping.ts";
 import { stepAside } from "../core/turns.ts";
-import { checked, jsonBody } from "../core/validate.ts";
+import { byLimits, checked, jsonBody } from "../core/validate.ts";
 import { answerExecution, pathOfExecution } from "./execution-answer.ts";
 import { streamExecution } from "./execution-stream.ts";
 import { idempotencyOf } from "./idempotency.ts";
@@ -17,12 +17,12 @@ import { waitPreference } from "./prefer.ts";
 
 /** POST /v1/executions: runs code. The caller waits for the end or a limited time, does not wait, or streams events. */
 export function createExecution(deps: AppDeps): Route {
-  const schema = executionRequestSchema(deps.limits);
+  const schemaOf = byLimits(executionRequestSchema);
   const waitMsMax = longestExecutionMs(deps.limits);
   const handler = async (request: Request, response: Response) => {
     const { organization } = callerOf(response);
     const body: unknown = request.body;
-    const wanted = checked(schema, body);
+    const wanted = checked(schemaOf(deps.limitsOf(organization)), body);
     refuseMemoryOfCell(body);
     const idempotency = idempotencyOf(request, body);
     const { execution, replayed } = await submitExecution(deps, organization, wanted, idempotency);

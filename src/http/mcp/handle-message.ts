@@ -22,7 +22,8 @@ export function handleMcpMessage(deps: AppDeps): RequestHandler[] {
     stepAside(response);
     const { organization, scopes } = callerOf(response);
     const may = (scope: "execute" | "read") => scopes.has(scope) || scopes.has("admin");
-    const caller = { organization, rights: { execute: may("execute"), read: may("read") }, interpreter: interpreterOf(organization, deps) };
+    const rights = { execute: may("execute"), read: may("read") };
+    const caller = { organization, rights, interpreter: interpreterOf(organization, deps), limits: deps.limitsOf(organization) };
     const gone = callerGone(response);
     await sendWebResponse(await service.fetch(webRequestOf(request, gone), body, caller), response, gone);
   };

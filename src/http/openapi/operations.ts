@@ -11,6 +11,17 @@ const message = {
   status: "completed",
   content: [{ type: "input_text", text: "Which month sold most?" }],
 };
+const apiKey = {
+  object: "admin.key",
+  id: "key_4x9p2m7k0q8r5t1v6w3y2z8a",
+  organization: "org_acme",
+  scopes: ["execute", "read"],
+  name: null,
+  created_at: 1_764_000_000,
+  expires_at: null,
+  last_used_at: 1_764_500_000,
+  limits: { sessions: 5, timeout_ms: 10_000 },
+};
 const alive = { status: "ok" };
 const ready = { status: "ready", checks: { redis: true, accepting: true } };
 const document = { openapi: "3.1.0" };
@@ -84,6 +95,12 @@ export const describedOperations: Readonly<Record<string, DescribedOperation>> =
       data: [{ organization: "org_acme", executions: 43, cpu_seconds: 12.4, bytes: 61_440, refused: 2 }],
     },
   },
+  "get /v1/admin/keys": { id: "listKeys", example: { object: "list", data: [apiKey] } },
+  "post /v1/admin/keys/{id}/rotate": {
+    id: "rotateKey",
+    example: { ...apiKey, key: `ci_sk_${"4x9p2m7k0q8r5t1v6w3y2z8a"}_${"0".repeat(64)}` },
+  },
+  "post /v1/admin/keys/{id}/expire": { id: "expireKey", example: { ...apiKey, expires_at: 1_770_000_000 } },
   "get /v1/receipt-keys": {
     id: "getReceiptKeys",
     example: {

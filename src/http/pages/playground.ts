@@ -31,6 +31,10 @@ export const playgroundFiles = [
   "run-status.js",
   "sessions.js",
   "tools.js",
+  "terminal-text.js",
+  "ways-out.js",
+  "home.css",
+  "home.js",
   "icon.svg",
 ] as const;
 
@@ -51,12 +55,17 @@ const PAGE_POLICY = [
   "frame-ancestors 'none'",
 ].join("; ");
 
-/** Adds the playground, a page to try the service. The page needs no key; its API calls do. */
+/** Adds the start page and the playground, a page to try the service. The pages need no key; API calls do. */
 export function addPlayground(app: Express): void {
-  app.get("/playground", (_request, response, next) => {
-    response.setHeader("Content-Security-Policy", PAGE_POLICY);
-    send(response, "index.html", next);
-  });
+  for (const [path, name] of [
+    ["/", "home.html"],
+    ["/playground", "index.html"],
+  ] as const) {
+    app.get(path, (_request, response, next) => {
+      response.setHeader("Content-Security-Policy", PAGE_POLICY);
+      send(response, name, next);
+    });
+  }
   for (const name of playgroundFiles) app.get(`/playground/${name}`, (_request, response, next) => send(response, name, next));
 }
 

@@ -35,6 +35,8 @@ export interface Keys {
   usage(organization: string, day: number): string;
   /** Organizations by one measure of their usage on one UTC day. */
   usageTop(by: "executions" | "cpu_ms" | "bytes" | "refused", day: number): string;
+  /** Id of an API key → when it was used last. */
+  readonly keyUse: string;
   session(organization: string, id: string): string;
   /** File name → index entry. */
   sessionFiles(organization: string, id: string): string;
@@ -75,6 +77,7 @@ export function makeKeys(prefix: string): Keys {
     webhooksDue: `${base}:webhooks-due`,
     usage: (organization, day) => `${base}:usage:${organization}:${day}`,
     usageTop: (by, day) => `${base}:usage-top:${by}:${day}`,
+    keyUse: `${base}:key-use`,
     session: (organization, id) => `${base}:session:${organization}:${id}`,
     sessionFiles: (organization, id) => `${base}:session-files:${organization}:${id}`,
     sessionList: (organization) => `${base}:session-list:${organization}`,

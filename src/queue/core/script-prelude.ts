@@ -37,8 +37,8 @@ local function stop_waiting(org, id)
   return redis.call('ZREM', base .. ':waiting', org .. '/' .. id)
 end
 local function is_final(status) return status ~= 'queued' and status ~= 'in_progress' end
-local function append(org, id, kind, value)
-  local retention = redis.call('HGET', record_key(org, id), 'events_ms')
+-- Retention is the record's events_ms. Without a record there is none, and no stream either.
+local function append(org, id, retention, kind, value)
   if not retention then return end
   redis.call('XADD', stream_key(org, id), 'MAXLEN', '~', 20000, '*', kind, value)
   redis.call('PEXPIRE', stream_key(org, id), retention)
@@ -46,21 +46,20 @@ end
 -- The organizations that use the most, by UTC day, for operators.
 local function count_top(by, org, amount, today)
   local key = base .. ':usage-top:' .. by .. ':' .. text(today)
-  redis.call('ZINCRBY', key, amount, org)
-  redis.call('PEXPIREAT', key, text((today + ${TOP_USAGE_KEPT_DAYS}) * day))
+  local first = tonumber(redis.call('ZINCRBY', key, amount, org)) == tonumber(amount)
+  if first then redis.call('PEXPIREAT', key, text((today + ${TOP_USAGE_KEPT_DAYS}) * day)) end
 end
 -- Usage is counted by UTC day. The record says how long it is kept; records of older versions have no usage_ms.
-local function count_usage(org, id, status, spent)
-  local kept = tonumber(redis.call('HGET', record_key(org, id), 'usage_ms') or usage_ms)
+local function count_usage(org, kept, status, spent)
   local today = math.floor(now / day)
   local key = base .. ':usage:' .. org .. ':' .. text(today)
-  redis.call('HINCRBY', key, status, 1)
+  local first = redis.call('HINCRBY', key, status, 1) == 1
   if spent then
     redis.call('HINCRBY', key, 'cpu_ms', spent[1])
     redis.call('HINCRBY', key, 'bytes_in', spent[2])
     redis.call('HINCRBY', key, 'bytes_out', spent[3])
   end
-  redis.call('PEXPIREAT', key, text((today + 1) * day + kept))
+  if first then redis.call('PEXPIREAT', key, text((today + 1) * day + tonumber(kept or usage_ms))) end
   count_top('executions', org, 1, today)
   if spent then
     count_top('cpu_ms', org, spent[1], today)
@@ -72,17 +71,18 @@ local function calls_key(org, id) return base .. ':calls:' .. org .. ':' .. id e
 local function answers_key(org, id) return base .. ':answers:' .. org .. ':' .. id end
 local function answered_key(org, id) return base .. ':answered:' .. org .. ':' .. id end
 local function forget_calls(org, id) redis.call('DEL', calls_key(org, id), answers_key(org, id), answered_key(org, id)) end
--- The first writer wins: an ended execution is never changed again and is counted once.
-local function finish(org, id, status, cause, body, zipped, spent)
+-- The first writer wins: an ended execution is never changed again and is counted once. ended_by is the call that a worker may repeat.
+local function finish(org, id, status, cause, body, zipped, spent, ended_by)
   local record = record_key(org, id)
-  local current = redis.call('HGET', record, 'status')
+  local current, usage_kept, events, webhook, calls, created, expires =
+    unpack(redis.call('HMGET', record, 'status', 'usage_ms', 'events_ms', 'webhook_id', 'calls', 'created_at', 'expires_at'))
   if not current or is_final(current) then return 0 end
-  redis.call('HSET', record, 'status', status, 'cause', cause, 'end', body, 'end_zipped', zipped, 'completed_at', text(now))
-  count_usage(org, id, status, spent)
-  keep_bytes(kept_key(org), #body)
-  stop_waiting(org, id)
-  append(org, id, 'ended', '1')
-  local webhook, calls = unpack(redis.call('HMGET', record, 'webhook_id', 'calls'))
+  redis.call('HSET', record, 'status', status, 'cause', cause, 'end', body, 'end_zipped', zipped, 'completed_at', text(now), 'ended_by', ended_by or '')
+  count_usage(org, usage_kept, status, spent)
+  keep_bytes(kept_key(org), #body, now, expires and created and expires - created)
+  -- A running execution gave up its place when a worker took it.
+  if current == 'queued' then stop_waiting(org, id) end
+  append(org, id, events, 'ended', '1')
   if calls then forget_calls(org, id) end
   if webhook and webhook ~= '' then
     redis.call('ZADD', base .. ':webhooks-due', text(now), org .. '/' .. id)
@@ -91,53 +91,53 @@ local function finish(org, id, status, cause, body, zipped, spent)
   announce_end(org, id)
   return 1
 end
--- Returns why admission is refused, with the numbers for the error; nil when there is room.
+-- Returns why admission is refused, with the numbers for the error; nil when there is room, and whether nothing waits.
 local function refusal(org, total_max, org_max)
   local waiting, mine = base .. ':waiting', base .. ':waiting:' .. org
-  -- Only entries before their deadline count, so that leftovers of a crashed process expire.
-  local full = nil
-  local depth = redis.call('ZCOUNT', waiting, text(now), '+inf')
-  if depth >= total_max then full = 'total' end
-  redis.call('ZREMRANGEBYSCORE', mine, '-inf', '(' .. text(now))
-  if not full and redis.call('ZCARD', mine) >= org_max then full = 'organization' end
-  if not full then return nil end
-  local reply = {'full', full, depth, text(now)}
+  -- Only entries before their deadline count, so that leftovers of a crashed process expire. They are looked at when it matters.
+  local function depth() return redis.call('ZCOUNT', waiting, text(now), '+inf') end
+  local entries, full = redis.call('ZCARD', waiting), nil
+  if entries >= total_max and depth() >= total_max then full = 'total' end
+  if not full and redis.call('ZCARD', mine) >= org_max then
+    redis.call('ZREMRANGEBYSCORE', mine, '-inf', '(' .. text(now))
+    if redis.call('ZCARD', mine) >= org_max then full = 'organization' end
+  end
+  if not full then return nil, entries == 0 end
+  local reply = {'full', full, depth(), text(now)}
   local bucket = math.floor(now / 10000)
   for i = 0, 5 do reply[#reply + 1] = redis.call('GET', base .. ':rate:' .. text(bucket - i)) or '0' end
   return reply
 end
--- Start-time fair queueing: tags only grow, and a priority is a tag's distance from the moving base.
-local function take_place(org, id, class, wait_ms)
-  local waiting, mine, fair = base .. ':waiting', base .. ':waiting:' .. org, base .. ':fair'
-  if redis.call('ZCARD', waiting) == 0 then redis.call('DEL', fair) end
-  local v = tonumber(redis.call('HGET', fair, 'v') or '0')
-  local moving = tonumber(redis.call('HGET', fair, 'base') or '0')
-  local normal = math.max(v, tonumber(redis.call('HGET', fair, 'n:' .. org) or '0')) + 1
-  redis.call('HSET', fair, 'n:' .. org, text(normal))
+-- Start-time fair queueing: tags only grow, and a priority is a tag's distance from the moving base. When nothing waits, it starts
+-- anew. The sets of waiting executions need no expiry: an end or a sweep removes every entry, and an empty set is no key.
+local function take_place(org, id, class, wait_ms, nothing_waits)
+  local fair = base .. ':fair'
+  local state = {}
+  if nothing_waits then redis.call('DEL', fair) else state = redis.call('HMGET', fair, 'v', 'base', 'n:' .. org, 'h:' .. org) end
+  local v, moving = tonumber(state[1] or '0'), tonumber(state[2] or '0')
+  local normal = math.max(v, tonumber(state[3] or '0')) + 1
   local tag = normal
   if class == 'high' then
-    tag = math.max(v, tonumber(redis.call('HGET', fair, 'h:' .. org) or '0')) + 1
-    redis.call('HSET', fair, 'h:' .. org, text(tag))
+    tag = math.max(v, tonumber(state[4] or '0')) + 1
+    redis.call('HSET', fair, 'n:' .. org, text(normal), 'h:' .. org, text(tag))
+  else
+    redis.call('HSET', fair, 'n:' .. org, text(normal))
   end
   redis.call('PEXPIRE', fair, day)
   local deadline = now + wait_ms
-  redis.call('ZADD', waiting, text(deadline), org .. '/' .. id)
-  redis.call('PEXPIRE', waiting, day + wait_ms)
-  redis.call('ZADD', mine, text(deadline), id)
-  redis.call('PEXPIRE', mine, day + wait_ms)
+  redis.call('ZADD', base .. ':waiting', text(deadline), org .. '/' .. id)
+  redis.call('ZADD', base .. ':waiting:' .. org, text(deadline), id)
   return deadline, tag, math.min(math.max(tag - moving, 1), 2097151)
 end
 -- Only for jobs that any worker may take: cells that wait for their session say nothing about the load of the workers.
 local function wait_for_worker(org, id)
   redis.call('ZADD', base .. ':waiting-since', text(now), org .. '/' .. id)
-  redis.call('PEXPIRE', base .. ':waiting-since', day)
 end
 -- The first step of a worker that takes a job: the job gives up its place and the fair queue advances.
 local function leave_place(org, id, tag)
   if stop_waiting(org, id) == 0 then return end
   local v = tonumber(redis.call('HGET', base .. ':fair', 'v') or '0')
   if tonumber(tag) > v then redis.call('HSET', base .. ':fair', 'v', tag) end
-  redis.call('PEXPIRE', base .. ':fair', day)
 end
 local function add_to_list(list, id, retention, expires)
   redis.call('ZREMRANGEBYSCORE', list, '-inf', text((now - retention) * 1000))
@@ -189,8 +189,7 @@ local function touch_session(org, id)
 end
 local function count_run()
   local bucket = base .. ':rate:' .. text(math.floor(now / 10000))
-  redis.call('INCR', bucket)
-  redis.call('EXPIRE', bucket, 120)
+  if redis.call('INCR', bucket) == 1 then redis.call('EXPIRE', bucket, 120) end
 end
 `;
 

@@ -4,6 +4,7 @@ import type { CallAnswer, Idempotency } from "../../app/ports.ts";
 import { ServiceError } from "../../domain/errors.ts";
 import { executionIdPattern } from "../../domain/ids.ts";
 import type { Limits } from "../../domain/limits.ts";
+import type { LimitsOf } from "../../domain/organization-limits.ts";
 import type { ReceiptSource } from "../../domain/receipt-source.ts";
 import type { ReadEvent, ReadExecution } from "../../domain/result.ts";
 import { isFinal } from "../../domain/status.ts";
@@ -28,6 +29,7 @@ import { requeueDetachedOfSilentWorkers } from "../worker/detached-runs.ts";
 import { endOverdue, repeat } from "../worker/sweep.ts";
 import { collectDepth, countJobs } from "./depth.ts";
 import { readEvents } from "./event-reader.ts";
+import { KeyUse, readKeyUse } from "./key-use.ts";
 import type { OutputsSource } from "./outputs.ts";
 import {
   type DecodedExecution,
@@ -50,6 +52,8 @@ export interface ExecutionServiceDeps {
   redis: RedisClient;
   prefix: string;
   limits: Limits;
+  /** The limits for one organization; by default the same for all. */
+  limitsOf?: LimitsOf;
   metrics: Metrics;
   log: Log;
   tracing?: Tracing;
@@ -104,9 +108,12 @@ export class ExecutionService {
   readonly #stopLossSweep: () => void;
   readonly #stopCounting: () => void;
   readonly #refused = new RefusedRequests();
+  readonly #keyUse = new KeyUse();
+  readonly #limitsOf: LimitsOf;
 
   constructor(deps: ExecutionServiceDeps) {
     this.#deps = deps;
+    this.#limitsOf = deps.limitsOf ?? (() => deps.limits);
     this.#keys = makeKeys(deps.prefix);
     this.#queue = this.#openQueue(queueNames.executions);
     this.#webhooks = this.#openQueue(queueNames.webhooks);
@@ -117,14 +124,17 @@ export class ExecutionService {
     this.#reading = { redis: deps.redis, keys: this.#keys, turns };
     const context = { ...deps, keys: this.#keys, queue: this.#queue, turns };
     this.#sessionQueues = new SessionQueues({ redis: deps.redis, base: this.#keys.base, log: deps.log });
-    const submissions = new Submissions({ ...context, sessionQueues: this.#sessionQueues });
+    const submissions = new Submissions({ ...context, limitsOf: this.#limitsOf, sessionQueues: this.#sessionQueues });
     this.#submissions = submissions;
     const unqueued = { redis: deps.redis, keys: this.#keys, addJob: submissions.enqueue.bind(submissions) };
     this.#stopSweep = repeat(SWEEP_MS, deps.log, async () => {
       await endOverdue(context);
       await settleUnqueued(unqueued);
     });
-    this.#stopCounting = repeat(COUNT_MS, deps.log, () => this.#refused.flush(deps.redis, this.#keys));
+    this.#stopCounting = repeat(COUNT_MS, deps.log, async () => {
+      await this.#refused.flush(deps.redis, this.#keys);
+      await this.#keyUse.flush(deps.redis, this.#keys);
+    });
     this.#stopLossSweep = repeat(SILENT_SWEEP_MS, deps.log, async () => {
       await endSessionsOfSilentWorkers({ ...context, queues: this.#sessionQueues });
       await requeueDetachedOfSilentWorkers(deps.redis, this.#keys, this.#queue, deps.log);
@@ -135,7 +145,8 @@ export class ExecutionService {
   sessionsWith(files: StoredFiles): Sessions {
     const { redis, limits } = this.#deps;
     const shared = { keys: this.#keys, queue: this.#queue, queues: this.#sessionQueues, wakeups: this.#wakeups };
-    return new Sessions({ redis, limits, files, ...shared, refused: (reply) => this.#submissions.refused(reply) });
+    const refused = this.#submissions.refused.bind(this.#submissions);
+    return new Sessions({ redis, limits, limitsOf: this.#limitsOf, files, ...shared, refused });
   }
 
   /**
@@ -288,6 +299,16 @@ export class ExecutionService {
   /** Counts a request of the organization that was answered with 4xx. */
   countRefused(organization: string): void {
     this.#refused.count(organization);
+  }
+
+  /** Notes that a request came with this API key. */
+  noteKeyUse(keyId: string): void {
+    this.#keyUse.note(keyId);
+  }
+
+  /** Unix times in ms of the last uses of API keys. */
+  async keyUse(ids: readonly string[]): Promise<Map<string, number | null>> {
+    return callRedis(() => readKeyUse(this.#deps.redis, this.#keys, ids));
   }
 
   /** The source of a receipt. Null for an unknown execution. */

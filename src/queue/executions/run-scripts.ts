@@ -25,7 +25,7 @@ export const startScript = queueScript({
   ],
   lua: `
 local record = record_key(organization, id)
-local state = redis.call('HMGET', record, 'status', 'attempt', 'cancel', 'deadline_at', 'tag', 'started_at', 'taken_by', 'v', 'calls')
+local state = redis.call('HMGET', record, 'status', 'attempt', 'cancel', 'deadline_at', 'tag', 'started_at', 'taken_by', 'v', 'calls', 'events_ms')
 local status, attempt = state[1], tonumber(state[2])
 if not status then return {'gone'} end
 if tonumber(state[8] or '0') > tonumber(version_max) then return {'newer'} end
@@ -50,9 +50,8 @@ elseif attempt >= tonumber(attempts_max) then
 end
 if dropped then return {dropped, redis.call('HGETALL', record)} end
 if state[9] then forget_calls(organization, id) end
-redis.call('HSET', record, 'status', 'in_progress', 'attempt', attempt + 1, 'taken_by', call)
-if not state[6] then redis.call('HSET', record, 'started_at', text(now)) end
-append(organization, id, 'started', attempt + 1)
+redis.call('HSET', record, 'status', 'in_progress', 'attempt', attempt + 1, 'taken_by', call, 'started_at', state[6] or text(now))
+append(organization, id, state[10], 'started', attempt + 1)
 wake(organization, id)
 return {'run', redis.call('HGETALL', record)}
 `,
@@ -78,9 +77,6 @@ redis.call('HDEL', record, 'started_at', 'taken_by')
 redis.call('ZADD', base .. ':waiting', text(deadline), organization .. '/' .. id)
 redis.call('ZADD', base .. ':waiting:' .. organization, text(deadline), id)
 redis.call('ZADD', base .. ':waiting-since', state[5], organization .. '/' .. id)
-for _, key in ipairs({':waiting', ':waiting:' .. organization, ':waiting-since'}) do
-  redis.call('PEXPIRE', base .. key, day + deadline - now)
-end
 local last = redis.call('XREVRANGE', stream_key(organization, id), '+', '-', 'COUNT', 1)[1]
 if last and last[2][1] == 'started' then redis.call('XDEL', stream_key(organization, id), last[1]) end
 return 1
@@ -131,7 +127,7 @@ export const finishScript = queueScript({
     "bytesOut",
   ],
   lua: `
-local state = redis.call('HMGET', record_key(organization, id), 'attempt', 'ended_by', 'completed_at', 'status', 'expires_at')
+local state = redis.call('HMGET', record_key(organization, id), 'attempt', 'ended_by', 'completed_at', 'status', 'expires_at', 'created_at')
 if state[2] == call then return state[3] end
 if state[1] ~= attempt or state[4] ~= 'in_progress' then return 0 end
 local events = rest + tonumber(outputs_parts)
@@ -144,10 +140,9 @@ if events > rest then
   end
   redis.call('PEXPIREAT', outputs_key(organization, id), state[5])
   redis.call('HSET', record_key(organization, id), 'outputs_bytes', outputs_bytes, 'outputs_stored', text(stored))
-  keep_bytes(kept_key(organization), stored)
+  keep_bytes(kept_key(organization), stored, now, state[5] and state[6] and state[5] - state[6])
 end
-finish(organization, id, final_status, cause, end_json, zipped, {cpu_ms, bytes_in, bytes_out})
-redis.call('HSET', record_key(organization, id), 'ended_by', call)
+finish(organization, id, final_status, cause, end_json, zipped, {cpu_ms, bytes_in, bytes_out}, call)
 count_run()
 return text(now)
 `,

@@ -46,7 +46,7 @@ if idempotency_hash ~= '' then
     if #old > 0 then return {'replay', string.sub(seen, 1, 64), old} end
   end
 end
-local full = refusal(organization, total_max, org_max)
+local full, nothing_waits = refusal(organization, total_max, org_max)
 if full then return full end
 if kept_bytes(kept_key(organization), retention) >= tonumber(kept_bytes_max) then return {'stored'} end
 local worker = ''
@@ -55,7 +55,7 @@ if session ~= '' then
   if status ~= 'active' then return {'session', status} end
   worker = owner
 end
-local deadline, tag, priority = take_place(organization, id, priority_class, wait_ms)
+local deadline, tag, priority = take_place(organization, id, priority_class, wait_ms, nothing_waits)
 if session == '' then wait_for_worker(organization, id) end
 local expires = now + retention
 redis.call('HSET', record_key(organization, id), 'status', 'queued', 'request', request_json, 'files', files_json, 'created_at', text(now),
@@ -66,10 +66,8 @@ redis.call('PEXPIREAT', record_key(organization, id), text(expires))
 add_to_list(base .. ':list:' .. organization, id, retention, expires)
 -- The mark stays until the job is in the queue, see unqueued.ts.
 redis.call('ZADD', base .. ':unqueued', text(now), organization .. '/' .. id)
-redis.call('PEXPIRE', base .. ':unqueued', day)
 if idempotency_hash ~= '' then redis.call('SET', idem_key, body_sha256 .. ' ' .. id, 'PXAT', text(expires)) end
-keep_bytes(kept_key(organization), #request_json + #files_json + #servers_json)
-redis.call('PEXPIRE', kept_key(organization), retention + hour)
+keep_bytes(kept_key(organization), #request_json + #files_json + #servers_json, now, retention)
 return {'new', priority, text(now), worker}
 `,
   reply: submitReply,

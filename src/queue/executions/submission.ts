@@ -4,6 +4,8 @@ import { ServiceError } from "../../domain/errors.ts";
 import { wantsPreloaded } from "../../domain/heavy-imports.ts";
 import { newId } from "../../domain/ids.ts";
 import type { Limits } from "../../domain/limits.ts";
+import type { LimitsOf } from "../../domain/organization-limits.ts";
+import type { ExecutionRequest } from "../../domain/request.ts";
 import type { ReadExecution } from "../../domain/result.ts";
 import type { RunNeeds } from "../../domain/run.ts";
 import type { Metrics } from "../../observe/metrics.ts";
@@ -33,6 +35,7 @@ export interface SubmissionsDeps {
   queue: Queue;
   sessionQueues: SessionQueues;
   limits: Limits;
+  limitsOf: LimitsOf;
   metrics: Metrics;
   /** For reading large outputs. */
   turns: Turns;
@@ -69,11 +72,13 @@ export class Submissions {
   }
 
   async #submit(request: NewExecution, span: Span | null): Promise<{ execution: ReadExecution; replayed: boolean }> {
-    const { limits, redis, keys } = this.#deps;
+    const { redis, keys } = this.#deps;
     const id = newId("execution");
     const { organization, idempotency, servers = [] } = request;
     const version = servers.length > 0 ? SERVERS_VERSION : RECORD_VERSION;
-    const { memory_mb: memoryMb, code, tools = [] } = request.request;
+    const limits = this.#deps.limitsOf(organization);
+    const wanted = within(limits, request.request);
+    const { memory_mb: memoryMb, code, tools = [] } = wanted;
     const needs = { memoryMb, preloaded: wantsPreloaded(code), ...(tools.length + servers.length > 0 ? { tools: true } : {}) };
     const waitMs = Math.max(1, Math.min(request.queueDeadlineMs ?? limits.queueWaitMsMax, limits.queueWaitMsMax));
     const args = {
@@ -86,11 +91,11 @@ export class Submissions {
       waitMs: Math.round(waitMs),
       retentionMs: limits.retentionMsMax,
       eventsMs: limits.eventsRetentionMsMax,
-      priorityClass: request.request.priority,
-      webhookId: request.request.webhook === undefined ? "" : newId("webhook"),
-      requestJson: JSON.stringify({ ...request.request, files: [] }),
+      priorityClass: wanted.priority,
+      webhookId: wanted.webhook === undefined ? "" : newId("webhook"),
+      requestJson: JSON.stringify({ ...wanted, files: [] }),
       filesJson: JSON.stringify(request.files),
-      session: request.request.container ?? "",
+      session: wanted.container ?? "",
       trace: span?.traceparent ?? "",
       usageMs: limits.usageKeptDaysMax * DAY_MS,
       version,
@@ -98,12 +103,12 @@ export class Submissions {
       keptBytesMax: limits.recordsBytesPerOrganizationMax,
     };
     const reply = await callRedis(() => submitScript.run(redis, keys.base, args));
-    if (reply.kind === "full") throw this.refused(reply);
-    if (reply.kind === "stored") throw this.#storedTooMuch();
+    if (reply.kind === "full") throw this.refused(reply, limits);
+    if (reply.kind === "stored") throw this.#storedTooMuch(limits);
     if (reply.kind === "session") throw notActive(reply.status);
     if (reply.kind === "replay") return { execution: await this.#replayed(organization, idempotency, reply), replayed: true };
     const { createdAt, worker, priority } = reply;
-    const session = request.request.container;
+    const session = wanted.container;
     const enqueueStarted = performance.now();
     await this.enqueue(organization, id, priority, session === undefined ? null : { worker, session }, needs);
     // The worker that takes the job clears the mark. Only after a slow enqueue may the execution have been withdrawn.
@@ -114,7 +119,7 @@ export class Submissions {
       id,
       organization,
       status: "queued",
-      request: request.request,
+      request: wanted,
       files: request.files,
       servers,
       attempt: 0,
@@ -171,16 +176,16 @@ export class Submissions {
     if (worker !== null) await this.#addCell(worker, { id, organization, session });
   }
 
-  refused({ scope, waiting, rateCounters, nowMs }: Refusal): ServiceError {
-    const { limits, metrics } = this.#deps;
+  refused({ scope, waiting, rateCounters, nowMs }: Refusal, limits: Limits): ServiceError {
+    const { metrics } = this.#deps;
     const code = scope === "total" ? "queue_full" : "organization_queue_full";
     metrics.admissionsRefused.inc({ code });
     const retryAfter = retryAfterSeconds(waiting, rateCounters, nowMs);
     return new ServiceError(code, { retryAfterSeconds: retryAfter, detail: fullDetail(code, limits, retryAfter) });
   }
 
-  #storedTooMuch(): ServiceError {
-    const { limits, metrics } = this.#deps;
+  #storedTooMuch(limits: Limits): ServiceError {
+    const { metrics } = this.#deps;
     const code = "organization_storage_full";
     metrics.admissionsRefused.inc({ code });
     return new ServiceError(code, {
@@ -206,6 +211,13 @@ export class Submissions {
     if (stored.status === "queued" && container !== undefined) await this.#addCellAgain(organization, stored.id, container);
     return toExecution(stored, this.#deps);
   }
+}
+
+/** An organization's own limits also hold where a program of ours made the request, such as the assistant. */
+function within(limits: Limits, request: ExecutionRequest): ExecutionRequest {
+  const timeoutMs = Math.min(request.timeout_ms, limits.runTimeoutMsMax);
+  const memoryMb = Math.min(request.memory_mb, limits.memoryMbMax);
+  return { ...request, timeout_ms: timeoutMs, memory_mb: memoryMb };
 }
 
 function fullDetail(code: "queue_full" | "organization_queue_full", limits: Limits, seconds: number): string {

@@ -98,10 +98,10 @@ export class SessionOpening {
 
   async #open(record: Session): Promise<void> {
     const { context, engine, workerId, opened } = this.#deps;
-    const { organization, id, memoryMb } = record;
+    const { organization, id, memoryMb, restoresCells } = record;
     let session: EngineSession | null = null;
     try {
-      session = await engine.openSession({ id, memoryMb }, AbortSignal.timeout(context.limits.sandboxStartTimeoutMsMax));
+      session = await engine.openSession({ id, memoryMb, restoresCells }, AbortSignal.timeout(context.limits.sandboxStartTimeoutMsMax));
       await this.#placeFirstFiles(session, record);
       const activated = await sessionActivateScript.run(context.redis, context.keys.base, { organization, id, worker: workerId });
       if (activated) opened(record, session);

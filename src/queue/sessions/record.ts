@@ -25,6 +25,7 @@ export function decodeSession(organization: string, reply: unknown): (Session & 
     lastActiveAt: Number(text("last_active_at")),
     restoredFrom: text("restored_from") || null,
     givesWay: text("gives_way") === "1",
+    restoresCells: text("restores_cells") !== "0",
     workerId: text("worker") || null,
   };
 }

@@ -23,12 +23,13 @@ export const sessionCreateScript = queueScript({
     "restoredFrom",
     "givesWay",
     "givesWayAfterMs",
+    "restoresCells",
   ],
   lua: `
 local wait_ms, retention = tonumber(wait_ms), tonumber(retention_ms)
 local live = live_key(organization)
 redis.call('ZREMRANGEBYSCORE', live, '-inf', '(' .. text(now))
-local full = refusal(organization, tonumber(queue_total_max), tonumber(queue_per_organization_max))
+local full, nothing_waits = refusal(organization, tonumber(queue_total_max), tonumber(queue_per_organization_max))
 if full then return full end
 local full_of_sessions = redis.call('ZCARD', live) >= tonumber(sessions_max)
 for _, other in ipairs(full_of_sessions and redis.call('ZRANGE', live, 0, -1) or {}) do
@@ -38,11 +39,11 @@ for _, other in ipairs(full_of_sessions and redis.call('ZRANGE', live, 0, -1) or
   end
 end
 if full_of_sessions then return {'many'} end
-local deadline, tag, priority = take_place(organization, id, 'normal', wait_ms)
+local deadline, tag, priority = take_place(organization, id, 'normal', wait_ms, nothing_waits)
 wait_for_worker(organization, id)
 local record = session_key(organization, id)
 redis.call('HSET', record, 'id', id, 'status', 'starting', 'name', name, 'memory_mb', memory_mb, 'minutes', minutes,
-  'restored_from', restored_from, 'gives_way', gives_way, 'created_at', text(now), 'deadline_at', text(deadline), 'tag', text(tag), 'retention_ms', retention_ms)
+  'restored_from', restored_from, 'gives_way', gives_way, 'restores_cells', restores_cells, 'created_at', text(now), 'deadline_at', text(deadline), 'tag', text(tag), 'retention_ms', retention_ms)
 local files = base .. ':session-files:' .. organization .. ':' .. id
 for i = rest, #ARGV, 2 do redis.call('HSET', files, ARGV[i], ARGV[i + 1]) end
 keep_session(organization, id, minutes, retention)

@@ -2,6 +2,7 @@ import type { Queue } from "bullmq";
 import { ServiceError } from "../../domain/errors.ts";
 import { containerIdPattern, newId } from "../../domain/ids.ts";
 import type { Limits } from "../../domain/limits.ts";
+import type { LimitsOf } from "../../domain/organization-limits.ts";
 import type { NewSession, Session, SessionFile } from "../../domain/session.ts";
 import type { RedisClient } from "../../redis/address.ts";
 import { type Keys, memberOf } from "../core/keys.ts";
@@ -19,13 +20,14 @@ export interface SessionsDeps {
   redis: RedisClient;
   keys: Keys;
   limits: Limits;
+  limitsOf: LimitsOf;
   /** The shared queue. */
   queue: Queue;
   queues: SessionQueues;
   wakeups: Wakeups;
   files: StoredFiles;
   /** Turns a refusal of the queue into the error for the caller. */
-  refused(refusal: Refusal): ServiceError;
+  refused(refusal: Refusal, limits: Limits): ServiceError;
 }
 
 /** The api's side of sessions: their records, and jobs for their owners. Files are in files.ts. */
@@ -46,7 +48,7 @@ export class Sessions {
    * unknown `restoreFrom`, and `invalid_field` for values out of bounds.
    */
   async create(organization: string, wanted: NewSession = {}): Promise<Session> {
-    const { limits } = this.#deps;
+    const limits = this.#deps.limitsOf(organization);
     const id = newId("container");
     const memoryMb = bounded(wanted.memoryMb ?? limits.memoryMbMax, "memory_limit", {
       min: limits.memoryMbMin,
@@ -158,7 +160,8 @@ export class Sessions {
     wanted: NewSession & { memoryMb: number; expiresAfterMinutes: number },
     index: readonly string[],
   ): Promise<void> {
-    const { limits, redis, keys, queue } = this.#deps;
+    const { redis, keys, queue } = this.#deps;
+    const limits = this.#deps.limitsOf(organization);
     const args = {
       organization,
       id,
@@ -173,9 +176,10 @@ export class Sessions {
       restoredFrom: wanted.restoreFrom ?? "",
       givesWay: wanted.givesWay === true ? 1 : 0,
       givesWayAfterMs: limits.sessionGivesWayAfterMs,
+      restoresCells: wanted.restoresCells === false ? 0 : 1,
     };
     const reply = await callRedis(() => sessionCreateScript.run(redis, keys.base, args, index));
-    if (reply.kind === "full") throw this.#deps.refused(reply);
+    if (reply.kind === "full") throw this.#deps.refused(reply, limits);
     if (reply.kind === "many") throw tooMany(limits);
     const options = { jobId: id, priority: reply.priority, removeOnComplete: true, removeOnFail: true };
     await callRedis(() => queue.add(OPEN_JOB, { v: VERSION, id, organization }, options)).catch(async (error: unknown) => {

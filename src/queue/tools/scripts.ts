@@ -14,12 +14,12 @@ export const openCallsScript = queueScript({
   args: ["organization", "id", "attempt"],
   lua: `
 local record, calls = record_key(organization, id), calls_key(organization, id)
-local state = redis.call('HMGET', record, 'status', 'attempt', 'expires_at', 'calls')
+local state = redis.call('HMGET', record, 'status', 'attempt', 'expires_at', 'calls', 'events_ms')
 if state[1] ~= 'in_progress' or state[2] ~= attempt then return 0 end
 if not state[4] then redis.call('HSET', record, 'calls', 'made') end
 for at = rest, #ARGV, 3 do
   if redis.call('HSETNX', calls, ARGV[at], ARGV[at + 2]) == 1 then
-    append(organization, id, 'tool_call', ARGV[at] .. ' ' .. ARGV[at + 1])
+    append(organization, id, state[5], 'tool_call', ARGV[at] .. ' ' .. ARGV[at + 1])
   end
 end
 redis.call('PEXPIREAT', calls, state[3])
@@ -39,7 +39,7 @@ export const answerCallsScript = queueScript({
   args: ["organization", "id"],
   lua: `
 local record, calls, answered = record_key(organization, id), calls_key(organization, id), answered_key(organization, id)
-local status, expires = unpack(redis.call('HMGET', record, 'status', 'expires_at'))
+local status, expires, events = unpack(redis.call('HMGET', record, 'status', 'expires_at', 'events_ms'))
 if not status then return {'unknown'} end
 if is_final(status) then return {'ended'} end
 for at = rest, #ARGV, 4 do
@@ -54,7 +54,7 @@ for at = rest, #ARGV, 4 do
   if redis.call('HDEL', calls, ARGV[at]) == 1 then
     redis.call('HSET', answered, ARGV[at], ARGV[at + 2])
     redis.call('HSET', answers_key(organization, id), ARGV[at], ARGV[at + 3])
-    append(organization, id, 'tool_output', ARGV[at] .. ' ' .. ARGV[at + 1])
+    append(organization, id, events, 'tool_output', ARGV[at] .. ' ' .. ARGV[at + 1])
   end
 end
 redis.call('PEXPIREAT', answered, expires)
@@ -94,8 +94,9 @@ export const expireCallScript = queueScript({
   lua: `
 if redis.call('HDEL', calls_key(organization, id), call_id) == 0 then return 0 end
 redis.call('HSET', answered_key(organization, id), call_id, 'timeout')
-redis.call('PEXPIREAT', answered_key(organization, id), redis.call('HGET', record_key(organization, id), 'expires_at'))
-append(organization, id, 'tool_output', call_id .. ' timeout')
+local expires, events = unpack(redis.call('HMGET', record_key(organization, id), 'expires_at', 'events_ms'))
+redis.call('PEXPIREAT', answered_key(organization, id), expires)
+append(organization, id, events, 'tool_output', call_id .. ' timeout')
 wake(organization, id)
 return 1
 `,

@@ -72,7 +72,8 @@ export function containerOptions(spec: ContainerSpec, options: ProfileOptions): 
       SecurityOpt: ["no-new-privileges", ...(ownKernel ? [] : [`seccomp=${options.seccomp}`])],
       IpcMode: "private",
       CgroupnsMode: "private",
-      PidsLimit: ownKernel ? hostTasksMax(limits) : limits.processesMax,
+      // One more for the copy of a session's process, so that it takes none from the code.
+      PidsLimit: ownKernel ? hostTasksMax(limits) : limits.processesMax + 1,
       Memory: spec.memoryMb * MIB,
       MemorySwap: spec.memoryMb * MIB,
       NanoCpus: Math.round(limits.cpuCores * 1e9),

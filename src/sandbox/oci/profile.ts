@@ -21,6 +21,9 @@ const MIB = 1024 * 1024;
 const RUNNER_BOOT =
   "import sys; sys.path[:0] = ['/opt']; sys.path += ['/usr/local/lib/python3.13/dist-packages', '/usr/lib/python3/dist-packages']; import runner.__main__";
 
+/** Process 1, and the copy of a session's process: they take no process from the code, which may start as many as under Docker. */
+const OF_THE_SERVICE = 2;
+
 /** What differs between sandboxes. Only the memory comes from a caller. */
 export interface ContainerSpec {
   memoryMb: number;
@@ -96,8 +99,7 @@ export function containerConfig(spec: ContainerSpec, { rootfs, seccomp, limits, 
         // The keeper omits kernelTCP with cgroup v2, where socket memory is part of the memory.
         memory: { limit: spec.memoryMb * MIB, swap: spec.memoryMb * MIB, kernelTCP: KERNEL_TCP_MB * MIB },
         cpu: { quota: Math.round(limits.cpuCores * CPU_PERIOD_US), period: CPU_PERIOD_US },
-        // One more for process 1, so that the code may start as many as under the Docker engine.
-        pids: { limit: ownKernel ? hostTasksMax(limits) : limits.processesMax + 1 },
+        pids: { limit: ownKernel ? hostTasksMax(limits) : limits.processesMax + OF_THE_SERVICE },
       },
       ...(ownKernel ? {} : { seccomp }),
       maskedPaths: MASKED_PATHS,

@@ -17,9 +17,11 @@ export interface EngineOptions {
   log: Log;
   /** What is installed in the sandboxes, once that is known. */
   packages?: (() => SandboxPackages | null) | undefined;
+  /** Whether the runtime's forks are cheap. Those of gVisor are not. */
+  forksCheaply: boolean;
 }
 
-type RunOptions = Omit<EngineOptions, "pool"> & { pool: Pick<Pool, "take" | "discard"> };
+type RunOptions = Omit<EngineOptions, "pool" | "forksCheaply"> & { pool: Pick<Pool, "take" | "discard"> };
 
 /** Runs executions in sandboxes of a pool: take → send → collect → classify → destroy. A session keeps its sandbox. */
 export function makeEngine(options: EngineOptions): Engine & SessionEngine {

@@ -99,6 +99,11 @@ export class SandboxRun {
     return this.#done === null ? this.#codeSentAt === null : this.#done.session_alive;
   }
 
+  /** Whether the session goes on from its copy of before this cell. */
+  get restored(): boolean {
+    return this.#done?.restored === true;
+  }
+
   /** Files of the working folder that the code has deleted. */
   get removedFiles(): string[] {
     return this.#done?.removed_files ?? [];
@@ -209,7 +214,13 @@ export class SandboxRun {
   #showLife(sandbox: Sandbox): void {
     if (this.#runnerLives) return;
     this.#runnerLives = true;
-    if (this.#first === null) this.#killAfter(sandbox, this.#input.timeoutMs + this.#limits.runKillGraceMs, { kind: "deadline" });
+    if (this.#first === null) this.#killAfter(sandbox, this.#input.timeoutMs + this.#graceMs, { kind: "deadline" });
+  }
+
+  /** Time for a runner to end code that does not yield, and in a session to restore the state before it. */
+  get #graceMs(): number {
+    const { runKillGraceMs, sessionRestoreMsMax } = this.#limits;
+    return runKillGraceMs + (this.#input.copies === true ? sessionRestoreMsMax : 0);
   }
 
   #openTools(sandbox: Sandbox): ToolCalls | null {
@@ -258,7 +269,7 @@ export class SandboxRun {
       void sandbox.destroy();
       return;
     }
-    this.#killAfter(sandbox, this.#limits.runKillGraceMs, { kind: "stopped", reason });
+    this.#killAfter(sandbox, this.#graceMs, { kind: "stopped", reason });
     sandbox.send({ kind: "interrupt" }).catch(() => sandbox.destroy());
   }
 

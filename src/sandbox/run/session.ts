@@ -1,6 +1,8 @@
 import type { Limits } from "../../domain/limits.ts";
 import type { SandboxPackages } from "../../domain/packages.ts";
-import type { CellEnd, EngineSession, RunInput, RunPorts } from "../../domain/run.ts";
+import type { Evidence } from "../../domain/result.ts";
+import type { CellEnd, EngineSession, RunInput, RunPorts, SessionSpec } from "../../domain/run.ts";
+import type { FinalStatus } from "../../domain/status.ts";
 import type { Log } from "../../observe/log.ts";
 import { within } from "../../util/race.ts";
 import type { Pool } from "../pool/pool.ts";
@@ -13,28 +15,33 @@ export interface SessionOptions {
   limits: Limits;
   log: Log;
   packages?: (() => SandboxPackages | null) | undefined;
+  /** Whether the runtime's forks are cheap enough for a copy before each cell. */
+  forksCheaply: boolean;
 }
 
 /** Takes a sandbox that is kept from cell to cell, until it is closed or dies. */
-export async function openSession(
-  options: SessionOptions,
-  spec: { id: string; memoryMb: number },
-  signal: AbortSignal,
-): Promise<EngineSession> {
+export async function openSession(options: SessionOptions, spec: SessionSpec, signal: AbortSignal): Promise<EngineSession> {
   // The imports of its future cells are unknown, so it takes the most preloaded sandbox.
   const taken = await options.pool.take({ memoryMb: spec.memoryMb }, true, signal);
   options.pool.markIdle();
   return new SandboxSession(options, spec, taken.sandbox);
 }
 
+/** A cell that completed says nothing about its session unless something happened to it. */
+function sessionEvidence(status: FinalStatus, alive: boolean, restored: boolean): Evidence {
+  if (!alive) return { session_alive: false };
+  if (restored) return { session_alive: true, restored: "before_cell" };
+  return status === "completed" ? {} : { session_alive: true };
+}
+
 class SandboxSession implements EngineSession {
   readonly #options: SessionOptions;
-  readonly #spec: { id: string; memoryMb: number };
+  readonly #spec: SessionSpec;
   readonly #sandbox: Sandbox;
   #idle = true;
   #closed: Promise<void> | null = null;
 
-  constructor(options: SessionOptions, spec: { id: string; memoryMb: number }, sandbox: Sandbox) {
+  constructor(options: SessionOptions, spec: SessionSpec, sandbox: Sandbox) {
     this.#options = options;
     this.#spec = spec;
     this.#sandbox = sandbox;
@@ -46,19 +53,20 @@ class SandboxSession implements EngineSession {
 
   async run(input: RunInput, ports: RunPorts, stop: AbortSignal): Promise<CellEnd> {
     const { limits, log } = this.#options;
-    const run = new SandboxRun({ ...input, memoryMb: this.#spec.memoryMb, session: this.#spec.id }, ports, limits, this.#options.packages);
+    const { id, memoryMb, restoresCells } = this.#spec;
+    const copies = restoresCells && this.#options.forksCheaply;
+    const run = new SandboxRun({ ...input, memoryMb, session: id, copies }, ports, limits, this.#options.packages);
     run.usage.warm = true;
     this.#markInUse();
     try {
       const first = await run.runIn(this.#sandbox, stop);
       const alive = run.sessionAlive && !this.#sandbox.lost.aborted;
       if (!alive) {
-        log.info({ session: this.#spec.id, execution: input.id, first: first.kind }, "a session ended with its cell");
+        log.info({ session: id, execution: input.id, first: first.kind }, "a session ended with its cell");
         await within(this.close(), REMOVAL_WAIT_MS_MAX);
       }
       const end = run.end(first);
-      const evidence = alive && end.status === "completed" ? {} : { session_alive: alive };
-      return { ...end, evidence: { ...end.evidence, ...evidence }, removedFiles: run.removedFiles };
+      return { ...end, evidence: { ...end.evidence, ...sessionEvidence(end.status, alive, run.restored) }, removedFiles: run.removedFiles };
     } catch (error) {
       await within(this.close(), REMOVAL_WAIT_MS_MAX);
       throw error;

@@ -29,6 +29,7 @@ const doneHead = z.object({
   stderr_truncated: z.boolean().default(false),
   skipped_files: z.unknown(),
   session_alive: z.boolean().default(false),
+  restored: z.boolean().default(false),
   removed_files: z.array(z.string().max(REMOVED_NAME_CHARS_MAX)).max(REMOVED_FILES_MAX).default([]),
 });
 export type DoneHead = z.infer<typeof doneHead>;

@@ -42,7 +42,7 @@ export const outKinds = {
   file: 0x47, // {name, change, size}: a file begins
   chunk: 0x48, // body
   file_end: 0x49, // {complete}: false when the file could not be read to its announced end
-  done: 0x4a, // DoneHead; nothing of this run follows. In a session also {session_alive, removed_files}
+  done: 0x4a, // DoneHead; nothing of this run follows. In a session also {session_alive, restored, removed_files}
   tool_call: 0x4e, // {call, name}; body: the arguments as JSON
   tool_wait: 0x4f, // the code only waits for answers of tools
   started: 0x50, // the runner has the code; shows that it lives. Sent where the run asked for it
@@ -70,6 +70,10 @@ export interface OutFrame {
 export interface RunHead {
   /** The code process survives this run and takes the next one. */
   session?: boolean;
+  /** The code process leaves a copy of itself after this run. The copy takes its place if the next run kills it. */
+  copies?: boolean;
+  /** Time for the copy to take its place. */
+  restore_ms?: number;
   /** The runner sends `started` once it has the code. */
   announce_start?: boolean;
   timeout_ms: number;

@@ -6,7 +6,7 @@ import type { RunHead } from "./frames.ts";
 /** The bounds of a run in the form that the runner expects. */
 export function runHead(input: RunInput, limits: Limits): RunHead {
   return {
-    ...(input.session === undefined ? {} : { session: true }),
+    ...(input.session === undefined ? {} : { session: true, copies: input.copies === true, restore_ms: limits.sessionRestoreMsMax }),
     announce_start: true,
     timeout_ms: input.timeoutMs,
     args: input.args,

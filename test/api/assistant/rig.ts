@@ -66,6 +66,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
             MODEL_TOKENS_FIELD: "max_tokens",
             limits: deps.limits,
           },
+          limitsOf: deps.limitsOf,
           redis: connection,
           executions: deps.executions,
           sessions,

@@ -8,7 +8,7 @@ import { makeOperationsApp } from "../../../src/http/admin/operations.ts";
 import { routesOf } from "../../../src/http/app.ts";
 import { makeRateLimit } from "../../../src/http/core/rate-limit.ts";
 import { executionExample, fileExample } from "../../../src/http/executions/openapi-examples.ts";
-import { revokeKey } from "../../../src/keys/keys.ts";
+import { revokeKey } from "../../../src/keys/change-keys.ts";
 import { call, callRaw } from "../../support/checks/call.ts";
 import { expectMatchesOpenApi, openApi } from "../../support/checks/openapi.ts";
 import { startRedis, type TestRedis } from "../../support/redis/redis.ts";
@@ -124,7 +124,7 @@ describe("every HTTP response", () => {
     expect(headers.get("content-security-policy")).toContain("default-src 'none'");
   });
 
-  test.each(["/", "/nowhere", "/v2/executions", "/.env"])("%s does not exist", async (path) => {
+  test.each(["/nowhere", "/v2/executions", "/.env"])("%s does not exist", async (path) => {
     const { status, body } = await call((await start()).url, `GET ${path}`);
     expect([status, body.code]).toEqual([404, "route_not_found"]);
   });

@@ -98,6 +98,7 @@ describe("POST /v1/containers", () => {
       expires_after: { anchor: "last_active_at", minutes: 5 },
       memory_limit: "256m",
       network_policy: { type: "disabled" },
+      on_killed_cell: "restore",
       restored_from: null,
     });
     expect(body.id).toMatch(/^cntr_[0-9a-z]{24}$/);

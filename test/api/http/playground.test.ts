@@ -15,8 +15,8 @@ afterAll(async () => {
   await redis.stop();
 });
 
-test("the page forbids inline scripts and styles, framing and external connections", async () => {
-  const response = await fetch(`${api.url}/playground`);
+test.for(["/", "/playground"])("%s forbids inline scripts and styles, framing and external connections", async (path) => {
+  const response = await fetch(api.url + path);
   expect([response.status, response.headers.get("content-type")]).toEqual([200, "text/html; charset=utf-8"]);
   const policy = response.headers.get("content-security-policy");
   expect(policy).toMatch(/^default-src 'none'; script-src 'self'; style-src 'self'; .*connect-src 'self'; .*frame-ancestors 'none'$/);
@@ -25,9 +25,14 @@ test("the page forbids inline scripts and styles, framing and external connectio
   expect(page).not.toMatch(/ style=| on\w+=|<style|<script(?![^>]*src=)|https?:\/\//);
 });
 
+test("the start page leads to the playground, the quickstart and the reference", async () => {
+  const page = await (await fetch(`${api.url}/`)).text();
+  expect([...page.matchAll(/class="door" href="([^"]*)"/g)].map(([, href]) => href)).toEqual(["/playground", "#quickstart", "/docs"]);
+});
+
 test("exactly the files of the folder are served, each with its type", async () => {
   const folder = await readdir(new URL("../../../playground/", import.meta.url));
-  expect([...playgroundFiles, "index.html"].sort()).toEqual(folder.sort());
+  expect([...playgroundFiles, "home.html", "index.html"].sort()).toEqual(folder.sort());
   const types = { js: "text/javascript", css: "text/css", svg: "image/svg+xml" };
   for (const name of playgroundFiles) {
     const response = await fetch(`${api.url}/playground/${name}`);

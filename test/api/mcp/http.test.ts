@@ -273,7 +273,7 @@ describe("access", () => {
 
   test("keys are required as on the API, and requests are counted", async () => {
     const taken: string[] = [];
-    const api = await start({ deps: () => ({ rateLimit: { take: async (keyId) => void taken.push(keyId) } }) });
+    const api = await start({ deps: () => ({ rateLimit: { take: async ({ keyId }) => void taken.push(keyId) } }) });
     const post = (headers: Record<string, string>) => fetch(`${api.url}/mcp`, { method: "POST", headers, body: "{}" });
     expect((await post({})).status).toBe(401);
     expect((await post({ authorization: "Bearer ci_sk_x" })).headers.get("www-authenticate")).toMatch(/^Bearer/);

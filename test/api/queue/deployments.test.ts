@@ -110,9 +110,9 @@ function serves(name: string, redis: () => Deployment): void {
       expect(await assistants.get("org_a", "asst_1")).toMatchObject({ id: "asst_1" });
 
       const rate = makeRateLimit({ redis, prefix, limits: { ...limits, requestsPerMinutePerKeyMax: 2 }, metrics });
-      await rate.take("key");
-      await rate.take("key");
-      await expect(rate.take("key")).rejects.toMatchObject({ code: "rate_limited" });
+      await rate.take({ keyId: "key" });
+      await rate.take({ keyId: "key" });
+      await expect(rate.take({ keyId: "key" })).rejects.toMatchObject({ code: "rate_limited" });
 
       const heartbeat = new Heartbeat({ redis, prefix, log });
       await heartbeat.start("worker_1");

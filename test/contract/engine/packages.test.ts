@@ -26,7 +26,10 @@ test("the packages are those of the image, with the names to import", () => {
 test("an import of a missing module names the nearest one that is installed, in an execution and in a session", async () => {
   const { end } = await under.run("import panda");
   expect(end.evidence).toEqual({ exit_code: 1, suggestion: "No module named 'panda'; installed: pandas" });
-  const session = await under.engine.openSession({ id: "cntr_packages", memoryMb: makeLimits().memoryMbMax }, new AbortController().signal);
+  const session = await under.engine.openSession(
+    { id: "cntr_packages", memoryMb: makeLimits().memoryMbMax, restoresCells: true },
+    new AbortController().signal,
+  );
   try {
     const input = {
       id: "exec_packages",

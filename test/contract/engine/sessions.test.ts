@@ -1,6 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { makeLimits } from "../../../src/domain/limits.ts";
 import type { CellEnd } from "../../../src/domain/run.ts";
+import { hasOwnKernel } from "../../../src/sandbox/own-kernel.ts";
+import { runtimesWanted } from "../../support/sandboxes/engine.ts";
 import { errorOf, filesOf, prepareSessions, type SessionsUnderTest, textOf } from "../../support/sandboxes/session.ts";
 
 const limits = makeLimits({ outputStopBytesMax: 4 * 1024 * 1024, sharedMemoryMbMax: 32, workingFolderMbMax: 100 });
@@ -162,6 +164,88 @@ describe("variables survive", () => {
     const next = await cell("print(x)");
     expect([next.status, textOf(next)]).toEqual(["completed", "1"]);
   });
+});
+
+/** With gVisor there are no copies. */
+const copiesUnderTest = !hasOwnKernel(runtimesWanted[0] ?? "runc");
+const processesLeft =
+  "import os; print(sorted(open(f'/proc/{p}/cmdline').read().split('\\0')[0] for p in os.listdir('/proc') if p.isdigit()))";
+
+describe.skipIf(!copiesUnderTest)("a cell that costs the process its life costs only the cell", () => {
+  test.each([
+    ["ends its process", "os._exit(0)", { status: "completed" }],
+    ["ends its process with a code", "os._exit(3)", { status: "failed", cause: "exit", evidence: { exit_code: 3 } }],
+    ["crashes", "ctypes.string_at(0)", { status: "failed", cause: "signal", evidence: { signal: "SIGSEGV" } }],
+    ["uses too much memory", "b = bytearray(2**30)", { status: "incomplete", cause: "memory" }],
+    ["closes its descriptors", "os.closerange(0, 100)", {}],
+    [
+      "does not yield at its time limit",
+      "signal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass",
+      { status: "incomplete", cause: "timeout" },
+    ],
+    ["leaves processes behind", "subprocess.Popen(['sleep', '100'], start_new_session=True); os.kill(os.getpid(), 9)", { cause: "signal" }],
+  ])("when it %s", async (_what, code, ending) => {
+    const { session, cell } = await under.begin();
+    await cell("import os, ctypes, signal, subprocess\nx = ['before']");
+    for (let count = 0; count < 2; count += 1) {
+      const end = await cell(`x.append('lost'); open('kept.txt', 'a').write('k'); print('printed', flush=True)\n${code}`, {
+        timeoutMs: 2_000,
+      });
+      expect(end).toMatchObject(ending);
+      expect(end.evidence).toMatchObject({ session_alive: true, restored: "before_cell" });
+      expect([textOf(end), filesOf(end)]).toEqual(["printed", [count === 0 ? "created kept.txt" : "modified kept.txt"]]);
+      const next = await cell("print(x, open('kept.txt').read())");
+      expect([textOf(next), next.evidence]).toEqual([`['before'] ${"k".repeat(count + 1)}`, {}]);
+    }
+    expect(textOf(await cell(processesLeft))).not.toContain("sleep");
+    expect(session.ended.aborted).toBe(false);
+  });
+
+  test("when it had threads from earlier cells, which are gone", async () => {
+    const { cell } = await under.begin();
+    await cell(
+      "import os, threading, time, random\nrandom.seed(4)\nt = threading.Thread(target=time.sleep, args=(100,), daemon=True); t.start()",
+    );
+    for (let count = 0; count < 2; count += 1) {
+      const end = await cell("assert random.random() and os._exit(9)");
+      expect(end).toMatchObject({ status: "failed", cause: "exit", evidence: { exit_code: 9, restored: "before_cell" } });
+      expect(
+        textOf(
+          await cell("r = random.Random(4); s = random.getstate(); print(t.is_alive(), r.random() == random.random()); random.setstate(s)"),
+        ),
+      ).toBe("False True");
+    }
+    const cancelled = await cell("time.sleep(0.01); os.abort()");
+    expect(cancelled).toMatchObject({ cause: "signal", evidence: { signal: "SIGABRT", session_alive: true } });
+  });
+
+  test("when it is cancelled and does not yield", async () => {
+    const { cell } = await under.begin();
+    await cell("import signal; x = 1");
+    const stop = new AbortController();
+    const emit = () => stop.abort("cancelled");
+    const end = await cell("signal.signal(signal.SIGINT, signal.SIG_IGN); print('on', flush=True)\nwhile True: pass", {
+      stop: stop.signal,
+      emit,
+    });
+    expect(end).toMatchObject({ status: "cancelled", evidence: { session_alive: true, restored: "before_cell" } });
+    expect(textOf(await cell("print(x)"))).toBe("1");
+  });
+
+  test("but the session ends where that was asked for", async () => {
+    const { session, cell } = await under.begin(false);
+    await cell("x = 1");
+    expect(await cell("import os; os._exit(0)")).toMatchObject({ evidence: { session_alive: false } });
+    expect(session.ended.aborted).toBe(true);
+  });
+});
+
+test.skipIf(copiesUnderTest)("a cell that costs the process its life ends the session where forks are dear", async () => {
+  const { session, cell } = await under.begin();
+  await cell("x = 1");
+  const end = await cell("import os; os._exit(0)");
+  expect(end.evidence).toEqual({ session_alive: false });
+  expect(session.ended.aborted).toBe(true);
 });
 
 describe("a session ends, and reports it", () => {

@@ -23,9 +23,22 @@ const rules = (parse(read("prometheus/rules.yml")) as { groups: Array<{ rules: R
 export const alerts = rules.filter((rule): rule is Rule & { alert: string } => rule.alert !== undefined);
 export const records = rules.filter((rule): rule is Rule & { record: string } => rule.record !== undefined);
 
-export const panels = readdirSync(new URL("../../../ops/grafana/dashboards/", import.meta.url)).flatMap(
-  (file) => (JSON.parse(read(`grafana/dashboards/${file}`)) as { panels: Panel[] }).panels,
+interface Dashboard {
+  panels: Panel[];
+  templating: { list: Array<{ type: string; query: string | { query: string } }> };
+}
+
+const dashboards = readdirSync(new URL("../../../ops/grafana/dashboards/", import.meta.url)).map(
+  (file) => JSON.parse(read(`grafana/dashboards/${file}`)) as Dashboard,
 );
+export const panels = dashboards.flatMap((dashboard) => dashboard.panels);
+
+/** Where the variables of the dashboards get their values: `label_values(SERIES, LABEL)`. */
+export const variableQueries = [
+  ...new Set(
+    dashboards.flatMap(({ templating }) => templating.list.flatMap(({ query }) => (typeof query === "string" ? [] : [query.query]))),
+  ),
+];
 
 export const runbooks = new Map(
   readdirSync(new URL("../../../ops/runbooks/", import.meta.url)).map((file) => [file.replace(/\.md$/, ""), read(`runbooks/${file}`)]),

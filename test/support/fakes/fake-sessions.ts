@@ -35,6 +35,7 @@ export class FakeSessions implements Sessions {
       createdAt: now,
       lastActiveAt: now,
       restoredFrom: wanted.restoreFrom ?? null,
+      restoresCells: true,
       givesWay: wanted.givesWay ?? false,
     };
     const restored = wanted.restoreFrom === undefined ? [] : (this.kept.get(wanted.restoreFrom)?.fileIds ?? []);

@@ -9,6 +9,7 @@ import type { ToolDeclaration, ToolPort } from "../../../src/domain/tools.ts";
 import { makeLog } from "../../../src/observe/log.ts";
 import { type Metrics, makeMetrics } from "../../../src/observe/metrics.ts";
 import { connectEngine } from "../../../src/sandbox/docker/engine-client.ts";
+import { hasOwnKernel } from "../../../src/sandbox/own-kernel.ts";
 import { Pool } from "../../../src/sandbox/pool/pool.ts";
 import { makeEngine } from "../../../src/sandbox/run/engine.ts";
 import type { Sandbox, Taken } from "../../../src/sandbox/sandbox.ts";
@@ -140,7 +141,7 @@ export async function startEngine(options: EngineUnderTestOptions = {}): Promise
     log,
   });
   pool.open();
-  const engine = makeEngine({ pool, limits, log, packages: options.packages });
+  const engine = makeEngine({ pool, limits, log, packages: options.packages, forksCheaply: !hasOwnKernel(runtime) });
   return {
     engine,
     pool,

@@ -25,9 +25,10 @@ export async function prepareSessions(limits: Limits) {
   return {
     engine,
     closeSessions,
-    async begin() {
+    async begin(restoresCells = true) {
       const id = newId("container");
-      const session = await engine.engine.openSession({ id, memoryMb: limits.memoryMbMax }, new AbortController().signal);
+      const spec = { id, memoryMb: limits.memoryMbMax, restoresCells };
+      const session = await engine.engine.openSession(spec, new AbortController().signal);
       open.push(session);
       return { session, ...cellsOf(session, id) };
     },

@@ -13,7 +13,10 @@ import { FolderStore } from "../../../src/files/folder-store.ts";
 import type { BlobStore } from "../../../src/files/store.ts";
 import { makeApp } from "../../../src/http/app.ts";
 import type { AppDeps } from "../../../src/http/core/deps.ts";
-import { createKey, KeyFile, type Scope } from "../../../src/keys/keys.ts";
+import { createKey } from "../../../src/keys/change-keys.ts";
+import { KeyFile } from "../../../src/keys/keys.ts";
+import type { Scope } from "../../../src/keys/stored-key.ts";
+import { adminKeysOf } from "../../../src/main/admin-keys.ts";
 import { makeAssistant } from "../../../src/main/assistant-part.ts";
 import { makeLog } from "../../../src/observe/log.ts";
 import { makeMetrics } from "../../../src/observe/metrics.ts";
@@ -57,16 +60,20 @@ export async function startApi(options: ApiOptions) {
     MODEL_TOKENS_FIELD: "max_tokens",
   } as const;
   const packages = new AnnouncedPackages({ redis, prefix });
+  const keys = new KeyFile(keysFile, (error) => problems.push(error));
+  const limitsOf = (organization: string) => keys.limitsOf(organization, limits);
   const toolServers = new ToolServers({ limits, metrics, log }, new Map());
   const base: AppDeps = {
     limits,
+    limitsOf,
     log,
     metrics,
-    keys: new KeyFile(keysFile, (error) => problems.push(error)),
+    keys,
     executions,
     containers: noContainers,
     assistant: makeAssistant({
       config: { ...models, limits },
+      limitsOf,
       redis,
       executions,
       sessions: noContainers,
@@ -82,6 +89,7 @@ export async function startApi(options: ApiOptions) {
     packages,
     usage: async () => [],
     topUsage: async () => [],
+    adminKeys: adminKeysOf(keysFile, async () => new Map()),
     receipts: { keys: await openSigningKeys(join(folder, "receipt-keys.json")), source: async () => null },
     tracing: noTracing,
     boardQueues: async () => [],

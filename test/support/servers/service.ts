@@ -5,7 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { createKey } from "../../../src/keys/keys.ts";
+import { createKey } from "../../../src/keys/change-keys.ts";
 import { expectSeconds } from "../checks/times.ts";
 import { startRedis, type TestRedis, type TestRedisOptions } from "../redis/redis.ts";
 

@@ -20,6 +20,15 @@ describe("tables", () => {
     expect(text.endsWith("\n… 2 more rows")).toBe(true);
   });
 
+  test("a table wider than the terminal is shown in parts, and nothing is left out", () => {
+    const names = Array.from({ length: 15 }, (_, index) => ({ name: `column_${index + 1}` }));
+    const text = alignTable({ columns: names, rows: [names.map((_, index) => index)], row_count: 2 }, 80);
+    expect(Math.max(...text.split("\n").map((line) => line.length))).toBeLessThanOrEqual(80);
+    for (const { name } of names) expect(text).toContain(name);
+    expect(text.match(/^columns .*$/gm)).toEqual(["columns 1 to 8 of 15", "columns 9 to 15 of 15"]);
+    expect(text.endsWith("\n… 1 more row")).toBe(true);
+  });
+
   test("a table without rows shows its columns", () => {
     expect(alignTable({ columns, rows: [], row_count: 0 })).toBe("city  people\n────  ──────");
   });

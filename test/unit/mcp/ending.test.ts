@@ -28,4 +28,8 @@ test("reports that output is partial, that nothing ran, and whether the session 
   const inSession = { ...ended, container_id: "cntr_x" };
   expect(endingText({ ...inSession, evidence: { session_alive: true } })).toContain("continues");
   expect(endingText({ ...inSession, evidence: { session_alive: false } })).toContain("variables are gone");
+  for (const status of ["completed", "incomplete"] as const) {
+    const restored = endingText({ ...inSession, status, evidence: { session_alive: true, restored: "before_cell" } });
+    expect(restored).toMatch(/as they were before this code; threads and sockets are gone, files are as the code left them\./);
+  }
 });

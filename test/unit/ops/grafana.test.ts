@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { z } from "zod";
+import { metricsIn } from "../../support/checks/ops-files.ts";
 
 const read = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), "utf8");
 const compose = parse(read("docker-compose.yml"), { merge: true }) as {
@@ -19,7 +20,7 @@ const [source] = sources.datasources as [{ uid: string; type: string; access: st
  * What the dashboard may be made of: of Grafana's own schema (github.com/grafana/grafana-foundation-sdk, `dashboard`) that part
  * which is used here. Grafana drops a field that it does not know without a word.
  */
-const datasource = z.strictObject({ type: z.literal(source.type), uid: z.literal(source.uid) });
+const datasource = z.strictObject({ type: z.literal(source.type), uid: z.literal("${datasource}") });
 const target = z.strictObject({
   refId: z.string().regex(/^[A-Z]$/),
   datasource,
@@ -72,6 +73,50 @@ const panel = z.discriminatedUnion("type", [
     transformations: z.array(z.strictObject({ id: z.enum(["filterByValue", "organize"]), options: z.record(z.string(), z.unknown()) })),
   }),
 ]);
+const variable = {
+  name: z.string().regex(/^[a-z]+$/),
+  label: z.string().min(1),
+  hide: z.literal(0),
+  regex: z.literal(""),
+  options: z.tuple([]),
+};
+const variables = z.discriminatedUnion("type", [
+  z.strictObject({
+    type: z.literal("datasource"),
+    ...variable,
+    query: z.literal(source.type),
+    refresh: z.literal(1),
+    multi: z.literal(false),
+    includeAll: z.literal(false),
+    current: z.strictObject({}),
+  }),
+  z.strictObject({
+    type: z.literal("query"),
+    ...variable,
+    datasource,
+    query: z.strictObject({ query: z.string().regex(/^label_values\(.*, \w+\)$/), refId: z.string() }),
+    // When the time range changes.
+    refresh: z.literal(2),
+    sort: z.literal(1),
+    multi: z.literal(true),
+    includeAll: z.literal(true),
+    // Also series without the label: outside Kubernetes nothing has a namespace.
+    allValue: z.literal(".*"),
+    current: z.strictObject({ text: z.literal("All"), value: z.literal("$__all") }),
+  }),
+]);
+const link = z.strictObject({
+  type: z.literal("dashboards"),
+  title: z.string(),
+  tags: z.tuple([z.literal("code-interpreter")]),
+  asDropdown: z.boolean(),
+  icon: z.literal("external link"),
+  includeVars: z.literal(true),
+  keepTime: z.literal(true),
+  targetBlank: z.boolean(),
+  tooltip: z.string(),
+  url: z.literal(""),
+});
 const dashboard = z.strictObject({
   uid: z.string().regex(/^[a-z-]{1,40}$/),
   title: z.string().min(1),
@@ -84,8 +129,8 @@ const dashboard = z.strictObject({
   graphTooltip: z.literal(1),
   time: z.strictObject({ from: z.string(), to: z.string() }),
   annotations: z.strictObject({ list: z.tuple([]) }),
-  templating: z.strictObject({ list: z.tuple([]) }),
-  links: z.tuple([]),
+  templating: z.strictObject({ list: z.array(variables).min(3) }),
+  links: z.tuple([link]),
   panels: z.array(panel).min(1),
 });
 
@@ -93,6 +138,24 @@ const files = readdirSync(new URL("../../../ops/grafana/dashboards/", import.met
 
 test.each(files)("%s has the fields of Grafana's schema, and no others", (file) => {
   expect(() => dashboard.parse(JSON.parse(read(`ops/grafana/dashboards/${file}`)))).not.toThrow();
+});
+
+test.each(files)("%s has the variables data source, namespace and process, and every query uses them", (file) => {
+  const { templating, panels, tags } = dashboard.parse(JSON.parse(read(`ops/grafana/dashboards/${file}`)));
+  expect(templating.list.slice(0, 3).map(({ name }) => name)).toEqual(["datasource", "namespace", "instance"]);
+  expect(tags).toContain("code-interpreter");
+  for (const { title, ...rest } of panels) {
+    for (const { expr } of "targets" in rest ? rest.targets : []) {
+      // Every series, so that a quotient never divides one process by all.
+      const series = metricsIn(expr).length;
+      expect(expr.match(/namespace=~"\$namespace", instance=~"\$instance"/g)?.length ?? 0, title).toBeGreaterThanOrEqual(series);
+      for (const [, name] of expr.matchAll(/\$(?!__)(\w+)/g)) expect(templating.list.map((one) => one.name)).toContain(name);
+    }
+  }
+});
+
+test("the dashboards are a page for the fleet, one for capacity and one for tenants", () => {
+  expect(files.sort()).toEqual(["capacity.json", "fleet.json", "tenants.json"]);
 });
 
 test.each(files)("no two panels of %s lie on each other, and each query of a panel has a letter of its own", (file) => {

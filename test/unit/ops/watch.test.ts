@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
@@ -7,6 +8,7 @@ import { makeMetrics } from "../../../src/observe/metrics.ts";
 import { alerts, commandsOf, inputsOf, metricsIn, panels, queries, records, ruleTests, runbooks } from "../../support/checks/ops-files.ts";
 
 const ours = makeMetrics().registry.getMetricsAsArray() as unknown as Array<{ name: string; help: string; type: string }>;
+const root = new URL("../../../", import.meta.url).pathname;
 const namesOf = ({ name, type }: { name: string; type: string }) =>
   type === "histogram" ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name];
 
@@ -18,9 +20,37 @@ test("each alert has a test that makes it fire", () => {
 test("each alert has one runbook, and each runbook an alert", () => {
   expect([...runbooks.keys()].sort()).toEqual(alerts.map(({ alert }) => alert).sort());
   for (const { alert, annotations, labels } of alerts) {
-    expect(annotations?.runbook).toBe(`ops/runbooks/${alert}.md`);
+    expect(annotations?.runbook_url).toBe(`ops/runbooks/${alert}.md`);
     expect(["page", "ticket"]).toContain(labels?.severity);
   }
+});
+
+test("an annotation shows each number as a person reads it: rounded, and with a unit of people", () => {
+  for (const { alert, annotations } of alerts) {
+    const shown = [...(annotations?.summary ?? "").matchAll(/\{\{(.*?)\}\}/g)].map(([, text]) => (text as string).trim());
+    const readable = /^(\$labels\.\w+|\$value \| humanize(Percentage|Duration)|printf "%\.[0-2]f" \$value)$/;
+    expect(
+      shown.filter((text) => !readable.test(text)),
+      alert,
+    ).toEqual([]);
+  }
+});
+
+test("a duration in an annotation is longer than a second, because humanizeDuration shows less as 597.9ms", () => {
+  for (const { alert, expr, annotations } of alerts.filter((one) => one.annotations?.summary?.includes("humanizeDuration"))) {
+    const bounds = [...expr.matchAll(/> (\d+)/g)].map(([, bound]) => Number(bound));
+    expect(Math.max(...bounds), alert).toBeGreaterThanOrEqual(60);
+    expect(annotations).toBeDefined();
+  }
+});
+
+test("RUNBOOKS_URL puts an address before each page, and the copy for Kubernetes has none", () => {
+  const copy = readFileSync(`${root}k8s/components/prometheus/rules.yaml`, "utf8");
+  const pages = (text: string) => [...text.matchAll(/runbook_url: (\S+)/g)].map(([, page]) => page);
+  expect(pages(copy)).toEqual(alerts.map(({ alert }) => `ops/runbooks/${alert}.md`));
+  const env = { ...process.env, RUNBOOKS_URL: "https://wiki.example.com/pages/" };
+  const printed = execFileSync(process.execPath, [`${root}scripts/k8s-rules.mjs`, "--print"], { env, encoding: "utf8" });
+  expect(pages(printed)).toEqual(alerts.map(({ alert }) => `https://wiki.example.com/pages/${alert}.md`));
 });
 
 test.each([...runbooks])("the runbook of %s has every section, and says when it is done", (name, text) => {
@@ -43,7 +73,6 @@ test("every metric that a runbook names exists; a pattern's first part begins on
   expect(named.filter((name) => !known.some((one) => one.startsWith(name)))).toEqual([]);
 });
 
-const root = new URL("../../../", import.meta.url).pathname;
 const commands = [...runbooks].flatMap(([name, text]) => commandsOf(text).map((command) => [name, command] as const));
 
 test("runbooks give commands, each for a program that is there where the service is", () => {

@@ -75,6 +75,16 @@ describe("the text for the model", () => {
     expect(ended({})).toMatch(/^\[.*\.\]$/);
     expect(ended({ evidence: { session_alive: false } })).toMatch(/gone/);
   });
+
+  test.each([null, "exception", "exit", "signal", "timeout", "memory", "output", "cancelled"] as const)(
+    "says after the cause %s that the state before the code was restored",
+    (cause) => {
+      const text = textFor([], { cause, evidence: { session_alive: true, restored: "before_cell" } });
+      expect(text).toMatch(
+        /^\[.*Variables are as they were before this code; threads and sockets are gone, files are as the code left them\.\]$/,
+      );
+    },
+  );
 });
 
 describe("a long text", () => {

@@ -16,6 +16,8 @@ const promised: Array<[ErrorCode, number, string]> = [
   ["invalid_key", 401, "The API key is invalid"],
   ["missing_scope", 403, "The API key lacks the scope for this call"],
   ["foreign_organization", 403, "The API key belongs to another organization"],
+  ["key_not_found", 404, "There is no such key"],
+  ["keys_not_writable", 409, "The api cannot change its key file"],
   ["origin_not_allowed", 403, "Requests from this web page are not allowed"],
   ["route_not_found", 404, "There is no such path"],
   ["execution_not_found", 404, "There is no such execution"],

@@ -16,7 +16,7 @@ describe("the lockdown", () => {
       SecurityOpt: ["no-new-privileges", "seccomp={}"],
       IpcMode: "private",
       CgroupnsMode: "private",
-      PidsLimit: 64,
+      PidsLimit: 65,
       Memory: 256 * 1024 * 1024,
       MemorySwap: 256 * 1024 * 1024,
       NanoCpus: 1e9,

@@ -58,7 +58,7 @@ test("limits come from the operator and the execution, and there is no swap", ()
   const { resources } = config.linux;
   expect(resources.memory).toEqual({ limit: 256 * 2 ** 20, swap: 256 * 2 ** 20, kernelTCP: 32 * 2 ** 20 });
   expect(resources.cpu.quota / resources.cpu.period).toBe(limits.cpuCores);
-  expect(resources.pids.limit).toBe(limits.processesMax + 1);
+  expect(resources.pids.limit).toBe(limits.processesMax + 2);
   expect(resources.devices[0]).toEqual({ allow: false, access: "rwm" });
   expect(config.process.rlimits).toContainEqual({ type: "RLIMIT_NOFILE", soft: limits.openFilesMax, hard: limits.openFilesMax });
   expect(config.process.rlimits).toContainEqual({ type: "RLIMIT_CORE", soft: 1, hard: 1 });

@@ -40,7 +40,7 @@ function engineWith(script: Script, factory = new FakeFactory(script), stock = 0
   });
   pools.push(pool);
   pool.open();
-  return { engine: makeEngine({ pool, limits, log }), factory, pool };
+  return { engine: makeEngine({ pool, limits, log, forksCheaply: true }), factory, pool };
 }
 
 const input = (changes: Partial<RunInput> = {}): RunInput => ({

@@ -42,7 +42,10 @@ async function open(script: Script, memoryMb = 512) {
   const pool = new Pool({ factory, spec: { memoryMb: 512 }, ...sizes, metrics: makeMetrics(), log });
   pools.push(pool);
   pool.open();
-  const session = await makeEngine({ pool, limits, log }).openSession({ id: "cntr_1", memoryMb }, never);
+  const session = await makeEngine({ pool, limits, log, forksCheaply: true }).openSession(
+    { id: "cntr_1", memoryMb, restoresCells: true },
+    never,
+  );
   return { session, sandbox: factory.made[0] as FakeSandbox, pool };
 }
 const kinds = (sandbox: FakeSandbox) => sandbox.received.map((frame) => frame.kind);
@@ -75,6 +78,15 @@ describe("a session", () => {
       expect(end).toMatchObject({ cause: "timeout", retry_safe: false, evidence: { session_alive: lives } });
       expect([sandbox.destroyed > 0, session.ended.aborted]).toEqual([!lives, !lives]);
     }
+  });
+
+  test.each(["ok", "timeout"] as const)("reports that the state before a cell was restored, after the end %s", async (end) => {
+    const says = alive({ end, restored: true });
+    const { session, sandbox } = await open((frame, one) => frame.kind === "run" && one.says("done", says));
+    expect((await session.run(input(), ports, never)).evidence).toMatchObject({ session_alive: true, restored: "before_cell" });
+    expect([sandbox.destroyed, session.ended.aborted]).toEqual([0, false]);
+    const lies = await open((frame, one) => frame.kind === "run" && one.says("done", { ...says, session_alive: false }));
+    expect((await lies.session.run(input(), ports, never)).evidence.restored).toBeUndefined();
   });
 
   test("reports session_alive after a completed cell too when it is dead", async () => {
