@@ -1,6 +1,8 @@
 import { byId } from "./dom.js";
 
 const STORED_AS = "code-interpreter-key";
+/** Address of the page with a key, as `npm start` prints it. Browsers do not send this part of an address to a server. */
+const KEY_IN_ADDRESS = /^#key=(ci_sk_[0-9a-z]+_[0-9a-f]+)$/;
 
 /** The key of this tab; empty when there is none. */
 export function currentKey() {
@@ -14,6 +16,7 @@ export function currentKeyId() {
 
 /** Sets up the dialog. `onChange` is called when the service has accepted a new key, and when the key is removed. */
 export function setUpKey(onChange) {
+  takeKeyFromAddress();
   const dialog = byId("key-dialog");
   const input = byId("key-input");
   const problem = byId("key-problem");
@@ -42,6 +45,14 @@ export function setUpKey(onChange) {
     onChange();
   });
   show();
+}
+
+/** Moves the key of the address into this tab. It stays neither in the address nor in the browser's history. */
+function takeKeyFromAddress() {
+  const key = KEY_IN_ADDRESS.exec(location.hash)?.[1];
+  if (key === undefined) return;
+  history.replaceState(null, "", location.pathname);
+  sessionStorage.setItem(STORED_AS, key);
 }
 
 /** Opens the dialog, with an optional reason. */

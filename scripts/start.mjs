@@ -47,7 +47,7 @@ async function main() {
     await waitUntilReady({ ...service, logFile });
     await prove(service.url, key, logFile);
     writeFileSync(urlFile, `${service.url}\n`);
-    introduce({ url: service.url, dataFolder, logFile });
+    introduce({ url: service.url, key, dataFolder, logFile });
     if (made.startedBySetup) say(howToStop(dataFolder));
     if (values.check) return;
     await Promise.race([
@@ -134,13 +134,13 @@ function prove(url, key, logFile) {
   });
 }
 
-function introduce({ url, dataFolder, logFile }) {
+function introduce({ url, key, dataFolder, logFile }) {
   const here = (file) => path.relative(process.cwd(), path.join(dataFolder, file)) || file;
   console.log(`
 ${proof.answer}
 
-API     ${url}/v1        docs  ${url}/docs
-Page    ${url}/playground        MCP   ${url}/mcp
+Page    ${url}/playground#key=${key}
+API     ${url}/v1        docs  ${url}/docs        MCP   ${url}/mcp
 Key     in ${here("key")}; more with: bin/code-interpreter.mjs keys create --org org_example
 Log     ${path.relative(process.cwd(), logFile)}
 

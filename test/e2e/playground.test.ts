@@ -83,6 +83,14 @@ describe("key", () => {
     await other.locator("#key-dialog").waitFor();
   });
 
+  test("comes with the address that npm start prints, and leaves it at once", async () => {
+    const signedIn = await context.newPage();
+    await signedIn.goto(`${service.url}/playground#key=${key}`);
+    await signedIn.locator("#session-field").waitFor();
+    expect(await signedIn.locator("#key-dialog").isVisible()).toBe(false);
+    expect(signedIn.url()).toBe(`${service.url}/playground`);
+  });
+
   test("is asked for before the API description has arrived", async () => {
     const slow = await context.newPage();
     await slow.route("**/openapi.json", () => new Promise(() => undefined));

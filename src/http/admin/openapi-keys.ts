@@ -4,6 +4,15 @@ import { errorResponses, jsonResponse, type PathContext } from "../openapi/parts
 import { adminKey, expireBody, rotateBody } from "./admin-keys.ts";
 
 const tags = ["operations"];
+const changeErrors = [
+  "key_not_found",
+  "keys_not_writable",
+  "malformed_json",
+  "body_too_large",
+  "unsupported_media_type",
+  "invalid_field",
+  "unknown_field",
+] as const;
 
 /** Paths of API keys, for operators. */
 export function addKeyPaths({ registry, security }: Pick<PathContext, "registry" | "security">): void {
@@ -16,7 +25,10 @@ export function addKeyPaths({ registry, security }: Pick<PathContext, "registry"
     security,
     summary: "List the API keys of all organizations",
     description: "For operators: a key with the scope `admin`. Without their secrets, with expiry, last use and limits.",
-    responses: { 200: jsonResponse("The keys.", z.object({ object: z.literal("list"), data: z.array(adminKey.strict()) }).strict()) },
+    responses: {
+      200: jsonResponse("The keys.", z.object({ object: z.literal("list"), data: z.array(adminKey.strict()) }).strict()),
+      ...errorResponses(["unknown_field"]),
+    },
   });
   registry.registerPath({
     method: "post",
@@ -30,7 +42,7 @@ export function addKeyPaths({ registry, security }: Pick<PathContext, "registry"
     request: { params, body: body(rotateBody, { overlap_seconds: 3_600 }) },
     responses: {
       200: jsonResponse("The new key.", adminKey.extend({ key: z.string().describe("shown once") }).strict()),
-      ...errorResponses(["key_not_found", "keys_not_writable", "invalid_field", "unknown_field"]),
+      ...errorResponses(changeErrors),
     },
   });
   registry.registerPath({
@@ -43,7 +55,7 @@ export function addKeyPaths({ registry, security }: Pick<PathContext, "registry"
     request: { params, body: body(expireBody, { expires_at: 1_770_000_000 }) },
     responses: {
       200: jsonResponse("The key.", adminKey.strict()),
-      ...errorResponses(["key_not_found", "keys_not_writable", "invalid_field", "unknown_field"]),
+      ...errorResponses(changeErrors),
     },
   });
 }
