@@ -2,6 +2,9 @@
 //
 // Who went over budget? 20 employees, 2,000 expense lines, two functions of this program. A model that calls functions itself
 // needs a turn for each call and reads every line. Here one program calls them, and a model would read only what it prints.
+// The package gpt-tokenizer counts the tokens (o200k_base).
+
+import { encode } from "gpt-tokenizer";
 
 const url = process.env.CODE_INTERPRETER_URL ?? "http://127.0.0.1:8080";
 const headers = { authorization: `Bearer ${process.env.CODE_INTERPRETER_KEY}`, "content-type": "application/json" };
@@ -37,17 +40,31 @@ const tools = [
 ];
 
 let calls = 0;
-let answered = 0;
+// Turn by turn, each turn reads the question, the calls so far and their answers again.
+const question = JSON.stringify({ tools, question: "Who went over budget, and by how much?" });
+const turnByTurn = { context: tokensOf(question), read: tokensOf(question) };
 let execution = await post("/v1/executions", { code, tools });
 while (execution.status === "requires_action") {
   const outputs = execution.pending_calls.map(({ call_id, name, arguments: args }) => ({ call_id, output: functions[name](args) }));
-  calls += outputs.length;
-  answered += JSON.stringify(outputs).length;
+  for (const [at, { call_id, output }] of outputs.entries()) {
+    const { name, arguments: args } = execution.pending_calls[at];
+    calls += 1;
+    turnByTurn.context += tokensOf(JSON.stringify({ call_id, name, arguments: args })) + tokensOf(JSON.stringify({ call_id, output }));
+    turnByTurn.read += turnByTurn.context;
+  }
   execution = await post(`/v1/executions/${execution.id}/tool_outputs`, { outputs });
 }
 const printed = execution.outputs.map((output) => output.text ?? output.value).join("");
 process.stdout.write(printed);
-console.log(`${calls} calls: turn by turn ${calls + 1} turns of a model that reads ${answered} characters; here 2 turns and ${printed.length}.`);
+// In one program: a turn that reads the question and writes the code, and one that reads both and what was printed.
+const first = tokensOf(question);
+const oneProgram = { context: first + tokensOf(code) + tokensOf(printed), read: 2 * first + tokensOf(code) + tokensOf(printed) };
+console.log(`${calls} calls, turn by turn: ${calls + 1} turns, ${turnByTurn.context} tokens of context, ${turnByTurn.read} read`);
+console.log(`${calls} calls, in one program: 2 turns, ${oneProgram.context} tokens of context, ${oneProgram.read} read`);
+
+function tokensOf(text) {
+  return encode(text).length;
+}
 
 async function post(path, body) {
   const response = await fetch(url + path, { method: "POST", headers, body: JSON.stringify(body) });

@@ -50,17 +50,17 @@ describe("a cell that ended", () => {
     expect((await other.cell("1 + 1")).outputs).toEqual([{ type: "result", text: "2" }]);
   });
 
-  test("and steals the next cell's frames is stopped at that cell's time limit, and the session ends", async () => {
+  test("and steals the next cell's frames is stopped at that cell's time limit, and the session goes on without it or ends", async () => {
     const { cell, session } = await under.begin();
     await cell("import os, threading\ndef steal():\n  while True: os.read(4, 65536)\nthreading.Thread(target=steal, daemon=True).start()");
     // The process itself may win the race for a cell; it cannot win it for long.
-    let alive = true;
-    for (let turn = 0; turn < 20 && alive; turn++) {
-      const end = await within(500 + GRACE_MS, cell("1", { timeoutMs: 500 }));
-      alive = end.evidence.session_alive !== false;
-      if (!alive) expect(end.status).not.toBe("completed");
-    }
-    expect([alive, session.ended.aborted]).toEqual([false, true]);
+    let end = await within(500 + GRACE_MS, cell("1", { timeoutMs: 500 }));
+    for (let turn = 1; turn < 20 && end.status === "completed"; turn++) end = await within(500 + GRACE_MS, cell("1", { timeoutMs: 500 }));
+    expect(end).toMatchObject({ status: "incomplete", cause: "timeout" });
+    expect(session.ended.aborted).toBe(end.evidence.session_alive === false);
+    if (session.ended.aborted) return;
+    expect(end.evidence.restored).toBe("before_cell");
+    for (let turn = 0; turn < 5; turn++) expect((await cell("1", { timeoutMs: 2_000 })).status).toBe("completed");
   });
 
   test("and ignores interrupts does not make the next one immune to its time limit", async () => {

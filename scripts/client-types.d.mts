@@ -1,0 +1,2 @@
+export const typesFile: string;
+export function clientTypes(document: object): Promise<string>;
