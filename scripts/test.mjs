@@ -123,7 +123,8 @@ async function prepare(chosen, context) {
     await ensureRootlessTools();
   }
   if (needs("needsOwnLinux")) await ensureOwnLinux();
-  if (needs("needsPythonClients")) for (const group of ["clients", "clients-behind"]) await ensurePythonTools({ root, group });
+  if (needs("needsPythonClients"))
+    for (const group of ["clients", "clients-behind", "client-types"]) await ensurePythonTools({ root, group });
   if (needs("needsBrowser")) await ensureBrowser();
   if (!needs("needsEngine")) return null;
   const made = await setupImage({ dataFolder: dataFolderOf(process.env) });

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import path from "node:path";
 import { ensurePythonTools } from "./python-tools.mjs";
 
-const FOLDERS = ["keeper", "sandbox-image", "test/clients/python"];
+const FOLDERS = ["keeper", "sandbox-image", "clients/python", "test/clients/python"];
 
 /** mypy, ruff and ruff format over all Python code; each counts as one test. */
 export async function checkPython(context) {

@@ -31,6 +31,7 @@ const titles = {
   clients: "Python clients",
   "clients-behind": "Python clients behind the newest",
   charts: "Helm for Python",
+  "client-types": "types of the Python client",
 };
 
 async function install(root, group, progress) {

@@ -1,7 +1,5 @@
 import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer, request as httpRequest } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -10,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type * as Package from "../../clients/typescript/src/index.ts";
 import { clientTypes, typesFile } from "../../scripts/client-types.mjs";
 import { openApi } from "../support/checks/openapi.ts";
+import { breakingProxy } from "../support/clients/breaking-proxy.ts";
 import { client, prepareService, type TestService } from "../support/servers/service.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -172,36 +171,3 @@ test("a refusal is retried after the time that it names, and an upload is not se
   await expect(faked.upload("a", "b")).rejects.toMatchObject({ code: "unreachable" });
   expect(seen).toHaveLength(3);
 });
-
-/** Cuts the first two streams after their first bytes. */
-async function breakingProxy(target: string) {
-  let broken = 0;
-  const server = createServer((request, response) => {
-    const { hostname, port } = new URL(target);
-    const onward = httpRequest({ hostname, port, path: request.url, method: request.method, headers: request.headers }, (answer) => {
-      response.writeHead(answer.statusCode ?? 502, answer.headers);
-      answer.on("data", (chunk: Buffer) => {
-        response.write(chunk);
-        if (broken >= 2 || !String(answer.headers["content-type"]).startsWith("text/event-stream") || !chunk.includes("execution.output"))
-          return;
-        broken += 1;
-        response.destroy();
-        onward.destroy();
-      });
-      answer.on("end", () => response.end());
-      answer.on("error", () => response.destroy());
-    });
-    onward.on("error", () => response.destroy());
-    request.pipe(onward);
-  });
-  server.listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    broken: () => broken,
-    async close() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}

@@ -21,10 +21,11 @@ export async function runPython(
   script: string,
   { url, key }: PythonClient,
   input: unknown = null,
-  group: "clients" | "clients-behind" = "clients",
+  group: "clients" | "clients-behind" | "client-types" = "clients",
+  variables: NodeJS.ProcessEnv = {},
   // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
 ): Promise<any> {
-  const bin: string = await ensurePythonTools({ root, group, progress: () => {} });
+  const bin = await pythonTools(group);
   const file = join(root, "test/clients/python", script);
   const env = {
     ...process.env,
@@ -34,6 +35,7 @@ export async function runPython(
     LANGCHAIN_TRACING_V2: "",
     // Otherwise it is fetched from the internet.
     LITELLM_LOCAL_MODEL_COST_MAP: "True",
+    ...variables,
   };
   const child = spawn(join(bin, "python"), ["-B", "-W", "ignore", file, JSON.stringify(input)], { env, stdio: ["ignore", "pipe", "pipe"] });
   const printed = { out: "", err: "" };
@@ -45,9 +47,14 @@ export async function runPython(
   return JSON.parse(last);
 }
 
+/** The folder with the programs of a group of pyproject.toml. */
+export function pythonTools(group: "clients" | "clients-behind" | "client-types"): Promise<string> {
+  return ensurePythonTools({ root, group, progress: () => {} }) as Promise<string>;
+}
+
 /** Generates a client from a document into a folder; resolves with what the generator printed. */
 export async function generatePythonClient(document: string, folder: string): Promise<string> {
-  const bin: string = await ensurePythonTools({ root, group: "clients", progress: () => {} });
+  const bin = await pythonTools("clients");
   const command = ["generate", "--path", document, "--meta", "none", "--output-path", folder];
   const env = { ...process.env, PATH: `${bin}:${process.env.PATH ?? ""}` };
   const { stdout, stderr } = await promisify(execFile)(join(bin, "openapi-python-client"), command, { env });
