@@ -3,6 +3,8 @@ import type { Keys } from "../core/keys.ts";
 
 /** Keys noted between two flushes. Only valid keys are noted, so more are not to be expected. */
 const NOTED_MAX = 100_000;
+/** Since the last use of any key. A service that is gone leaves nothing in Redis for ever. */
+const KEPT_MS = 400 * 24 * 60 * 60 * 1000;
 
 /** When each API key was used last: noted in this process, and written to Redis now and then. */
 export class KeyUse {
@@ -17,7 +19,7 @@ export class KeyUse {
     if (this.#noted.size === 0) return;
     const noted = Object.fromEntries(this.#noted);
     this.#noted.clear();
-    await redis.hset(keys.keyUse, noted);
+    await redis.multi().hset(keys.keyUse, noted).pexpire(keys.keyUse, KEPT_MS).exec();
   }
 }
 

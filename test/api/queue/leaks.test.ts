@@ -52,6 +52,11 @@ test("after every kind of end, all keys of the service expire and share one hash
   await expect.poll(left, { timeout: 5_000 }).toEqual([]);
 });
 
+test("the last use of keys is forgotten when no key is used any more", async () => {
+  rig.executionService.noteKeyUse("key_a");
+  await expect.poll(() => rig.plain.pttl("{ci}:key-use"), { timeout: 10_000 }).toBeGreaterThan(0);
+});
+
 test("waiters leave no subscription behind", async () => {
   await rig.worker(new FakeEngine({ immediate: true }));
   const ids = await Promise.all(Array.from({ length: 20 }, async () => (await rig.executionService.submit(newExecution())).execution.id));
