@@ -5,6 +5,7 @@ import http from "node:http";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { alerts, commandsOf, inputsOf, panels, records, runbooks, variableQueries } from "../support/checks/ops-files.ts";
+import { serveMcpTools } from "../support/servers/mcp-tools.mjs";
 import { type ModelServer, startModelServer } from "../support/servers/model-server.ts";
 import { startPrometheus, type TestPrometheus } from "../support/servers/prometheus.ts";
 import { client, prepareService, type ServiceProcess, type TestService } from "../support/servers/service.ts";
@@ -13,6 +14,7 @@ import { client, prepareService, type ServiceProcess, type TestService } from ".
 let service: TestService;
 let model: ModelServer;
 let receiver: http.Server;
+let crm: Awaited<ReturnType<typeof serveMcpTools>>;
 let prometheus: TestPrometheus;
 let loading = true;
 let load: Promise<unknown>;
@@ -20,12 +22,15 @@ let load: Promise<unknown>;
 const PATIENCE = { timeout: 90_000, interval: 500 };
 
 beforeAll(async () => {
-  model = await startModelServer();
+  [model, crm] = await Promise.all([startModelServer(), serveMcpTools()]);
   receiver = http.createServer((request, response) => request.resume().on("end", () => response.end()));
   await once(receiver.listen(0, "127.0.0.1"), "listening");
   const { port } = receiver.address() as { port: number };
   service = await prepareService();
+  const servers = join(service.dataFolder, "servers.json");
+  writeFileSync(servers, JSON.stringify({ crm: { url: crm.url } }));
   const env = {
+    MCP_SERVERS: servers,
     MODEL_BASE_URL: model.baseUrl,
     MODEL_DEFAULT: "scripted",
     WEBHOOK_ALLOW_PRIVATE: "true",
@@ -55,16 +60,18 @@ afterAll(async () => {
   await prometheus?.stop();
   await service.stop();
   await model.stop();
+  await crm.stop();
   receiver.close();
 });
 
-/** One of everything that a metric counts: ends of several kinds, files, a session, a webhook, an assistant's response. */
+/** One of everything that a metric counts: ends of several kinds, files, a session, a webhook, a call to an MCP server, an assistant's response. */
 async function callerOf(api: ServiceProcess, webhook: string): Promise<() => Promise<void>> {
   const { run, call } = client(api.url, await service.key("org_load"));
   const { json: session } = await call("POST", "/v1/containers", {});
   return async () => {
     await run({ code: "print(1)", webhook: { url: webhook, secret: "s".repeat(32) } });
     await run({ code: "1/0" });
+    await run({ code: "crm.read_note(id=7)", mcp_servers: ["crm"] });
     await run({ code: "open('a.txt', 'w').write('a')", memory_mb: 256 });
     await run({ code: "x = 1", container: session.id });
     await call("GET", "/v1/containers/cntr_unknown");
