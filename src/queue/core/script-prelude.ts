@@ -109,7 +109,7 @@ local function refusal(org, total_max, org_max)
   return reply
 end
 -- Start-time fair queueing: tags only grow, and a priority is a tag's distance from the moving base. When nothing waits, it starts
--- anew. The sets of waiting executions need no expiry: an end or a sweep removes every entry, and an empty set is no key.
+-- anew.
 local function take_place(org, id, class, wait_ms, nothing_waits)
   local fair = base .. ':fair'
   local state = {}
@@ -126,12 +126,15 @@ local function take_place(org, id, class, wait_ms, nothing_waits)
   redis.call('PEXPIRE', fair, day)
   local deadline = now + wait_ms
   redis.call('ZADD', base .. ':waiting', text(deadline), org .. '/' .. id)
+  redis.call('PEXPIRE', base .. ':waiting', day + wait_ms)
   redis.call('ZADD', base .. ':waiting:' .. org, text(deadline), id)
+  redis.call('PEXPIRE', base .. ':waiting:' .. org, day + wait_ms)
   return deadline, tag, math.min(math.max(tag - moving, 1), 2097151)
 end
 -- Only for jobs that any worker may take: cells that wait for their session say nothing about the load of the workers.
 local function wait_for_worker(org, id)
   redis.call('ZADD', base .. ':waiting-since', text(now), org .. '/' .. id)
+  redis.call('PEXPIRE', base .. ':waiting-since', day)
 end
 -- The first step of a worker that takes a job: the job gives up its place and the fair queue advances.
 local function leave_place(org, id, tag)

@@ -77,6 +77,9 @@ redis.call('HDEL', record, 'started_at', 'taken_by')
 redis.call('ZADD', base .. ':waiting', text(deadline), organization .. '/' .. id)
 redis.call('ZADD', base .. ':waiting:' .. organization, text(deadline), id)
 redis.call('ZADD', base .. ':waiting-since', state[5], organization .. '/' .. id)
+for _, key in ipairs({':waiting', ':waiting:' .. organization, ':waiting-since'}) do
+  redis.call('PEXPIRE', base .. key, day + deadline - now)
+end
 local last = redis.call('XREVRANGE', stream_key(organization, id), '+', '-', 'COUNT', 1)[1]
 if last and last[2][1] == 'started' then redis.call('XDEL', stream_key(organization, id), last[1]) end
 return 1

@@ -66,6 +66,7 @@ redis.call('PEXPIREAT', record_key(organization, id), text(expires))
 add_to_list(base .. ':list:' .. organization, id, retention, expires)
 -- The mark stays until the job is in the queue, see unqueued.ts.
 redis.call('ZADD', base .. ':unqueued', text(now), organization .. '/' .. id)
+redis.call('PEXPIRE', base .. ':unqueued', day)
 if idempotency_hash ~= '' then redis.call('SET', idem_key, body_sha256 .. ' ' .. id, 'PXAT', text(expires)) end
 keep_bytes(kept_key(organization), #request_json + #files_json + #servers_json, now, retention)
 return {'new', priority, text(now), worker}
