@@ -139,7 +139,7 @@ function introduce({ url, key, dataFolder, logFile }) {
   console.log(`
 ${proof.answer}
 
-Page    ${url}/playground#key=${key}
+Page    ${url}/playground${process.stdout.isTTY ? `#key=${key}` : ""}
 API     ${url}/v1        docs  ${url}/docs        MCP   ${url}/mcp
 Key     in ${here("key")}; more with: bin/code-interpreter.mjs keys create --org org_example
 Log     ${path.relative(process.cwd(), logFile)}

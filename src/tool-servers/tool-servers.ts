@@ -18,6 +18,7 @@ const CALLS_AT_ONCE = 64;
 const RETRY_MS = 5_000;
 
 export interface ServerCall {
+  organization: string;
   label: string;
   /** As the server calls it. */
   tool: string;
@@ -106,9 +107,9 @@ export class ToolServers implements ToolServersPort {
   }
 
   /** Calls a tool, if the settings still allow it. Never rejects. */
-  async call({ label, tool, name, args }: ServerCall, signal: AbortSignal): Promise<ToolAnswer> {
+  async call({ organization, label, tool, name, args }: ServerCall, signal: AbortSignal): Promise<ToolAnswer> {
     const server = this.#servers.get(label);
-    if (server === undefined) return failed(name, "its server is not in use any more");
+    if (server === undefined || !mayUse(server.settings, organization)) return failed(name, "its server is not in use any more");
     server.calls += 1;
     const answer = await this.#answer(server, { tool, name, args }, signal);
     server.calls -= 1;
@@ -116,7 +117,11 @@ export class ToolServers implements ToolServersPort {
     return answer;
   }
 
-  async #answer(server: Server, { tool, name, args }: Omit<ServerCall, "label">, signal: AbortSignal): Promise<ToolAnswer> {
+  async #answer(
+    server: Server,
+    { tool, name, args }: Pick<ServerCall, "tool" | "name" | "args">,
+    signal: AbortSignal,
+  ): Promise<ToolAnswer> {
     try {
       await this.#refresh(server);
       if (server.tools.every((known) => known.tool !== tool))

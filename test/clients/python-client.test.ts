@@ -65,6 +65,7 @@ test("both clients run, stream, resume, answer calls, keep sessions, move files 
     refused: ["invalid_field", 422, "timeout_ms"],
     tools,
     help: expect.stringContaining("Adds nothing."),
+    unfit: "refused\n",
     late: "late\n",
     types: TYPES,
     session: "42\n",

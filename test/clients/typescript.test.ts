@@ -103,6 +103,11 @@ describe("run", () => {
     expect(most).toBeGreaterThan(1);
   });
 
+  test("raises an error in the code for a value that JSON cannot hold", async () => {
+    const code = "try: f()\nexcept ToolError: print('refused')";
+    expect((await ci.run({ code, tools: { f: () => 1n } })).text).toBe("refused\n");
+  });
+
   test("goes on when a function is slower than its call waits", async () => {
     const late = () => new Promise((resolve) => setTimeout(() => resolve(1), 1_500));
     const code = "try: late()\nexcept ToolTimeout: print('late')";

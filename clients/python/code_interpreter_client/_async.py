@@ -12,7 +12,19 @@ import httpx
 
 from ._errors import CodeInterpreterError, error_of, pause_before_retry, unreachable
 from ._events import EventParser
-from ._options import CANCEL_TIMEOUT_S, ENDED, EXECUTIONS, RESUME_S, RESUMES_MAX, VERSION, Request, RunOptions, StoredFile, failed_call
+from ._options import (
+    CANCEL_TIMEOUT_S,
+    ENDED,
+    EXECUTIONS,
+    RESUME_S,
+    RESUMES_MAX,
+    VERSION,
+    Request,
+    RunOptions,
+    StoredFile,
+    ended_call,
+    failed_call,
+)
 from ._result import Result
 from ._sync import TIMEOUT
 from ._types import Execution, ExecutionEvent
@@ -241,9 +253,9 @@ class _Run:
             else:
                 # It may block.
                 output = await asyncio.to_thread(run, **call["arguments"])
+            return ended_call(call, output)
         except Exception as error:
             return failed_call(call, error)
-        return {"call_id": call["call_id"], "output": output}
 
     def _end_calls(self) -> None:
         for task in (*self._calls.values(), *self._sending):

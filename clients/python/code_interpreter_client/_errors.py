@@ -7,8 +7,8 @@ import httpx
 TRIES = 5
 PAUSE_S = 0.5
 PAUSE_S_MAX = 30.0
-# Its end did not arrive, so the service is asked for it as soon as it may be back.
-_MAY_BE_BACK = 502
+# From this status on, a later attempt may succeed: 502, 503 and 504 say that the service is not there at the moment.
+_RETRYABLE_FROM = 502
 _REFUSALS = (429, 503)
 
 
@@ -72,6 +72,6 @@ def pause_before_retry(error: CodeInterpreterError, turn: int, *, repeatable: bo
     if sending the request twice does what sending it once does.
     """
     refused = error.retry_after is not None and error.status in _REFUSALS
-    if turn >= TRIES or not (refused or (repeatable and (error.status == 0 or error.status >= _MAY_BE_BACK))):
+    if turn >= TRIES or not (refused or (repeatable and (error.status == 0 or error.status >= _RETRYABLE_FROM))):
         return None
     return min(PAUSE_S_MAX, PAUSE_S * 2**turn if error.retry_after is None else error.retry_after)

@@ -80,6 +80,12 @@ class Request:
         return {"call_id": call["call_id"], "error": f"there is no function {call['name']}"}
 
 
+def ended_call(call: Mapping[str, Any], output: Any) -> dict[str, Any]:
+    """The answer to a call. Raises TypeError or ValueError for an output that JSON cannot hold."""
+    json.dumps(output, allow_nan=False)
+    return {"call_id": call["call_id"], "output": output}
+
+
 def failed_call(call: Mapping[str, Any], error: BaseException) -> dict[str, Any]:
     return {"call_id": call["call_id"], "error": str(error) or type(error).__name__}
 

@@ -12,7 +12,19 @@ import httpx
 
 from ._errors import CodeInterpreterError, error_of, pause_before_retry, unreachable
 from ._events import EventParser
-from ._options import CANCEL_TIMEOUT_S, ENDED, EXECUTIONS, RESUME_S, RESUMES_MAX, VERSION, Request, RunOptions, StoredFile, failed_call
+from ._options import (
+    CANCEL_TIMEOUT_S,
+    ENDED,
+    EXECUTIONS,
+    RESUME_S,
+    RESUMES_MAX,
+    VERSION,
+    Request,
+    RunOptions,
+    StoredFile,
+    ended_call,
+    failed_call,
+)
 from ._result import Result
 from ._types import Execution, ExecutionEvent
 
@@ -237,7 +249,7 @@ class _Run:
         if unknown is not None:
             return unknown
         try:
-            return {"call_id": call["call_id"], "output": self._request.tools[call["name"]].run(**call["arguments"])}
+            return ended_call(call, self._request.tools[call["name"]].run(**call["arguments"]))
         except Exception as error:
             return failed_call(call, error)
 

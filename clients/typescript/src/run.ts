@@ -142,7 +142,10 @@ export class Run {
     const run = typeof tool === "function" ? tool : tool?.run;
     try {
       if (run === undefined) return { call_id, error: `there is no function ${name}` };
-      return { call_id, output: (await run(args)) ?? null };
+      const output = (await run(args)) ?? null;
+      // Throws for a value that JSON cannot hold, which is then the code's error.
+      JSON.stringify(output);
+      return { call_id, output };
     } catch (error) {
       return { call_id, error: error instanceof Error ? error.message : String(error) };
     }

@@ -25,7 +25,10 @@ export interface CallableServers {
   /** For each label, how many more calls it takes on. */
   room(): Array<[label: string, calls: number]>;
   /** Never rejects. */
-  call(call: { label: string; tool: string; name: string; args: Record<string, unknown> }, signal: AbortSignal): Promise<ToolAnswer>;
+  call(
+    call: { organization: string; label: string; tool: string; name: string; args: Record<string, unknown> },
+    signal: AbortSignal,
+  ): Promise<ToolAnswer>;
 }
 
 export interface ServerCallsDeps {
@@ -112,7 +115,7 @@ export class ServerCalls {
 
   async #make({ organization, id, callId, label, tool, name, argumentsJson }: ServerCallEntry, signal: AbortSignal): Promise<void> {
     const args = JSON.parse(argumentsJson) as Record<string, unknown>;
-    const answer = await this.#deps.servers.call({ label, tool, name, args }, signal);
+    const answer = await this.#deps.servers.call({ organization, label, tool, name, args }, signal);
     await this.#store({ organization, id, callId, answerJson: JSON.stringify(answer) });
   }
 

@@ -76,7 +76,7 @@ describe("a call to an MCP server", () => {
     expect((await rig.executionService.get("org_a", id))?.status).toBe("in_progress");
     const made = api(found);
     expect(await answered).toEqual({ outcome: "output", json: "[1]" });
-    expect(made).toEqual([{ label: "crm", tool: "search", name: "crm.search", args: { query: "Ann" } }]);
+    expect(made).toEqual([{ organization: "org_a", label: "crm", tool: "search", name: "crm.search", args: { query: "Ann" } }]);
     const stream: string[] = [];
     run.finish();
     for await (const { event } of rig.executionService.events("org_a", id, null, new AbortController().signal)) stream.push(event.type);

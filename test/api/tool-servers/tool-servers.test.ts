@@ -24,7 +24,7 @@ function open(file: object) {
   const servers = new ToolServers({ limits, metrics, log: makeLog("silent") }, parseServers(JSON.stringify(file), environment));
   opened.push(() => servers.close());
   const call = (tool: string, args: object = {}, signal = never) =>
-    servers.call({ label: "crm", tool, name: `crm.${tool}`, args: args as Record<string, unknown> }, signal);
+    servers.call({ organization: "org_a", label: "crm", tool, name: `crm.${tool}`, args: args as Record<string, unknown> }, signal);
   return { servers, metrics, call };
 }
 
@@ -128,6 +128,8 @@ describe("settings", () => {
     const { servers } = open({ crm: { ...stdio.crm, organizations: ["org_a"] } });
     expect(await servers.serversOf("org_a", ["crm"])).toHaveLength(1);
     await expect(servers.serversOf("org_b", ["crm"])).rejects.toMatchObject({ code: "invalid_field", param: "mcp_servers.0" });
+    const excluded = { organization: "org_b", label: "crm", tool: "read_note", name: "crm.read_note", args: { id: 7 } };
+    expect((await servers.call(excluded, never)).outcome, "also code that began before the settings changed").toBe("failed");
   });
 
   test("that are taken over keep a connection whose settings are the same", async () => {

@@ -67,6 +67,7 @@ def sync_client(url, key, breaking):
 
         seen["tools"] = [ci.run(POOLED, tools={"slow": slow}).text, calls.most > 1]
         seen["help"] = ci.run("help(f)", tools={"f": Tool(lambda x: x, "Adds nothing.", SCHEMA)}).text
+        seen["unfit"] = ci.run("try: f()\nexcept ToolError: print('refused')", tools={"f": object}).text
         late = ci.run("try: late()\nexcept ToolTimeout: print('late')", tools={"late": lambda: time.sleep(1.5)}, tool_timeout_ms=300)
         seen["late"] = late.text
         seen["types"] = [event["type"] for event in ci.stream("print(f(x=1))", tools={"f": lambda x: x + 1})]
