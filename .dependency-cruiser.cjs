@@ -29,7 +29,7 @@ const apart = [
   ["sandbox/(wire|pool)", "sandbox/selfcheck"],
   ["sandbox/wire", "sandbox/pool"],
   ["http/(core|openapi)", "http/(executions|files|containers|assistants|conversations|mcp|admin|pages)"],
-  ["queue/core", "queue/(executions|worker|sessions|tools|webhooks)"],
+  ["queue/core", "queue/(executions|worker|sessions|tools|usage|webhooks)"],
   ["assistant/(model|views)", "assistant/(loop|store)"],
 ];
 

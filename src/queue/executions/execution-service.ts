@@ -22,14 +22,13 @@ import { callRedis, unavailable } from "../core/unavailable.ts";
 import { Wakeups } from "../core/wakeups.ts";
 import type { StoredFiles } from "../sessions/files.ts";
 import { SessionQueues } from "../sessions/jobs.ts";
-import { endSessionsOfSilentWorkers } from "../sessions/loss.ts";
 import { Sessions } from "../sessions/sessions.ts";
 import { answerCalls, readPendingCalls } from "../tools/answered-calls.ts";
-import { requeueDetachedOfSilentWorkers } from "../worker/detached-runs.ts";
-import { endOverdue, repeat } from "../worker/sweep.ts";
+import { KeyUse, readKeyUse } from "../usage/key-use.ts";
+import { RefusedRequests, readTopUsage } from "../usage/top-usage.ts";
+import { readUsage } from "../usage/usage.ts";
 import { collectDepth, countJobs } from "./depth.ts";
 import { readEvents } from "./event-reader.ts";
-import { KeyUse, readKeyUse } from "./key-use.ts";
 import type { OutputsSource } from "./outputs.ts";
 import {
   type DecodedExecution,
@@ -43,9 +42,7 @@ import {
 import { reportEnd } from "./report-end.ts";
 import { cancelScript, deleteScript } from "./scripts.ts";
 import { type NewExecution, Submissions } from "./submission.ts";
-import { RefusedRequests, readTopUsage } from "./top-usage.ts";
-import { settleUnqueued } from "./unqueued.ts";
-import { readUsage } from "./usage.ts";
+import { startUpkeep } from "./upkeep.ts";
 
 export interface ExecutionServiceDeps {
   /** Made by `connectFailFast`. The caller closes it. */
@@ -59,9 +56,6 @@ export interface ExecutionServiceDeps {
   tracing?: Tracing;
 }
 
-const SWEEP_MS = 1_000;
-const SILENT_SWEEP_MS = 2_000;
-const COUNT_MS = 2_000;
 const READY_TIMEOUT_MS = 800;
 /**
  * Pages of events and parts of large outputs that are read for one organization: at once, and with this rest about a
@@ -104,9 +98,7 @@ export class ExecutionService {
   readonly #submissions: Submissions;
   /** Reads of events and large outputs. */
   readonly #reading: OutputsSource;
-  readonly #stopSweep: () => void;
-  readonly #stopLossSweep: () => void;
-  readonly #stopCounting: () => void;
+  readonly #stopUpkeep: () => void;
   readonly #refused = new RefusedRequests();
   readonly #keyUse = new KeyUse();
   readonly #limitsOf: LimitsOf;
@@ -126,18 +118,12 @@ export class ExecutionService {
     this.#sessionQueues = new SessionQueues({ redis: deps.redis, base: this.#keys.base, log: deps.log });
     const submissions = new Submissions({ ...context, limitsOf: this.#limitsOf, sessionQueues: this.#sessionQueues });
     this.#submissions = submissions;
-    const unqueued = { redis: deps.redis, keys: this.#keys, addJob: submissions.enqueue.bind(submissions) };
-    this.#stopSweep = repeat(SWEEP_MS, deps.log, async () => {
-      await endOverdue(context);
-      await settleUnqueued(unqueued);
-    });
-    this.#stopCounting = repeat(COUNT_MS, deps.log, async () => {
-      await this.#refused.flush(deps.redis, this.#keys);
-      await this.#keyUse.flush(deps.redis, this.#keys);
-    });
-    this.#stopLossSweep = repeat(SILENT_SWEEP_MS, deps.log, async () => {
-      await endSessionsOfSilentWorkers({ ...context, queues: this.#sessionQueues });
-      await requeueDetachedOfSilentWorkers(deps.redis, this.#keys, this.#queue, deps.log);
+    this.#stopUpkeep = startUpkeep({
+      ...context,
+      sessionQueues: this.#sessionQueues,
+      addJob: submissions.enqueue.bind(submissions),
+      refused: this.#refused,
+      keyUse: this.#keyUse,
     });
   }
 
@@ -351,9 +337,7 @@ export class ExecutionService {
 
   /** Closes what this service opened. Callers that still wait receive no more signals. */
   async close(): Promise<void> {
-    this.#stopSweep();
-    this.#stopLossSweep();
-    this.#stopCounting();
+    this.#stopUpkeep();
     disconnect(this.#subscriber);
     await Promise.all([
       this.#queue.close().catch(() => undefined),
