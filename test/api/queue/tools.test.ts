@@ -136,9 +136,8 @@ describe("a waiting program", () => {
     const again = new FakeEngine({ immediate: true });
     await beat("worker_2");
     await rig.worker(again);
-    const ended = await waitFor(id);
-    const whole = ended.status === "requires_action" ? await waitFor(id) : ended;
-    expect(whole).toMatchObject({ status: "completed", attempt: 2 });
+    // Until the other worker takes it, it waits for its caller as before.
+    await expect.poll(() => rig.executionService.get("org_a", id), { timeout: 20_000 }).toMatchObject({ status: "completed", attempt: 2 });
     await expect(answer(id)).rejects.toMatchObject({ code: "tool_call_not_waiting" });
   });
 
